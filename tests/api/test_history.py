@@ -80,14 +80,27 @@ def test_reloaded_history_has_the_steps_of_the_stream_in_order(
     run_id = history(chat)[0]["runId"]
     with chat.stream("GET", f"/api/runs/{run_id}/stream", params={"detail": detail}) as response:
         events = list(read_events(response.iter_lines()))
-    assert steps(history(chat, detail=detail)) == streamed_steps(events)
+    kept = steps(history(chat, detail=detail))
+    lasted = [step.pop("durationMs", 0) for step in kept if step["type"] == "thinking"]
+    assert all(isinstance(one, int) for one in lasted)
+    assert kept == streamed_steps(events)
     assert (steps(history(chat, detail=detail)) == []) is (detail == "answer")
 
 
 def test_reloaded_history_has_the_figures_of_the_stream(chat: httpx.Client) -> None:
     done = say(chat, "hello")[-1].data
-    names = ("usage", "cost", "finishReason", "durationMs")
-    assert {name: history(chat)[-1][name] for name in names} == {name: done[name] for name in names}
+    names = ("usage", "cost", "finishReason", "durationMs", "firstTokenMs")
+    answer = history(chat)[-1]
+    assert {name: answer[name] for name in names} == {name: done[name] for name in names}
+    assert 0 <= done["firstTokenMs"] <= done["durationMs"]
+    assert chat.get(f"/api/runs/{answer['runId']}").json()["firstTokenMs"] == done["firstTokenMs"]
+
+
+def test_answer_without_a_token_has_no_time_to_its_first(chat: httpx.Client) -> None:
+    say(chat, "/echo nonsense=1\nhello")
+    answer = history(chat)[-1]
+    assert answer.get("firstTokenMs") is None
+    assert chat.get(f"/api/runs/{answer['runId']}").json()["firstTokenMs"] is None
 
 
 def test_failed_run_stays_failed_in_the_history(chat: httpx.Client) -> None:

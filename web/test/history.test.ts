@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { entriesFrom } from "../src/chat/history";
 import { reduce } from "../src/chat/reducer";
-import { EMPTY_CHAT, type Entry } from "../src/chat/state";
+import { type AnswerEntry, EMPTY_CHAT, type Entry } from "../src/chat/state";
+import { footnotes } from "../src/pages/chat/format";
 import type { PartialRunEvent as RunEvent, Schemas } from "@millrace/client";
 
 type Message = Schemas["Message"];
@@ -98,7 +99,7 @@ const STEPS: RunEvent[] = [
   { type: "tool_call", id: "t", name: "clock", arguments: {} },
   { type: "tool_result", id: "t", name: "clock", ok: true, summary: "nine", durationMs: 12 },
 ];
-const FIGURES = { usage: USAGE, cost: 0.1, finishReason: "stop", durationMs: 900 };
+const FIGURES = { usage: USAGE, cost: 0.1, finishReason: "stop", durationMs: 900, firstTokenMs: 300 };
 
 function watched(...events: RunEvent[]): Entry | undefined {
   const asked = reduce(EMPTY_CHAT, { type: "asked", id: "q", text: "When?" });
@@ -155,4 +156,17 @@ test("a run that was stopped before its first word stays stopped", () => {
   const end = { ...FIGURES, finishReason: "stopped" };
   const again = reloaded(message("2", "assistant", [], { interrupted: true, ...end }));
   expect(withoutId(again)).toEqual(withoutId(watched({ type: "done", ...end })));
+});
+
+test("how long the agent thought is known after the run, and the same after a reload", () => {
+  const done: RunEvent = { type: "done", ...FIGURES };
+  const shown = reduce(EMPTY_CHAT, { type: "asked", id: "q", text: "When?" });
+  const over = reduce(shown, { type: "events", events: [STEPS[0]!, { type: "token", token: "At nine." }, done] });
+  const thought = { ...STEPS[0]!, durationMs: 2100 };
+  const answer = message("2", "assistant", [{ text: "At nine." }], { steps: [thought], ...FIGURES });
+  const stored = entriesFrom([message("1", "user", [{ text: "When?" }]), answer], null);
+  const told = reduce(over, { type: "identified", entries: stored }).entries.at(-1);
+  expect(told).toMatchObject({ parts: [{ type: "thinking", text: "Let me look.", durationMs: 2100 }, { type: "text" }] });
+  expect(withoutId(told)).toEqual(withoutId(stored.at(-1)));
+  expect(footnotes(told as AnswerEntry)).toEqual(["3 tokens", "$0.10", "first token 300 ms", "900 ms"]);
 });

@@ -43,5 +43,6 @@ function finishAnswer(answer: AnswerEntry, event: Event<"done">): AnswerEntry {
     usage: event.usage ?? null,
     cost: event.cost ?? null,
     durationMs: event.durationMs ?? null,
+    firstTokenMs: event.firstTokenMs ?? null,
   };
 }

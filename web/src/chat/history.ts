@@ -73,7 +73,7 @@ function eventsOf(message: Message): RunEvent[] {
 
 /** The answer as its run ended, where this message tells it. */
 function endOf(message: Message, answer: AnswerEntry): AnswerEntry {
-  const { error, finishReason, usage, cost, durationMs } = message;
+  const { error, finishReason, usage, cost, durationMs, firstTokenMs } = message;
   if (error) return failAnswer(answer, failureOf(error));
   const reason = finishReason ?? (message.interrupted ? "stopped" : undefined);
   if (!reason) return { ...answer, usage: usage ?? answer.usage, cost: cost ?? answer.cost };
@@ -83,6 +83,7 @@ function endOf(message: Message, answer: AnswerEntry): AnswerEntry {
     ...(usage && { usage }),
     ...(typeof cost === "number" && { cost }),
     ...(typeof durationMs === "number" && { durationMs }),
+    ...(typeof firstTokenMs === "number" && { firstTokenMs }),
   });
 }
 

@@ -70,10 +70,10 @@ export class StoredConversation {
     return stored;
   }
 
-  /** Notes how the conversation stands after a run. Returns the messages where the run has begun a branch. */
-  async afterRun(isBranch: boolean): Promise<readonly Schemas["Message"][] | null> {
+  /** Notes how the conversation stands after a run. Returns the messages where the stream did not tell all. */
+  async afterRun(tellsMore: boolean): Promise<readonly Schemas["Message"][] | null> {
     const conversation = this.api.conversations.get(this.id);
-    const messages = isBranch ? listMessages(this.api, this.id) : null;
+    const messages = tellsMore ? listMessages(this.api, this.id) : null;
     const [found, branch] = await Promise.all([conversation, messages]);
     this.#note(found);
     return branch;

@@ -155,7 +155,9 @@ function identify(entries: readonly Entry[], stored: readonly Entry[]): readonly
 function identified(entry: Entry, stored: Entry): Entry {
   if (entry.kind === "answer" && stored.kind === "answer") {
     const { messageId, firstId, siblings, runId } = stored;
-    return { ...entry, messageId, firstId, siblings, runId };
+    // Streams do not tell how long the agent thought.
+    const parts = entry.state === "done" && stored.state === "done" ? stored.parts : entry.parts;
+    return { ...entry, messageId, firstId, siblings, runId, parts };
   }
   if (entry.kind !== "user" || stored.kind !== "user") return entry;
   const { siblings: _, ...rest } = entry;

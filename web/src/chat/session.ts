@@ -19,7 +19,7 @@ import {
   newRequest,
 } from "./requests";
 import { StopRequest } from "./stopping";
-import { type Attachment, type ChatState, isRunning } from "./state";
+import { type Attachment, type ChatState, hasThought, isRunning } from "./state";
 import { ChatStore } from "./store";
 
 export interface SessionOptions extends Conversing {
@@ -249,10 +249,10 @@ export class ChatSession {
     await this.#sendQueued();
   }
 
-  /** Notes how the conversation stands now; of a new branch also which others there are. */
+  /** Notes how the conversation stands now; of a new branch also which others there are, and how long it thought. */
   async #noteEnd(): Promise<void> {
     try {
-      const messages = await this.#stored.afterRun(isBranch(this.#request));
+      const messages = await this.#stored.afterRun(isBranch(this.#request) || hasThought(this.#state));
       if (messages) this.#store.dispatch({ type: "identified", entries: entriesFrom(messages, null) });
     } catch {
       // The answer is there; what is missing comes with the next look.

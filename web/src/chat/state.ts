@@ -54,6 +54,8 @@ export interface AnswerEntry {
   readonly usage: Usage | null;
   readonly cost: number | null;
   readonly durationMs: number | null;
+  /** From the run's begin to the first token. */
+  readonly firstTokenMs: number | null;
   readonly failure: Failure | null;
 }
 
@@ -73,6 +75,12 @@ export const EMPTY_CHAT: ChatState = { entries: [], phase: "idle", link: "open",
 
 export function isRunning(state: ChatState): boolean {
   return state.phase === "answering" || state.phase === "waiting" || state.phase === "stopping";
+}
+
+/** Whether the latest answer shows what the agent thought. */
+export function hasThought({ entries }: ChatState): boolean {
+  const answer = entries.findLast((entry) => entry.kind === "answer");
+  return answer?.kind === "answer" && answer.parts.some(({ type }) => type === "thinking");
 }
 
 /** The message that began a run. */
@@ -101,6 +109,7 @@ export function newAnswer(id: string, fields: Partial<AnswerEntry> = {}): Answer
     usage: null,
     cost: null,
     durationMs: null,
+    firstTokenMs: null,
     failure: null,
     ...fields,
   };

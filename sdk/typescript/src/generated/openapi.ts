@@ -2944,8 +2944,9 @@ export interface components {
             durationMs: number;
         };
         /**
-         * @description The run has ended well. `cost` is in US dollars, null where the model's price is not known; `output` is
-         *     the answer as JSON, where a schema was asked for. Those of flows have `executionId`, `flow`, `result`, and
+         * @description The run has ended well. `cost` is in US dollars, null where the model's price is not known;
+         *     `firstTokenMs` is the time to the first token of the answer, where that is known; `output` is the answer
+         *     as JSON, where a schema was asked for. Those of flows have `executionId`, `flow`, `result`, and
          *     the `answers` of people.
          */
         DoneEvent: {
@@ -2959,6 +2960,7 @@ export interface components {
             cost: number | null;
             finishReason: string;
             durationMs: number | null;
+            firstTokenMs?: number;
             output?: unknown;
             executionId?: string;
             flow?: string;
@@ -3546,6 +3548,11 @@ export interface components {
             cost?: number | null;
             /** @default null */
             durationMs?: number | null;
+            /**
+             * @description from the run's begin to its first token
+             * @default null
+             */
+            firstTokenMs?: number | null;
             /**
              * @description why the run failed
              * @default null
@@ -4593,6 +4600,7 @@ export interface components {
             startedAt: string;
             endedAt: string | null;
             durationMs: number | null;
+            firstTokenMs: number | null;
             finishReason: string | null;
             usage: components["schemas"]["TokenUsage"] | null;
             cost: number | null;
@@ -4994,7 +5002,7 @@ export interface components {
             type: "text";
             text: string;
         };
-        /** @description A piece of reasoning. */
+        /** @description A piece of reasoning. In the history it is a whole thought, with its duration where that is known. */
         ThinkingEvent: {
             parent?: string;
             agentId?: string;
@@ -5005,6 +5013,7 @@ export interface components {
              */
             type: "thinking";
             text: string;
+            durationMs?: number;
         };
         /** @description A ticket for one GET, or for one event stream. */
         Ticket: {

@@ -1,5 +1,5 @@
 import type { PartialRunEvent } from "../events.js";
-import { type ApprovalPart, type Part, type StepPart, type ToolPart, told } from "./state.js";
+import { type ApprovalPart, type Part, type StepPart, type ThinkingPart, type ToolPart, told } from "./state.js";
 
 type Event<Type extends PartialRunEvent["type"]> = Extract<PartialRunEvent, { type: Type }>;
 type Change = (parts: readonly Part[]) => readonly Part[];
@@ -39,7 +39,7 @@ function within(parts: readonly Part[], isOwner: (part: Part) => boolean, change
 function extend(parts: readonly Part[], event: PartialRunEvent): readonly Part[] {
   switch (event.type) {
     case "thinking":
-      return addText(parts, "thinking", event.text);
+      return addThought(parts, event);
     case "token":
       return addText(parts, "text", event.token);
     case "tool_call":
@@ -69,6 +69,11 @@ function addText(parts: readonly Part[], type: "thinking" | "text", text: string
   const last = parts.at(-1);
   if (last?.type !== type) return [...parts, { type, text }];
   return parts.with(-1, { type, text: last.text + text });
+}
+
+function addThought(parts: readonly Part[], { text, durationMs }: Event<"thinking">): readonly Part[] {
+  const thought = addText(parts, "thinking", text);
+  return durationMs === undefined ? thought : thought.with(-1, { ...(thought.at(-1) as ThinkingPart), durationMs });
 }
 
 const TOOL = { id: "", name: "", arguments: null as unknown, client: false };

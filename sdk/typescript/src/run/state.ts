@@ -4,6 +4,8 @@ import type { Usage } from "../events.js";
 export interface ThinkingPart {
   readonly type: "thinking";
   readonly text: string;
+  /** Of a thought that the history tells, where it is known. */
+  readonly durationMs?: number;
 }
 
 /** A piece of the answer. */

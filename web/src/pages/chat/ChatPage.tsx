@@ -66,6 +66,7 @@ export default function ChatPage(): ReactNode {
       <Sidebar
         conversations={conversations.items}
         hasMore={conversations.hasMore}
+        isLoading={conversations.isLoading}
         query={conversations.query}
         error={conversations.error}
         currentId={routeId}

@@ -6,6 +6,7 @@ import { Answer } from "./Answer";
 import { Composer } from "./Composer";
 import { Icon } from "../../ui/Icon";
 import { Notice } from "../../ui/Notice";
+import { Loading } from "../../ui/states";
 import { SpeechLine, useSubject } from "./Listen";
 import { Question } from "./Question";
 import { useEscape } from "../../ui/useEscape";
@@ -50,6 +51,7 @@ export function ChatView({ conversationId, session, agent, voice, onSend, takesF
     <>
       <div className="scroller" ref={scroller} onScroll={onScroll}>
         <div className="column" role="log" aria-live="polite" aria-label="Conversation">
+          {state.entries.length === 0 && state.phase === "loading" && <Loading lines={5} />}
           {state.entries.length === 0 && (
             <Welcome state={state} agent={agent} onPick={(text) => send(text, [], false)} />
           )}

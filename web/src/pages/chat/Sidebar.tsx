@@ -3,6 +3,7 @@ import { type KeyboardEvent, type ReactNode, useState } from "react";
 import type { Schemas } from "@millrace/client";
 import { Icon } from "../../ui/Icon";
 import { Menu } from "../../ui/Menu";
+import { Loading } from "../../ui/states";
 import { groupByDay } from "./days";
 import { FoundMessages } from "./FoundMessages";
 
@@ -11,6 +12,7 @@ type Conversation = Schemas["Conversation"];
 interface SidebarProps {
   readonly conversations: readonly Conversation[];
   readonly hasMore: boolean;
+  readonly isLoading: boolean;
   /** What is searched for; empty for the whole list. */
   readonly query: string;
   readonly error: string | null;
@@ -43,8 +45,9 @@ export function Sidebar(props: SidebarProps): ReactNode {
           {props.error}
         </p>
       )}
-      {query && conversations.length === 0 && !hasMore && !props.error && <p className="line">No title has these words.</p>}
+      {query && conversations.length === 0 && !hasMore && !props.isLoading && !props.error && <p className="line">No title has these words.</p>}
       <div className="days">
+        {props.isLoading && conversations.length === 0 && <Loading />}
         {groupByDay(conversations, new Date()).map(({ name, items }) => (
           <section key={name} aria-label={name}>
             <h2>{name}</h2>

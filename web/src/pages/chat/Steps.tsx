@@ -1,9 +1,9 @@
-import type { Part, StepPart, ToolPart } from "@millrace/client";
+import type { Part, StepPart, ThinkingPart, ToolPart } from "@millrace/client";
 import type { ReactNode } from "react";
 import type { Ask } from "../../chat/asks";
 import { Icon } from "../../ui/Icon";
 import { Asks, type OnAnswer } from "./Asks";
-import { formatDuration } from "./format";
+import { formatDuration, thoughtFor } from "./format";
 
 interface StepsProps {
   readonly steps: readonly Part[];
@@ -51,6 +51,7 @@ function StepList({ parts }: { parts: readonly Part[] }): ReactNode {
 function OneStep({ part }: { part: Part }): ReactNode {
   switch (part.type) {
     case "thinking":
+      return <Thought part={part} />;
     case "text":
       return (
         <p className="thinking" dir="auto">
@@ -67,14 +68,27 @@ function OneStep({ part }: { part: Part }): ReactNode {
   }
 }
 
+function Thought({ part }: { part: ThinkingPart }): ReactNode {
+  const lasted = thoughtFor([part]);
+  return (
+    <>
+      <p className="thinking" dir="auto">
+        {part.text}
+      </p>
+      {lasted !== null && <p className="muted thought-for">{formatDuration(lasted)}</p>}
+    </>
+  );
+}
+
 function summaryOf(steps: readonly Part[]): string {
   const running = steps.findLast((step) => step.type === "tool" && step.state === "running");
   if (running?.type === "tool") return `Wants to use ${running.name}`;
   const tools = steps.filter((step) => step.type === "tool").length;
   const others = steps.filter((step) => step.type === "step").length;
   const hasThought = steps.some((step) => step.type === "thinking");
+  const thought = thoughtFor(steps);
   const parts = [
-    ...(hasThought ? ["thought"] : []),
+    ...(hasThought ? [thought === null ? "thought" : `thought for ${formatDuration(thought)}`] : []),
     ...(tools > 0 ? [`used ${tools} tool${tools > 1 ? "s" : ""}`] : []),
     ...(others > 0 ? [`went ${others} step${others > 1 ? "s" : ""}`] : []),
   ];

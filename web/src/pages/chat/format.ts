@@ -16,12 +16,13 @@ const NORMAL_REASONS = ["stop", "end_turn", "completed"];
 
 /** The facts under a finished answer. A cost that is not known is left out, never shown as nothing. */
 export function footnotes(answer: AnswerEntry): string[] {
-  const { finishReason, usage, cost, durationMs } = answer;
+  const { finishReason, usage, cost, durationMs, firstTokenMs } = answer;
   const isNormal = finishReason === null || NORMAL_REASONS.includes(finishReason);
   return [
     ...(isNormal ? [] : [REASONS[finishReason] ?? `Ended: ${finishReason.replaceAll("_", " ")}`]),
     ...(usage ? [`${usage.estimated ? "about " : ""}${formatNumber(usage.total)} tokens`] : []),
     ...(cost === null ? [] : [formatCost(cost)]),
+    ...(firstTokenMs === null ? [] : [`first token ${formatDuration(firstTokenMs)}`]),
     ...(durationMs === null ? [] : [formatDuration(durationMs)]),
   ];
 }
@@ -36,6 +37,16 @@ export function groupsOf(parts: readonly Part[]): (Part | Part[])[] {
     else groups.push([part]);
   }
   return groups;
+}
+
+/** Less is no time that anybody waits: some models give a thought as a whole. */
+const LEAST_THOUGHT_MS = 100;
+
+/** How long the agent thought, where all of it is known. */
+export function thoughtFor(parts: readonly Part[]): number | null {
+  const durations = parts.flatMap((part) => (part.type === "thinking" ? [part.durationMs] : []));
+  const sum = durations.reduce<number>((before, one) => before + (one ?? Number.NaN), 0);
+  return sum >= LEAST_THOUGHT_MS ? sum : null;
 }
 
 /** What a running answer is doing, in a few words; null once text flows. */

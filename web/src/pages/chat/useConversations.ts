@@ -7,6 +7,8 @@ type Conversation = Schemas["Conversation"];
 interface Conversations {
   readonly items: readonly Conversation[];
   readonly hasMore: boolean;
+  /** The list, or what a search finds, is not there yet. */
+  readonly isLoading: boolean;
   readonly error: string | null;
   /** The words that all titles have; empty for the whole list. */
   readonly query: string;
@@ -29,6 +31,7 @@ export function useConversations(api: Millrace): Conversations {
   const [items, setItems] = useState<readonly Conversation[]>([]);
   const [cursor, setCursor] = useState<string | null>(null);
   const [error, setError] = useState<string | null>(null);
+  const [isLoading, setLoading] = useState(true);
   const [query, setQuery] = useState("");
   const current = useRef(query);
   current.current = query;
@@ -50,6 +53,7 @@ export function useConversations(api: Millrace): Conversations {
       setItems((known) => merge(page.items, page.nextCursor && !query ? known : []));
       setCursor((known) => (query ? page.nextCursor : (known ?? page.nextCursor)));
     });
+    if (current.current === query) setLoading(false);
   }, [api, attempt, query]);
   const more = async () => {
     await attempt(async () => {
@@ -81,13 +85,14 @@ export function useConversations(api: Millrace): Conversations {
     setQuery(wanted.trim());
     setItems([]);
     setCursor(null);
+    setLoading(true);
   }, []);
 
   useEffect(() => {
     const timer = setTimeout(() => void refresh(), query ? TYPING_MS : 0);
     return () => clearTimeout(timer);
   }, [refresh, query]);
-  return { items, hasMore: cursor !== null, error, query, search, refresh, more, rename, remove, restore };
+  return { items, hasMore: cursor !== null, isLoading, error, query, search, refresh, more, rename, remove, restore };
 }
 
 /** A page of a search may be empty though others follow. */

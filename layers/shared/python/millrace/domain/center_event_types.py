@@ -45,6 +45,7 @@ class RunView(TypedDict):
     startedAt: str
     endedAt: str | None
     durationMs: int | None
+    firstTokenMs: int | None
     finishReason: str | None
     usage: TokenUsage | None
     cost: float | None

@@ -57,10 +57,11 @@ class LoggedStatusEvent(StatusEvent):
 
 
 class ThinkingEvent(Within):
-    """A piece of reasoning."""
+    """A piece of reasoning. In the history it is a whole thought, with its duration where that is known."""
 
     type: Literal["thinking"]
     text: str
+    durationMs: NotRequired[int]
 
 
 class TokenEvent(Within):
@@ -211,8 +212,9 @@ class StepAnswer(TypedDict):
 
 
 class DoneEvent(TypedDict):
-    """The run has ended well. `cost` is in US dollars, null where the model's price is not known; `output` is
-    the answer as JSON, where a schema was asked for. Those of flows have `executionId`, `flow`, `result`, and
+    """The run has ended well. `cost` is in US dollars, null where the model's price is not known;
+    `firstTokenMs` is the time to the first token of the answer, where that is known; `output` is the answer
+    as JSON, where a schema was asked for. Those of flows have `executionId`, `flow`, `result`, and
     the `answers` of people."""
 
     type: Literal["done"]
@@ -221,6 +223,7 @@ class DoneEvent(TypedDict):
     cost: float | None
     finishReason: str
     durationMs: int | None
+    firstTokenMs: NotRequired[int]
     output: NotRequired[Any]
     executionId: NotRequired[str]
     flow: NotRequired[str]

@@ -224,8 +224,10 @@ def done(
     cost: float | None,
     finish_reason: str,
     duration_ms: int | None,
+    first_token_ms: int | None = None,
 ) -> Event:
-    """The run has ended well. `cost` in US dollars, null where the model's price is not known."""
+    """The run has ended well. `cost` in US dollars, null where the price is not known; the time to the
+    first token only where it is known."""
     event: DoneEvent = {
         "type": "done",
         "messageId": message_id,
@@ -234,6 +236,8 @@ def done(
         "finishReason": finish_reason,
         "durationMs": duration_ms,
     }
+    if first_token_ms is not None:
+        event["firstTokenMs"] = first_token_ms
     return cast(Event, event)
 
 

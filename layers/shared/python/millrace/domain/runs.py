@@ -94,11 +94,15 @@ class LeaseRecord:
         return self.run_id is not None and (self.parked is not None or self.until_ms <= now_ms)
 
 
+NO_TOKEN = -1
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """The usage of a run up to its last stored step, over all of its processes. `paused_ms` is the time in
     which it waited for people, `waiting_since` when it began to (0: it does not wait), `queued` how often
-    in a row its model could not be reached. The calls `not_begun` stand in the last stored turn, and no
+    in a row its model could not be reached, `first_token_ms` the time to the first token of the answer
+    (`NO_TOKEN`: none has come). The calls `not_begun` stand in the last stored turn, and no
     process has begun them yet."""
 
     iterations: int = 0
@@ -112,6 +116,11 @@ class Progress:
     waiting_since: int = 0
     queued: int = 0
     not_begun: tuple[str, ...] = ()
+    first_token_ms: int | None = None
+
+    def time_to_first_token(self) -> int | None:
+        """The time to the first token in milliseconds; None where there was none, or it is not known."""
+        return None if self.first_token_ms == NO_TOKEN else self.first_token_ms
 
     def to_item(self) -> dict[str, Any]:
         """The JSON object that the lease keeps; what has its default is left out."""
@@ -125,7 +134,8 @@ class Progress:
     @classmethod
     def of(cls, item: dict[str, Any]) -> "Progress":
         """The progress that a lease keeps."""
-        return cls(**item | {"not_begun": tuple(item.get("not_begun", ()))})
+        known = {name: value for name, value in item.items() if name in _FRESH}
+        return cls(**known | {"not_begun": tuple(item.get("not_begun", ()))})
 
 
 _FRESH: dict[str, Any] = asdict(Progress())
@@ -164,6 +174,7 @@ class Run:
     cost: float | None = None
     error: dict[str, Any] | None = None
     duration_ms: int | None = None
+    first_token_ms: int | None = None
     owner: str = ""
     created_by: str = ""
     hops: int = 0
@@ -186,6 +197,7 @@ class Run:
             "startedAt": self.started_at,
             "endedAt": self.ended_at,
             "durationMs": self.duration_ms,
+            "firstTokenMs": self.first_token_ms,
             "finishReason": self.finish_reason,
             "usage": self.usage,
             "cost": self.cost,

@@ -107,6 +107,7 @@ class Message(Shape):
     usage: TokenUsage | None = None
     cost: float | None = Field(default=None, description="in US dollars; null where the price is not known")
     duration_ms: int | None = None
+    first_token_ms: int | None = Field(default=None, description="from the run's begin to its first token")
     error: JsonObject | None = Field(default=None, description="why the run failed")
 
 

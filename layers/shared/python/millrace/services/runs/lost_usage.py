@@ -20,7 +20,8 @@ from millrace.stores.runs import stream_of
 
 async def with_estimated_usage(stores: Stores, run: Run, lease: LeaseRecord) -> Run:
     """The run with its usage: up to its last step as it was counted, and of the turn that was lost as far as
-    the log tells. A run without a model of its own (a flow) keeps an unknown usage."""
+    the log tells; and with the time to its first token, where that was noted. A run without a model of its
+    own (a flow) keeps an unknown usage."""
     if not run.model:
         return run
     logged = await stores.log.read(stream_of(run.slot.organization, run.id), lease.saved)
@@ -29,7 +30,8 @@ async def with_estimated_usage(stores: Stores, run: Run, lease: LeaseRecord) -> 
     nothing_known = not (progress.input or progress.output)
     sent = recent_history(snapshot)
     used = budget_of(AgentLimits(), run.model, progress, sent, logged, always=nothing_known)
-    return replace(run, usage=used.usage(), cost=used.cost)
+    first = progress.time_to_first_token()
+    return replace(run, usage=used.usage(), cost=used.cost, first_token_ms=first)
 
 
 def budget_of(

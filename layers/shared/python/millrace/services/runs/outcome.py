@@ -39,4 +39,6 @@ def _outcome(run: Run) -> dict[str, Any]:
         "finishReason": run.finish_reason,
         "durationMs": run.duration_ms,
     }
+    if run.first_token_ms is not None:
+        outcome["firstTokenMs"] = run.first_token_ms
     return outcome | {"error": run.error} if run.error else outcome

@@ -42,6 +42,7 @@ class RunPump:
         self.lease = lease
         self.run = lease.run
         self.answer: list[str] = []
+        self.first_token_at: float | None = None
         self.ended = False
         self.broken: Exception | None = None
         self.task: asyncio.Task[None] | None = None
@@ -80,12 +81,14 @@ class RunPump:
         self.event_feed.put(logged)
         nested = "parent" in logged.event
         if logged.type == "token" and not nested:
+            if not self.answer:
+                self.first_token_at = time.monotonic()
             self.answer.append(logged.event["token"])
             self.bus.tokens += 1
             return
         if logged.type != "token":
             self.bus.watch(logged.event)
-        self._steps.watch(logged.event)
+        self._steps.watch(logged.event, time.monotonic())
         if nested:
             self._announced[logged.event["parent"]] = logged.seq
 

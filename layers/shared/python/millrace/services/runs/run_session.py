@@ -47,7 +47,8 @@ class RunSession(RunWork):
     def done(self, reason: str, output: Output | None = None) -> Event:
         """The last event of a run that ends well now; with an `output` where one was asked for."""
         budget = self.budget
-        last = events.done(self.run.message_id, budget.usage(), budget.cost, reason, self._duration_ms())
+        times = self._duration_ms(), self.first_token_ms()
+        last = events.done(self.run.message_id, budget.usage(), budget.cost, reason, *times)
         return last | {"output": output.value} if output else last
 
     async def stop(self, reason: str) -> None:
@@ -192,4 +193,5 @@ class RunSession(RunWork):
             cost=self.budget.cost,
             error=shown,
             duration_ms=last.get("durationMs", self._duration_ms()),
+            first_token_ms=self.first_token_ms(),
         )

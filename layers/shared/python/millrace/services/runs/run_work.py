@@ -21,6 +21,7 @@ from millrace.domain.clock import iso
 from millrace.domain.conversations import StoredMessage, WorkPosition
 from millrace.domain.events import Event
 from millrace.domain.ids import new_id
+from millrace.domain.runs import NO_TOKEN
 from millrace.domain.summaries import Summary
 from millrace.errors import MillraceError, ProviderError
 from millrace.services.runs.live_messages import LiveMessages
@@ -68,6 +69,8 @@ class RunWork(RunPump):
         self._open_calls = set(unanswered)
         self._covered: dict[str, int] = {}
         self._began = time.monotonic() - elapsed_ms / 1000
+        # A process of an earlier release may have told a token: it noted nothing.
+        self._unknown_before = lease.progress.iterations > 0 and lease.progress.first_token_ms is None
 
     def add(
         self, role: Literal["user", "assistant"], content: list[Block], *, interrupted: bool = False
@@ -155,7 +158,10 @@ class RunWork(RunPump):
 
     def _note_progress(self) -> None:
         """Has the next write store what the run has used up to the message that was kept."""
-        self.lease.progress = replace(with_usage(self.lease.progress, self.budget), queued=0)
+        used = with_usage(self.lease.progress, self.budget)
+        first = self.first_token_ms()
+        none_yet = first is None and self.first_token_at is None and not self._unknown_before
+        self.lease.progress = replace(used, queued=0, first_token_ms=NO_TOKEN if none_yet else first)
 
     async def store(self, begin: Collection[str] = (), wait: Collection[str] = ()) -> None:
         """See `agent.control.RunControl`."""
@@ -241,6 +247,14 @@ class RunWork(RunPump):
     def elapsed_seconds(self) -> float:
         """The time that the run has taken over all of its processes, without what people took."""
         return time.monotonic() - self._began
+
+    def first_token_ms(self) -> int | None:
+        """The time from the run's begin to the first token of its answer; None where no process has noted
+        it."""
+        known, at = self.lease.progress.time_to_first_token(), self.first_token_at
+        if known is not None:
+            return known
+        return None if at is None or self._unknown_before else round((at - self._began) * 1000)
 
     def _duration_ms(self) -> int:
         return round(self.elapsed_seconds() * 1000)

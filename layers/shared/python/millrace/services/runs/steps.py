@@ -12,10 +12,12 @@ class StepLog:
     def __init__(self) -> None:
         self._steps: list[Event] = []
         self._thought: list[str] = []
+        self._thought_at: tuple[float, float] | None = None
         self._copied: dict[str, int] = {}
 
-    def watch(self, event: Event) -> None:
-        """Keep an event if it is a step; pieces of one thought become one step."""
+    def watch(self, event: Event, at: float | None = None) -> None:
+        """Keep an event if it is a step; pieces of one thought become one step, with its duration where it is
+        watched as it comes (`at`, in seconds)."""
         step = kept_step(event)
         if step is None:
             return
@@ -26,6 +28,9 @@ class StepLog:
         if not self._continues(step):
             self._close_thought()
             self._steps.append(step)
+            self._thought_at = None if at is None else (at, at)
+        elif at is not None and self._thought_at:
+            self._thought_at = (self._thought_at[0], at)
         self._thought.append(step["text"])
 
     def _continues(self, step: Event) -> bool:
@@ -34,7 +39,10 @@ class StepLog:
 
     def _close_thought(self) -> None:
         if self._thought:
-            self._steps[-1] = self._steps[-1] | {"text": "".join(self._thought)}
+            begin, end = self._thought_at or (0.0, 0.0)
+            # What comes as one piece tells nothing of the time that it took.
+            lasted = {"durationMs": round((end - begin) * 1000)} if end > begin else {}
+            self._steps[-1] = self._steps[-1] | {"text": "".join(self._thought)} | lasted
             self._thought = []
 
     def drain(self) -> list[Event]:
