@@ -25,8 +25,8 @@ with starting():
 
 
 @logs.invocations
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """An SQS batch of one of the two queues; what failed is reported item by item."""
     if exporter and exporter.takes(event):
-        return asyncio.run(exporter.export(event))
+        return asyncio.run(exporter.export(event, context.get_remaining_time_in_millis() / 1000))
     return asyncio.run(record_batch(recorder, event))

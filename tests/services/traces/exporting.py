@@ -12,6 +12,8 @@ from millrace.settings import Settings
 from millrace.stores.connect import Stores
 from tests.aws import Aws
 
+TIME = 60.0
+"""Seconds for a batch, where time is no matter."""
 Json = dict[str, Any]
 
 

@@ -12,12 +12,12 @@ from starlette.responses import Response
 from millrace.services.traces import sending
 from millrace.services.traces.endpoints import Endpoint, Endpoints, traces_url
 from millrace.services.traces.export import MOST_RECEIVES
-from millrace.services.traces.sending import Sender
+from millrace.services.traces.sending import SECONDS, Sender
 from millrace.stores.deployment_secrets import DeploymentSecrets
 from tests.aws import Aws
 from tests.command_center.making import ended, run_event, whole_run
 from tests.fakes.otlp import Collector, collecting
-from tests.services.traces.exporting import Exporting, failed
+from tests.services.traces.exporting import TIME, Exporting, failed
 
 SPANS = 3
 """Of `whole_run`: a model call, a tool call and the run."""
@@ -50,7 +50,7 @@ async def test_batch_is_sent_in_one_request_and_names_the_stack(
     exporting: Exporting, collector: Collector
 ) -> None:
     batch = exporting.batch(*whole_run("acme", "r1"))
-    assert failed(batch, await exporting.exporter().export(batch)) == []
+    assert failed(batch, await exporting.exporter().export(batch, TIME)) == []
     assert [len(spans) for _, spans in collector.requests] == [SPANS]
     [resource] = collector.resources
     assert (resource["service.name"], resource["service.namespace"]) == ("millrace", "shop-prod")
@@ -64,9 +64,9 @@ async def test_what_an_endpoint_does_not_take_comes_again_and_nothing_else_does(
     collector.answers.append(Response("busy", 503))
     batch = exporting.batch(*whole_run("acme", "r1"))
     spans = [n for n, event in enumerate(whole_run("acme", "r1")) if event["type"] in _SPAN_TYPES]
-    assert failed(batch, await exporting.exporter().export(batch)) == spans
+    assert failed(batch, await exporting.exporter().export(batch, TIME)) == spans
     assert exporting.dead_letters() == []
-    assert failed(batch, await exporting.exporter().export(batch)) == []
+    assert failed(batch, await exporting.exporter().export(batch, TIME)) == []
     assert len({span.span_id for span in collector.spans}) == len(collector.spans) == SPANS
 
 
@@ -81,10 +81,10 @@ async def test_endpoint_that_fails_is_left_alone_for_a_while(
     collector.answers.append(Response("slow down", 429, {"Retry-After": "30"}))
     exporter, batch = exporting.exporter(), exporting.batch(ended("acme", "r1"))
     for now[0] in (100.0, 129.0):
-        assert failed(batch, await exporter.export(batch)) == [0]
+        assert failed(batch, await exporter.export(batch, TIME)) == [0]
     assert collector.asked == 1
     now[0] = 131.0
-    assert failed(batch, await exporter.export(batch)) == []
+    assert failed(batch, await exporter.export(batch, TIME)) == []
 
 
 async def test_one_spoiled_span_is_a_dead_letter_with_its_reason_and_the_others_go(
@@ -92,7 +92,7 @@ async def test_one_spoiled_span_is_a_dead_letter_with_its_reason_and_the_others_
 ) -> None:
     collector.spoils = lambda span: span.name.startswith("execute_tool")
     batch = exporting.batch(*whole_run("acme", "r1"), *whole_run("acme", "r2"))
-    assert failed(batch, await exporting.exporter().export(batch)) == []
+    assert failed(batch, await exporting.exporter().export(batch, TIME)) == []
     assert len(collector.spans) == 4
     dead = exporting.dead_letters()
     assert [one["detail"]["type"] for one in dead] == ["run:tool_completed"] * 2
@@ -101,11 +101,11 @@ async def test_one_spoiled_span_is_a_dead_letter_with_its_reason_and_the_others_
 
 async def test_dead_letter_that_is_moved_back_is_exported(exporting: Exporting, collector: Collector) -> None:
     collector.spoils = lambda span: True
-    await exporting.exporter().export(exporting.batch(ended("acme", "r1")))
+    await exporting.exporter().export(exporting.batch(ended("acme", "r1")), TIME)
     [dead] = exporting.dead_letters()
     collector.spoils = lambda span: False
     batch = exporting.batch(json.dumps(dead))
-    assert failed(batch, await exporting.exporter().export(batch)) == []
+    assert failed(batch, await exporting.exporter().export(batch, TIME)) == []
     assert len(collector.spans) == 1
 
 
@@ -114,7 +114,7 @@ async def test_what_failed_for_a_day_is_a_dead_letter_with_the_last_reason(
 ) -> None:
     collector.answers.append(Response("who are you", 401))
     batch = exporting.batch(ended("acme", "r1"), receives=MOST_RECEIVES)
-    assert failed(batch, await exporting.exporter().export(batch)) == []
+    assert failed(batch, await exporting.exporter().export(batch, TIME)) == []
     [dead] = exporting.dead_letters()
     assert "401" in dead["reason"]
     assert "who are you" in dead["reason"]
@@ -133,7 +133,7 @@ async def test_message_that_is_no_event_is_a_dead_letter_and_spoils_no_other(
     exporting: Exporting, collector: Collector, body: str
 ) -> None:
     batch = exporting.batch(body, ended("acme", "r1"))
-    assert failed(batch, await exporting.exporter().export(batch)) == []
+    assert failed(batch, await exporting.exporter().export(batch, TIME)) == []
     [dead] = exporting.dead_letters()
     assert dead["reason"]
     assert len(collector.spans) == 1
@@ -142,12 +142,12 @@ async def test_message_that_is_no_event_is_a_dead_letter_and_spoils_no_other(
 async def test_endpoint_that_nobody_answers_fails_and_raises_nothing(exporting: Exporting) -> None:
     gone = replace(exporting, settings=replace(exporting.settings, otlp_endpoint="http://127.0.0.1:1"))
     batch = gone.batch(ended("acme", "r1"))
-    assert failed(batch, await gone.exporter().export(batch)) == [0]
+    assert failed(batch, await gone.exporter().export(batch, TIME)) == [0]
 
 
 async def test_headers_come_from_the_secret(exporting: Exporting, collector: Collector) -> None:
     known = secret_of(exporting, {"headers": {"x-honeycomb-team": "key"}})
-    await known.exporter().export(known.batch(ended("acme", "r1")))
+    await known.exporter().export(known.batch(ended("acme", "r1")), TIME)
     [(headers, _)] = collector.requests
     assert headers["x-honeycomb-team"] == "key"
 
@@ -167,7 +167,7 @@ async def test_organization_has_an_endpoint_of_its_own_which_sees_no_other_key(
         known = secret_of(exporting, secret)
         events = [ended(one, "r1") for one in ("own", "bare", "none", "acme")]
         batch = known.batch(*events)
-        assert failed(batch, await known.exporter().export(batch)) == []
+        assert failed(batch, await known.exporter().export(batch, TIME)) == []
         assert sorted(headers.get("x-key", "") for headers, _ in own.requests) == ["", "1"]
         assert not [1 for headers, _ in own.requests if "authorization" in headers]
     [(headers, [span])] = collector.requests
@@ -192,7 +192,7 @@ async def test_secret_with_a_mistake_keeps_the_events_and_tells_no_word_of_it(
 ) -> None:
     known = secret_of(exporting, secret)
     batch = known.batch(ended("acme", "r1"))
-    assert failed(batch, await known.exporter().export(batch)) == [0]
+    assert failed(batch, await known.exporter().export(batch, TIME)) == [0]
 
 
 def test_endpoint_may_be_the_base_of_all_signals_or_the_whole_address() -> None:
@@ -225,3 +225,19 @@ def test_endpoint_of_an_organization_inherits_what_it_does_not_name(exporting: E
     url = traces_url(known.settings.otlp_endpoint)
     assert endpoints.of("loud") == Endpoint(url, {"a": "b"}, texts=True)
     assert endpoints.of("acme") == Endpoint(url, {"a": "b"}, texts=False)
+
+
+async def test_batch_without_time_left_comes_again_before_the_function_is_killed(
+    exporting: Exporting, collector: Collector
+) -> None:
+    batch = exporting.batch(ended("acme", "r1"))
+    assert failed(batch, await exporting.exporter().export(batch, SECONDS)) == [0]
+    assert collector.asked == 0
+
+
+async def test_x_ray_without_credentials_fails_and_raises_nothing() -> None:
+    async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(200))) as http:
+        sent = await Sender(lambda: None).send(
+            http, Endpoint("https://xray.eu-west-1.amazonaws.com/v1/traces"), b""
+        )
+    assert sent.result == "failed"

@@ -24,7 +24,7 @@ from tests.services.mortal import Blow, Killed, Mortal
 from tests.services.scripted import Talk, says
 from tests.services.test_durability import Shop
 from tests.services.test_nested_asking import hire_another, refund
-from tests.services.traces.exporting import Exporting, failed
+from tests.services.traces.exporting import TIME, Exporting, failed
 
 __all__ = ["clock", "environment", "queue", "talk", "till"]
 
@@ -57,7 +57,7 @@ async def export(aws: Aws, collector: Collector, events: list[Event], **settings
     middle = len(events) // 2
     for part in (events[middle:], events[:middle]):
         batch = exporting.batch(*part, *part)
-        assert failed(batch, await exporting.exporter().export(batch)) == []
+        assert failed(batch, await exporting.exporter().export(batch, TIME)) == []
     await asyncio.to_thread(exporting.stores.aws.close)
 
 

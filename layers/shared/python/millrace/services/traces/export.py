@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -19,7 +20,7 @@ from millrace.errors import InvalidRequest, MillraceError
 from millrace.services.traces.endpoints import Endpoint, Endpoints
 from millrace.services.traces.lost import lost_events
 from millrace.services.traces.otlp import encoded, requests
-from millrace.services.traces.sending import Sender, Sent, client
+from millrace.services.traces.sending import SECONDS, Sender, Sent, client
 from millrace.services.traces.spans import Span, span_of
 from millrace.services.traces.texts import with_texts
 from millrace.settings import Settings
@@ -32,6 +33,9 @@ MOST_RECEIVES = 250
 """Attempts, of which all but the first few are five minutes apart. The queue's own limit is higher, so that
 no event becomes a dead letter without its reason."""
 
+SPARE_SECONDS = 3.0
+"""For the answer to the queue, and dead letters."""
+
 Record = dict[str, Any]
 SpanKey = tuple[bytes, bytes]
 
@@ -39,11 +43,12 @@ SpanKey = tuple[bytes, bytes]
 @dataclass(frozen=True, slots=True)
 class Work:
     """The state of a batch: the messages of each span, those that failed, and those that are refused, with
-    reasons."""
+    reasons. No request begins after `until` (on `monotonic()`'s scale)."""
 
     records: dict[SpanKey, list[Record]]
     failed: list[tuple[Record, str]]
     refused: list[tuple[Record, str]]
+    until: float
 
     def settle(self, spans: list[Span], sent: Sent) -> None:
         """Note the result of a request."""
@@ -69,9 +74,10 @@ class TraceExporter:
         """Return whether a batch came from the trace queue."""
         return str(batch["Records"][0]["eventSourceARN"]).rpartition(":")[2] == self._queue.name
 
-    async def export(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Take an SQS event; return `{"batchItemFailures": [{"itemIdentifier"}]}`."""
-        work = Work(defaultdict(list), [], [])
+    async def export(self, batch: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Take an SQS event, in so many seconds; return `{"batchItemFailures": [{"itemIdentifier"}]}`. Else a
+        slow endpoint would have the function killed, and the spans that others took sent again."""
+        work = Work(defaultdict(list), [], [], monotonic() + seconds - SECONDS - SPARE_SECONDS)
         wanted: dict[bytes, tuple[Endpoint, list[Span]]] = {}
         for record in batch["Records"]:
             await self._read(record, work, wanted)
@@ -120,6 +126,8 @@ class TraceExporter:
 
     async def _send(self, http: httpx.AsyncClient, endpoint: Endpoint, spans: list[Span], work: Work) -> None:
         """Send spans. Where one spoils the request, halves of it are tried."""
+        if monotonic() > work.until:
+            return work.settle(spans, Sent("failed", "There was no time left to send it."))
         sent = await self._sender.send(http, endpoint, encoded(spans, self._service))
         if sent.result == "refused" and len(spans) > 1:
             middle = len(spans) // 2

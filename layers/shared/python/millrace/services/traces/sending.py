@@ -84,8 +84,11 @@ class Sender:
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
 
+        credentials = self._credentials()
+        if credentials is None:
+            raise RequestFailed("There are no credentials of AWS to sign with.")
         request = AWSRequest("POST", endpoint.url, headers=headers, data=content)
-        SigV4Auth(self._credentials(), "xray", endpoint.signing_region).add_auth(request)
+        SigV4Auth(credentials, "xray", endpoint.signing_region).add_auth(request)
         return dict(request.headers)
 
 
