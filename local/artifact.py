@@ -20,7 +20,6 @@ from millrace.stores.aws import FOR_CREDENTIALS, SERVICES
 
 USELESS = (
     "boto3/examples",
-    "boto3/data",
     "pycparser",
     "aws_lambda_powertools/event_handler/openapi/swagger_ui",
     "certifi/tests",
@@ -35,7 +34,7 @@ def trim(build: Path) -> int:
     """Remove what no function uses from every layer and function; return the bytes saved."""
     before = size(build)
     kept = SERVICES | FOR_CREDENTIALS | named_services(build / "template.yaml")
-    for data in build.glob("**/botocore/data"):
+    for data in [*build.glob("**/botocore/data"), *build.glob("**/boto3/data")]:
         for model in data.iterdir():
             if model.is_dir() and model.name not in kept:
                 shutil.rmtree(model)

@@ -130,9 +130,13 @@ def test_build_keeps_the_models_of_named_services_and_no_others(tmp_path: Path) 
     for name in ("dynamodb", "sts", "ses", "comprehend", "ec2"):
         (data / name).mkdir(parents=True)
         (data / name / "service-2.json").write_text("{}")
+    resources = tmp_path / "SharedLayer" / "python" / "boto3" / "data"
+    for name in ("dynamodb", "ec2"):
+        (resources / name).mkdir(parents=True)
     (tmp_path / "template.yaml").write_text(json.dumps(merged(project(tmp_path / "own"))))
     artifact.trim(tmp_path)
     assert sorted(one.name for one in data.iterdir()) == ["comprehend", "dynamodb", "ses", "sts"]
+    assert [one.name for one in resources.iterdir()] == ["dynamodb"]
 
 
 def client(service: str, app: Path) -> subprocess.CompletedProcess[str]:
