@@ -165,7 +165,7 @@ test("how long the agent thought is known after the run, and the same after a re
   const thought = { ...STEPS[0]!, durationMs: 2100 };
   const answer = message("2", "assistant", [{ text: "At nine." }], { steps: [thought], ...FIGURES });
   const stored = entriesFrom([message("1", "user", [{ text: "When?" }]), answer], null);
-  const told = reduce(over, { type: "identified", entries: stored }).entries.at(-1);
+  const told = reduce(over, { type: "thought", entries: stored }).entries.at(-1);
   expect(told).toMatchObject({ parts: [{ type: "thinking", text: "Let me look.", durationMs: 2100 }, { type: "text" }] });
   expect(withoutId(told)).toEqual(withoutId(stored.at(-1)));
   expect(footnotes(told as AnswerEntry)).toEqual(["3 tokens", "$0.10", "first token 300 ms", "900 ms"]);

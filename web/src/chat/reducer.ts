@@ -1,6 +1,7 @@
 import { type Ask, changeAsk, completeAsks } from "./asks";
 import { type LinkState, type PartialRunEvent as RunEvent, type Schemas, settleParts } from "@millrace/client";
 import { extendAnswer, failAnswer } from "./answer";
+import { withThoughtTimes } from "./thoughts";
 import {
   type AnswerEntry,
   type Attachment,
@@ -31,6 +32,8 @@ export type Action =
   | { type: "branched"; from: string }
   /** The server's ids of entries that are shown. */
   | { type: "identified"; entries: readonly Entry[] }
+  /** How long the agent thought, as the stored entries tell. */
+  | { type: "thought"; entries: readonly Entry[] }
   | { type: "events"; events: readonly RunEvent[] }
   /** Shows the run as it was up to an event: `before` are the entries that were there before it. */
   | { type: "rewound"; before: readonly Entry[]; events: readonly RunEvent[] }
@@ -62,7 +65,9 @@ export function reduce(state: ChatState, action: Action): ChatState {
     case "branched":
       return { ...state, entries: cutAt(state.entries, action.from) };
     case "identified":
-      return { ...state, entries: identify(state.entries, action.entries) };
+      return { ...state, entries: withThoughtTimes(identify(state.entries, action.entries), action.entries) };
+    case "thought":
+      return { ...state, entries: withThoughtTimes(state.entries, action.entries) };
     case "events":
       return action.events.reduce(applyEvent, state);
     case "rewound":
@@ -155,9 +160,7 @@ function identify(entries: readonly Entry[], stored: readonly Entry[]): readonly
 function identified(entry: Entry, stored: Entry): Entry {
   if (entry.kind === "answer" && stored.kind === "answer") {
     const { messageId, firstId, siblings, runId } = stored;
-    // Streams do not tell how long the agent thought.
-    const parts = entry.state === "done" && stored.state === "done" ? stored.parts : entry.parts;
-    return { ...entry, messageId, firstId, siblings, runId, parts };
+    return { ...entry, messageId, firstId, siblings, runId };
   }
   if (entry.kind !== "user" || stored.kind !== "user") return entry;
   const { siblings: _, ...rest } = entry;

@@ -252,8 +252,10 @@ export class ChatSession {
   /** Notes how the conversation stands now; of a new branch also which others there are, and how long it thought. */
   async #noteEnd(): Promise<void> {
     try {
-      const messages = await this.#stored.afterRun(isBranch(this.#request) || hasThought(this.#state));
-      if (messages) this.#store.dispatch({ type: "identified", entries: entriesFrom(messages, null) });
+      const branched = isBranch(this.#request);
+      const messages = await this.#stored.afterRun(branched || hasThought(this.#state));
+      const type = branched ? "identified" : "thought";
+      if (messages) this.#store.dispatch({ type, entries: entriesFrom(messages, null) });
     } catch {
       // The answer is there; what is missing comes with the next look.
     }
