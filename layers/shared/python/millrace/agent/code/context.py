@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar
@@ -12,7 +13,7 @@ from pydantic import TypeAdapter
 from pydantic_core import from_json, to_json
 
 from millrace.agent.code.model import AgentModel
-from millrace.agent.code.record import Answer, Said
+from millrace.agent.code.record import Answer, Said, key_of
 from millrace.agent.code.run import CodeRun
 from millrace.agent.said import OF_AGENTS, checked
 from millrace.agent.tools.own import tool_of
@@ -31,6 +32,21 @@ _STEP_NAME = re.compile(r"[A-Za-z0-9_-]{1,56}")
 _ARGUMENTS_BYTES = 4_000
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A step that is done outside, such as a model's answer that is streamed: its `result` where a process
+    before has stored one. What is kept is stored with the next step."""
+
+    run: CodeRun
+    name: str
+    arguments: dict[str, Any]
+    result: str | None
+
+    def keep(self, result: str) -> None:
+        """Have a result stored, so that nothing has to wait for that."""
+        self.run.note(self.name, self.arguments, result)
 
 
 class ToolAnswer(str):
@@ -165,6 +181,11 @@ class AgentContext:
         answer = await self._run.call(kind + name, _public(args, kwargs), work)
         value = from_json(_text_of(answer))
         return value if returns is None else TypeAdapter(returns).validate_python(value)
+
+    def stored(self, name: str, arguments: dict[str, Any]) -> Stored:
+        """A step that is done outside, for adapters of frameworks: see `Stored`."""
+        result = self._run.noted_result(key_of(STEP + name, arguments))
+        return Stored(self._run, STEP + name, arguments, result)
 
     async def live_messages(self) -> list[str]:
         """The messages that users have sent into the run since the last look. What is never looked for is put
