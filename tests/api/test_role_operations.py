@@ -139,6 +139,10 @@ NEEDS: dict[str, list[str]] = {
     "organization:manage": [
         "GET /api/limits",
         "PATCH /api/limits",
+        "GET /api/erasures",
+        "POST /api/erasures",
+        "GET /api/retention",
+        "PUT /api/retention",
         "GET /api/audit",
         "GET /api/revocations",
         "POST /api/revocations",

@@ -1,6 +1,6 @@
 import * as groups from "./api/groups.js";
 import { type Answer, type ArgumentsOf, type Calls, type ResultOf, type Route, call, calls } from "./api/operations.js";
-import { AGENTS, ALERTS, APPROVALS, AUDIT, KEYS, LIMITS, MEMORIES, REVOCATIONS, STREAMING, TICKETS } from "./api/routes.js";
+import { AGENTS, ALERTS, APPROVALS, AUDIT, ERASURES, KEYS, LIMITS, MEMORIES, RETENTION, REVOCATIONS, STREAMING, TICKETS } from "./api/routes.js";
 import { type ClientOptions, Transport } from "./api/transport.js";
 
 /**
@@ -19,12 +19,14 @@ export class Millrace {
   readonly audit: Calls<typeof AUDIT>;
   readonly commandCenter: groups.CommandCenter;
   readonly conversations: groups.Conversations;
+  readonly erasures: Calls<typeof ERASURES>;
   readonly files: groups.Files;
   readonly flows: groups.Flows;
   readonly keys: Calls<typeof KEYS>;
   /** Limits, what of them is used, and stops. */
   readonly limits: Calls<typeof LIMITS>;
   readonly memories: Calls<typeof MEMORIES>;
+  readonly retention: Calls<typeof RETENTION>;
   readonly revocations: Calls<typeof REVOCATIONS>;
   readonly runs: groups.Runs;
   /** Pipelines. */
@@ -44,11 +46,13 @@ export class Millrace {
     this.audit = calls(http, AUDIT);
     this.commandCenter = groups.commandCenter(http);
     this.conversations = groups.conversations(http);
+    this.erasures = calls(http, ERASURES);
     this.files = groups.files(http);
     this.flows = groups.flows(http);
     this.keys = calls(http, KEYS);
     this.limits = calls(http, LIMITS);
     this.memories = calls(http, MEMORIES);
+    this.retention = calls(http, RETENTION);
     this.revocations = calls(http, REVOCATIONS);
     this.runs = groups.runs(http);
     this.streaming = calls(http, STREAMING);

@@ -21,6 +21,18 @@ export const KEYS = {
   revoke: "DELETE /api/keys/{key_id}",
 } as const;
 
+export const ERASURES = {
+  list: "GET /api/erasures",
+  /** Deletes all of a user (`userId`), or of your organization (`organization`, its name). It cannot be undone. */
+  create: "POST /api/erasures",
+} as const;
+
+export const RETENTION = {
+  get: "GET /api/retention",
+  /** For how many days conversations are kept after their latest run; null for ever. */
+  set: "PUT /api/retention",
+} as const;
+
 export const REVOCATIONS = {
   list: "GET /api/revocations",
   /** Revokes the tokens that a user has until now; `everybody: true` those of all. */

@@ -127,6 +127,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the erasures that run, or were done in the last 30 days */
+        get: operations["list_erasures"];
+        put?: never;
+        /** Erase all that a user has left, or the whole organization; it cannot be undone */
+        post: operations["create_erasure"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read for how long conversations are kept */
+        get: operations["get_retention"];
+        /** Set for how long conversations are kept after their latest run */
+        put: operations["set_retention"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/audit": {
         parameters: {
             query?: never;
@@ -3019,6 +3055,24 @@ export interface components {
             /** @default last */
             result?: string;
         };
+        /** @description The erasures that run, or were done of late. */
+        ErasureList: {
+            items: components["schemas"]["ErasureView"][];
+        };
+        /** @description The deletion of all that a user, or the organization, has left. */
+        ErasureView: {
+            /** @description null: the organization */
+            userId: string | null;
+            /** @enum {string} */
+            state: "running" | "done";
+            /** @description what is deleted now */
+            step: string;
+            /** @description conversations, files, objects and items that were deleted so far */
+            removed: number;
+            createdBy: string;
+            createdAt: string;
+            doneAt: string | null;
+        };
         /** @description The run has ended badly; `retryable` says whether sending the message again may work. */
         ErrorEvent: {
             /**
@@ -3773,6 +3827,13 @@ export interface components {
              */
             listed?: boolean;
         };
+        /** @description The body of a request that erases a user, or the caller's organization, which has to be named. */
+        NewErasure: {
+            /** @default null */
+            userId?: string | null;
+            /** @default null */
+            organization?: string | null;
+        };
         /** @description A flow to be made. */
         NewFlow: {
             /** @default  */
@@ -4228,6 +4289,15 @@ export interface components {
              */
             type: "resync";
             missed: number;
+        };
+        /** @description The days for which conversations are kept after their latest run; null for ever. */
+        RetentionSettings: {
+            conversationDays: number | null;
+        };
+        /** @description The time for which conversations are kept after their latest run. */
+        RetentionView: {
+            /** @description in days; null: for ever */
+            conversationDays: number | null;
         };
         /** @description Waits grow from `backoffMs`, doubling, with jitter. */
         RetryPolicy: {
@@ -5838,6 +5908,94 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UsageToday"];
+                };
+            };
+        };
+    };
+    list_erasures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureList"];
+                };
+            };
+        };
+    };
+    create_erasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewErasure"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureView"];
+                };
+            };
+        };
+    };
+    get_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionView"];
+                };
+            };
+        };
+    };
+    set_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetentionSettings"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionView"];
                 };
             };
         };

@@ -27,6 +27,7 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
         "token_missing": "There is no bearer token in the Authorization header.",
     },
     403: {
+        "organization_erased": "An admin has begun to erase the organization.",
         "agent_stopped": "The agent, or the organization, was stopped; the message says why.",
         "missing_scope": "The caller lacks a scope; `scope` names it.",
         "not_an_approver": "The caller may not answer this call; `approvers` says who may.",
@@ -110,6 +111,7 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
         "unsupported_media_type": "The body's Content-Type is not supported.",
     },
     422: {
+        "wrong_organization": "The organization that is to be erased is not the caller's.",
         "address_not_allowed": "The address is not one that may be called from here.",
         "agent_required": "A new conversation needs an `agentId`.",
         "already_owner": "The conversation belongs to this user.",

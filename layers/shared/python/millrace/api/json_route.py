@@ -48,6 +48,7 @@ class JsonRoute(APIRoute):
             if operation.credential == "none":
                 return await answer()
             auth: Auth = request.app.state.auth
+            request.state.operation = operation
             caller = await auth(request)
             await admitted(request, operation, caller)
             return await noted(request, operation, caller, answer)
@@ -76,6 +77,7 @@ class JsonRouter(APIRouter):
         parameters: tuple[Parameter, ...] = (),
         credential: Credential = "token",
         audited: bool | None = None,
+        checks_caller: bool = False,
     ) -> Callable[[Function], Function]:
         """Serve an operation with the decorated function. The first of the answers is the usual one."""
         declared = Operation(
@@ -91,6 +93,7 @@ class JsonRouter(APIRouter):
             parameters=parameters,
             credential=credential,
             audited=audited,
+            checks_caller=checks_caller,
         )
 
         def add(function: Function) -> Function:

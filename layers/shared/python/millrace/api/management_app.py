@@ -14,6 +14,7 @@ from millrace.api.api_events import ApiEvents
 from millrace.api.api_keys import api_keys_router
 from millrace.api.audit import audit_router
 from millrace.api.auth import Authenticator
+from millrace.api.erasures import erasures_router
 from millrace.api.errors import HANDLERS, error_response
 from millrace.api.hops import Hops
 from millrace.api.json_route import JsonRouter
@@ -21,11 +22,14 @@ from millrace.api.key_uses import KeyUses
 from millrace.api.limits import limits_router
 from millrace.api.operation import ANY_TOKEN
 from millrace.api.pipelines import pipelines_router
+from millrace.api.retention import retention_router
 from millrace.api.revocations import revocations_router
 from millrace.services.agents import Agents
 from millrace.services.api_keys import ApiKeys
+from millrace.services.erasures import Erasures
 from millrace.services.limits import ManagedLimits
 from millrace.services.pipelines.context import PipelineContext
+from millrace.services.retention import Retention
 from millrace.services.revocations import Revocations
 from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
@@ -43,6 +47,8 @@ def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
     app.include_router(agents_router(Agents(platform)))
     app.include_router(parts_router(settings))
     app.include_router(limits_router(ManagedLimits(platform.stores.limits, platform.stores.clock)))
+    app.include_router(erasures_router(Erasures(platform.stores)))
+    app.include_router(retention_router(Retention(platform.stores)))
     app.include_router(audit_router(platform.stores.audit))
     app.include_router(revocations_router(Revocations(platform.stores.limits, platform.stores.clock)))
     app.include_router(api_keys_router(ApiKeys(platform.stores.api_keys, platform.stores.clock)))

@@ -33,7 +33,7 @@ BODY_ERRORS = (
 PARAMETER_ERRORS = ("invalid_query", "invalid_request", "invalid_cursor")
 _USUAL: dict[int, frozenset[str]] = {
     401: frozenset(TOKEN_ERRORS),
-    403: frozenset({"missing_scope"}),
+    403: frozenset({"missing_scope", "organization_erased"}),
     409: frozenset({"loop"}),
     413: frozenset({"too_large"}),
     415: frozenset({"unsupported_encoding", "unsupported_media_type"}),
@@ -111,6 +111,7 @@ def _general(operation: Operation) -> Iterator[str]:
     known_by = credentials(operation)
     if known_by:
         yield from TOKEN_ERRORS
+        yield "organization_erased"
     if "ticket" in known_by:
         yield from ("ticket_invalid", "not_configured")
     if any(operation.needs):

@@ -21,6 +21,8 @@ TAGS = (
     ("/api/limits", "limits", "Limits, and agents that are stopped"),
     ("/api/usage", "limits", ""),
     ("/api/revocations", "revocations", "Tokens that count no more"),
+    ("/api/erasures", "erasures", "Deleting all of a user, or of the organization"),
+    ("/api/retention", "retention", "How long conversations are kept"),
     ("/api/audit", "audit", "Who did what"),
     ("/api/keys", "API keys", "API keys of servers"),
     ("/api/agents", "agents", "Agents and their tools"),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # their models are imported with the first use
     from millrace.client.resources.audit import AuditLog
     from millrace.client.resources.center import Alerts, CommandCenter
     from millrace.client.resources.conversations import Conversations
+    from millrace.client.resources.erasures import DataErasures, DataRetention
     from millrace.client.resources.files import Files, Tickets
     from millrace.client.resources.flows import Flows, Tasks
     from millrace.client.resources.keys import Keys
@@ -130,6 +131,18 @@ class Resources(Generic[IO]):
         from millrace.client.resources.audit import AuditLog
 
         return AuditLog(self._io)
+
+    @cached_property
+    def erasures(self) -> "DataErasures[IO]":
+        from millrace.client.resources.erasures import DataErasures
+
+        return DataErasures(self._io)
+
+    @cached_property
+    def retention(self) -> "DataRetention[IO]":
+        from millrace.client.resources.erasures import DataRetention
+
+        return DataRetention(self._io)
 
     @cached_property
     def revocations(self) -> "TokenRevocations[IO]":

@@ -140,19 +140,28 @@ class Revocation(WireModel):
 
 class Control(WireModel):
     """All that holds up runs of an organization. `version` counts its changes; conversations are counted
-    since the one that set their limit."""
+    since the one that set their limit. While it is `erasing`, nobody is let in; conversations in which
+    nothing has happened for `conversation_days` are deleted."""
 
     version: int = 0
     counting_since: int = 0
     limits: AllLimits = AllLimits()
     stops: tuple[Stop, ...] = ()
     revocations: tuple[Revocation, ...] = ()
+    erasing: bool = False
+    conversation_days: int | None = None
 
     def stop_of(self, agent_id: str) -> Stop | None:
         """Return the stop that holds up an agent."""
         return next((one for one in self.stops if one.agent_id in (None, agent_id)), None)
 
     def check_caller(self, caller: Principal) -> None:
+        """Raises `Forbidden` while the organization is erased, `Unauthenticated` for a revoked token."""
+        if self.erasing:
+            raise Forbidden("The organization is erased.", code="organization_erased")
+        self.check_token(caller)
+
+    def check_token(self, caller: Principal) -> None:
         """Raises `Unauthenticated` for a caller whose token was revoked."""
         if caller.issued_ms is None:
             return

@@ -32,11 +32,10 @@ class Revocations:
             raise InvalidRequest("userId must name a user.", code="invalid_id")
         if user_id and user_id.startswith(OWNER_PREFIX):
             raise InvalidRequest("An API key is revoked by DELETE /api/keys/{id}.", code="invalid_id")
-        now = self._clock()
-        made = Revocation(user_id=user_id, not_before=now, created_by=caller.id, created_at=iso(now))
+        made = _revocation(caller, user_id, self._clock())
 
         def revoked(seen: Control) -> Control:
-            kept = [one for one in seen.revocations if self._counts(one, made)]
+            kept = [one for one in seen.revocations if _counts(one, made)]
             if len(kept) >= MOST_REVOCATIONS:
                 raise Conflict(
                     f"There are {MOST_REVOCATIONS} revocations; revoke the tokens of everybody instead.",
@@ -47,7 +46,19 @@ class Revocations:
         await self._store.change(caller.organization, revoked)
         return made
 
-    def _counts(self, one: Revocation, newer: Revocation) -> bool:
-        """Return whether an earlier revocation still says more than a newer one."""
-        covered = newer.user_id in (None, one.user_id)
-        return not covered and newer.not_before - one.not_before < KEPT_MS
+
+def with_revocation(control: Control, caller: Principal, user_id: str, now: int) -> Control:
+    """The control with the tokens of a user revoked, however many revocations there are."""
+    made = _revocation(caller, user_id, now)
+    kept = [one for one in control.revocations if _counts(one, made)]
+    return control.model_copy(update={"revocations": (*kept, made)})
+
+
+def _revocation(caller: Principal, user_id: str | None, now: int) -> Revocation:
+    return Revocation(user_id=user_id, not_before=now, created_by=caller.id, created_at=iso(now))
+
+
+def _counts(one: Revocation, newer: Revocation) -> bool:
+    """Return whether an earlier revocation still says more than a newer one."""
+    covered = newer.user_id in (None, one.user_id)
+    return not covered and newer.not_before - one.not_before < KEPT_MS

@@ -15,6 +15,7 @@ from millrace.stores.conversations import ConversationStore
 from millrace.stores.deletions import DeletionStore
 from millrace.stores.directory import Directory
 from millrace.stores.dynamo import Dynamo
+from millrace.stores.erasures import ErasureStore
 from millrace.stores.event_log import EventLog
 from millrace.stores.file_objects import FileObjects
 from millrace.stores.files import FileStore
@@ -26,6 +27,7 @@ from millrace.stores.memories import MemoryStore
 from millrace.stores.messages import MessageStore
 from millrace.stores.nested_work import NestedWorkStore
 from millrace.stores.push_queue import PushQueue
+from millrace.stores.remains import Remains
 from millrace.stores.run_definitions import RunDefinitionStore
 from millrace.stores.run_ends import RunEndStore
 from millrace.stores.run_names import RunNameStore
@@ -71,6 +73,8 @@ class Stores:
     api_keys: ApiKeyStore
     limits: LimitStore
     audit: AuditLog
+    erasures: ErasureStore
+    remains: Remains
     sealer: Sealer
     bus: EventBus
     clock: Clock
@@ -126,6 +130,8 @@ class Stores:
             agents=AgentStore(dynamo, settings.agents_table),
             api_keys=ApiKeyStore(dynamo, settings.api_keys_table, clock),
             limits=limits,
+            erasures=ErasureStore(dynamo, settings.limits_table, clock),
+            remains=Remains(aws, settings),
             audit=AuditLog(dynamo, settings.audit_table, clock, settings.audit_seconds),
             sealer=Sealer(aws, settings.secrets_key_id),
             bus=EventBus(aws, settings.bus_name),

@@ -48,6 +48,17 @@ class Directory:
             found = await self._query("ByOwner", "ownerPk", owner_key(organization, owner), limit, after)
         return self._conversations(organization, found.items), _next(found)
 
+    async def oldest(self, organization: str, before: str, limit: int) -> list[Conversation]:
+        """Return conversations in which nothing has happened since a time (ISO 8601), the oldest first."""
+        items, _ = await self._dynamo.query_page(
+            TableName=self._table,
+            IndexName="ByUpdate",
+            KeyConditionExpression="listPk = :list AND listSk < :before",
+            ExpressionAttributeValues=to_item({":list": organization, ":before": before}),
+            Limit=limit,
+        )
+        return self._conversations(organization, items)
+
     async def page_of_user(
         self, organization: str, user: str, limit: int, after: Position | None = None
     ) -> tuple[list[Conversation], Position | None]:

@@ -15,6 +15,7 @@ import orjson
 from millrace.domain.access import Principal
 from millrace.domain.clock import Clock
 from millrace.domain.limits import (
+    DAY_MS,
     AllLimits,
     Control,
     Level,
@@ -34,7 +35,9 @@ from millrace.stores.dynamo import (
     Dynamo,
     Item,
     TransactItem,
+    delete,
     from_item,
+    put,
     put_version,
     to_item,
 )
@@ -44,6 +47,7 @@ CACHE_SECONDS = 5.0
 """For so long a process may not know of a new limit or stop."""
 KEPT_SECONDS = 40 * 24 * 3600
 _CACHED, _TRIES = 1000, 20
+_RETENTION = "#retention"
 
 
 class LimitStore:
@@ -74,9 +78,8 @@ class LimitStore:
         return self._cached(organization) or await self.read_control(organization)
 
     async def check_caller(self, caller: Principal) -> None:
-        """Raises `Unauthenticated` for a caller whose token was revoked, as far as is known here."""
-        if caller.issued_ms is not None:
-            (await self.control(caller.organization)).check_caller(caller)
+        """Raises `Forbidden` or `Unauthenticated` for a caller who is not let in, as far as is known here."""
+        (await self.control(caller.organization)).check_caller(caller)
 
     async def read_control(self, organization: str) -> Control:
         """The limits and stops as they stand."""
@@ -84,7 +87,7 @@ class LimitStore:
             return self._with_defaults(Control())
         asked = time.monotonic()
         return self._remember(
-            organization, await self._dynamo.get(self._table, _control_key(organization)), asked
+            organization, await self._dynamo.get(self._table, control_key(organization)), asked
         )
 
     async def standing(self, organization: str, keys: Keys, run: Admission | None = None) -> Standing:
@@ -110,7 +113,7 @@ class LimitStore:
         levels = [level for level in keys if known is None or known.limits.of(level).daily]
         wanted = {level: self._used_key(organization, level, keys[level]) for level in levels}
         asked = time.monotonic()
-        more = [] if known else [_control_key(organization), *(rate_keys(organization, keys) if run else [])]
+        more = [] if known else [control_key(organization), *(rate_keys(organization, keys) if run else [])]
         rows = [*wanted.values(), *more]
         found = await self._dynamo.get_many(self._table, rows) if rows else []
         items = {(item["pk"], item["sk"]): item for item in found}
@@ -168,21 +171,46 @@ class LimitStore:
         )
         return _used(from_item(answer["Attributes"]))
 
-    async def change(self, organization: str, change: Callable[[Control], Control]) -> Control:
-        """Change the limits or stops; how they stand then, with the defaults. Other processes follow within
-        `CACHE_SECONDS`."""
+    async def change(
+        self, organization: str, change: Callable[[Control], Control], *more: TransactItem
+    ) -> Control:
+        """Change the limits or stops, and write `more` with them; how they stand then, with the defaults.
+        Other processes follow within `CACHE_SECONDS`. Raises `ConditionFailed` of `more`."""
         for _ in range(_TRIES):
-            seen = _to_control(await self._dynamo.get(self._table, _control_key(organization)))
+            seen = _to_control(await self._dynamo.get(self._table, control_key(organization)))
             changed = change(seen).model_copy(update={"version": seen.version + 1})
             try:
-                await self._dynamo.write(
-                    put_version(self._table, _to_item(organization, changed), changed.version)
-                )
-            except ConditionFailed:
+                write = put_version(self._table, _to_item(organization, changed), changed.version)
+                await (self._dynamo.transact(write, *more) if more else self._dynamo.write(write))
+            except ConditionFailed as error:
+                if 0 not in error.items:
+                    raise
                 continue
             self._cache.pop(organization, None)
             return self._with_defaults(changed)
         raise Contended("Conflicting concurrent writes; retry.", retry_after=1)
+
+    def list_retention(self, organization: str, *, is_limited: bool) -> TransactItem:
+        """The write that lists an organization whose conversations are kept for a time, or no more."""
+        key = {"pk": _RETENTION, "sk": f"{organization}#"}
+        return put(self._table, key) if is_limited else delete(self._table, key, existing=False)
+
+    async def with_retention(self) -> list[str]:
+        """Return the organizations whose conversations are kept for a time."""
+        if not self._table:
+            return []
+        items = await self._dynamo.query(self._table, "pk = :pk", pk=_RETENTION)
+        return [item["sk"].removesuffix("#") for item in items]
+
+    async def forget_user(self, organization: str, user: str) -> None:
+        """Delete what was counted of a user."""
+        control = await self.read_control(organization)
+        now = self._clock()
+        days = [day_of(now - number * DAY_MS) for number in range(KEPT_SECONDS // 86_400 + 2)]
+        groups = [*(f"USED#{day}" for day in days), "RATE", "RUNNING"]
+        keys: list[Item] = [{"pk": f"{organization}#{group}", "sk": f"user#{user}"} for group in groups]
+        keys.append({"pk": f"{organization}#CONVERSATIONS", "sk": f"{control.counting_since}#user#{user}"})
+        await self._dynamo.delete_all(self._table, keys)
 
     def _cached(self, organization: str) -> Control | None:
         read_at, control = self._cache.get(organization, (float("-inf"), None))
@@ -211,13 +239,14 @@ def _to_control(item: Item | None) -> Control:
     return Control.model_validate(orjson.loads(item["body"])) if item else Control()
 
 
-def _control_key(organization: str) -> Item:
+def control_key(organization: str) -> Item:
+    """The key of the item with an organization's limits and stops."""
     return {"pk": f"{organization}#CONTROL", "sk": "CONTROL"}
 
 
 def _to_item(organization: str, control: Control) -> Item:
     body = orjson.dumps(control.to_wire()).decode()
-    return _control_key(organization) | {"version": control.version, "body": body}
+    return control_key(organization) | {"version": control.version, "body": body}
 
 
 def _used(item: Item | None) -> Used:

@@ -18,7 +18,9 @@ from millrace.errors import InvalidRequest
 from millrace.services.command_center.alerts import evaluate
 from millrace.services.command_center.record import Recorder, record
 from millrace.services.command_center.record_check import check, notice_lost_runs
+from millrace.services.erasures import sweep_erasures
 from millrace.services.forget_agents import sweep_forgotten
+from millrace.services.retention import sweep_retention
 from millrace.services.runs.delete import sweep_deletions
 from millrace.services.runs.sweep_lost import sweep_lost
 from millrace.services.runs.sweep_waiting import sweep_waiting
@@ -111,7 +113,7 @@ async def _tick(recorder: Recorder) -> bool:
     await _check_runs_later(recorder)
     good = await _in_all(recorder, check)
     # Side by side: one after the other they might not fit into the function's time.
-    sweeps = (sweep_deletions, sweep_waiting, sweep_lost, sweep_forgotten)
+    sweeps = (sweep_deletions, sweep_waiting, sweep_lost, sweep_forgotten, sweep_retention, sweep_erasures)
     swept = await asyncio.gather(*(_swept(sweep, recorder) for sweep in sweeps))
     return all(swept) and good
 

@@ -1,0 +1,44 @@
+"""The time for which conversations are kept, over HTTP: FastAPI, part of the management API."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from millrace.api.json_route import Caller, JsonRouter
+from millrace.domain.wire import WireModel
+from millrace.services.retention import Retention
+
+
+class RetentionSettings(WireModel):
+    """The days for which conversations are kept after their latest run; null for ever."""
+
+    conversation_days: Annotated[int, Field(strict=True, ge=1, le=3650)] | None
+
+
+def retention_router(retention: Retention) -> JsonRouter:
+    """The routes under `/api/retention`."""
+    router = JsonRouter("/api")
+
+    @router.operation(
+        "GET",
+        "/retention",
+        "Read for how long conversations are kept",
+        "organization:manage",
+        answers={200: "RetentionView"},
+    )
+    async def get_retention(who: Caller) -> RetentionSettings:
+        return RetentionSettings(conversation_days=await retention.days(who))
+
+    @router.operation(
+        "PUT",
+        "/retention",
+        "Set for how long conversations are kept after their latest run",
+        "organization:manage",
+        answers={200: "RetentionView"},
+        body=RetentionSettings,
+    )
+    async def set_retention(who: Caller, given: RetentionSettings) -> RetentionSettings:
+        await retention.keep(who, given.conversation_days)
+        return given
+
+    return router

@@ -1,0 +1,55 @@
+"""Erasures: the deletion of all that a user, or an organization, has left, step by step."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from millrace.domain.clock import iso
+
+State = Literal["running", "done"]
+QUIET_MS = 20 * 60 * 1000
+"""The time in which functions under way end, and queues hand out what they hold: longer than both."""
+USER_STEPS = ("conversations", "shares", "memories", "files", "counts")
+ORGANIZATION_STEPS = ("conversations", "schedules", "quiet", "objects", "items")
+"""The last two are repeated after a quiet time until they find nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """An erasure under way, or done: of a user, or with an empty `user_id` of the organization. `step` and
+    `cursor` say where it goes on; `removed` counts what it has deleted, `found` what this pass of an
+    organization's has. `until_ms`: the time before which no other process claims it."""
+
+    organization: str
+    user_id: str
+    created_by: str
+    created_ms: int
+    step: int = 0
+    cursor: str = ""
+    removed: int = 0
+    found: int = 0
+    quiet_until_ms: int = 0
+    until_ms: int = 0
+    version: int = 1
+    done_ms: int | None = None
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The names of the steps."""
+        return USER_STEPS if self.user_id else ORGANIZATION_STEPS
+
+    @property
+    def step_name(self) -> str:
+        """The step that comes next, or `done`."""
+        return self.steps[self.step] if self.step < len(self.steps) else "done"
+
+    def to_wire(self) -> dict[str, Any]:
+        """The erasure as admins see it."""
+        return {
+            "userId": self.user_id or None,
+            "state": "done" if self.done_ms else "running",
+            "step": "done" if self.done_ms else self.step_name,
+            "removed": self.removed,
+            "createdBy": self.created_by,
+            "createdAt": iso(self.created_ms),
+            "doneAt": iso(self.done_ms) if self.done_ms else None,
+        }

@@ -1,0 +1,198 @@
+"""The erasure of all that a user or an organization has left: begun by an admin, done by sweeps."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from millrace.domain.access import Principal
+from millrace.domain.clock import iso
+from millrace.domain.conversations import Slot
+from millrace.domain.erasures import QUIET_MS, Erasure
+from millrace.domain.ids import valid_user
+from millrace.domain.limits import Control, Stop
+from millrace.errors import InvalidRequest, NotFound
+from millrace.services.pipelines.context import PipelineContext
+from millrace.services.pipelines.intake.schedules import Schedules
+from millrace.services.revocations import with_revocation
+from millrace.services.runs.delete import delete_conversation
+from millrace.services.runs.sweep_time import sweep_time
+from millrace.stores.connect import Stores
+from millrace.stores.dynamo import ConditionFailed
+from millrace.stores.erasures import LEASE_MS
+from millrace.stores.limits import control_key
+
+log = logging.getLogger(__name__)
+AT_ONCE = 20
+REASON = "The organization is erased."
+Step = tuple[int, str | None]
+"""What a step has removed, and where it goes on (None: it is done)."""
+
+
+class Erasures:
+    """The verbs, for callers whom the API has let in."""
+
+    def __init__(self, stores: Stores) -> None:
+        self._store = stores.erasures
+        self._limits = stores.limits
+        self._clock = stores.clock
+
+    async def all(self, caller: Principal) -> list[Erasure]:
+        """The erasures that run, or were done of late. Whoever erases the organization may see them yet."""
+        (await self._limits.control(caller.organization)).check_token(caller)
+        return await self._store.all(caller.organization)
+
+    async def begin(self, caller: Principal, user_id: str) -> Erasure:
+        """Begin to erase a user, or with an empty id the organization; one that runs goes on. From now on no
+        token of the user counts, or of anybody. Raises `InvalidRequest`."""
+        if user_id and not valid_user(user_id):
+            raise InvalidRequest("userId must name a user.", code="invalid_id")
+        seen = await self._store.get(caller.organization, user_id)
+        if seen and seen.done_ms is None:
+            return seen
+        version = seen.version + 1 if seen else 1
+        made = Erasure(caller.organization, user_id, caller.id, self._clock(), version=version)
+
+        def closed(control: Control) -> Control:
+            if user_id:
+                return with_revocation(control, caller, user_id, made.created_ms)
+            stop = Stop(agent_id=None, reason=REASON, created_by=caller.id, created_at=iso(made.created_ms))
+            others = [one for one in control.stops if one.agent_id is not None]
+            return control.model_copy(update={"erasing": True, "stops": (stop, *others)})
+
+        try:
+            await self._limits.change(caller.organization, closed, self._store.begin(made))
+        except ConditionFailed:  # another request has begun it meanwhile
+            return await self._store.get(caller.organization, user_id) or made
+        return made
+
+
+async def sweep_erasures(stores: Stores) -> int:
+    """Go on with erasures as long as a sweep may; how many were finished. One that fails is reported and left
+    for a later sweep."""
+    finished = 0
+    async with sweep_time():
+        if not stores.remains.settings.limits_table:
+            return finished
+        for erasure in await stores.erasures.unfinished():
+            finished += await _finished(stores, erasure)
+    return finished
+
+
+async def _finished(stores: Stores, erasure: Erasure) -> bool:
+    try:
+        taken = await stores.erasures.claim(erasure)
+        return taken is not None and await Eraser.connect(stores).run(taken)
+    except Exception:
+        log.exception("the erasure of %s %s could not go on", erasure.organization, erasure.user_id)
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Eraser:
+    """The steps. Each is repeated until it finds nothing more, and may be repeated after that."""
+
+    stores: Stores
+    pipelines: PipelineContext
+
+    @classmethod
+    def connect(cls, stores: Stores) -> "Eraser":
+        """Make it; no call goes out yet."""
+        context = PipelineContext.connect(stores.remains.settings, stores.aws, stores.clock)
+        return cls(stores, context)
+
+    async def run(self, erasure: Erasure) -> bool:
+        """Go on with an erasure to its end, and return true; or until it has to wait, or another process goes
+        on with it."""
+        while erasure.step < len(erasure.steps):
+            if erasure.step_name == "quiet" and self.stores.clock() < self._quiet_until(erasure):
+                await self.stores.erasures.save(
+                    erasure, quiet_until_ms=self._quiet_until(erasure), until_ms=0
+                )
+                return False
+            removed, cursor = await self._step(erasure)
+            saved = await self._saved(erasure, removed, cursor)
+            if saved is None:
+                return False
+            erasure = saved
+        return await self._end(erasure)
+
+    def _quiet_until(self, erasure: Erasure) -> int:
+        return erasure.quiet_until_ms or self.stores.clock() + QUIET_MS
+
+    async def _saved(self, erasure: Erasure, removed: int, cursor: str | None) -> Erasure | None:
+        changes: dict[str, Any] = {
+            "removed": erasure.removed + removed,
+            "found": erasure.found + removed,
+            "cursor": cursor or "",
+            "step": erasure.step + (cursor is None),
+            "until_ms": self.stores.clock() + LEASE_MS,
+        }
+        return await self.stores.erasures.save(erasure, **changes)
+
+    async def _end(self, erasure: Erasure) -> bool:
+        store, now = self.stores.erasures, self.stores.clock()
+        if erasure.user_id:
+            return await store.save(erasure, done_ms=now) is not None
+        if erasure.found:
+            # What was under way meanwhile may have written more: look once more after another quiet time.
+            step = erasure.steps.index("quiet")
+            await store.save(erasure, step=step, found=0, quiet_until_ms=now + QUIET_MS, until_ms=0)
+            return False
+        await store.finish(erasure, [control_key(erasure.organization)])
+        return True
+
+    async def _step(self, erasure: Erasure) -> Step:
+        step: Step = await getattr(self, f"_{erasure.step_name}")(erasure)
+        return step
+
+    async def _conversations(self, erasure: Erasure) -> Step:
+        found, _ = await self.stores.directory.page(erasure.organization, erasure.user_id or None, AT_ONCE)
+        for one in found:
+            try:
+                await delete_conversation(self.stores, Slot(erasure.organization, one.id))
+            except NotFound:
+                continue  # the index is a moment behind
+        return len(found), "" if found else None
+
+    async def _shares(self, erasure: Erasure) -> Step:
+        user = erasure.user_id
+        found, _ = await self.stores.directory.page_of_user(erasure.organization, user, AT_ONCE)
+        for one in found:
+            left = {name: access for name, access in one.shared_with.items() if name != user}
+            slot = Slot(erasure.organization, one.id)
+            await self.stores.directory.share(slot, one, user, left, iso(self.stores.clock()))
+        return len(found), "" if found else None
+
+    async def _memories(self, erasure: Erasure) -> Step:
+        await self.stores.memories.delete_user(erasure.organization, erasure.user_id)
+        return 0, None
+
+    async def _files(self, erasure: Erasure) -> Step:
+        found, _ = await self.stores.files.page(erasure.organization, erasure.user_id, "", AT_ONCE)
+        for file in found:
+            await self.stores.file_objects.delete(file)
+            await self.stores.files.delete(file)
+        return len(found), "" if found else None
+
+    async def _counts(self, erasure: Erasure) -> Step:
+        await self.stores.limits.forget_user(erasure.organization, erasure.user_id)
+        return 0, None
+
+    async def _schedules(self, erasure: Erasure) -> Step:
+        schedules = Schedules(self.pipelines)
+        found = await self.pipelines.pipelines.all(erasure.organization)
+        for pipeline in found:
+            await schedules.remove(erasure.organization, pipeline)
+            await self.pipelines.pipelines.delete(erasure.organization, pipeline)
+        return len(found), None
+
+    async def _quiet(self, erasure: Erasure) -> Step:
+        return 0, None
+
+    async def _objects(self, erasure: Erasure) -> Step:
+        removed = await self.stores.remains.delete_objects(erasure.organization)
+        return removed, "" if removed else None
+
+    async def _items(self, erasure: Erasure) -> Step:
+        removed, cursor = await self.stores.remains.delete_items(erasure.organization, erasure.cursor)
+        return removed, cursor or None

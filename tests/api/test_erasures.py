@@ -1,0 +1,347 @@
+"""Erasure: nothing of an organization, or of a user, is left in any table, bucket or schedule, and nothing of
+anybody else goes. A table or bucket that is added to the template fails here until it is covered."""
+
+import asyncio
+import json
+import random
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import httpx
+import pytest
+
+from local.template import read_template
+from millrace.domain.erasures import QUIET_MS, Erasure
+from millrace.domain.pipelines import Pipeline
+from millrace.services.erasures import Eraser, sweep_erasures
+from millrace.services.pipelines.context import PipelineContext
+from millrace.services.pipelines.intake.schedules import Schedules
+from millrace.services.runs.platform import Platform
+from millrace.settings import Settings
+from millrace.stores import limits
+from millrace.stores.connect import Stores
+from millrace.stores.dynamo import Dynamo, put
+from millrace.stores.large_objects import MESSAGES
+from millrace.stores.limits import control_key
+from millrace.stores.remains import BUCKETS, TABLES, belongs_to
+from tests.api.talk import error_of, say
+from tests.aws import TEMPLATE, Aws
+from tests.tokens import Issuer
+
+AGENT = {"id": "helper", "name": "Helper", "instructions": "Help."}
+TIME = "2027-01-15T08:00:00.000Z"
+
+
+def of_type(kind: str) -> dict[str, Any]:
+    return {name: one.get("Properties", {}) for name, one in resources().items() if one["Type"] == kind}
+
+
+@cache
+def resources() -> dict[str, Any]:
+    return dict(read_template(TEMPLATE).body["Resources"])
+
+
+@dataclass
+class World:
+    """All stores of a deployment under a clock that tests move."""
+
+    stores: Stores
+    settings: Settings
+    now: list[int]
+    aws: Aws
+
+    def sweep(self, times: int = 1, later_ms: int = 0) -> None:
+        for _ in range(times):
+            self.now[0] += later_ms
+            asyncio.run(sweep_erasures(self.stores))
+
+    def items(self, organization: str) -> dict[str, list[str]]:
+        """Return the items of each table whose keys or attributes name the organization."""
+        client = self.aws.client("dynamodb")
+        found: dict[str, list[str]] = {}
+        for name in TABLES:
+            pages = client.get_paginator("scan").paginate(TableName=getattr(self.settings, name))
+            texts = [json.dumps(item, default=str) for page in pages for item in page["Items"]]
+            if mine := [text for text in texts if organization in text]:
+                found[name] = mine
+        return found
+
+    def objects(self, organization: str) -> list[str]:
+        client, found = self.aws.client("s3"), []
+        for name in BUCKETS:
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket=getattr(self.settings, name))
+            found += [one["Key"] for page in pages for one in page.get("Contents", [])]
+        return [key for key in found if organization in key]
+
+    def schedules(self) -> list[str]:
+        client = self.aws.client("scheduler")
+        listed = client.list_schedules(GroupName=self.settings.schedule_group)["Schedules"]
+        return [one["Name"] for one in listed]
+
+
+@pytest.fixture
+def world(platform: Platform, aws: Aws) -> World:
+    environment = Settings.from_environment(aws.environment("RecordFunction"))
+    named = {name: getattr(environment, name) for name in (*TABLES, *BUCKETS, "schedule_group")}
+    transform = Settings.from_environment(aws.environment("ApiFunction"))
+    settings = replace(
+        platform.settings,
+        **named,
+        scheduler_role_arn=transform.scheduler_role_arn,
+        ingest_queue_arn=transform.ingest_queue_arn,
+    )
+    now = [platform.stores.clock()]
+    return World(Stores.connect(settings, platform.stores.aws, lambda: now[0]), settings, now, aws)
+
+
+def fill(world: World, chat: httpx.Client, management: httpx.Client, organization: str, number: int) -> None:
+    """Leave something in every table and bucket, and a schedule: through the API where this test has it."""
+    most = {"costPerDay": 5, "concurrentRuns": 5, "requestsPerMinute": 99, "conversations": 9}
+    assert management.patch("/api/limits", json={"user": most}).status_code == 200
+    assert management.post("/api/agents", json=AGENT).status_code == 201
+    assert management.post("/api/keys", json={"name": "S", "scopes": ["chat"]}).status_code == 201
+    say(chat, "/echo tools=1 think=0\nhello", conversation=f"c{number}")
+    share = {"userId": "friend", "access": "read"}
+    assert chat.post(f"/api/conversations/c{number}/shares", json=share).status_code == 204
+    upload = {"name": "a.txt", "mediaType": "text/plain", "size": 3}
+    file_id = chat.post("/api/files", json=upload).json()["fileId"]
+    asyncio.run(rows(world, organization))
+    client, journal = world.aws.client("s3"), world.settings.journal_bucket
+    files = world.settings.files_bucket
+    client.put_object(Bucket=files, Key=f"uploads/{organization}/{file_id}", Body=b"abc")
+    client.put_object(Bucket=files, Key=f"conversations/{organization}/c{number}/f", Body=b"abc")
+    client.put_object(Bucket=journal, Key=f"{organization}/p1/20000/x.ndjson.gz", Body=b"abc")
+    client.put_object(Bucket=journal, Key=f"_dead-letters/{organization}/p1/x/y.json.gz", Body=b"abc")
+    context = PipelineContext.connect(world.settings, world.stores.aws, world.stores.clock)
+    source = {"type": "schedule", "expression": "rate(1 hour)"}
+    definition = {
+        "name": "n",
+        "source": source,
+        "destination": {"type": "webhook", "config": {"url": "https://a.example"}},
+    }
+    made = Pipeline(
+        id=f"p{number}", definition=definition, created_at=TIME, updated_at=TIME, state_since=TIME
+    )
+    asyncio.run(scheduled(context, organization, made))
+
+
+async def scheduled(context: PipelineContext, organization: str, made: Pipeline) -> None:
+    await context.pipelines.create(organization, made, [])
+    await Schedules(context).ensure(organization, made)
+
+
+async def rows(world: World, organization: str) -> None:
+    """Items of stores that no call of this test reaches, under the keys that those have."""
+    dynamo, settings = Dynamo(world.stores.aws), world.settings
+    pipeline = f"{organization}#p1"
+    for table, item in (
+        (settings.injections_table, {"pk": f"{organization}#c1", "sk": "I#1"}),
+        (settings.memories_table, {"pk": f"{organization}#user-1", "sk": "M#echo#1"}),
+        (settings.memories_table, {"pk": "#forgetting", "sk": f"{organization}#echo"}),
+        (settings.memories_table, {"pk": f"#gone#{organization}#echo", "sk": "MARK"}),
+        (settings.alerts_table, {"pk": organization, "sk": "RULE#1"}),
+        (settings.flows_table, {"pk": organization, "sk": "FLOW#one"}),
+        (settings.windows_table, {"pk": f"{pipeline}#w#0", "sk": "META"}),
+        (settings.dead_letters_table, {"pk": pipeline, "sk": "1"}),
+        (settings.delivery_table, {"pk": f"{organization}#~", "sk": "PLACES"}),
+        (settings.secrets_table, {"pk": organization, "sk": "KEY"}),
+        (settings.tickets_table, {"pk": "0" * 64 + organization[-4:], "organization": organization}),
+        (settings.tickets_table, {"pk": f"speech#{organization}#user-1#s1"}),
+        (settings.limits_table, {"pk": "#retention", "sk": f"{organization}#"}),
+    ):
+        await dynamo.write(put(table, item))
+
+
+def test_every_table_and_bucket_of_the_template_is_covered(aws: Aws) -> None:
+    environment = Settings.from_environment(aws.environment("RecordFunction"))
+    tables = {getattr(environment, name) for name in TABLES}
+    assert "" not in tables
+    assert tables == {aws.tables[name] for name in of_type("AWS::DynamoDB::Table")}
+    # The website's files are nobody's.
+    assert set(of_type("AWS::S3::Bucket")) == {"FilesBucket", "JournalBucket", "WebBucket"}
+    assert all(getattr(environment, name) for name in BUCKETS)
+    assert set(of_type("AWS::Scheduler::ScheduleGroup")) == {"PipelineSchedules"}
+
+
+def test_what_cannot_be_deleted_passes_away() -> None:
+    """Logs have ids and no content; queues hold a message for two weeks at most, with its object."""
+    assert all("RetentionInDays" in one for one in of_type("AWS::Logs::LogGroup").values())
+    assert all(
+        one.get("MessageRetentionPeriod", 345_600) <= 1_209_600 for one in of_type("AWS::SQS::Queue").values()
+    )
+    rules = of_type("AWS::S3::Bucket")["JournalBucket"]["LifecycleConfiguration"]["Rules"]
+    assert any("Prefix" not in rule and rule["ExpirationInDays"] == 30 for rule in rules), MESSAGES
+
+
+def test_erased_organization_leaves_nothing_and_others_keep_all(
+    world: World, chat: httpx.Client, management: httpx.Client, issuer: Issuer, organization: str
+) -> None:
+    fill(world, chat, management, organization, 1)
+    filled = world.items(organization)
+    assert set(filled) == set(TABLES), "every table has something"
+    assert len(world.objects(organization)) >= 4
+    # Names that a careless look would take for the organization's.
+    neighbor, schedules = f"{organization}0", set(world.schedules())
+    chat.headers.update(issuer.headers(neighbor))
+    admin = dict(management.headers)
+    management.headers.update(issuer.headers(neighbor))
+    fill(world, chat, management, neighbor, 2)
+    # A conversation of somebody else's that is called as the organization is.
+    say(chat, "hello", conversation=organization)
+    kept = {name: len(items) for name, items in world.items(neighbor).items()}
+    added = set(world.schedules()) - schedules
+
+    begun = management.post("/api/erasures", json={"organization": organization}, headers=admin)
+    assert begun.status_code == 202, begun.text
+    assert (begun.json()["state"], begun.json()["userId"]) == ("running", None)
+    world.sweep(3)
+    shown = management.get("/api/erasures", headers=admin).json()["items"]
+    assert [one["step"] for one in shown] == ["quiet"]
+    world.sweep(3, QUIET_MS + 60_000)
+
+    mine = {
+        name: [one for one in found if neighbor not in one]
+        for name, found in world.items(organization).items()
+    }
+    assert {name: found for name, found in mine.items() if found} == {}
+    assert [key for key in world.objects(organization) if neighbor not in key] == []
+    assert {name: len(items) for name, items in world.items(neighbor).items()} == kept
+    assert len(world.objects(neighbor)) >= 4
+    assert added <= set(world.schedules())
+    assert len(schedules & set(world.schedules())) == len(schedules) - 1
+
+
+def test_organization_is_closed_while_it_is_erased(
+    chat: httpx.Client,
+    management: httpx.Client,
+    organization: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "CACHE_SECONDS", 0.0)
+    secret = management.post("/api/keys", json={"name": "S", "scopes": ["chat"]}).json()["secret"]
+    assert management.post("/api/erasures", json={"organization": organization}).status_code == 202
+    by_key = {"authorization": f"Bearer {secret}"}
+    message = {"agentId": "echo", "content": "hello"}
+    for headers in ({}, by_key):
+        for refused in (
+            chat.get("/api/conversations", headers=headers),
+            chat.post("/api/conversations/c1/messages", json=message, headers=headers),
+            chat.post("/v1/responses", json={"model": "agent:echo", "input": "x"}, headers=headers),
+        ):
+            assert error_of(refused) == (403, "organization_erased")
+    assert error_of(management.get("/api/limits")) == (403, "organization_erased")
+    assert [one["userId"] for one in management.get("/api/erasures").json()["items"]] == [None]
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"organization": "another"}, {"userId": "u", "organization": "o"}, {"userId": ""}]
+)
+def test_erasure_of_what_is_not_named_is_refused(management: httpx.Client, body: dict[str, Any]) -> None:
+    assert management.post("/api/erasures", json=body).status_code == 422
+    assert management.get("/api/erasures").json()["items"] == []
+
+
+class Killed(Exception):
+    """The process is gone."""
+
+
+def test_erasure_that_dies_anywhere_is_finished_by_later_sweeps(
+    world: World,
+    chat: httpx.Client,
+    management: httpx.Client,
+    organization: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fill(world, chat, management, organization, 3)
+    management.post("/api/erasures", json={"organization": organization})
+    call, chance = type(world.stores.aws).call, random.Random(7)
+
+    async def dying(self: Any, service: str, operation: str, **given: Any) -> Any:
+        answer = await call(self, service, operation, **given)
+        if operation not in ("get_item", "query", "scan") and chance.random() < 0.2:
+            raise Killed  # behind what was written
+        return answer
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(world.stores.aws), "call", dying)
+        for _ in range(12):
+            world.sweep(1, 60_000)
+    world.sweep(6, QUIET_MS + 60_000)
+    assert world.items(organization) == {}
+    assert world.objects(organization) == []
+
+
+def test_erased_user_leaves_nothing_and_others_keep_theirs(
+    world: World, chat: httpx.Client, management: httpx.Client, issuer: Issuer, organization: str
+) -> None:
+    most = {"costPerDay": 5, "concurrentRuns": 5, "requestsPerMinute": 99, "conversations": 9}
+    management.patch("/api/limits", json={"user": most})
+    say(chat, "hello", conversation="mine")
+    chat.post("/api/conversations/mine/shares", json={"userId": "leaver", "access": "write"})
+    chat.headers.update(issuer.user(organization, "leaver", "customer"))
+    say(chat, "my secret life", conversation="theirs")
+    chat.post("/api/files", json={"name": "a.txt", "mediaType": "text/plain", "size": 3})
+    chat.headers.update(issuer.headers(organization))
+
+    begun = management.post("/api/erasures", json={"userId": "leaver"})
+    assert begun.status_code == 202, begun.text
+    world.sweep(2)
+    [shown] = management.get("/api/erasures").json()["items"]
+    assert (shown["state"], shown["userId"]) == ("done", "leaver")
+    left = world.items(organization)
+    named = {name: [one for one in found if "leaver" in one] for name, found in left.items()}
+    # What is left tells that the user was erased, and whose tokens count no more.
+    assert {name for name, found in named.items() if found} <= {"audit_table", "limits_table", "events_table"}
+    assert not any("my secret life" in one for found in left.values() for one in found)
+    assert all(control_key(organization)["pk"] in one or "#erasures" in one for one in named["limits_table"])
+    assert chat.get("/api/conversations/mine").status_code == 200
+    assert chat.get("/api/conversations/mine/shares").json()["items"] == []
+    assert chat.get("/api/conversations/theirs").status_code == 404
+
+
+def test_erasure_that_was_asked_for_twice_is_one(
+    world: World, management: httpx.Client, organization: str
+) -> None:
+    first = management.post("/api/erasures", json={"userId": "u"}).json()
+    assert management.post("/api/erasures", json={"userId": "u"}).json() == first
+    world.sweep(2)
+    assert management.get("/api/erasures").json()["items"][0]["state"] == "done"
+    again = management.post("/api/erasures", json={"userId": "u"}).json()
+    assert again["state"] == "running"
+
+
+async def test_two_sweeps_do_not_work_on_one_erasure(world: World, organization: str) -> None:
+    erasure = Erasure(organization, "u", "admin", world.now[0])
+    await Dynamo(world.stores.aws).write(world.stores.erasures.begin(erasure))
+    taken = await world.stores.erasures.claim(erasure)
+    assert taken is not None
+    assert await world.stores.erasures.claim(erasure) is None
+    assert [one for one in await world.stores.erasures.unfinished() if one.organization == organization] == []
+    stale = replace(taken, version=taken.version - 1)
+    assert await Eraser.connect(world.stores).run(stale) is False
+
+
+@pytest.mark.parametrize(
+    ("item", "of_tickets", "belongs"),
+    [
+        ({"pk": "acme"}, False, True),
+        ({"pk": "acme#c1", "sk": "META"}, False, True),
+        ({"pk": "acme0#c1", "sk": "META"}, False, False),
+        ({"pk": "other#acme", "sk": "META"}, False, False),
+        ({"pk": "speech#acme#u", "sk": "META"}, False, False),
+        ({"pk": "speech#acme#u#s"}, True, True),
+        ({"pk": "acme"}, True, False),
+        ({"pk": "#gone#acme#a", "sk": "MARK"}, False, True),
+        ({"pk": "#gone#other#acme", "sk": "acme#x"}, False, False),
+        ({"pk": "#forgetting", "sk": "acme#a"}, False, True),
+        ({"pk": "#running", "sk": "acme#1"}, False, False),
+        ({"pk": "#erasures", "sk": "acme#", "organization": "acme"}, False, False),
+        ({"pk": "acme#CONTROL", "sk": "CONTROL"}, False, False),
+        ({"pk": "f" * 64, "organization": "acme"}, False, True),
+    ],
+)
+def test_items_are_told_apart_by_whose_they_are(
+    item: dict[str, Any], of_tickets: bool, belongs: bool
+) -> None:
+    assert belongs_to("acme", item, of_tickets=of_tickets) is belongs
