@@ -39,6 +39,8 @@ PARAMETERS = {
     "DefaultModel": "DEFAULT_MODEL",
     "OpenAiBaseUrl": "OPENAI_BASE_URL",
     "OpenAiServers": "OPENAI_SERVERS",
+    "OtlpEndpoint": "OTLP_ENDPOINT",
+    "OtlpTexts": "OTLP_TEXTS",
 }
 
 
