@@ -15,6 +15,7 @@ CARRIED = (
     "layers/shared/python/requirements.txt",
     "local",
     "web/dist",
+    "web/headers.json",
 )
 
 

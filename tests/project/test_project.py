@@ -68,6 +68,7 @@ def test_stack_of_the_wheel_takes_the_projects_code(site: Path, shop: Path) -> N
         "from pathlib import Path; from millrace.project.files import stack_folder; import sys;"
         "stack = stack_folder(); sys.path.insert(0, str(stack));"
         "from local.app import find_app; from local.template import read_template; import local.stack;"
+        "from local.page_headers import page_headers; page_headers();"
         "read = read_template(stack / 'template.yaml', app=find_app(Path('app')));"
         "print(stack, *map(str, read.functions['ConversationFunction'].import_path()), sep='\\n')"
     )

@@ -24,7 +24,8 @@ Command = Callable[[Path, Sequence[str]], int]
 
 def run(project: Path, arguments: Sequence[str]) -> int:
     """Run the stack of the project."""
-    app = ["--app", str(project / "app")] if (project / "app").is_dir() else []
+    folder = str(project / "app")
+    app = ["--app", folder, "--configuration", folder] if (project / "app").is_dir() else []
     emulator = project / ".venv-emulator" / "bin" / "python"
     known = {"MILLRACE_EMULATOR_PYTHON": str(emulator)} if emulator.exists() else {}
     return _stack("local", [*app, *arguments], known)
