@@ -19,10 +19,19 @@ PAGES = (
     "RunsPage",
     "RunPage",
     "AgentsPage",
+    "AgentPage",
     "FlowsPage",
+    "FlowPage",
     "PipelinesPage",
+    "PipelinePage",
     "AlertsPage",
+    "SettingsPage",
 )
+
+
+def test_every_page_has_a_limit() -> None:
+    found = {path.stem[: -len("-12345678")] for path in (DIST / "assets").glob("*Page-????????.js")}
+    assert found == set(PAGES)
 
 
 def size(path: Path) -> int:
