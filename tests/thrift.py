@@ -16,7 +16,6 @@ from typing import Any
 from unittest.mock import patch
 from weakref import WeakKeyDictionary
 
-import boto3
 import botocore.client
 import botocore.handlers
 import botocore.hooks
@@ -27,6 +26,7 @@ import httpx._transports.default
 import pydantic
 
 from millrace.stores.aws import Aws
+from millrace.stores.aws_session import make_session
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def shared_sessions() -> Iterator[None]:
         hooks = list(botocore.handlers.BUILTIN_HANDLERS)
         key = environment, tuple(map(id, hooks))
         if key not in made:
-            made[key] = boto3.session.Session(), hooks  # held, so that no other hook gets an id of theirs
+            made[key] = make_session(), hooks  # held, so that no other hook gets an id of theirs
         return made[key][0]
 
     def making(aws: Aws, service: str) -> Any:

@@ -75,7 +75,7 @@ class _Local(Aws):
         }
 
     def _make(self, service: str) -> Any:
-        return self._session.client(service, region_name=self.region, **self._arguments)
+        return self._session.create_client(service, region_name=self.region, **self._arguments)
 
 
 async def _measure_app(settings: Settings, aws: Aws, issuer: Issuer) -> dict[str, float]:

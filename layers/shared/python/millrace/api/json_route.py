@@ -6,10 +6,11 @@ which accepts NaN, doubled keys and anything after the document.
 """
 
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
 from millrace.api.audited import admitted, noted
@@ -98,6 +99,7 @@ class JsonRouter(APIRouter):
 
         def add(function: Function) -> Function:
             vars(function)[_OPERATION] = declared
+            _build_models(function)
             status = next(iter(answers))
             kind = Response if answers[status] == EMPTY else JSONResponse
             self.add_api_route(
@@ -111,6 +113,15 @@ class JsonRouter(APIRouter):
             return function
 
         return add
+
+
+def _build_models(function: Callable[..., Any]) -> None:
+    """Build the models of a function's parameters, which FastAPI takes only when they are whole."""
+    for hint in get_type_hints(function).values():
+        for kind in (hint, *get_args(hint)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                kind.model_config["defer_build"] = False  # FastAPI's adapters follow it
+                kind.model_rebuild()
 
 
 def operation_of(function: Callable[..., Any]) -> Operation:

@@ -7,9 +7,12 @@ from pydantic.alias_generators import to_camel
 
 
 class WireModel(BaseModel):
-    """Base of what goes over the wire: camelCase there, unknown fields refused."""
+    """Base of what goes over the wire: camelCase there, unknown fields refused. A process needs few of these
+    models, so each is built when it is first used, and not at import."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", defer_build=True
+    )
 
     def to_wire(self) -> dict[str, Any]:
         """The JSON object as clients see it."""

@@ -1,4 +1,4 @@
-"""boto3 for async code: clients made on first use, their calls on a bounded executor of our own."""
+"""botocore for async code: clients made on first use, their calls on a bounded executor of our own."""
 
 import asyncio
 import threading
@@ -71,15 +71,15 @@ class Aws:
 
     @cached_property
     def _session(self) -> Any:
-        import boto3
+        from millrace.stores.aws_session import make_session
 
-        return boto3.session.Session()
+        return make_session()
 
     def client(self, service: str) -> Any:
         """The one client of a service. Making it takes some 100 ms of CPU: warm the needed ones in init."""
         assert service in SERVICES, f"add {service} to SERVICES, or its model is not deployed"
         with self._lock:
-            # Threads must not make clients of one boto3 session at the same time; clients may be shared.
+            # Threads must not make clients of one session at the same time; clients may be shared.
             if service not in self._clients:
                 self._clients[service] = self._make(service)
             return self._clients[service]
@@ -100,8 +100,7 @@ class Aws:
             s3={"addressing_style": "virtual"},
             signature_version="s3v4" if service == "s3" else None,
         )
-        make: Any = self._session.client  # its stubs know only literal names
-        return make(service, region_name=self.region, config=config)
+        return self._session.create_client(service, region_name=self.region, config=config)
 
     def credentials(self) -> Any:
         """The credentials of the process, for requests that are signed by hand."""
