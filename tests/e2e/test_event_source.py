@@ -295,7 +295,7 @@ def test_ticket_of_a_page_is_no_use_to_anybody_else(chat: httpx.Client, page: Pa
     url = ticket(chat, path)
     page.evaluate(BASIC, url + f"&after={sent[0].id}")
     page.wait_for_function("window.ends.length > 0", polling=POLL_MS)
-    stranger = httpx.get(str(chat.base_url) + url, headers={"accept": "text/event-stream"})
+    stranger = httpx.get(str(chat.base_url) + url, headers={"accept": "text/event-stream"}, timeout=60)
     assert (stranger.status_code, stranger.json()["error"]["code"]) == (401, "ticket_invalid")
     assert page.evaluate("window.ids") == ids(sent)[1:]
     assert until_ends(chat, path, 1, **{"last-event-id": str(sent[0].id)}) == sent[1:]
