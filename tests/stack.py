@@ -34,6 +34,8 @@ from tests.fakes.steady_model import Office
 ROOT = Path(__file__).parent.parent
 _STOP_SECONDS = 30.0
 _GREETING = " runs on "
+WITHOUT_OWN_CODE = ("--port", "0", "--app", str(ROOT / "no-app"))
+"""The stack as it comes: the demo's agent in app/ would be the first that the page offers."""
 
 
 class RunningStack:
@@ -49,7 +51,9 @@ class RunningStack:
         self.killed_at = 0.0
         self._ready = threading.Event()
         self._process = subprocess.Popen(
-            child.command([sys.executable, "-u", "-m", "local", "--port", "0", *arguments], signal.SIGTERM),
+            child.command(
+                [sys.executable, "-u", "-m", "local", *WITHOUT_OWN_CODE, *arguments], signal.SIGTERM
+            ),
             cwd=ROOT,
             # Not the natural voice, which takes seconds to load.
             env={
