@@ -153,7 +153,7 @@ def test_folder_stands_for_its_files(tmp_path: Path) -> None:
     (tmp_path / "b.yml").write_text("agents: {b: {}}")
     (tmp_path / "a.json").write_text('{"agents": {"a": {}}}')
     (tmp_path / "tools.py").write_text("not read")
-    (tmp_path / "template.yaml").write_text("Resources:\n  Table: {Type: !Ref x}\n")
+    (tmp_path / "template.yaml").write_text("Environment: {TABLE: !Ref Table}\nPolicies: []\n")
     found = read_files([str(tmp_path)], References(lambda name: None))
     assert [one.key for one in found.wanted] == ["a", "b"]
 

@@ -91,8 +91,9 @@ def read_files(names: Sequence[str], references: References) -> Configuration:
 
 
 def _is_template(value: Any) -> bool:
-    """True for a template of CloudFormation or SAM, which may lie beside the files."""
-    return isinstance(value, dict) and isinstance(value.get("Resources"), dict)
+    """True for a template of CloudFormation, or a part of one, which may lie beside the files: its sections
+    have capital letters, and ours have none."""
+    return isinstance(value, dict) and bool(value) and all(name[:1].isupper() for name in value)
 
 
 def _texts(names: Sequence[str]) -> Iterator[tuple[str, str]]:
