@@ -21,8 +21,11 @@ ELSEWHERE = (
     "millrace --token",
     "millrace chat",
     "millrace watch",
+    "millrace export",
+    "millrace apply",
+    "millrace init",
 )
-"""Commands that change the machine, want a person or a terminal: other tests run them."""
+"""Commands that change the machine, want files, a person or a terminal: other tests run them."""
 ALONE = ("millrace chat --agent",)
 HERE = [one for one in COMMANDS if not one.startswith(ELSEWHERE) or one.startswith(ALONE)]
 DEFINITION = {
@@ -68,7 +71,8 @@ def test_commands_of_the_page_work(
 
 def test_exit_codes_of_the_page_are_those_of_the_command() -> None:
     from millrace.cli import app
+    from millrace.cli.configuration.commands import PENDING
 
     codes = [int(code) for code in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)]
-    known = [0, app.REFUSED, 2, app.UNAUTHENTICATED, app.NO_CONNECTION, app.WAITS, app.INTERRUPTED]
+    known = [0, app.REFUSED, 2, app.UNAUTHENTICATED, app.NO_CONNECTION, app.WAITS, PENDING, app.INTERRUPTED]
     assert codes == known

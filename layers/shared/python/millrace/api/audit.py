@@ -4,13 +4,14 @@ from typing import Annotated, Any
 
 from fastapi import Query
 
-from millrace.api.cursors import from_cursor, to_cursor
+from millrace.api.cursors import text_from_cursor, to_cursor
 from millrace.api.json_route import Caller, JsonRouter
 from millrace.domain.audit import Kind
 from millrace.domain.clock import from_iso, iso
 from millrace.stores.audit import AuditFilter, AuditLog
 
 PAGE = 50
+POSITION_CHARS = 60
 UserId = Annotated[str | None, Query(alias="userId", max_length=255, description="Who did it")]
 Action = Annotated[str | None, Query(max_length=300, description="An operation, `DELETE /api/keys/{key_id}`")]
 OfKind = Annotated[Kind | None, Query(description="Changes, looks at what is others', or what was refused")]
@@ -43,8 +44,8 @@ def audit_router(audit: AuditLog) -> JsonRouter:
         cursor: AfterPage = None,
     ) -> dict[str, Any]:
         wanted = AuditFilter(user_id, action, kind, _time(since), _time(until))
-        start = from_cursor(cursor, "at")
-        found, more = await audit.page(who.organization, wanted, limit, start["at"] if start else None)
+        start = text_from_cursor(cursor, "at", POSITION_CHARS)
+        found, more = await audit.page(who.organization, wanted, limit, start)
         return {
             "items": [one.to_wire() for one in found],
             "nextCursor": to_cursor({"at": more}) if more else None,

@@ -31,6 +31,17 @@ def from_cursor(text: str | None, *names: str) -> dict[str, str] | None:
     return key
 
 
+def text_from_cursor(text: str | None, name: str, most: int) -> str | None:
+    """The text under `name` that a cursor was made of, which has up to `most` ASCII characters. Raises
+    `InvalidRequest`."""
+    key = from_cursor(text, name)
+    if key is None:
+        return None
+    if not (key[name].isascii() and 0 < len(key[name]) <= most):
+        raise _bad()
+    return key[name]
+
+
 def number_from_cursor(text: str | None, name: str) -> int | None:
     """The number under `name` that a cursor was made of. Raises `InvalidRequest`."""
     key = from_cursor(text, name)

@@ -140,15 +140,19 @@ class AuditLog:
     ) -> tuple[list[Item], bool]:
         if not self._table:
             return [], False
-        start = {"ExclusiveStartKey": to_item({"pk": organization, "sk": after})} if after else {}
-        values = {":pk": organization, ":since": wanted.since or "0", ":until": wanted.until or _EVER}
+        since, until = wanted.since or "0", wanted.until or _EVER
+        # A start outside of the times that are asked for would be refused by DynamoDB.
+        if after and after < since:
+            return [], False
+        start = {"pk": organization, "sk": after} if after and after < until else None
+        values = {":pk": organization, ":since": since, ":until": until}
         items, last = await self._dynamo.query_page(
             TableName=self._table,
             KeyConditionExpression="pk = :pk AND sk BETWEEN :since AND :until",
             ExpressionAttributeValues=to_item(values),
             ScanIndexForward=False,
             Limit=READ_AT_ONCE,
-            **start,
+            **({"ExclusiveStartKey": to_item(start)} if start else {}),
         )
         return items, last is not None
 
