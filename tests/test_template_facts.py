@@ -24,6 +24,7 @@ FACTS = {
     "AWS::CloudWatch::Dashboard": "$3 above 50 metrics; 500 widgets; see test_template",
     "AWS::Cognito::UserPool": "aliases, case and attributes cannot be changed, nor attributes removed",
     "AWS::Cognito::UserPoolClient": "another secret setting replaces it: its id is the audience of tokens",
+    "AWS::Cognito::UserPoolDomain": "63 characters, unique in a Region; a pool with one is not deleted",
     "AWS::Cognito::UserPoolGroup": "another name replaces it, and its members are in none",
     "AWS::DynamoDB::Table": "other keys replace it; one index made or removed at a time",
     "AWS::Events::EventBus": "another name replaces it, and rules of others point to nothing",
