@@ -15,7 +15,7 @@ import psutil
 from tests.bench._peers import Peer
 
 TOKEN = re.compile(rb"token\d")
-STARTS_WITHIN = 120.0
+STARTS_WITHIN = ANSWERS_WITHIN = 120.0
 
 
 @dataclass
@@ -85,7 +85,8 @@ async def ask(running: Running, conversation: str = "") -> Stream:
     writer.write(_head(running.peer, conversation or uuid.uuid4().hex, len(body)) + body)
     seen = b""
     while not (found := TOKEN.findall(seen)):
-        data = await reader.read(65_536)
+        async with asyncio.timeout(ANSWERS_WITHIN):
+            data = await reader.read(65_536)
         if not data:
             raise RuntimeError(f"{running.peer.name} gave no token: {seen[-2_000:].decode(errors='replace')}")
         seen += data

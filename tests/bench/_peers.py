@@ -79,8 +79,10 @@ class Peer:
         if self.script.endswith(".json"):
             cli = str(Path(self.python).parent / "langgraph")
             command = [cli, "dev", "--no-browser", "--no-reload", "--port", str(port)]
-            # A copy, since it keeps its state beside the graph.
+            command += ["--n-jobs-per-worker", "64"]
+            # A copy without the state that it keeps beside the graph: it begins with the runs that were left.
             folder = ENVIRONMENTS / self.name / "app"
+            shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree((ROOT / "bench" / self.script).parent, folder, dirs_exist_ok=True)
         own = {"PORT": str(port), "MODEL_URL": model_url, "MODEL": model, "OPENAI_API_KEY": "k"}
         given = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
