@@ -15,7 +15,7 @@ from tests.sse import Sent, read_events
 from tests.stack import RunningStack
 
 RUNS = 10
-SLOW = "/echo tokens=30 delayMs=100 tools=1\nslow words"
+SLOW = "/echo tokens=30 delayMs=300 tools=1\nslow words"
 STREAM = {"accept": "text/event-stream"}
 
 

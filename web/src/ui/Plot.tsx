@@ -58,13 +58,18 @@ function optionsOf({ series, lines = [], format = formatCompact, height = HEIGHT
     legend: { live: true },
     hooks: { ready: [showLatest], setCursor: [showLatest] },
     scales: { y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.1 : 1] } },
-    axes: [axis, { ...axis, size: 56, values: (_, ticks) => ticks.map(format) }],
+    axes: [axis, { ...axis, size: (_, labels) => widthOf(labels), values: (_, ticks) => ticks.map(format) }],
     series: [
       { value: (_, raw) => (raw === null ? "" : new Date(raw * 1000).toLocaleTimeString()) },
       ...series.map((one) => seriesOptions(one, color, value)),
       ...lines.map(({ label, tone = "danger" }) => ({ label, value, stroke: color(tone), dash: [6, 4], width: 1.5, points: { show: false } })),
     ],
   };
+}
+
+/** The pixels that an axis needs for the longest of its labels; uPlot asks first without any. */
+function widthOf(labels: readonly string[] | null): number {
+  return Math.max(56, ...(labels ?? []).map((label) => 16 + label.length * 7));
 }
 
 function seriesOptions(

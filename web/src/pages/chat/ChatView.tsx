@@ -26,6 +26,11 @@ interface ChatViewProps {
   readonly takesFocus?: boolean;
 }
 
+/** A field of text, from which nothing may take the focus: what is being typed would go elsewhere. */
+function isTypedInto(element: Element | null): boolean {
+  return element instanceof HTMLInputElement || element instanceof HTMLTextAreaElement;
+}
+
 export function ChatView({ conversationId, session, agent, voice, onSend, takesFocus = true }: ChatViewProps): ReactNode {
   const state = useSyncExternalStore(session.subscribe, session.getState);
   const box = useRef<HTMLTextAreaElement>(null);
@@ -44,7 +49,7 @@ export function ChatView({ conversationId, session, agent, voice, onSend, takesF
   }, [voice.speech, session]);
   useEscape(stop);
   useEffect(() => {
-    if (takesFocus) box.current?.focus();
+    if (takesFocus && !isTypedInto(document.activeElement)) box.current?.focus();
   }, [session, takesFocus]);
   useRefresh(session);
   return (

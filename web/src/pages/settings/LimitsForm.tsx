@@ -15,7 +15,16 @@ const LEVELS: readonly { readonly level: Level; readonly label: string }[] = [
   { level: "user", label: "Each user" },
   { level: "agent", label: "Each agent" },
 ];
-const NAMES: Readonly<Record<string, string>> = { tokensPerDay: "Tokens", costPerDay: "US dollars" };
+const NAMES: Readonly<Record<string, string>> = {
+  tokensPerDay: "Tokens a day",
+  costPerDay: "US dollars a day",
+  requestsPerMinute: "Requests a minute",
+  concurrentRuns: "Runs at once",
+  conversations: "Conversations",
+  agents: "Agents",
+  secrets: "Secrets",
+  storageBytes: "Bytes of files",
+};
 
 /** The limits by level; a field that is left empty is no limit. */
 export function LimitsForm({ limits }: { limits: Limits }): ReactNode {

@@ -23,7 +23,7 @@ export function UsageTab(): ReactNode {
     <>
       <Usage isManager={limits.data !== undefined} />
       {!isRefused(limits.error) && (
-        <Section title="Limits of a day">
+        <Section title="Limits">
           <Permitted query={limits} what="Limits">
             {(found) => <LimitsForm limits={found} />}
           </Permitted>
