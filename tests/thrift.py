@@ -47,12 +47,13 @@ def shared_service_models() -> Iterator[None]:
 def shared_sessions() -> Iterator[None]:
     """All of the product's clients in one environment come from one session, but where hooks are added."""
     made, lock, make = dict[Any, tuple[Any, list[Any]]](), threading.Lock(), Aws._make
-    of: WeakKeyDictionary[Aws, Any] = WeakKeyDictionary()
 
     def session(aws: Aws) -> Any:
-        if aws not in of:  # whose later clients are of the same session, whatever the environment is by then
-            of[aws] = shared()
-        return of[aws]
+        # Its later clients are of the same session, whatever the environment is by then.
+        own = vars(aws)
+        if "shared_session" not in own:
+            own["shared_session"] = shared()
+        return own["shared_session"]
 
     def shared() -> Any:
         environment = frozenset(one for one in os.environ.items() if one[0].startswith("AWS_"))

@@ -29,7 +29,7 @@ async function askedBy(act: (api: Millrace) => Promise<unknown>, apiBase: Record
 test.each<[string, (api: Millrace) => Promise<unknown>]>([
   ["https://api.example/api/agents?limit=100", (api) => api.agents.list({ limit: 100, cursor: null })],
   ["https://talk.example/api/runs?state=failed", (api) => api.runs.list({ state: "failed" })],
-  ["https://api.example/api/agent-parts", (api) => api.agents.getParts()],
+  ["https://api.example/api/agent-parts", (api) => api.call("GET /api/agent-parts")],
   ["https://talk.example/api/conversations/c1", (api) => api.conversations.get("c1")],
   ["https://talk.example/api/conversations?limit=30&q=a+b", (api) => api.conversations.list({ limit: 30, q: "a b" })],
   ["https://talk.example/api/approvals?conversationId=c1", (api) => api.approvals.list({ conversationId: "c1" })],

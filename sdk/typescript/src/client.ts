@@ -1,6 +1,6 @@
 import * as groups from "./api/groups.js";
 import { type Answer, type ArgumentsOf, type Calls, type ResultOf, type Route, call, calls } from "./api/operations.js";
-import { AGENTS, ALERTS, APPROVALS, AUDIT, ERASURES, KEYS, LIMITS, MEMORIES, RETENTION, REVOCATIONS, STREAMING, TICKETS } from "./api/routes.js";
+import { AGENTS, APPROVALS, MEMORIES, STREAMING, TICKETS } from "./api/routes.js";
 import { type ClientOptions, Transport } from "./api/transport.js";
 
 /**
@@ -14,20 +14,12 @@ export class Millrace {
   readonly #http: Transport;
   readonly a2a: groups.A2a;
   readonly agents: Calls<typeof AGENTS>;
-  readonly alerts: Calls<typeof ALERTS>;
   readonly approvals: Calls<typeof APPROVALS>;
-  readonly audit: Calls<typeof AUDIT>;
   readonly commandCenter: groups.CommandCenter;
   readonly conversations: groups.Conversations;
-  readonly erasures: Calls<typeof ERASURES>;
   readonly files: groups.Files;
   readonly flows: groups.Flows;
-  readonly keys: Calls<typeof KEYS>;
-  /** Limits, what of them is used, and stops. */
-  readonly limits: Calls<typeof LIMITS>;
   readonly memories: Calls<typeof MEMORIES>;
-  readonly retention: Calls<typeof RETENTION>;
-  readonly revocations: Calls<typeof REVOCATIONS>;
   readonly runs: groups.Runs;
   /** Pipelines. */
   readonly streaming: Calls<typeof STREAMING>;
@@ -41,19 +33,12 @@ export class Millrace {
     this.#http = http;
     this.a2a = groups.a2a(http);
     this.agents = calls(http, AGENTS);
-    this.alerts = calls(http, ALERTS);
     this.approvals = calls(http, APPROVALS);
-    this.audit = calls(http, AUDIT);
     this.commandCenter = groups.commandCenter(http);
     this.conversations = groups.conversations(http);
-    this.erasures = calls(http, ERASURES);
     this.files = groups.files(http);
     this.flows = groups.flows(http);
-    this.keys = calls(http, KEYS);
-    this.limits = calls(http, LIMITS);
     this.memories = calls(http, MEMORIES);
-    this.retention = calls(http, RETENTION);
-    this.revocations = calls(http, REVOCATIONS);
     this.runs = groups.runs(http);
     this.streaming = calls(http, STREAMING);
     this.tickets = calls(http, TICKETS);

@@ -82,7 +82,7 @@ export async function apiErrorFrom(response: Response): Promise<ApiError> {
   const text = (name: string): string | null => (typeof details[name] === "string" ? details[name] : null);
   const code = text("code") ?? `http_${status}`;
   const Class = CLASSES[code] ?? CLASSES[status] ?? (status < 500 ? InvalidRequestError : ServerError);
-  const message = text("message") ?? `The server answered with status ${status}.`;
+  const message = text("message") ?? `HTTP ${status}`;
   const requestId = text("requestId") ?? headers.get("X-Request-Id");
   return new Class(status, code, message, requestId, retryAfter(headers), details);
 }
@@ -100,6 +100,6 @@ async function errorFields(response: Response): Promise<Record<string, unknown>>
 function retryAfter(headers: Headers): number | null {
   const value = headers.get("Retry-After");
   if (!value) return null;
-  const ms = Number.isNaN(Number(value)) ? Date.parse(value) - Date.now() : Number(value) * 1000;
+  const ms = Number(value) * 1000 || Date.parse(value) - Date.now();
   return ms > 0 ? ms : null;
 }

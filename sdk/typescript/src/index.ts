@@ -1,3 +1,4 @@
+export { type Administration, administration } from "./administration.js";
 export type { NewLiveMessage, NewMessage, NewStreamedMessage } from "./api/groups.js";
 export type { Answer, ArgumentsOf, BodyOf, QueryOf, ResultOf, Route } from "./api/operations.js";
 export type { CommandCenterEvent, CommandCenterFilter, RunStreamOptions, SpeechEvent, TaskEvent } from "./api/streams.js";

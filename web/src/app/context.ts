@@ -1,5 +1,5 @@
-import { createContext, useContext } from "react";
-import type { Millrace } from "@millrace/client";
+import { createContext, useContext, useMemo } from "react";
+import { type Administration, type Millrace, administration } from "@millrace/client";
 import type { Auth } from "../api/auth";
 
 export interface Session {
@@ -19,4 +19,10 @@ export function useSession(): Session {
 /** The HTTP API as the signed-in user. */
 export function useApi(): Millrace {
   return useSession().api;
+}
+
+/** The routes of operators and administrators, as the signed-in user. */
+export function useAdministration(): Administration {
+  const api = useApi();
+  return useMemo(() => administration(api), [api]);
 }

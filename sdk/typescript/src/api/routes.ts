@@ -8,8 +8,6 @@ export const AGENTS = {
   update: "PATCH /api/agents/{agent_id}",
   delete: "DELETE /api/agents/{agent_id}",
   listTools: "GET /api/agents/{agent_id}/tools",
-  /** What an agent may be made of: models, tools, and the limits of the deployment. */
-  getParts: "GET /api/agent-parts",
 } as const;
 
 export const KEYS = {

@@ -41,7 +41,7 @@ interface Query {
 }
 
 /** POSTs that take an idempotency key, or are answered as before when they are repeated. */
-const KEYED = /\/(messages|regenerate|inject|events|process|batch|answers)$/;
+const KEYED = /\/(messages|regenerate|events|inject|process|batch|answers)$/;
 /** POSTs that are answered when an agent has: that may take as long as a function may run. */
 const LONG = /\/(messages|regenerate|events)$/;
 const LONG_MS = 15 * 60_000;
@@ -55,14 +55,18 @@ const untimed: Timed = (promise) => promise;
 /** HTTP with tokens, timeouts and retries. */
 export class Transport {
   readonly #options: ClientOptions;
-  #token: string | null;
+  readonly #source: TokenSource | undefined;
+  readonly #keeper: TokenKeeper | undefined;
+  #token: string | null = null;
   #renewal: Promise<string> | null = null;
 
   constructor(options: ClientOptions) {
     const { baseUrl, token } = options;
-    if (baseUrl === undefined && !globalThis.location) throw new MillraceError("Say where the API is: `baseUrl`.");
+    if (baseUrl === undefined && !globalThis.location) throw new MillraceError("`baseUrl` is needed.");
     this.#options = options;
-    this.#token = typeof token === "string" ? token : null;
+    if (typeof token === "object") this.#keeper = token;
+    else if (typeof token === "function") this.#source = token;
+    else this.#token = token ?? null;
   }
 
   /**
@@ -70,9 +74,9 @@ export class Transport {
    * ApiError, ConnectionLostError, and the signal's reason when aborted. What `options` has beside its own is the query.
    */
   async json<Result>(method: string, path: string, body?: unknown, options: CallOptions & Query = {}): Promise<Result> {
-    const { signal, timeoutMs = method === "POST" && LONG.test(path) ? LONG_MS : (this.#options.timeoutMs ?? 60_000), idempotencyKey, keepalive, ...query } = options;
+    const { signal, timeoutMs = method === "POST" && LONG.test(path) ? LONG_MS : (this.#options.timeoutMs ?? 60_000), idempotencyKey, keepalive = false, ...query } = options;
     const { maxRetries = 2 } = this.#options;
-    const init = { ...jsonInit(method, path, body, idempotencyKey), ...(keepalive && { keepalive }) };
+    const init = { ...jsonInit(method, path, body, idempotencyKey), keepalive };
     for (let failures = 0; ; failures += 1) {
       const attempt = new Attempt(signal);
       try {
@@ -95,7 +99,7 @@ export class Transport {
     const timedToken = keeper ? untimed : timed;
     const token = await timedToken(this.token());
     const response = await timed(this.#fetch(path, init, token));
-    if (response.status !== 401 || !this.#isRenewable) return response;
+    if (response.status !== 401 || !(keeper ?? this.#source)) return response;
     await response.body?.cancel();
     const again = await timed(this.#fetch(path, init, await timedToken(this.token(token))));
     if (again.status === 401) keeper?.refused?.();
@@ -104,7 +108,7 @@ export class Transport {
 
   /** Resolves when there is a token: a session may wait for its user. */
   async ready(): Promise<void> {
-    if (this.#keeper) await this.token();
+    await this.#keeper?.token();
   }
 
   async #read<Result>(path: string, init: RequestInit, isRepeated: boolean, timed: Timed): Promise<Result> {
@@ -113,15 +117,6 @@ export class Transport {
     const isDeleted = isRepeated && init.method === "DELETE" && response.status === 404;
     if (!response.ok && !isDeleted) throw await timed(apiErrorFrom(response));
     return (isDeleted || response.status === 204 ? undefined : await timed(response.json())) as Result;
-  }
-
-  get #keeper(): TokenKeeper | null {
-    const { token } = this.#options;
-    return typeof token === "object" ? token : null;
-  }
-
-  get #isRenewable(): boolean {
-    return this.#options.token !== undefined && typeof this.#options.token !== "string";
   }
 
   /** `fetch`, or what takes its place: it must not be called as a method. */
@@ -139,15 +134,16 @@ export class Transport {
 
   /** A token other than the rejected one, if there is another. Requests at the same time share one renewal. */
   async token(rejected: string | null = null): Promise<string | null> {
-    const { token } = this.#options;
-    if (typeof token === "object") return rejected === null ? token.token() : token.renew(rejected);
-    if (typeof token !== "function" || (this.#token !== null && this.#token !== rejected)) return this.#token;
-    this.#renewal ??= Promise.resolve(rejected).then(token).finally(() => (this.#renewal = null));
+    const keeper = this.#keeper;
+    const source = this.#source;
+    if (keeper) return rejected === null ? keeper.token() : keeper.renew(rejected);
+    if (!source || (this.#token !== null && this.#token !== rejected)) return this.#token;
+    this.#renewal ??= Promise.resolve(rejected).then(source).finally(() => (this.#renewal = null));
     try {
       return (this.#token = await this.#renewal);
     } catch (error) {
       // Where only the network failed, the same request may succeed later.
-      throw error instanceof TypeError ? error : new MillraceError("No token could be made.", { cause: error });
+      throw error instanceof TypeError ? error : new MillraceError("There is no token.", { cause: error });
     }
   }
 }

@@ -31,7 +31,7 @@ export class CommandCenterSession extends Session<CommandCenterState> {
     this.set({ isLoading: false, error: null, runs, alerts });
     const { SharedStream, boardAfter, scopeOf } = await sharing();
     const open = (last: string | null) => this.client.commandCenter.stream({ ...this.options, since: last ?? since });
-    const name = `command-center:${await scopeOf(this.client)}:${JSON.stringify(this.options)}`;
+    const name = `all:${await scopeOf(this.client)}:${JSON.stringify(this.options)}`;
     for await (const event of new SharedStream({ name, after: String(since), signal, open })) {
       if (event.type === "resync") return;
       this.set(boardAfter(this.state, event));

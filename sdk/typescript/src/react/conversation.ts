@@ -157,7 +157,7 @@ export class ConversationSession extends Session<ConversationState> {
       const run = reducer.add(event, eventId);
       this.set({ turns: this.state.turns.map((turn) => (turn.id === id ? { ...turn, run } : turn)), status: STATUS[run.status] });
     }
-    if (this.state.status === "ready" || this.state.status === "error") return;
+    if (["error", "ready"].includes(this.state.status)) return;
     this.set({ turns: [], status: "ready" });
     await this.#load(signal);
   }

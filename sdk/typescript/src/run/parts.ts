@@ -1,5 +1,5 @@
 import type { PartialRunEvent } from "../events.js";
-import { type ApprovalPart, type Part, type StepPart, type ThinkingPart, type ToolPart, told } from "./state.js";
+import { type ApprovalPart, type Part, type StepPart, type ToolPart, told } from "./state.js";
 
 type Event<Type extends PartialRunEvent["type"]> = Extract<PartialRunEvent, { type: Type }>;
 type Change = (parts: readonly Part[]) => readonly Part[];
@@ -39,7 +39,7 @@ function within(parts: readonly Part[], isOwner: (part: Part) => boolean, change
 function extend(parts: readonly Part[], event: PartialRunEvent): readonly Part[] {
   switch (event.type) {
     case "thinking":
-      return addThought(parts, event);
+      return addText(parts, "thinking", event.text, "durationMs" in event && { durationMs: event.durationMs });
     case "token":
       return addText(parts, "text", event.token);
     case "tool_call":
@@ -65,15 +65,10 @@ function extend(parts: readonly Part[], event: PartialRunEvent): readonly Part[]
   }
 }
 
-function addText(parts: readonly Part[], type: "thinking" | "text", text: string): readonly Part[] {
+function addText(parts: readonly Part[], type: "thinking" | "text", text: string, more: object | false = false): readonly Part[] {
   const last = parts.at(-1);
-  if (last?.type !== type) return [...parts, { type, text }];
-  return parts.with(-1, { type, text: last.text + text });
-}
-
-function addThought(parts: readonly Part[], { text, durationMs }: Event<"thinking">): readonly Part[] {
-  const thought = addText(parts, "thinking", text);
-  return durationMs === undefined ? thought : thought.with(-1, { ...(thought.at(-1) as ThinkingPart), durationMs });
+  if (last?.type !== type) return [...parts, { type, text, ...more }];
+  return parts.with(-1, { type, text: last.text + text, ...more });
 }
 
 const TOOL = { id: "", name: "", arguments: null as unknown, client: false };
@@ -84,16 +79,20 @@ function toolPart(event: PartialRunEvent): ToolPart {
 
 const RESULT = { summary: null as string | null, result: null as string | null, durationMs: null as number | null };
 
+function toolAtWork(parts: readonly Part[], id: string): number {
+  return parts.findLastIndex((part) => part.type === "tool" && part.id === id && part.state === "running");
+}
+
 /** The output of a tool at work is its result so far. */
 function addOutput(parts: readonly Part[], event: Event<"tool_output">): readonly Part[] {
-  const index = parts.findLastIndex((part) => part.type === "tool" && part.id === event.id && part.state === "running");
-  const tool = parts[index] as ToolPart | undefined;
-  return tool ? parts.with(index, { ...tool, result: (tool.result ?? "") + event.output }) : parts;
+  const index = toolAtWork(parts, event.id);
+  const tool = parts[index] as ToolPart;
+  return index < 0 ? parts : parts.with(index, { ...tool, result: (tool.result ?? "") + event.output });
 }
 
 /** A result without its call (the call was in an earlier part of the run) becomes a part of its own. */
 function finishTool(parts: readonly Part[], event: Event<"tool_result">): readonly Part[] {
-  const index = parts.findLastIndex((part) => part.type === "tool" && part.id === event.id && part.state === "running");
+  const index = toolAtWork(parts, event.id);
   const tool = (parts[index] as ToolPart | undefined) ?? toolPart(event);
   const finished: ToolPart = { ...tool, ...told(event, RESULT), state: event.ok ? "ok" : "failed" };
   return index < 0 ? [...parts, finished] : parts.with(index, finished);

@@ -25,7 +25,7 @@ export function useAgentParts(): AgentParts | undefined {
   const api = useApi();
   return useQuery({
     queryKey: ["agent-parts"],
-    queryFn: ({ signal }) => api.agents.getParts({ signal }),
+    queryFn: ({ signal }) => api.call("GET /api/agent-parts", { signal }),
     staleTime: Number.POSITIVE_INFINITY,
     retry: false,
   }).data;

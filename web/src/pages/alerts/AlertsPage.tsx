@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
-import { useApi } from "../../app/context";
+import { useAdministration } from "../../app/context";
 import { Icon } from "../../ui/Icon";
 import { Page } from "../../ui/Page";
 import { EmptyState, Loaded } from "../../ui/states";
@@ -13,7 +13,7 @@ const HOURS = [1, 6, 24];
 
 /** The alert rules, each drawn over its metric. */
 export default function AlertsPage(): ReactNode {
-  const api = useApi();
+  const api = useAdministration();
   const [edited, setEdited] = useState<Rule | "new" | null>(null);
   const [hours, setHours] = useState(1);
   const query = useQuery({

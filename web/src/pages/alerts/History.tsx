@@ -1,6 +1,6 @@
 import type { Schemas } from "@millrace/client";
 import type { ReactNode } from "react";
-import { useApi } from "../../app/context";
+import { useAdministration } from "../../app/context";
 import { Dialog } from "../../ui/Dialog";
 import { formatDuration, formatTime, orDash } from "../../ui/format";
 import { EmptyState } from "../../ui/states";
@@ -12,7 +12,7 @@ type Past = Schemas["PastAlert"];
 
 /** The alerts that a rule had in the last 31 days. */
 export function History({ rule, onClose }: { rule: Rule; onClose: () => void }): ReactNode {
-  const api = useApi();
+  const api = useAdministration();
   const { format } = METRICS[rule.metric];
   const pages = usePages<Past>({
     queryKey: ["alerts", rule.id, "history"],

@@ -1,5 +1,5 @@
 import { type ReactNode, useState } from "react";
-import { useApi } from "../../app/context";
+import { useAdministration } from "../../app/context";
 import { Badge } from "../../ui/Badge";
 import { useConfirm } from "../../ui/Confirm";
 import { formatAge } from "../../ui/format";
@@ -17,7 +17,7 @@ interface RuleCardProps {
 
 /** One rule with its state, its metric, and what can be done. */
 export function RuleCard({ rule, hours, onEdit }: RuleCardProps): ReactNode {
-  const api = useApi();
+  const api = useAdministration();
   const confirm = useConfirm();
   const [hasHistory, setHistory] = useState(false);
   const changes = [["alerts"]];

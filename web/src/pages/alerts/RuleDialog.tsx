@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type ReactNode, useId, useState } from "react";
-import { useApi } from "../../app/context";
+import { useAdministration } from "../../app/context";
 import { Dialog } from "../../ui/Dialog";
 import { problemsOf } from "../../ui/json/JsonEditor";
 import { toast } from "../../ui/toast";
@@ -17,7 +17,7 @@ interface RuleDialogProps {
 
 /** A rule in a form, drawn over its metric while it is made. */
 export function RuleDialog({ rule, onClose }: RuleDialogProps): ReactNode {
-  const api = useApi();
+  const api = useAdministration();
   const queries = useQueryClient();
   const formId = useId();
   const [draft, setDraft] = useState<RuleDraft>(() => draftOf(rule));

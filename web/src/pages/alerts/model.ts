@@ -1,6 +1,6 @@
 import type { Schemas } from "@millrace/client";
 import { useQuery } from "@tanstack/react-query";
-import { useApi } from "../../app/context";
+import { useAdministration } from "../../app/context";
 import { formatCompact, formatCost, formatDuration } from "../../ui/format";
 
 /** Answers have every field; requests may leave some to their defaults. */
@@ -37,7 +37,7 @@ export interface Watched {
 
 /** The metric of a rule, there or not yet, over the last hours. */
 export function useMetric({ metric, window, agentIds }: Watched, hours: number) {
-  const api = useApi();
+  const api = useAdministration();
   return useQuery({
     queryKey: ["alert-metric", metric, window, agentIds, hours],
     queryFn: ({ signal }) => {

@@ -1,7 +1,7 @@
 import type { Schemas } from "@millrace/client";
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
-import { useApi } from "../../app/context";
+import { useAdministration } from "../../app/context";
 import { useConfirm } from "../../ui/Confirm";
 import { formatAge, formatTime, orDash } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
@@ -23,7 +23,7 @@ const SOON_MS = 7 * 86_400_000;
 
 /** The API keys of the organization: made, rotated and revoked. A secret is shown once. */
 export function KeysTab(): ReactNode {
-  const api = useApi();
+  const api = useAdministration();
   const [dialog, setDialog] = useState<"new" | ApiKey | null>(null);
   const [secret, setSecret] = useState<Secret | null>(null);
   const query = useQuery({ queryKey: ["keys"], queryFn: ({ signal }) => api.keys.list({ signal }), refetchInterval: 30_000 });
@@ -88,7 +88,7 @@ function Expiry({ at }: { at: string }): ReactNode {
 }
 
 function Actions({ apiKey, onRotate }: { apiKey: ApiKey; onRotate: () => void }): ReactNode {
-  const api = useApi();
+  const api = useAdministration();
   const confirm = useConfirm();
   const revoke = useAction({ run: () => api.keys.revoke(apiKey.id), failure: "The key was not revoked", success: "Key revoked.", changes: CHANGES });
   const ask = async () => {

@@ -2,7 +2,7 @@ import type { Schemas } from "@millrace/client";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, type ReactNode, useState } from "react";
 import { explain } from "../../api/explain";
-import { useApi } from "../../app/context";
+import { useAdministration } from "../../app/context";
 import { Field } from "../../ui/Field";
 import { toast } from "../../ui/toast";
 
@@ -28,7 +28,7 @@ const NAMES: Readonly<Record<string, string>> = {
 
 /** The limits by level; a field that is left empty is no limit. */
 export function LimitsForm({ limits }: { limits: Limits }): ReactNode {
-  const api = useApi();
+  const api = useAdministration();
   const queries = useQueryClient();
   const stored = draftOf(limits);
   const [typed, setTyped] = useState<Draft>({});

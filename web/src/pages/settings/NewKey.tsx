@@ -1,7 +1,7 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, type ReactNode, useId, useState } from "react";
 import { explain } from "../../api/explain";
-import { useApi } from "../../app/context";
+import { useAdministration } from "../../app/context";
 import { Dialog } from "../../ui/Dialog";
 import { Field } from "../../ui/Field";
 import type { Secret } from "./KeysTab";
@@ -15,7 +15,7 @@ interface NewKeyProps {
 
 /** Makes a key with the least that it needs. */
 export function NewKey({ changes, onDone, onClose }: NewKeyProps): ReactNode {
-  const api = useApi();
+  const api = useAdministration();
   const queries = useQueryClient();
   const formId = useId();
   const [name, setName] = useState("");

@@ -1,6 +1,6 @@
 import { type FormEvent, type ReactNode, useId, useState } from "react";
 import { useAgentNames } from "../../app/agentNames";
-import { useApi } from "../../app/context";
+import { useAdministration } from "../../app/context";
 import { Dialog } from "../../ui/Dialog";
 import { Field } from "../../ui/Field";
 import { useAction } from "../../ui/useAction";
@@ -8,7 +8,7 @@ import { CHANGES } from "./StopsTab";
 
 /** Stops an agent, or all of the organization, with a reason that users are told. */
 export function NewStop({ onClose }: { onClose: () => void }): ReactNode {
-  const api = useApi();
+  const api = useAdministration();
   const formId = useId();
   const [agentId, setAgentId] = useState("");
   const [isAll, setAll] = useState(false);

@@ -1,7 +1,7 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, type ReactNode, useId, useState } from "react";
 import { explain } from "../../api/explain";
-import { useApi } from "../../app/context";
+import { useAdministration } from "../../app/context";
 import { Dialog } from "../../ui/Dialog";
 import { Field } from "../../ui/Field";
 import type { ApiKey, Secret } from "./KeysTab";
@@ -15,7 +15,7 @@ interface RotateKeyProps {
 
 /** Gives a key another secret; the present one stays valid until whoever uses it has the new one. */
 export function RotateKey({ apiKey, changes, onDone, onClose }: RotateKeyProps): ReactNode {
-  const api = useApi();
+  const api = useAdministration();
   const queries = useQueryClient();
   const formId = useId();
   const [hours, setHours] = useState("24");

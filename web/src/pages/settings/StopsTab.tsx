@@ -1,7 +1,7 @@
 import type { Schemas } from "@millrace/client";
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
-import { useApi } from "../../app/context";
+import { useAdministration } from "../../app/context";
 import { useConfirm } from "../../ui/Confirm";
 import { formatTime } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
@@ -17,7 +17,7 @@ export const CHANGES = [["stops"]];
 
 /** What does not run until it is lifted: an agent, or all of the organization. */
 export function StopsTab(): ReactNode {
-  const api = useApi();
+  const api = useAdministration();
   const [isStopping, setStopping] = useState(false);
   const query = useQuery({ queryKey: ["stops"], queryFn: ({ signal }) => api.limits.stops({ signal }), refetchInterval: 10_000 });
   const stop = (
@@ -52,7 +52,7 @@ const COLUMNS: readonly Column<Stop>[] = [
 ];
 
 function Lift({ stop }: { stop: Stop }): ReactNode {
-  const api = useApi();
+  const api = useAdministration();
   const confirm = useConfirm();
   const what = stop.agentId ?? "the organization";
   const lift = useAction({

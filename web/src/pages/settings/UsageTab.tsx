@@ -2,7 +2,7 @@ import type { Schemas } from "@millrace/client";
 import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
 import { useAgentNames } from "../../app/agentNames";
-import { useApi } from "../../app/context";
+import { useAdministration } from "../../app/context";
 import { formatCost, formatNumber, formatTime } from "../../ui/format";
 import { Section } from "../../ui/Page";
 import { SearchField } from "../../ui/SearchField";
@@ -17,7 +17,7 @@ const LEVELS = { organization: "The organization", user: "User", agent: "Agent" 
 
 /** Today's use beside its limits; admins change these, and look at any user and agent. */
 export function UsageTab(): ReactNode {
-  const api = useApi();
+  const api = useAdministration();
   const limits = useQuery({ queryKey: ["limits"], queryFn: ({ signal }) => api.limits.get({ signal }) });
   return (
     <>
@@ -34,7 +34,7 @@ export function UsageTab(): ReactNode {
 }
 
 function Usage({ isManager }: { isManager: boolean }): ReactNode {
-  const api = useApi();
+  const api = useAdministration();
   const [userId, setUserId] = useState("");
   const [agentId, setAgentId] = useState("");
   const query = useQuery({

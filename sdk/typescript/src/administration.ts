@@ -1,0 +1,32 @@
+import type { Calls, Route } from "./api/operations.js";
+import { ALERTS, AUDIT, ERASURES, KEYS, LIMITS, RETENTION, REVOCATIONS } from "./api/routes.js";
+import type { Millrace } from "./client.js";
+
+/** What operators and administrators do. It is apart from the client, so that pages of users need not load it. */
+export interface Administration {
+  readonly alerts: Calls<typeof ALERTS>;
+  readonly audit: Calls<typeof AUDIT>;
+  readonly erasures: Calls<typeof ERASURES>;
+  readonly keys: Calls<typeof KEYS>;
+  /** Limits, what of them is used, and stops. */
+  readonly limits: Calls<typeof LIMITS>;
+  readonly retention: Calls<typeof RETENTION>;
+  readonly revocations: Calls<typeof REVOCATIONS>;
+}
+
+/** The named routes of operators and administrators: `administration(client).keys.list()`. */
+export function administration(client: Millrace): Administration {
+  const of = <const Routes extends Record<string, Route>>(routes: Routes): Calls<Routes> => {
+    const functions = Object.entries(routes).map(([name, route]) => [name, (...args: never) => client.call(route, ...args) as unknown]);
+    return Object.fromEntries(functions) as Calls<Routes>;
+  };
+  return {
+    alerts: of(ALERTS),
+    audit: of(AUDIT),
+    erasures: of(ERASURES),
+    keys: of(KEYS),
+    limits: of(LIMITS),
+    retention: of(RETENTION),
+    revocations: of(REVOCATIONS),
+  };
+}
