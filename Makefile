@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.8
 # Of pytest: much of a test is waiting, so there may be more of them than cores.
 WORKERS ?= 3
+# Parts of `make test` at the same time. CI has time, and a crowded machine fails tests that a user would not see fail.
+PARTS ?= $(if $(CI),1,3)
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 LAYER := layers/shared/python
 NPM := $(BIN)/python -m local.node npm --prefix web
@@ -92,7 +94,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
 else
 test: $(VENV)/.dev .venv-sam/.done web/dist/index.html sdk/typescript/dist/index.js tests/clients/node_modules/.done ## every test that needs no AWS account (ARGS=path: some of them)
-	@$(MAKE) --no-print-directory -j3 test-python test-browser test-javascript
+	@$(MAKE) --no-print-directory -j$(PARTS) test-python test-browser test-javascript
 endif
 
 # Beside the first, whose progress is shown: what the others say comes in one piece when they are over.

@@ -9,6 +9,8 @@ from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
 
+TRIES = 20
+
 
 async def continue_elsewhere(
     settings: Settings, stores: Stores, organization: str, run_id: str, reason: str = "lost"
@@ -18,6 +20,16 @@ async def continue_elsewhere(
     if session is not None:
         await session.over()
     return session is not None
+
+
+async def taken_elsewhere(
+    settings: Settings, stores: Stores, organization: str, run_id: str, reason: str = "lost"
+) -> None:
+    """`continue_elsewhere` for a run that is alive in truth, and may write while it is being taken."""
+    for _ in range(TRIES):
+        if await continue_elsewhere(settings, stores, organization, run_id, reason):
+            return
+    raise AssertionError(f"{run_id} was never taken over")
 
 
 def after_the_lease(clock: Callable[[], int]) -> Callable[[], int]:

@@ -13,7 +13,7 @@ from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
 from tests.api.talk import STREAM, attach, error_of, say, saying, until_ends
-from tests.continuing import after_the_lease, continue_elsewhere, settled_view
+from tests.continuing import after_the_lease, settled_view, taken_elsewhere
 from tests.serving import served
 from tests.sse import Sent, read_events
 
@@ -147,7 +147,7 @@ def continue_lost(settings: Settings, organization: str, run_id: str) -> None:
 
     async def go_on() -> None:
         stores = Stores.connect(settings, clock=after_the_lease(now_ms))
-        assert await continue_elsewhere(settings, stores, organization, run_id)
+        await taken_elsewhere(settings, stores, organization, run_id)
 
     asyncio.run(go_on())
 

@@ -36,8 +36,11 @@ export function draw(): void {
 
 /** Draws frames until the assertion holds. */
 export async function eventually(assertion: () => void): Promise<void> {
-  await vi.waitFor(() => {
-    draw();
-    assertion();
-  });
+  await vi.waitFor(
+    () => {
+      draw();
+      assertion();
+    },
+    { timeout: 20_000 },
+  );
 }
