@@ -1,5 +1,6 @@
 """The command center on the emulated AWS: a recorder whose clock stands, and its app on a socket."""
 
+import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -18,7 +19,10 @@ from tests.tokens import Issuer
 
 __all__ = ["issuer", "keys_url", "settings"]
 
-NOON = 1_795_262_400_000  # 2026-11-21T12:00:00Z, the start of a bucket
+HOUR_MS = 3_600_000
+NOON = (time.time_ns() // 1_000_000 // HOUR_MS - 1) * HOUR_MS
+"""An hour that is just over, the start of a bucket: what is recorded of older times expires at once, whenever
+the table next looks."""
 
 
 @dataclass
