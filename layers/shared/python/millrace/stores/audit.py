@@ -16,6 +16,7 @@ from millrace.domain.access import Principal
 from millrace.domain.audit import AuditEntry, Kind, current_call
 from millrace.domain.clock import Clock, iso
 from millrace.domain.ids import new_ulid
+from millrace.stores.chosen_pages import chosen_page
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, put, to_item, update
 from millrace.stores.reading import readable
 
@@ -123,17 +124,14 @@ class AuditLog:
     ) -> tuple[list[AuditEntry], str | None]:
         """Return entries that are wanted, the latest first, and the position to go on after. What is not
         wanted is read as well, so a page has fewer where `MOST_READ` entries were looked at."""
-        found: list[AuditEntry] = []
-        for _ in range(MOST_READ // READ_AT_ONCE):
-            items, more = await self._query(organization, wanted, after)
-            for item in items:
-                after = item["sk"]
-                found += filter(wanted.admits, readable([item], _to_entry))
-                if len(found) == limit:
-                    return found, after if more or item is not items[-1] else None
-            if not more:
-                return found, None
-        return found, after
+        return await chosen_page(
+            lambda position: self._query(organization, wanted, position),
+            lambda item: str(item["sk"]),
+            lambda item: [one for one in readable([item], _to_entry) if wanted.admits(one)],
+            limit,
+            MOST_READ // READ_AT_ONCE,
+            after,
+        )
 
     async def _query(
         self, organization: str, wanted: AuditFilter, after: str | None

@@ -9,6 +9,7 @@ import orjson
 from millrace.domain.conversations import Slot
 from millrace.domain.runs import Run
 from millrace.errors import NotFound
+from millrace.stores.chosen_pages import chosen_page
 from millrace.stores.dynamo import Dynamo, Item, TransactItem, put, to_item
 
 KEPT_SECONDS = 30 * 24 * 3600
@@ -81,20 +82,21 @@ class RunStore:
     ) -> tuple[list[Run], RunPosition | None]:
         """Return runs that are wanted, the latest first, and where the list goes on. What is not wanted is
         read as well, so a page holds fewer than `limit` where `MOST_READ` runs were looked at."""
-        found: list[Run] = []
         if after and after.started_at < (wanted.since or ""):
-            return found, None  # DynamoDB refuses to go on from outside of the range
-        for _ in range(MOST_READ // READ_AT_ONCE):
-            items, more = await self._query(organization, wanted, after)
-            for item in items:
-                after = RunPosition(item["startedAt"], item["sk"])
-                if wanted.admits(run := _to_run(organization, item)):
-                    found.append(run)
-                if len(found) == limit:
-                    return found, after if more or item is not items[-1] else None
-            if not more:
-                return found, None
-        return found, after
+            return [], None  # DynamoDB refuses to go on from outside of the range
+
+        def entries_of(item: Item) -> list[Run]:
+            run = _to_run(organization, item)
+            return [run] if wanted.admits(run) else []
+
+        return await chosen_page(
+            lambda position: self._query(organization, wanted, position),
+            lambda item: RunPosition(item["startedAt"], item["sk"]),
+            entries_of,
+            limit,
+            MOST_READ // READ_AT_ONCE,
+            after,
+        )
 
     async def _query(
         self, organization: str, wanted: RunFilter, after: RunPosition | None
