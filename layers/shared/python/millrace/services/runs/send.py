@@ -9,25 +9,16 @@ import asyncio
 import random
 import time
 from dataclasses import replace
-from functools import partial
 
 from millrace.domain.access import Principal
-from millrace.domain.agents import Agent
 from millrace.domain.clock import iso
-from millrace.domain.content import check_content, plain_text, text_of
-from millrace.domain.conversations import MESSAGE_BYTES, Conversation, Slot, StoredMessage, title_of
-from millrace.domain.hops import current_hops
+from millrace.domain.content import check_content, text_of
+from millrace.domain.conversations import MESSAGE_BYTES, Slot
 from millrace.domain.ids import new_id
-from millrace.domain.run_definitions import RunDefinition
-from millrace.domain.runs import Run
-from millrace.domain.traces import current_traceparent
 from millrace.errors import InvalidRequest, TooLarge, Unavailable
-from millrace.services.runs.agent_choice import agent_for
-from millrace.services.runs.attachments import kept_blocks
-from millrace.services.runs.branches import find_parent
+from millrace.services.runs.begin_run import begin_counted
 from millrace.services.runs.initial_state import InitialState, load_initial_state, load_repeated
 from millrace.services.runs.kept_files import Sight, given_up_if_deleted
-from millrace.services.runs.model_history import model_history
 from millrace.services.runs.models import Models
 from millrace.services.runs.new_message import AcceptedMessage, NewMessage, ReplayedRun, StartedRun
 from millrace.services.runs.output_format import check_response_schema
@@ -35,12 +26,9 @@ from millrace.services.runs.recover import notice_lost_run
 from millrace.services.runs.send_busy import INTERRUPT_SECONDS, replay, run_active, when_busy
 from millrace.stores.admissions import Admission
 from millrace.stores.connect import Stores
-from millrace.stores.conversation_items import unknown_conversation
-from millrace.stores.conversations import ConversationSnapshot
-from millrace.stores.dynamo import ConditionFailed, Contended, TransactItem
+from millrace.stores.dynamo import Contended
 from millrace.stores.idempotency import Repeated
 from millrace.stores.leases import SlotChanged
-from millrace.stores.limits import keys_of
 from millrace.stores.sizes import text_bytes
 
 RACE_SECONDS = 30.0
@@ -116,7 +104,7 @@ async def _attempts(
             asking.started_at = iso(stores.clock())
             continue
         try:
-            if begun := await _begin_counted(stores, models, caller, slot, initial, message, asking):
+            if begun := await begin_counted(stores, models, caller, slot, initial, message, asking):
                 return begun
         except Repeated as repeated:
             return await replay(stores, slot, message, repeated)
@@ -164,130 +152,3 @@ def _check_again(message: NewMessage) -> None:
             "An answer that is asked for once more cannot be a live message; wait, or use ifBusy interrupt.",
             code="not_for_live_messages",
         )
-
-
-async def _begin_counted(
-    stores: Stores,
-    models: Models,
-    caller: Principal,
-    slot: Slot,
-    initial: InitialState,
-    message: NewMessage,
-    asking: Admission,
-) -> StartedRun | None:
-    """None where a limit refused it: it is asked first the next time, and says which it is."""
-    if asking.first and not initial.exists:
-        await stores.conversation_counts.check(caller.organization, caller.id, initial.standing.control)
-    try:
-        return await _begin(stores, models, caller, slot, initial, message, asking)
-    except ConditionFailed:
-        asking.first = True
-        return None
-
-
-async def _begin(
-    stores: Stores,
-    models: Models,
-    caller: Principal,
-    slot: Slot,
-    initial: InitialState,
-    message: NewMessage,
-    asking: Admission,
-) -> StartedRun:
-    if message.branch and message.branch.is_message and not initial.exists:
-        raise unknown_conversation()
-    snapshot, agent = initial.snapshot, agent_for(models, initial, message)
-    parent = await find_parent(stores, slot, snapshot, message.branch)
-    provider, model = models.provider_for(agent)
-    now = iso(stores.clock())
-    run = Run(
-        id=asking.run_id,
-        slot=slot,
-        agent_id=agent.id,
-        agent_name=agent.name,
-        model=models.name_of(agent),
-        visibility=agent.visibility,
-        state="running",
-        started_at=asking.started_at,
-        message_id=new_id("msg"),
-        owner=initial.owner,
-        created_by=caller.id,
-        hops=current_hops(),
-        traceparent=current_traceparent(),
-        request=message.options.request,
-    )
-    question = None if message.asks_again else await _question(stores, models, agent, run, message, now)
-    known = snapshot.conversation
-    title = known.title if known and known.title else title_of(_text(message, question))
-    conversation = Conversation(slot.conversation_id, agent.id, title, now, now, initial.owner)
-    earlier: list[StoredMessage] = []
-    if message.options.earlier and not snapshot.lease_record.messages:
-        earlier = await message.options.earlier_messages(stores, slot, now, caller.id)
-    new = [*earlier, question] if question else earlier
-    history = asyncio.create_task(_history(stores, slot, snapshot, parent, new))
-    try:
-        lease = await stores.leases.begin(
-            run,
-            new_id("env"),
-            conversation,
-            question,
-            snapshot.lease_record,
-            message.marker(),
-            RunDefinition(
-                "agent",
-                agent.model_copy(update={"model": run.model}),
-                caller,
-                client_tools=message.options.client_tools,
-            ),
-            earlier=earlier,
-            more=[
-                *(await message.writes(run) if message.writes else ()),
-                *stores.limits.writes(caller.organization, keys_of(run), initial.standing, asking),
-                *([] if initial.exists else _counting(stores, caller, initial)),
-                *initial.noted,
-            ],
-            parent=parent,
-        )
-    except BaseException:
-        history.cancel()
-        raise
-    return StartedRun(
-        lease,
-        caller,
-        agent,
-        provider,
-        model,
-        history,
-        snapshot.lease_record.pending_live_messages,
-        message.options.client_tools,
-    )
-
-
-def _counting(stores: Stores, caller: Principal, initial: InitialState) -> list[TransactItem]:
-    """The writes that count the conversation which the message begins."""
-    control = initial.standing.control
-    return stores.conversation_counts.creation(caller.organization, caller.id, control)
-
-
-async def _question(
-    stores: Stores, models: Models, agent: Agent, run: Run, message: NewMessage, now: str
-) -> StoredMessage:
-    check = partial(models.check_accepted, agent)
-    content = await kept_blocks(stores, run.slot, run.created_by, message.content, check)
-    if message.client_data:
-        content = [content[0] | {"providerData": message.client_data}, *content[1:]]
-    return StoredMessage(new_id("msg"), "user", content, now, run.id, created_by=run.created_by)
-
-
-def _text(message: NewMessage, question: StoredMessage | None) -> str:
-    return text_of(message.content).strip() or (plain_text(question.content) if question else "")
-
-
-async def _history(
-    stores: Stores,
-    slot: Slot,
-    snapshot: ConversationSnapshot,
-    parent: int | None,
-    new: list[StoredMessage],
-) -> list[StoredMessage]:
-    return [*await model_history(stores, slot, snapshot, parent), *new]
