@@ -7,7 +7,7 @@ with counting(meter):       # before any client is made
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -77,12 +77,20 @@ def chunks(size: int) -> int:
 
 
 @contextmanager
-def counting(meter: Meter) -> Iterator[None]:
-    """Sessions that are made within the block, and their clients, are counted."""
-    hooks: list[Any] = [("before-parameter-build", meter.ask), ("after-call", meter.record_answer)]
-    botocore.handlers.BUILTIN_HANDLERS += hooks
+def hooked(*hooks: tuple[str, Callable[..., Any]]) -> Iterator[None]:
+    """Sessions that are made within the block, and their clients, call these: the name of one of botocore's
+    events, and a function."""
+    added: list[Any] = list(hooks)
+    botocore.handlers.BUILTIN_HANDLERS += added
     try:
         yield
     finally:
-        for hook in hooks:
+        for hook in added:
             botocore.handlers.BUILTIN_HANDLERS.remove(hook)
+
+
+@contextmanager
+def counting(meter: Meter) -> Iterator[None]:
+    """Sessions that are made within the block, and their clients, are counted."""
+    with hooked(("before-parameter-build", meter.ask), ("after-call", meter.record_answer)):
+        yield

@@ -1,38 +1,26 @@
 """The command center on the emulated AWS: a recorder whose clock stands, and its app on a socket."""
 
-import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 
 import httpx
 import pytest
 
 from millrace.api.command_center_app import create_app
+from millrace.domain.clock import now_ms
 from millrace.services.command_center.record import Recorder
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
 from tests.api.conftest import issuer, keys_url, settings
 from tests.aws import Aws
+from tests.clock import HOUR_MS, Clock
 from tests.serving import served
 from tests.tokens import Issuer
 
-__all__ = ["issuer", "keys_url", "settings"]
+__all__ = ["Clock", "issuer", "keys_url", "settings"]
 
-HOUR_MS = 3_600_000
-NOON = (time.time_ns() // 1_000_000 // HOUR_MS - 1) * HOUR_MS
-"""An hour that is just over, the start of a bucket: what is recorded of older times expires at once, whenever
-the table next looks."""
-
-
-@dataclass
-class Clock:
-    """A clock that only the test moves; milliseconds."""
-
-    now: int = NOON
-
-    def __call__(self) -> int:
-        return self.now
+NOON = now_ms() // HOUR_MS * HOUR_MS - HOUR_MS
+"""An hour that is just over, the start of a bucket; the table deletes what is recorded of another day."""
 
 
 @pytest.fixture
@@ -42,7 +30,7 @@ def organization() -> str:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(NOON)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import botocore.handlers
 import httpx
 import pytest
 
@@ -26,7 +25,7 @@ from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
 from tests.api.conftest import issuer, keys_url, organization, settings
 from tests.aws import TEMPLATE, Aws, deployed
-from tests.bench._metering import Meter, counting
+from tests.bench._metering import Meter, counting, hooked
 from tests.invoking import CONTEXT
 from tests.serving import served
 from tests.test_template_alarms import ALARMS, USUAL, metrics
@@ -97,13 +96,8 @@ def metered() -> Iterator[tuple[Meter, list[int]]]:
     def count(params: dict[str, Any], **_: Any) -> None:
         entries.append(sum(one["DetailType"] != "run:progress" for one in params["Entries"]))
 
-    hook: Any = ("provide-client-params.events.PutEvents", count)
-    botocore.handlers.BUILTIN_HANDLERS.append(hook)
-    try:
-        with counting(meter := Meter()):
-            yield meter, entries
-    finally:
-        botocore.handlers.BUILTIN_HANDLERS.remove(hook)
+    with hooked(("provide-client-params.events.PutEvents", count)), counting(meter := Meter()):
+        yield meter, entries
 
 
 def test_turn_costs_what_the_table_says(settings: Settings, issuer: Issuer, organization: str) -> None:
@@ -152,19 +146,15 @@ def test_minute_at_rest_costs_what_the_table_says(
     handler: Callable[[str, str], Any], aws_environment: Aws
 ) -> None:
     sent: list[str] = []
-    hook: Any = (
-        "provide-client-params.sqs.SendMessageBatch",
-        lambda params, **_: sent.append(params["QueueUrl"]),
-    )
-    botocore.handlers.BUILTIN_HANDLERS.append(hook)
-    try:
-        with counting(meter := Meter()):
-            record, sweep = handler("record", "RecordFunction"), handler("sweep", "SweepFunction")
-            tick = json.loads((ROOT / "events/record/tick.json").read_text())
-            record(tick, CONTEXT)
-            sweep({}, CONTEXT)
-    finally:
-        botocore.handlers.BUILTIN_HANDLERS.remove(hook)
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        sent.append(params["QueueUrl"])
+
+    with hooked(("provide-client-params.sqs.SendMessageBatch", note)), counting(meter := Meter()):
+        record, sweep = handler("record", "RecordFunction"), handler("sweep", "SweepFunction")
+        tick = json.loads((ROOT / "events/record/tick.json").read_text())
+        record(tick, CONTEXT)
+        sweep({}, CONTEXT)
     checks = aws_environment.environment("RecordFunction")["RECORD_QUEUE_URL"]
     assert sent == [checks], "the checks between two ticks are sent together"
     assert meter.read_units <= usage.TICK["read_units"] * 2, "the other tests here have made organizations"

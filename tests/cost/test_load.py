@@ -2,10 +2,11 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import botocore.handlers
 import httpx
 import pytest
 
@@ -17,7 +18,7 @@ from millrace.cost.load import Load, needs, queue_concurrency
 from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
 from tests.api.conftest import issuer, keys_url, organization, settings
-from tests.bench._metering import Meter, counting
+from tests.bench._metering import Meter, counting, hooked
 from tests.cost.test_cost import aws
 from tests.serving import served
 from tests.tokens import Issuer
@@ -49,19 +50,12 @@ def test_runs_of_an_organization_share_one_partition_with_the_counted_units(
         twice = 2 if model.name == "TransactWriteItems" else 1
         in_runs[-1] += twice * sum(key == (settings.runs_table, organization) for key in keys)
 
-    hooks: list[Any] = [(f"before-parameter-build.dynamodb.{name}", note) for name in WRITES]
-    botocore.handlers.BUILTIN_HANDLERS.extend(hooks)
-    try:
-        with served(create_app(settings, Platform.make(settings))) as url:
-            with httpx.Client(base_url=url, headers=issuer.headers(organization), timeout=60) as client:
-                for number in range(3):
-                    written.append(set())
-                    in_runs.append(0)
-                    body = {"agentId": "echo", "content": "hi"}
-                    client.post(f"/api/conversations/c{number}/messages", json=body).raise_for_status().json()
-    finally:
-        for hook in hooks:
-            botocore.handlers.BUILTIN_HANDLERS.remove(hook)
+    hooks = [(f"before-parameter-build.dynamodb.{name}", note) for name in WRITES]
+    with hooked(*hooks), talking(settings, issuer, organization) as client:
+        for number in range(3):
+            written.append(set())
+            in_runs.append(0)
+            _ask(client, f"c{number}")
     assert set.intersection(*written) == {(settings.runs_table, organization)}
     assert in_runs == [load.RUNS_UNITS] * 3
 
@@ -77,15 +71,9 @@ def test_no_table_takes_a_larger_part_of_a_turn_than_counted(
             for one in found if isinstance(found, list) else [found]:
                 units[one["TableName"]] += one["CapacityUnits"]
 
-    hook: Any = ("after-call.dynamodb", note)
-    botocore.handlers.BUILTIN_HANDLERS.append(hook)
-    try:
-        with counting(Meter()), served(create_app(settings, Platform.make(settings))) as url:
-            with httpx.Client(base_url=url, headers=issuer.headers(organization), timeout=60) as client:
-                body = {"agentId": "echo", "content": "hi"}
-                client.post("/api/conversations/c1/messages", json=body).raise_for_status().json()
-    finally:
-        botocore.handlers.BUILTIN_HANDLERS.remove(hook)
+    with hooked(("after-call.dynamodb", note)), counting(Meter()):
+        with talking(settings, issuer, organization) as client:
+            _ask(client, "c1")
     assert max(units.values()) <= load.TABLE_PART * sum(units.values())
 
 
@@ -117,6 +105,18 @@ def test_docs_show_what_the_command_prints(arguments: str, capsys: pytest.Captur
 def test_load_that_cannot_be_is_refused(given: list[str]) -> None:
     with pytest.raises(SystemExit):
         command.main(["--streams", "1", *given])
+
+
+@contextmanager
+def talking(settings: Settings, issuer: Issuer, organization: str) -> Iterator[httpx.Client]:
+    with served(create_app(settings, Platform.make(settings))) as url:
+        with httpx.Client(base_url=url, headers=issuer.headers(organization), timeout=60) as client:
+            yield client
+
+
+def _ask(client: httpx.Client, conversation: str) -> None:
+    body = {"agentId": "echo", "content": "hi"}
+    client.post(f"/api/conversations/{conversation}/messages", json=body).raise_for_status().json()
 
 
 def _docs(name: str) -> str:

@@ -53,6 +53,31 @@ def test_answer_of_a_provider_that_the_page_did_not_ask_for_signs_nobody_in(
     expect(page).to_have_url(f"{backend.url}/")
 
 
+def sign_in_again(page: Page, dialog: Locator) -> None:
+    with page.expect_popup() as opened:
+        dialog.get_by_role("button", name="Sign in again").click()
+    fill_form(opened.value, "right")
+
+
+def revoke(backend: Backend) -> None:
+    """The tokens count no more, and the provider renews none."""
+    backend.revoke_tokens()
+    backend.is_renewing = False
+
+
+def ended(page: Page) -> Locator:
+    dialog = page.get_by_role("dialog", name="Your session has ended")
+    expect(dialog).to_be_visible()
+    return dialog
+
+
+def send_into_dead_session(page: Page, backend: Backend) -> Locator:
+    revoke(backend)
+    page.get_by_role("textbox", name="Message").fill("A long thought")
+    page.keyboard.press("Enter")
+    return ended(page)
+
+
 def test_dead_session_keeps_what_was_typed_and_sends_it_after_the_next_sign_in(
     page: Page, backend: Backend
 ) -> None:
@@ -60,17 +85,10 @@ def test_dead_session_keeps_what_was_typed_and_sends_it_after_the_next_sign_in(
     backend.has_dev_user = False
     page.reload()
     expect(page.get_by_label("Agent")).to_be_visible()
-    backend.revoke_tokens()
-    backend.is_renewing = False
-    page.get_by_role("textbox", name="Message").fill("A long thought")
-    page.keyboard.press("Enter")
-    dialog = page.get_by_role("dialog", name="Your session has ended")
-    expect(dialog).to_be_visible()
+    dialog = send_into_dead_session(page, backend)
     page.keyboard.press("Escape")
     expect(dialog).to_be_visible()
-    with page.expect_popup() as opened:
-        dialog.get_by_role("button", name="Sign in again").click()
-    fill_form(opened.value, "right")
+    sign_in_again(page, dialog)
     run = backend.next_run()
     run.say("Still here.")
     run.done()
@@ -82,12 +100,9 @@ def test_dead_session_keeps_what_was_typed_and_sends_it_after_the_next_sign_in(
 
 def die(page: Page, backend: Backend, search: str = "weir") -> Locator:
     """The dialog of a session that the provider renews no more."""
-    backend.revoke_tokens()
-    backend.is_renewing = False
+    revoke(backend)
     page.get_by_role("searchbox", name="Search conversations").fill(search)
-    dialog = page.get_by_role("dialog", name="Your session has ended")
-    expect(dialog).to_be_visible()
-    return dialog
+    return ended(page)
 
 
 def test_dead_session_keeps_a_draft_through_either_way_to_sign_in_again(page: Page, backend: Backend) -> None:
@@ -101,9 +116,7 @@ def test_dead_session_keeps_a_draft_through_either_way_to_sign_in_again(page: Pa
     box = page.get_by_role("textbox", name="Message", exact=True)
     box.fill("A long thought")
     dialog = die(page, backend)
-    with page.expect_popup() as opened:
-        dialog.get_by_role("button", name="Sign in again").click()
-    fill_form(opened.value, "right")
+    sign_in_again(page, dialog)
     expect(dialog).to_have_count(0)
     expect(box).to_have_value("A long thought")
     box.fill("A longer thought")
@@ -124,17 +137,10 @@ def test_message_of_a_dead_session_waits_for_as_long_as_its_user_is_away(
     page.reload()
     expect(page.get_by_label("Agent")).to_be_visible()
     page.clock.install()
-    backend.revoke_tokens()
-    backend.is_renewing = False
-    page.get_by_role("textbox", name="Message").fill("A long thought")
-    page.keyboard.press("Enter")
-    dialog = page.get_by_role("dialog", name="Your session has ended")
-    expect(dialog).to_be_visible()
+    dialog = send_into_dead_session(page, backend)
     for _ in range(60):
         page.clock.run_for(30_000)
-    with page.expect_popup() as opened:
-        dialog.get_by_role("button", name="Sign in again").click()
-    fill_form(opened.value, "right")
+    sign_in_again(page, dialog)
     run = backend.next_run()
     run.say("Still here.")
     run.done()

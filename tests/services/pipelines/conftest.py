@@ -4,7 +4,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -13,7 +13,6 @@ from fastapi import FastAPI
 
 from millrace.api.management_app import empty_app
 from millrace.api.pipelines import pipelines_router
-from millrace.domain.clock import now_ms
 from millrace.services.pipelines.context import PipelineContext
 from millrace.services.pipelines.processing.batch import transform_batch
 from millrace.services.pipelines.processing.timers import close_batch
@@ -23,26 +22,12 @@ from millrace.stores.dead_letters import DeadLetter
 from tests.api.conftest import issuer, keys_url, organization
 from tests.api.protocol_apps import settings_of
 from tests.aws import Aws
+from tests.clock import Clock
 from tests.serving import served
 from tests.strict_aws import StrictAws
 from tests.tokens import Issuer
 
-__all__ = ["issuer", "keys_url", "organization"]
-
-HOUR_MS = 3_600_000
-
-
-@dataclass
-class Clock:
-    """A clock that only tests move. It begins today: the emulator deletes what has expired by its own."""
-
-    now: int = field(default_factory=lambda: now_ms() // HOUR_MS * HOUR_MS)
-
-    def __call__(self) -> int:
-        return self.now
-
-    def pass_time(self, ms: int) -> None:
-        self.now += ms
+__all__ = ["Clock", "issuer", "keys_url", "organization"]
 
 
 @dataclass

@@ -13,7 +13,8 @@ from millrace.pipelines.expressions.functions import FUNCTIONS, Function
 from millrace.pipelines.limits import BATCH_BYTES, OUTPUT_BYTES
 from millrace.stores.dead_letters import INLINE_BYTES, DeadLetter
 from tests.aws import Aws
-from tests.services.pipelines.conftest import HOUR_MS, Plant
+from tests.clock import HOUR_MS
+from tests.services.pipelines.conftest import Plant
 from tests.services.pipelines.definitions import act, made, step
 from tests.services.pipelines.operations.test_dead_letters import listed, path, redrive
 

@@ -1,0 +1,20 @@
+"""A clock for tests of what a table keeps for a time: it stands near the real one."""
+
+from dataclasses import dataclass, field
+
+from millrace.domain.clock import now_ms
+
+HOUR_MS = 3_600_000
+
+
+@dataclass
+class Clock:
+    """A clock that only tests move. It begins today: the emulator deletes what has expired by its own."""
+
+    now: int = field(default_factory=lambda: now_ms() // HOUR_MS * HOUR_MS)
+
+    def __call__(self) -> int:
+        return self.now
+
+    def pass_time(self, ms: int) -> None:
+        self.now += ms
