@@ -31,6 +31,10 @@ PAGES = (
     "/settings#keys",
     "/settings#stops",
 )
+#: A name that nobody can break: the longest that an agent may have.
+LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaftskasse"
+LONG_FLOW = "a-flow-whose-name-is-as-long-as-names-of-flows-may-be"
+WIDE_PAGES = ("/agents/wide", f"/flows/{LONG_FLOW}")
 ORGANIZATION = "org-pages"
 PIPELINE = {
     "name": "Completed runs",
@@ -57,6 +61,11 @@ def places(stack: RunningStack) -> dict[str, str]:
         api.post("/api/keys", json={"name": "Backend", "scopes": ["chat"]}).raise_for_status()
         api.patch("/api/limits", json={"organization": {"tokensPerDay": 1000000}}).raise_for_status()
         api.post("/api/limits/stops", json={"agentId": "demo", "reason": "Not here."}).raise_for_status()
+        wide = {"name": LONG, "model": "demo:", "description": LONG, "starters": [LONG]}
+        api.put("/api/agents/wide", json=wide).raise_for_status()
+        steps = [{"name": "end", "type": "end", "result": "input"}]
+        flow = {"description": LONG, "steps": steps}
+        api.put(f"/api/flows/{LONG_FLOW}", json=flow).raise_for_status()
         return {"conversation": "shown", "run": run["runId"], "pipeline": pipeline.json()["id"]}
 
 
@@ -76,7 +85,7 @@ def test_axe_finds_nothing_serious_in_either_theme(page: Page, places: dict[str,
         assert violations(page) == [], theme
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", PAGES + WIDE_PAGES)
 def test_page_fits_a_phone(page: Page, places: dict[str, str], path: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(path.format(**places))

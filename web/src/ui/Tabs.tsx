@@ -1,6 +1,6 @@
 import { useLocation, useNavigate } from "@tanstack/react-router";
 import { Tabs as Radix } from "radix-ui";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
 import "./tabs.css";
 
 export interface Tab {
@@ -14,13 +14,16 @@ export function Tabs({ label, tabs }: { label: string; tabs: readonly Tab[] }): 
   const { hash } = useLocation();
   const navigate = useNavigate();
   const current = tabs.find(({ id }) => id === hash) ?? tabs[0];
+  const list = useRef<HTMLDivElement>(null);
+  // On a phone the one that is shown may be out of sight.
+  useEffect(() => list.current?.querySelector("[data-state=active]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [current?.id]);
   return (
     <Radix.Root
       className="tabs"
       value={current?.id ?? ""}
       onValueChange={(hash) => void navigate({ to: ".", hash, replace: true })}
     >
-      <Radix.List className="tab-list" aria-label={label}>
+      <Radix.List ref={list} className="tab-list" aria-label={label}>
         {tabs.map((tab) => (
           <Radix.Trigger key={tab.id} value={tab.id} className="tab">
             {tab.label}

@@ -14,6 +14,8 @@ export function formatDuration(ms: number): string {
 /** US dollars, with as many digits as small amounts need. */
 export function formatCost(dollars: number): string {
   if (dollars === 0) return "$0";
+  if (dollars >= 1e6) return `$${COMPACT.format(dollars)}`;
+  if (dollars >= 1000) return `$${NUMBER.format(Math.round(dollars))}`;
   return `$${dollars >= 0.01 ? dollars.toFixed(2) : dollars.toPrecision(2)}`;
 }
 

@@ -1,4 +1,5 @@
 import { type ReactNode, useEffect, useState } from "react";
+import { NotFoundError } from "@millrace/client";
 import { explain } from "../api/explain";
 import { formatAge } from "./format";
 import "./states.css";
@@ -14,8 +15,11 @@ export function EmptyState(props: { title: string; children?: ReactNode; action?
   );
 }
 
-/** What could not be loaded, why, and a way to try again. */
+/** What could not be loaded, why, and a way to try again; of what does not exist there is none. */
 export function ErrorState(props: { error: unknown; onRetry?: () => void; title?: string }): ReactNode {
+  if (props.error instanceof NotFoundError) {
+    return <EmptyState title="There is nothing here.">It was deleted, belongs to another organization, or the address is wrong.</EmptyState>;
+  }
   return (
     <div className="state" role="alert">
       <p className="state-title">{props.title ?? "This cannot be shown now."}</p>

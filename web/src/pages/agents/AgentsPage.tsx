@@ -61,6 +61,6 @@ function toolsOf(agent: AgentView): string {
   const uses = agent.tools ?? [];
   const asking = uses.filter((one) => typeof one !== "string" && one.policy !== "auto").length;
   const servers = (agent.mcpServers ?? []).length + (agent.a2aAgents ?? []).length;
-  const parts = [`${uses.length}`, asking > 0 && `${asking} ask first`, servers > 0 && `${servers} servers`];
+  const parts = [`${uses.length}`, asking > 0 && `${asking} ${asking === 1 ? "asks" : "ask"} first`, servers > 0 && `${servers} ${servers === 1 ? "server" : "servers"}`];
   return parts.filter(Boolean).join(", ");
 }

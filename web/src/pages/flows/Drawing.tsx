@@ -90,7 +90,7 @@ function edge(source: string, target: string, isRead: boolean): Edge {
     focusable: false,
     markerEnd: { type: MarkerType.ArrowClosed },
     // Beside the line, so that it crosses no step.
-    ...(isRead && { className: "reads", sourceHandle: "read", targetHandle: "reads" }),
+    ...(isRead && { type: "smoothstep", pathOptions: { offset: 22 }, className: "reads", sourceHandle: "read", targetHandle: "reads" }),
   };
 }
 

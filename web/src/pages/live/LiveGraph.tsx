@@ -2,6 +2,7 @@ import {
   BaseEdge,
   Controls,
   type EdgeProps,
+  type FitViewOptions,
   getBezierPath,
   Handle,
   type NodeProps,
@@ -19,6 +20,8 @@ import type { Pulses } from "./pulses";
 
 const TRAVEL_MS = 900;
 const BLINK_MS = 600;
+/** The buttons have a strip of their own below the graph. */
+const FIT: FitViewOptions = { padding: { x: "4%", top: "6%", bottom: "44px" }, maxZoom: 1.1 };
 const PulseContext = createContext<Pulses | null>(null);
 const NODE_TYPES = { part: memo(PartNode) };
 const EDGE_TYPES = { pulsing: memo(PulsingEdge) };
@@ -37,6 +40,7 @@ export function LiveGraph({ graph, pulses }: { graph: Graph; pulses: Pulses }): 
             edgeTypes={EDGE_TYPES}
             colorMode={isDark ? "dark" : "light"}
             fitView
+            fitViewOptions={FIT}
             minZoom={0.2}
             nodesDraggable={false}
             nodesConnectable={false}
@@ -47,7 +51,7 @@ export function LiveGraph({ graph, pulses }: { graph: Graph; pulses: Pulses }): 
             preventScrolling={false}
             proOptions={{ hideAttribution: true }}
           >
-            <Controls showInteractive={false} position="bottom-right" />
+            <Controls showInteractive={false} position="bottom-right" orientation="horizontal" fitViewOptions={FIT} />
             <Fitting count={graph.nodes.length} />
           </ReactFlow>
         </ReactFlowProvider>
@@ -65,7 +69,7 @@ function describe({ nodes }: Graph): string {
 /** Brings a graph that has grown into view. */
 function Fitting({ count }: { count: number }): ReactNode {
   const { fitView } = useReactFlow();
-  useEffect(() => void fitView({ padding: 0.12, maxZoom: 1.1 }), [count, fitView]);
+  useEffect(() => void fitView(FIT), [count, fitView]);
   return null;
 }
 

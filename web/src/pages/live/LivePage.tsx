@@ -143,7 +143,7 @@ function Figures({ runs }: { runs: readonly LiveRun[] }): ReactNode {
     <dl className="live-figures numeric">
       <Figure name="Running" value={String(totals.running)} />
       <Figure name="Waiting" value={String(totals.waiting)} />
-      <Figure name="Tokens/s" value={formatCompact(totals.tokensPerSecond)} />
+      <Figure name="Tokens/s" value={orDash(totals.tokensPerSecond, formatCompact)} />
       <Figure name="Cost of what runs" value={orDash(totals.cost, formatCost)} />
     </dl>
   );

@@ -1,7 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import { memo, type ReactNode } from "react";
 import { StateBadge } from "../../ui/Badge";
-import { formatCompact, formatCost, formatDuration, orDash } from "../../ui/format";
+import { formatCompact, formatCost, formatDuration } from "../../ui/format";
 import type { LiveRun } from "./model";
 
 const MOST = 60;
@@ -13,7 +13,7 @@ export function RunCards({ runs, now }: { runs: readonly LiveRun[]; now: number 
     <>
       <ul className="run-cards" aria-label="Runs">
         {runs.slice(0, MOST).map((run) => (
-          <Card key={run.id} run={run} seconds={Math.max(0, Math.floor(((run.endedAt ?? now) - run.startedAt) / 1000))} />
+          <Card key={run.id} run={run} ms={shownMs(run, now)} />
         ))}
       </ul>
       {runs.length > MOST && <p className="muted">And {runs.length - MOST} more.</p>}
@@ -21,7 +21,12 @@ export function RunCards({ runs, now }: { runs: readonly LiveRun[]; now: number 
   );
 }
 
-const Card = memo(function Card({ run, seconds }: { run: LiveRun; seconds: number }): ReactNode {
+/** Milliseconds that an ended run took; of one under way whole seconds, so that it is drawn once a second. */
+function shownMs({ startedAt, endedAt }: LiveRun, now: number): number {
+  return endedAt === null ? Math.max(0, Math.floor((now - startedAt) / 1000) * 1000) : Math.max(0, endedAt - startedAt);
+}
+
+const Card = memo(function Card({ run, ms }: { run: LiveRun; ms: number }): ReactNode {
   return (
     <li className="run-card card" data-over={run.endedAt !== null}>
       <Link to="/runs/$runId" params={{ runId: run.id }}>
@@ -31,10 +36,10 @@ const Card = memo(function Card({ run, seconds }: { run: LiveRun; seconds: numbe
         </span>
         <span className="muted run-card-tool">{run.tool ? `Using ${run.tool}` : run.model}</span>
         <span className="run-card-figures numeric">
-          <span>{orDash(run.tokensPerSecond, (rate) => `${formatCompact(rate)} tok/s`)}</span>
-          <span>{orDash(run.tokens, (tokens) => `${formatCompact(tokens)} tokens`)}</span>
-          <span>{orDash(run.cost, formatCost)}</span>
-          <span>{formatDuration(seconds * 1000)}</span>
+          {run.tokensPerSecond !== null && run.endedAt === null && <span>{formatCompact(run.tokensPerSecond)} tok/s</span>}
+          {run.tokens !== null && <span>{formatCompact(run.tokens)} tokens</span>}
+          {run.cost !== null && <span>{formatCost(run.cost)}</span>}
+          <span>{ms === 0 ? "0 s" : formatDuration(ms)}</span>
         </span>
       </Link>
     </li>

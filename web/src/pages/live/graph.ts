@@ -19,8 +19,21 @@ export interface Graph {
   readonly edges: readonly Edge[];
 }
 
-const WIDTH = 168;
 const HEIGHT = 52;
+
+/** How wide a node is, and how far from the next layer, in pixels. */
+interface Spacing {
+  readonly width: number;
+  readonly between: number;
+}
+
+const WIDE: Spacing = { width: 168, between: 90 };
+/** On a phone the whole graph is in sight only if it can still be read. */
+const NARROW: Spacing = { width: 124, between: 36 };
+
+function spacing(): Spacing {
+  return matchMedia("(max-width: 46rem)").matches ? NARROW : WIDE;
+}
 
 /** What can be seen: agents with their tools, the pipelines that runs feed, and where these deliver. */
 export function graphOf(model: LiveModel, pipelines: readonly Pipeline[], agentId: string | null): Graph {
@@ -90,9 +103,10 @@ function hostOf(url: unknown): string | null {
 class Parts {
   readonly #nodes = new Map<string, GraphNode>();
   readonly #edges = new Map<string, Edge>();
+  readonly #spacing = spacing();
 
   node(id: string, kind: NodeKind, label: string, note: string): void {
-    this.#nodes.set(id, { id, type: "part", data: { kind, label, note }, position: { x: 0, y: 0 }, width: WIDTH, height: HEIGHT });
+    this.#nodes.set(id, { id, type: "part", data: { kind, label, note }, position: { x: 0, y: 0 }, width: this.#spacing.width, height: HEIGHT });
   }
 
   edge(source: string, target: string): void {
@@ -102,15 +116,16 @@ class Parts {
 
   /** From left to right, by layers. */
   arranged(): Graph {
+    const { width, between } = this.#spacing;
     const graph = new graphlib.Graph();
-    graph.setGraph({ rankdir: "LR", nodesep: 18, ranksep: 90 });
+    graph.setGraph({ rankdir: "LR", nodesep: 18, ranksep: between });
     graph.setDefaultEdgeLabel(() => ({}));
-    for (const id of this.#nodes.keys()) graph.setNode(id, { width: WIDTH, height: HEIGHT });
+    for (const id of this.#nodes.keys()) graph.setNode(id, { width, height: HEIGHT });
     for (const { source, target } of this.#edges.values()) graph.setEdge(source, target);
     layout(graph);
     const nodes = [...this.#nodes.values()].map((node) => {
       const { x, y } = graph.node(node.id) as { x: number; y: number };
-      return { ...node, position: { x: x - WIDTH / 2, y: y - HEIGHT / 2 } };
+      return { ...node, position: { x: x - width / 2, y: y - HEIGHT / 2 } };
     });
     return { nodes, edges: [...this.#edges.values()] };
   }

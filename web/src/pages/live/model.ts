@@ -199,20 +199,27 @@ function rate(known: LiveRun, tokens: number | null, at: number): number | null 
 export interface Totals {
   readonly running: number;
   readonly waiting: number;
-  readonly tokensPerSecond: number;
+  /** Null where runs are under way and none has told yet. */
+  readonly tokensPerSecond: number | null;
   /** US dollars of the runs in sight; null where one's is not known. */
   readonly cost: number | null;
 }
 
 export function totalsOf(runs: readonly LiveRun[]): Totals {
   const active = runs.filter(({ endedAt }) => endedAt === null);
+  const running = active.filter(({ status }) => status === "running");
+  const rates = running.map(({ tokensPerSecond }) => tokensPerSecond).filter((rate) => rate !== null);
   const costs = active.map(({ cost }) => cost);
   return {
-    running: active.filter(({ status }) => status === "running").length,
-    waiting: active.filter(({ status }) => status !== "running").length,
-    tokensPerSecond: active.reduce((sum, { tokensPerSecond }) => sum + (tokensPerSecond ?? 0), 0),
-    cost: costs.includes(null) ? null : costs.reduce<number>((sum, cost) => sum + (cost ?? 0), 0),
+    running: running.length,
+    waiting: active.length - running.length,
+    tokensPerSecond: running.length > 0 && rates.length === 0 ? null : sum(rates),
+    cost: costs.includes(null) ? null : sum(costs.map(Number)),
   };
+}
+
+function sum(figures: readonly number[]): number {
+  return figures.reduce((total, figure) => total + figure, 0);
 }
 
 /** Those under way first, each group the latest first; null for runs in any state. */
