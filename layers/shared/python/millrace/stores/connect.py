@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from millrace.domain.clock import Clock, now_ms
 from millrace.settings import Settings
+from millrace.stores.agent_values import AgentValueStore
 from millrace.stores.agents import AgentStore
 from millrace.stores.api_keys import ApiKeyStore
 from millrace.stores.approvals import ApprovalStore
@@ -49,6 +50,7 @@ class Stores:
     conversation_counts: ConversationCounts
     messages: MessageStore
     nested_work: NestedWorkStore
+    agent_values: AgentValueStore
     summaries: SummaryStore
     directory: Directory
     runs: RunStore
@@ -98,6 +100,7 @@ class Stores:
             conversation_counts=counts,
             messages=messages,
             nested_work=NestedWorkStore(dynamo, conversations.table, messages),
+            agent_values=AgentValueStore(dynamo, conversations.table),
             summaries=SummaryStore(dynamo, conversations.table),
             directory=Directory(dynamo, conversations.table),
             runs=runs,

@@ -48,3 +48,27 @@ class MemorySecrets:
     async def read(self, name: str) -> str:
         """The same."""
         return self.text(name)
+
+
+class MemoryValues:
+    """The values that agents in code keep (`agent.code.values.Values`), by agent and key."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, str], bytes] = {}
+
+    async def get(self, agent_id: str, key: str) -> bytes | None:
+        """Return a value."""
+        return self.known.get((agent_id, key))
+
+    async def put(self, agent_id: str, key: str, value: bytes) -> None:
+        """Store a value."""
+        self.known[agent_id, key] = value
+
+    async def delete(self, agent_id: str, keys: Sequence[str]) -> int:
+        """Delete values; how many there were."""
+        return sum(self.known.pop((agent_id, key), None) is not None for key in keys)
+
+    async def keys(self, agent_id: str, prefix: str, after: str, limit: int) -> list[str]:
+        """The keys with a prefix, after one, in order."""
+        found = (key for agent, key in self.known if agent == agent_id and key.startswith(prefix))
+        return sorted(key for key in found if key > after)[:limit]

@@ -35,7 +35,7 @@ from millrace.testing.clock import FrozenClock
 from millrace.testing.control import MemoryControl, ProcessLost
 from millrace.testing.desk import MemoryDesk, gate_of
 from millrace.testing.events import Events, check_events
-from millrace.testing.memory import MemorySecrets, UserMemories
+from millrace.testing.memory import MemorySecrets, MemoryValues, UserMemories
 from millrace.testing.script import Script, Turn
 
 ORGANIZATION, CONVERSATION = "test", "conversation"
@@ -78,9 +78,11 @@ class Stage:
         settings = Settings(region="us-east-1", allow_loopback_http=True)
         principal = Principal(ORGANIZATION, user) if isinstance(user, str) else user
         self.memories = UserMemories(self.clock)
+        self.values = MemoryValues()
         self._context = ToolContext(
             principal.organization, CONVERSATION, "", self._agent.id, settings, principal,
             memories=self.memories, secrets=MemorySecrets(secrets or {}),
+            values=self.values,
         )  # fmt: skip
 
     def model(self, *turns: Turn) -> None:

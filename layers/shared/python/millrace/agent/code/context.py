@@ -15,6 +15,7 @@ from pydantic_core import from_json, to_json
 from millrace.agent.code.model import AgentModel
 from millrace.agent.code.record import Answer, Said, key_of
 from millrace.agent.code.run import CodeRun
+from millrace.agent.code.values import AgentStore
 from millrace.agent.said import OF_AGENTS, checked
 from millrace.agent.tools.own import tool_of
 from millrace.agent.tools.tool import Repeat, Secrets, ToolContext, log
@@ -120,6 +121,13 @@ class AgentContext:
     def secrets(self) -> Secrets | None:
         """The deployment's secrets."""
         return self._context.secrets
+
+    @property
+    def store(self) -> AgentStore:
+        """Values that the agent keeps with the conversation."""
+        if self._context.values is None:
+            raise ToolError("Nothing can be stored here: the agent has no conversation.")
+        return AgentStore(self._run, self.agent.id, self._context.values)
 
     @property
     def messages(self) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from millrace.domain.conversations import StoredMessage
 from millrace.domain.events import Event
 from millrace.domain.runs import Run
 from millrace.services.runs.agent_run import AgentRunContext
+from millrace.services.runs.agent_values import RunValues
 from millrace.services.runs.asking import Desk
 from millrace.services.runs.execute import RunLoop, execute
 from millrace.services.runs.memory import UserMemory
@@ -94,4 +95,5 @@ def tool_context(platform: Platform, session: RunSession, user: Principal) -> To
         memories=UserMemory(platform.stores.memories, user, session.bus.remembered),
         http=lambda: platform.http.guarded,
         secrets=platform.secrets,
+        values=RunValues(platform.stores.agent_values, session),
     )

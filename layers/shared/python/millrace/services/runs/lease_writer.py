@@ -7,12 +7,11 @@ waited out here as long as the lease lasts.
 import asyncio
 import logging
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
-from millrace.domain.agents import Agent
 from millrace.domain.approvals import WaitingCall
 from millrace.domain.conversations import StoredMessage
 from millrace.domain.events import LogEntry
@@ -27,6 +26,7 @@ from millrace.stores.lease_record import Lease, LeaseLost
 from millrace.stores.message_items import shortened
 from millrace.stores.messages import head_bytes
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 RENEWALS = 5
 """How often an idle run renews its lease in the time that it lasts."""
@@ -201,13 +201,14 @@ class LeaseWriter:
         except Unavailable:
             log.warning("the summary of %s was not stored", slot.key)
 
-    async def keep_agents(self, agents: Collection[Agent]) -> None:
-        """Store the agents that the run's own may ask. Raises `LeaseLost` or `Unavailable`."""
+    async def write_beside(self, write: Callable[[TransactItem], Awaitable[T]]) -> T:
+        """Write something beside the messages: `write` puts the check of the lease that it gets into each of
+        its transactions. Raises `LeaseLost` or `Unavailable`."""
         run = self.lease.run
         check = self._stores.leases.lease_check(self.lease)
         while True:
             try:
-                return await self._stores.nested_work.keep_agents(check, run.slot, run.id, agents)
+                return await write(check)
             except ConditionFailed as error:
                 raise LeaseLost(run.id) from error
             except Unavailable:

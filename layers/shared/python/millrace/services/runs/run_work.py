@@ -6,9 +6,9 @@ A turn of the model is stored before its tools start, and each result as it come
 
 import logging
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from millrace.agent.budget import Budget
 from millrace.agent.history import open_calls
@@ -30,8 +30,9 @@ from millrace.services.runs.queue_delay import queue_delay
 from millrace.services.runs.run_pump import RunPump
 from millrace.stores.connect import Stores
 from millrace.stores.dynamo import TransactItem
-from millrace.stores.lease_record import Lease
+from millrace.stores.lease_record import Lease, LeaseLost
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -190,9 +191,20 @@ class RunWork(RunPump):
     async def keep_agents(self, agents: Collection[Agent]) -> None:
         """Store the agents that this one may ask. Raises `LeaseLost` or `Unavailable`."""
         self.nests = True
+        run, store = self.run, self._stores.nested_work
         async with self._writer.lock:
             if not self.ended:
-                await self._writer.keep_agents(agents)
+                await self._writer.write_beside(
+                    lambda check: store.keep_agents(check, run.slot, run.id, agents)
+                )
+
+    async def write_values(self, write: Callable[[TransactItem], Awaitable[T]]) -> T:
+        """Write values of an agent under the run's lease (see `LeaseWriter.write_beside`). Raises `LeaseLost`
+        or `Unavailable`."""
+        async with self._writer.lock:
+            if self.ended:
+                raise LeaseLost(self.run.id)
+            return await self._writer.write_beside(write)
 
     async def store_work(self, *work: TransactItem) -> None:
         """Stores a step of a run that keeps its results itself (a flow), with the log up to there."""

@@ -1,0 +1,122 @@
+"""The values that agents in code keep with a conversation, in the slot's partition:
+
+    K#<agent>#<key>        the value, or where its parts are
+    C#<content id>#<part>  a part of a large one (see `message_items`)
+
+K stands before M: the query that opens a slot does not read them. Whoever deletes the partition deletes them.
+"""
+
+import asyncio
+import zlib
+from collections.abc import Sequence
+
+from millrace.domain.conversations import Slot
+from millrace.domain.ids import new_ulid
+from millrace.errors import Unavailable
+from millrace.stores.dynamo import Dynamo, Item, TransactItem, delete, put, to_item
+from millrace.stores.message_items import PART_BYTES
+from millrace.stores.sizes import ROOMY_BYTES
+
+PREFIX = "K#"
+PARTS_AT_ONCE = ROOMY_BYTES // PART_BYTES - 1
+READ_AGAIN = 3
+"""How often a value is read whose parts were replaced while they were read."""
+
+
+class AgentValueStore:
+    """The items in the table of conversations. Every write has a `check` of the run's lease with it, and
+    raises `ConditionFailed` where that is not held any more."""
+
+    def __init__(self, dynamo: Dynamo, table: str) -> None:
+        self._dynamo = dynamo
+        self._table = table
+
+    async def get(self, slot: Slot, agent_id: str, key: str) -> bytes | None:
+        """Return a value; None where there is none."""
+        for _ in range(READ_AGAIN):
+            head = await self._dynamo.get(self._table, _head_key(slot, agent_id, key))
+            if head is None:
+                return None
+            if (value := await self._value(slot, head)) is not None:
+                return value
+        raise Unavailable("The value is being replaced; try again.", retry_after=1)
+
+    async def put(self, check: TransactItem, slot: Slot, agent_id: str, key: str, value: bytes) -> None:
+        """Store a value in place of the one before."""
+        place = _head_key(slot, agent_id, key)
+        before = await self._dynamo.get(self._table, place)
+        packed = zlib.compress(value, 1)
+        if len(packed) <= PART_BYTES:
+            await self._dynamo.transact(check, put(self._table, place | {"data": packed}))
+        else:
+            await self._put_parts(check, slot, place, packed)
+        await self._drop(check, _part_keys(slot, before))
+
+    async def delete(self, check: TransactItem, slot: Slot, agent_id: str, keys: Sequence[str]) -> int:
+        """Delete values; how many there were."""
+        heads = [_head_key(slot, agent_id, key) for key in keys]
+        read = await asyncio.gather(*(self._dynamo.get(self._table, head) for head in heads))
+        found = [head for head in read if head]
+        # The parts go last: without them a value cannot be read, without its head nobody looks for them.
+        await self._drop(check, [{"pk": head["pk"], "sk": head["sk"]} for head in found])
+        await self._drop(check, [part for head in found for part in _part_keys(slot, head)])
+        return len(found)
+
+    async def keys(self, slot: Slot, agent_id: str, prefix: str, after: str, limit: int) -> list[str]:
+        """The keys that begin with a prefix and come after one, in order, at most so many."""
+        start = f"{PREFIX}{agent_id}#"
+        found: list[str] = []
+        request = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
+            "ExpressionAttributeValues": to_item(
+                # No character sorts behind the last one of Unicode.
+                {":pk": slot.key, ":first": start + max(prefix, after), ":last": f"{start}{prefix}\U0010ffff"}
+            ),
+            "ProjectionExpression": "sk",
+            "ConsistentRead": True,
+        }
+        while len(found) < limit:
+            items, last = await self._dynamo.query_page(**request)
+            keys = (item["sk"].removeprefix(start) for item in items)
+            found += [key for key in keys if key > after or not after]
+            if last is None:
+                break
+            request["ExclusiveStartKey"] = last
+        return found[:limit]
+
+    async def _value(self, slot: Slot, head: Item) -> bytes | None:
+        if "data" in head:
+            return zlib.decompress(head["data"])
+        keys = _part_keys(slot, head)
+        parts = await asyncio.gather(*(self._dynamo.get(self._table, key) for key in keys))
+        found = [part["data"] for part in parts if part]
+        return zlib.decompress(b"".join(found)) if len(found) == len(keys) else None
+
+    async def _put_parts(self, check: TransactItem, slot: Slot, place: Item, packed: bytes) -> None:
+        chunks = [packed[at : at + PART_BYTES] for at in range(0, len(packed), PART_BYTES)]
+        head = place | {"contentId": new_ulid(), "parts": len(chunks)}
+        pairs = zip(_part_keys(slot, head), chunks, strict=True)
+        writes = [put(self._table, key | {"data": chunk}) for key, chunk in pairs]
+        # Nobody finds them before the head is there.
+        for start in range(0, len(writes), PARTS_AT_ONCE):
+            await self._dynamo.transact(check, *writes[start : start + PARTS_AT_ONCE])
+        await self._dynamo.transact(check, put(self._table, head))
+
+    async def _drop(self, check: TransactItem, keys: Sequence[Item]) -> None:
+        # DynamoDB counts the sizes of deleted items as well.
+        for start in range(0, len(keys), PARTS_AT_ONCE):
+            deletes = [
+                delete(self._table, key, existing=False) for key in keys[start : start + PARTS_AT_ONCE]
+            ]
+            await self._dynamo.transact(check, *deletes)
+
+
+def _head_key(slot: Slot, agent_id: str, key: str) -> Item:
+    return {"pk": slot.key, "sk": f"{PREFIX}{agent_id}#{key}"}
+
+
+def _part_keys(slot: Slot, head: Item | None) -> list[Item]:
+    if head is None or "contentId" not in head:
+        return []
+    return [{"pk": slot.key, "sk": f"C#{head['contentId']}#{n:04d}"} for n in range(head["parts"])]
