@@ -1,9 +1,9 @@
 """The values that agents in code keep with a conversation, in the slot's partition:
 
-    K#<agent>#<key>        the value, or where its parts are
+    G#<agent>#<key>        the value, or where its parts are
     C#<content id>#<part>  a part of a large one (see `message_items`)
 
-K stands before M: the query that opens a slot does not read them. Whoever deletes the partition deletes them.
+G stands before M: the query that opens a slot does not read them. Whoever deletes the partition deletes them.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from millrace.stores.dynamo import Dynamo, Item, TransactItem, delete, put, to_i
 from millrace.stores.message_items import PART_BYTES
 from millrace.stores.sizes import ROOMY_BYTES
 
-PREFIX = "K#"
+PREFIX = "G#"
 PARTS_AT_ONCE = ROOMY_BYTES // PART_BYTES - 1
 READ_AGAIN = 3
 """How often a value is read whose parts were replaced while they were read."""

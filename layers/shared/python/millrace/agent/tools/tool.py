@@ -80,8 +80,8 @@ class ToolContext:
     `user` is who started the run: id, claims, roles and scopes; its sub-agents act for the same one.
     `http` gives the process's guarded client (`millrace.net.client`); without it a tool makes its own.
     `call_id` is the call that the tool answers and `tool` its name, set by the toolbox; the id is the same
-    when the call is run again after its process died. `secrets` reads the deployment's. `values` are those that
-    agents in code keep.
+    when the call is run again after its process died. `secrets` reads the deployment's. `values` are those
+    that agents in code keep.
     """
 
     organization: str
