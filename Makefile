@@ -196,7 +196,7 @@ lock: | $(BIN)/uv ## renew the lock files
 	echo opentelemetry-proto | $(LOCK) - -c tests/requirements.txt -o functions/record/requirements.txt $(ARGS)
 	echo 'psycopg[binary]' | $(LOCK) - -c tests/requirements.txt -o functions/change_capture/requirements.txt $(ARGS)
 	printf '%s\n' espeakng-loader lameenc langcodes markdown-it-py sentencex | $(LOCK) - -c tests/requirements.txt -o functions/voice/requirements.txt $(ARGS)
-	printf '%s\n' 'ministack==1.5.33' cryptography | $(LOCK) - -o local/requirements-emulator.txt $(ARGS)
+	printf '%s\n' 'ministack==1.5.33' cryptography httptools uvicorn | $(LOCK) - -o local/requirements-emulator.txt $(ARGS)
 	echo uvicorn | $(LOCK) - -c tests/requirements.txt -o functions/serve-requirements.txt $(ARGS)
 	echo aws-sam-cli | $(LOCK) - -o tests/requirements-sam.txt $(ARGS)
 

@@ -14,6 +14,9 @@ tests/local/test_emulator.py fails when another one no longer has it.
 """
 
 import os
+import resource
+import signal
+import sys
 import time
 import uuid
 from datetime import UTC, datetime
@@ -76,8 +79,34 @@ def complete() -> None:
     scheduler._tick_schedules = lambda: emulated_schedules.tick(time.time())
 
 
-if __name__ == "__main__":
-    from ministack import app
+def serve() -> None:
+    """Serve it until SIGTERM, which has it save what is kept.
 
+    By uvicorn on httptools: MiniStack's own server takes as much CPU for HTTP as MiniStack for the answer.
+    """
+    import uvicorn
+    from ministack.app import app
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # what comes after uvicorn's own handler
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    uvicorn.run(
+        app,
+        host=os.environ["BIND_HOST"],
+        port=int(os.environ["GATEWAY_PORT"]),
+        http="httptools",
+        loop="asyncio",
+        ws="none",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,  # the app gives one
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=1,  # who waits for messages of a queue
+    )
+
+
+if __name__ == "__main__":
     complete()
-    app.main()
+    serve()
