@@ -157,6 +157,7 @@ def things_of(chat: httpx.Client, unique: str) -> dict[str, str]:
         "memory_id": "memory_1",
         "file_id": file["fileId"],
         "key_id": key["id"],
+        "export_id": made("/api/exports", {"userId": f"u-{unique}"})["id"],
         "model": f"agent:a-{unique}",
         "response_id": start.data["runId"],
         "chat_id": f"c-{unique}",

@@ -1,5 +1,5 @@
 import type { Calls, Route } from "./api/operations.js";
-import { ALERTS, AUDIT, ERASURES, KEYS, LIMITS, RETENTION, REVOCATIONS } from "./api/routes.js";
+import { ALERTS, AUDIT, ERASURES, EXPORTS, KEYS, LIMITS, RETENTION, REVOCATIONS } from "./api/routes.js";
 import type { Millrace } from "./client.js";
 
 /** What operators and administrators do. It is apart from the client, so that pages of users need not load it. */
@@ -7,6 +7,7 @@ export interface Administration {
   readonly alerts: Calls<typeof ALERTS>;
   readonly audit: Calls<typeof AUDIT>;
   readonly erasures: Calls<typeof ERASURES>;
+  readonly exports: Calls<typeof EXPORTS>;
   readonly keys: Calls<typeof KEYS>;
   /** Limits, what of them is used, and stops. */
   readonly limits: Calls<typeof LIMITS>;
@@ -24,6 +25,7 @@ export function administration(client: Millrace): Administration {
     alerts: of(ALERTS),
     audit: of(AUDIT),
     erasures: of(ERASURES),
+    exports: of(EXPORTS),
     keys: of(KEYS),
     limits: of(LIMITS),
     retention: of(RETENTION),

@@ -25,6 +25,17 @@ export const ERASURES = {
   create: "POST /api/erasures",
 } as const;
 
+export const EXPORTS = {
+  list: "GET /api/exports",
+  get: "GET /api/exports/{export_id}",
+  /** Exports all of a user (`userId`), or of your organization (`organization`, its name). */
+  create: "POST /api/exports",
+  /** The archives that are there, with the URLs that download them. */
+  parts: "GET /api/exports/{export_id}/parts",
+  /** Cancels one that runs, or deletes one that is done. */
+  delete: "DELETE /api/exports/{export_id}",
+} as const;
+
 export const RETENTION = {
   get: "GET /api/retention",
   /** For how many days conversations are kept after their latest run; null for ever. */

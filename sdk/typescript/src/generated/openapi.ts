@@ -145,6 +145,59 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the exports that run, or can be downloaded, the latest first */
+        get: operations["list_exports"];
+        put?: never;
+        /** Export everything that is kept of a user, or of the whole organization; one that runs goes on */
+        post: operations["create_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/exports/{export_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read how far an export is */
+        get: operations["get_export"];
+        put?: never;
+        post?: never;
+        /** Cancel an export that runs, or delete one that is done */
+        delete: operations["delete_export"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/exports/{export_id}/parts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the parts of an export that are there, with the URLs that download them */
+        get: operations["list_export_parts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/retention": {
         parameters: {
             query?: never;
@@ -3086,6 +3139,45 @@ export interface components {
             step?: string;
             executionId?: string;
         };
+        /** @description The exports that run, or can be downloaded. */
+        ExportList: {
+            items: components["schemas"]["ExportView"][];
+        };
+        /** @description A page of the archives of an export. */
+        ExportPartPage: {
+            items: components["schemas"]["ExportPartView"][];
+            /** @description the `cursor` of the next page; null on the last one */
+            nextCursor: string | null;
+        };
+        /** @description One archive of an export, with the URL that downloads it within 15 minutes. */
+        ExportPartView: {
+            number: number;
+            name: string;
+            /** @description in bytes */
+            size: number;
+            downloadUrl: string;
+        };
+        /** @description Everything that is kept of a user, or of the organization, as zip archives. */
+        ExportView: {
+            id: string;
+            /** @description null: the organization */
+            userId: string | null;
+            /** @enum {string} */
+            state: "running" | "done";
+            /** @description what is read now */
+            step: string;
+            /** @description records and files that were written so far */
+            items: number;
+            /** @description archives that are there so far */
+            parts: number;
+            /** @description their bytes */
+            size: number;
+            createdBy: string;
+            createdAt: string;
+            doneAt: string | null;
+            /** @description it can be downloaded until then */
+            expiresAt: string;
+        };
         /**
          * @description A file of a user's. `conversationId` is the conversation that keeps it; one that no message has used
          *     expires.
@@ -3829,6 +3921,13 @@ export interface components {
         };
         /** @description The body of a request that erases a user, or the caller's organization, which has to be named. */
         NewErasure: {
+            /** @default null */
+            userId?: string | null;
+            /** @default null */
+            organization?: string | null;
+        };
+        /** @description The body of a request that exports a user, or the caller's organization, which has to be named. */
+        NewExport: {
             /** @default null */
             userId?: string | null;
             /** @default null */
@@ -5952,6 +6051,122 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErasureView"];
+                };
+            };
+        };
+    };
+    list_exports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportList"];
+                };
+            };
+        };
+    };
+    create_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewExport"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportView"];
+                };
+            };
+        };
+    };
+    get_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The export's id */
+                export_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportView"];
+                };
+            };
+        };
+    };
+    delete_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The export's id */
+                export_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nothing to return */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    list_export_parts: {
+        parameters: {
+            query?: {
+                /** @description The most items that the page has */
+                limit?: number;
+                /** @description `nextCursor` of the page before */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description The export's id */
+                export_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportPartPage"];
                 };
             };
         };

@@ -42,6 +42,7 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
         "dead_letter_not_found": "No dead letter has this id.",
         "destination_not_found": "The pipeline has no destination of this number.",
         "execution_not_found": "No execution has this id, or it is not the caller's to see.",
+        "export_not_found": "No export has this id, or it has expired.",
         "file_not_found": "No file has this id, or it is not the caller's to see.",
         "flow_not_found": "No flow has this name.",
         "live_message_not_found": "No live message of this id waits.",
@@ -111,7 +112,7 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
         "unsupported_media_type": "The body's Content-Type is not supported.",
     },
     422: {
-        "wrong_organization": "The organization that is to be erased is not the caller's.",
+        "wrong_organization": "The organization that is to be erased or exported is not the caller's.",
         "address_not_allowed": "The address is not one that may be called from here.",
         "agent_required": "A new conversation needs an `agentId`.",
         "already_owner": "The conversation belongs to this user.",

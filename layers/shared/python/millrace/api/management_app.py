@@ -16,6 +16,7 @@ from millrace.api.audit import audit_router
 from millrace.api.auth import Authenticator
 from millrace.api.erasures import erasures_router
 from millrace.api.errors import HANDLERS, error_response
+from millrace.api.exports import exports_router
 from millrace.api.hops import Hops
 from millrace.api.json_route import JsonRouter
 from millrace.api.key_uses import KeyUses
@@ -27,6 +28,7 @@ from millrace.api.revocations import revocations_router
 from millrace.services.agents import Agents
 from millrace.services.api_keys import ApiKeys
 from millrace.services.erasures import Erasures
+from millrace.services.exports.exports import Exports
 from millrace.services.limits import ManagedLimits
 from millrace.services.pipelines.context import PipelineContext
 from millrace.services.retention import Retention
@@ -48,6 +50,7 @@ def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
     app.include_router(parts_router(settings))
     app.include_router(limits_router(ManagedLimits(platform.stores.limits, platform.stores.clock)))
     app.include_router(erasures_router(Erasures(platform.stores)))
+    app.include_router(exports_router(Exports(platform.stores)))
     app.include_router(retention_router(Retention(platform.stores)))
     app.include_router(audit_router(platform.stores.audit))
     app.include_router(revocations_router(Revocations(platform.stores.limits, platform.stores.clock)))

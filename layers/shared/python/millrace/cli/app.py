@@ -14,6 +14,7 @@ from millrace.cli import (
     dead_letters,
     deployments,
     doctor,
+    exports,
     pipelines,
     profile,
     runs,
@@ -60,6 +61,7 @@ app.add_typer(runs.app, name="runs", help="List, follow, stop and answer runs.")
 app.add_typer(pipelines.app, name="pipelines", help="Define and operate pipelines, and push events.")
 app.add_typer(agents.app, name="agents", help="List and show agents.")
 app.add_typer(approvals.app, name="approvals", help="List and answer what waits for people.")
+app.add_typer(exports.app, name="exports", help="Download all of a user, or of the organization.")
 dead_letters.add_to(pipelines.app)
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # their models are imported with the first use
     from millrace.client.resources.center import Alerts, CommandCenter
     from millrace.client.resources.conversations import Conversations
     from millrace.client.resources.erasures import DataErasures, DataRetention
+    from millrace.client.resources.exports import DataExports
     from millrace.client.resources.files import Files, Tickets
     from millrace.client.resources.flows import Flows, Tasks
     from millrace.client.resources.keys import Keys
@@ -137,6 +138,12 @@ class Resources(Generic[IO]):
         from millrace.client.resources.erasures import DataErasures
 
         return DataErasures(self._io)
+
+    @cached_property
+    def exports(self) -> "DataExports[IO]":
+        from millrace.client.resources.exports import DataExports
+
+        return DataExports(self._io)
 
     @cached_property
     def retention(self) -> "DataRetention[IO]":

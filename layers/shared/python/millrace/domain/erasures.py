@@ -8,7 +8,7 @@ from millrace.domain.clock import iso
 State = Literal["running", "done"]
 QUIET_MS = 20 * 60 * 1000
 """The time in which functions under way end, and queues hand out what they hold: longer than both."""
-USER_STEPS = ("conversations", "shares", "memories", "files", "counts")
+USER_STEPS = ("conversations", "shares", "memories", "files", "exports", "counts")
 ORGANIZATION_STEPS = ("conversations", "schedules", "quiet", "objects", "items")
 """The last two are repeated after a quiet time until they find nothing."""
 

@@ -174,6 +174,13 @@ class Eraser:
             await self.stores.files.delete(file)
         return len(found), "" if found else None
 
+    async def _exports(self, erasure: Erasure) -> Step:
+        exports = self.stores.exports
+        of_user = [one for one in await exports.all(erasure.organization) if one.user_id == erasure.user_id]
+        for one in of_user:
+            await exports.mark_deleted(one)
+        return len(of_user), None
+
     async def _counts(self, erasure: Erasure) -> Step:
         await self.stores.limits.forget_user(erasure.organization, erasure.user_id)
         return 0, None

@@ -18,6 +18,8 @@ from millrace.stores.directory import Directory
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.erasures import ErasureStore
 from millrace.stores.event_log import EventLog
+from millrace.stores.export_objects import ExportObjects
+from millrace.stores.exports import ExportStore
 from millrace.stores.file_objects import FileObjects
 from millrace.stores.files import FileStore
 from millrace.stores.forgotten_agents import ForgottenAgentStore
@@ -76,6 +78,8 @@ class Stores:
     limits: LimitStore
     audit: AuditLog
     erasures: ErasureStore
+    exports: ExportStore
+    export_objects: ExportObjects
     remains: Remains
     sealer: Sealer
     bus: EventBus
@@ -134,6 +138,8 @@ class Stores:
             api_keys=ApiKeyStore(dynamo, settings.api_keys_table, clock),
             limits=limits,
             erasures=ErasureStore(dynamo, settings.limits_table, clock),
+            exports=ExportStore(dynamo, settings.limits_table, clock),
+            export_objects=ExportObjects(aws, settings.files_bucket),
             remains=Remains(aws, settings),
             audit=AuditLog(dynamo, settings.audit_table, clock, settings.audit_seconds),
             sealer=Sealer(aws, settings.secrets_key_id),

@@ -58,7 +58,7 @@ class FileStore:
         """The file with an id, None where there is none (any more)."""
         if not valid_id(file_id):
             return None
-        item = await self._dynamo.get(self._table, _key(organization, file_id))
+        item = await self._dynamo.get(self._table, file_key(organization, file_id))
         return self._alive(item)
 
     async def page(
@@ -82,7 +82,7 @@ class FileStore:
         kept = replace(file, conversation_id=root.conversation_id)
         write = update(
             self._table,
-            _key(file.organization, file.id),
+            file_key(file.organization, file.id),
             "SET conversationId = :conversation REMOVE expiresAt",
             "attribute_exists(pk) AND attribute_not_exists(conversationId)",
             conversation=root.conversation_id,
@@ -99,7 +99,7 @@ class FileStore:
     async def delete(self, file: StoredFile) -> None:
         """Delete the item of a file. Repeating it is harmless."""
         field = "kept" if file.conversation_id else _day(file.created_ms)
-        write = delete_when(self._table, _key(file.organization, file.id), "attribute_exists(pk)")
+        write = delete_when(self._table, file_key(file.organization, file.id), "attribute_exists(pk)")
         try:
             await self._counted(file.organization, {field: -file.size}, write)
         except ConditionFailed:
@@ -146,12 +146,13 @@ def _day(ms: int) -> str:
     return f"p{iso(ms)[:10].replace('-', '')}"
 
 
-def _key(organization: str, file_id: str) -> Item:
+def file_key(organization: str, file_id: str) -> Item:
+    """The key of a file's item."""
     return {"pk": f"{organization}#{file_id}", "sk": "FILE"}
 
 
 def _item(file: StoredFile) -> Item:
-    item: dict[str, Any] = _key(file.organization, file.id) | {
+    item: dict[str, Any] = file_key(file.organization, file.id) | {
         "ownerPk": f"{file.organization}#{file.owner}",
         "ownerSk": f"{iso(file.created_ms)}#{file.id}",
         "fileId": file.id,

@@ -204,13 +204,17 @@ class LimitStore:
 
     async def forget_user(self, organization: str, user: str) -> None:
         """Delete what was counted of a user."""
+        await self._dynamo.delete_all(self._table, await self.keys_of_user(organization, user))
+
+    async def keys_of_user(self, organization: str, user: str) -> list[Item]:
+        """The keys of what is counted of a user; fewer than 100."""
         control = await self.read_control(organization)
         now = self._clock()
         days = [day_of(now - number * DAY_MS) for number in range(KEPT_SECONDS // 86_400 + 2)]
         groups = [*(f"USED#{day}" for day in days), "RATE", "RUNNING"]
         keys: list[Item] = [{"pk": f"{organization}#{group}", "sk": f"user#{user}"} for group in groups]
         keys.append({"pk": f"{organization}#CONVERSATIONS", "sk": f"{control.counting_since}#user#{user}"})
-        await self._dynamo.delete_all(self._table, keys)
+        return keys
 
     def _cached(self, organization: str) -> Control | None:
         read_at, control = self._cache.get(organization, (float("-inf"), None))

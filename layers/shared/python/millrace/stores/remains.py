@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from millrace.domain.exports import EXPORTS
 from millrace.domain.files import KEPT, UPLOADS
 from millrace.settings import Settings
 from millrace.stores.aws import Aws
@@ -39,7 +40,7 @@ TABLES = (
 """The settings that name all tables."""
 BUCKETS = ("files_bucket", "journal_bucket")
 _GONE = "#gone#"
-_LISTS = ("#forgetting", "#retention")
+_LISTS = ("#exports", "#forgetting", "#retention")
 """Partitions of all organizations, whose items are by organization."""
 _AT_ONCE = 1000
 
@@ -54,16 +55,22 @@ class Remains:
     async def delete_items(self, organization: str, cursor: str) -> tuple[int, str]:
         """Delete what a page of a table, or the first of the next, has of an organization; how much it was,
         and where to go on (empty: this was the last table)."""
+        name, found, following = await self.items(organization, cursor)
+        keys: list[Item] = [_key(item) for item in found]
+        await Dynamo(self.aws).delete_all(getattr(self.settings, name), keys)
+        return len(keys), following
+
+    async def items(self, organization: str, cursor: str) -> tuple[str, list[Item], str]:
+        """Return the setting of a table, what a page of it has of an organization, and where to go on
+        (empty: this was the last table)."""
         name, _, start = cursor.partition("\n")
         name = name or TABLES[0]
         table = getattr(self.settings, name)
         found, more = await self._page(table, organization, start) if table else ([], "")
-        keys: list[Item] = [_key(item) for item in found]
-        await Dynamo(self.aws).delete_all(table, keys)
         if more:
-            return len(keys), f"{name}\n{more}"
+            return name, found, f"{name}\n{more}"
         following = TABLES.index(name) + 1
-        return len(keys), TABLES[following] + "\n" if following < len(TABLES) else ""
+        return name, found, TABLES[following] + "\n" if following < len(TABLES) else ""
 
     async def _page(self, table: str, organization: str, start: str) -> tuple[list[Item], str]:
         request: dict[str, Any] = {"TableName": table, "ConsistentRead": True}
@@ -79,20 +86,25 @@ class Remains:
 
     async def delete_objects(self, organization: str) -> int:
         """Delete up to 1000 objects of each kind; how many there were."""
+        removed = 0
+        exports = (self.settings.files_bucket, f"{EXPORTS}{organization}/")
+        for bucket, prefix in (*self.places(organization), exports):
+            if bucket:
+                removed += await self.delete_prefix(bucket, prefix)
+        return removed
+
+    def places(self, organization: str) -> tuple[tuple[str, str], ...]:
+        """The buckets and prefixes of an organization's objects, but for its exports."""
         name = quote(organization, safe="")
-        prefixes = (
+        return (
             (self.settings.files_bucket, f"{UPLOADS}{organization}/"),
             (self.settings.files_bucket, f"{KEPT}{organization}/"),
             (self.settings.journal_bucket, f"{name}/"),
             (self.settings.journal_bucket, f"{DEAD_LETTERS}{name}/"),
         )
-        removed = 0
-        for bucket, prefix in prefixes:
-            if bucket:
-                removed += await self._delete_prefix(bucket, prefix)
-        return removed
 
-    async def _delete_prefix(self, bucket: str, prefix: str) -> int:
+    async def delete_prefix(self, bucket: str, prefix: str) -> int:
+        """Delete up to 1000 objects whose keys begin with a prefix; how many there were."""
         found = await self.aws.call("s3", "list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=_AT_ONCE)
         objects = [{"Key": one["Key"]} for one in found.get("Contents", [])]
         if objects:

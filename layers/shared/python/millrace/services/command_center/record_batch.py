@@ -19,6 +19,7 @@ from millrace.services.command_center.alerts import evaluate
 from millrace.services.command_center.record import Recorder, record
 from millrace.services.command_center.record_check import check, notice_lost_runs
 from millrace.services.erasures import sweep_erasures
+from millrace.services.exports.sweep import sweep_exports
 from millrace.services.forget_agents import sweep_forgotten
 from millrace.services.retention import sweep_retention
 from millrace.services.runs.delete import sweep_deletions
@@ -113,7 +114,15 @@ async def _tick(recorder: Recorder) -> bool:
     await _check_runs_later(recorder)
     good = await _in_all(recorder, check)
     # Side by side: one after the other they might not fit into the function's time.
-    sweeps = (sweep_deletions, sweep_waiting, sweep_lost, sweep_forgotten, sweep_retention, sweep_erasures)
+    sweeps = (
+        sweep_deletions,
+        sweep_waiting,
+        sweep_lost,
+        sweep_forgotten,
+        sweep_retention,
+        sweep_erasures,
+        sweep_exports,
+    )
     swept = await asyncio.gather(*(_swept(sweep, recorder) for sweep in sweeps))
     return all(swept) and good
 

@@ -1,0 +1,111 @@
+"""Exports of users and organizations over HTTP: FastAPI, part of the management API."""
+
+from typing import Annotated, Any, Self
+
+from fastapi import Query, Response
+from pydantic import Field, model_validator
+
+from millrace.api.cursors import number_from_cursor, to_cursor
+from millrace.api.json_route import Caller, JsonRouter
+from millrace.api.operation import EMPTY, Answer
+from millrace.domain.access import Scope
+from millrace.domain.wire import WireModel
+from millrace.errors import InvalidRequest
+from millrace.services.exports.exports import Exports
+
+MANAGES: Scope = "organization:manage"
+NOT_FOUND = ("export_not_found",)
+PAGE = 50
+Limit = Annotated[int, Query(ge=1, le=100, description="The most items that the page has")]
+AfterPage = Annotated[str | None, Query(max_length=300, description="`nextCursor` of the page before")]
+
+
+class NewExport(WireModel):
+    """The body of a request that exports a user, or the caller's organization, which has to be named."""
+
+    user_id: str | None = Field(default=None, min_length=1, max_length=255)
+    organization: str | None = Field(default=None, min_length=1, max_length=128)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.user_id is None) == (self.organization is None):
+            raise ValueError("give userId, or the organization")
+        return self
+
+
+def exports_router(exports: Exports) -> JsonRouter:
+    """The routes under `/api/exports`."""
+    router = JsonRouter("/api/exports")
+
+    @router.operation(
+        "GET",
+        "",
+        "List the exports that run, or can be downloaded, the latest first",
+        MANAGES,
+        answers={200: "ExportList"},
+    )
+    async def list_exports(who: Caller) -> dict[str, Any]:
+        return {"items": [one.to_wire() for one in await exports.all(who)]}
+
+    @router.operation(
+        "POST",
+        "",
+        "Export everything that is kept of a user, or of the whole organization; one that runs goes on",
+        MANAGES,
+        answers={202: Answer("ExportView", headers=("location",))},
+        errors=("invalid_id", "wrong_organization"),
+        body=NewExport,
+    )
+    async def create_export(who: Caller, given: NewExport, response: Response) -> dict[str, Any]:
+        if given.organization not in (None, who.organization):
+            raise InvalidRequest(
+                "To export your organization, give its name as `organization`.", code="wrong_organization"
+            )
+        made = await exports.begin(who, given.user_id or "")
+        response.headers["location"] = f"/api/exports/{made.id}"
+        return made.to_wire()
+
+    @router.operation(
+        "GET",
+        "/{export_id}",
+        "Read how far an export is",
+        MANAGES,
+        answers={200: "ExportView"},
+        errors=NOT_FOUND,
+    )
+    async def get_export(who: Caller, export_id: str) -> dict[str, Any]:
+        return (await exports.get(who, export_id)).to_wire()
+
+    @router.operation(
+        "GET",
+        "/{export_id}/parts",
+        "List the parts of an export that are there, with the URLs that download them",
+        MANAGES,
+        answers={200: "ExportPartPage"},
+        errors=(*NOT_FOUND, "invalid_cursor"),
+        audited=True,
+    )
+    async def list_export_parts(
+        who: Caller, export_id: str, response: Response, limit: Limit = PAGE, cursor: AfterPage = None
+    ) -> dict[str, Any]:
+        after = number_from_cursor(cursor, "part") or 0
+        found, more = await exports.parts(who, export_id, limit, after)
+        response.headers["cache-control"] = "no-store"
+        items = [
+            {"number": part.number, "name": name, "size": part.size, "downloadUrl": url}
+            for part, name, url in found
+        ]
+        return {"items": items, "nextCursor": to_cursor({"part": str(more)}) if more else None}
+
+    @router.operation(
+        "DELETE",
+        "/{export_id}",
+        "Cancel an export that runs, or delete one that is done",
+        MANAGES,
+        answers={204: EMPTY},
+        errors=NOT_FOUND,
+    )
+    async def delete_export(who: Caller, export_id: str) -> None:
+        await exports.delete(who, export_id)
+
+    return router

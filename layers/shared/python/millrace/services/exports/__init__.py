@@ -1,0 +1,1 @@
+"""Exports of everything that is kept of a user, or of an organization."""

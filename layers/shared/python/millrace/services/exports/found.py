@@ -1,0 +1,37 @@
+"""The result of a step of an export."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from millrace.stores.dynamo import Item
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object of a bucket, and its name in the archive."""
+
+    bucket: str
+    key: str
+    name: str
+
+
+@dataclass(slots=True)
+class Found:
+    """Items by the settings that name their tables, objects, and where the step goes on (None: nowhere)."""
+
+    cursor: str | None = None
+    items: list[tuple[str, list[Item]]] = field(default_factory=list)
+    objects: list[StoredObject] = field(default_factory=list)
+
+
+def to_cursor(*place: Any) -> str:
+    """A place as text."""
+    return orjson.dumps(place).decode()
+
+
+def from_cursor(cursor: str, *first: Any) -> list[Any]:
+    """The place that a cursor names; the `first` one for an empty one."""
+    place: list[Any] = orjson.loads(cursor) if cursor else list(first)
+    return place

@@ -1,0 +1,66 @@
+"""The archives of exports in the bucket of files."""
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import IO, Any
+
+from millrace.domain.exports import ExportPart
+from millrace.errors import Unavailable
+from millrace.stores.aws import Aws
+from millrace.stores.file_objects import DOWNLOAD_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class ExportObjects:
+    """The bucket. Without one, `Unavailable` is raised."""
+
+    aws: Aws
+    bucket: str
+
+    def check(self) -> None:
+        """Raises `Unavailable` where there is no bucket."""
+        if not self.bucket:
+            raise Unavailable("Set FILES_BUCKET: exports are written there.", code="not_configured")
+
+    async def put(self, key: str, archive: IO[bytes]) -> None:
+        """Store an archive, which is read as it is sent."""
+        await self.aws.call(
+            "s3", "put_object", Bucket=self.bucket, Key=key, Body=archive, ContentType="application/zip"
+        )
+
+    async def open(self, bucket: str, key: str) -> Any:
+        """The body of an object, which blocks as it is read; None where there is none (any more)."""
+        from botocore.exceptions import ClientError
+
+        try:
+            return (await self.aws.call("s3", "get_object", Bucket=bucket, Key=key))["Body"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+                return None
+            raise
+
+    async def keys(self, bucket: str, prefix: str, after: str, limit: int) -> list[str]:
+        """Up to so many keys that begin with a prefix and follow on `after`, in order."""
+        start = {"StartAfter": after} if after else {}
+        found = await self.aws.call(
+            "s3", "list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=limit, **start
+        )
+        return [one["Key"] for one in found.get("Contents", [])]
+
+    async def link(self, part: ExportPart, name: str) -> str:
+        """The URL that downloads a part under this name, for a few minutes."""
+        self.check()
+        wanted = {
+            "Bucket": self.bucket,
+            "Key": part.key,
+            "ResponseContentType": "application/zip",
+            "ResponseContentDisposition": f'attachment; filename="{PurePosixPath(name).name}"',
+        }
+        url: Any = await self.aws.call(
+            "s3",
+            "generate_presigned_url",
+            ClientMethod="get_object",
+            Params=wanted,
+            ExpiresIn=DOWNLOAD_SECONDS,
+        )
+        return str(url)
