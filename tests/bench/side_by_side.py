@@ -1,139 +1,98 @@
 """Ours and what a user would pick instead, side by side on one machine, with one fake model server.
 
-Every peer serves at the same time and is asked in turns, so that a noisy moment hits all of them. `make bench
-ARGS=side_by_side` measures, prints, and writes docs/benchmarks.md; it takes about ten minutes, two of them
-for the first run's environments. `BENCH_ROUNDS` (20) and `BENCH_PEERS` (names, with commas) make it shorter.
+`make bench ARGS=side_by_side` measures part after part, prints, and writes docs/benchmarks.md, which is
+whole after each of them. It takes at most twelve minutes, whatever hangs: a part that takes too long, a peer
+that cannot be installed or does not start, is a line that says so. What was measured is kept in
+`bench-results`: run again, on the same commit, it measures only what is missing. `BENCH_PARTS` (names, with
+commas) chooses parts, `BENCH_PEERS` peers, and `BENCH_ROUNDS` (20) makes it shorter; then no page is written.
 """
 
-import asyncio
+import importlib
+import json
 import os
-import statistics
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
 
-from tests.bench import bytewax_peer
-from tests.bench._driving import Running, Stream, ask, serving
-from tests.bench._growth import growth
-from tests.bench._ours import ours
-from tests.bench._peers import PEERS, ROOT, Peer
-from tests.bench._report import report
+from tests.bench._peers import ROOT
+from tests.bench._report import PARTS, write_page
 
-TOKENS = 500
-SLOW = "fake-tokens=600-delayms=50"
-"""For streams that are open at the same time: half a minute each."""
-STREAMS = 50
-STARTS = 3
-
-
-@dataclass
-class Figures:
-    """The measurements of one peer; times in milliseconds, CPU in microseconds, memory in MB."""
-
-    peer: Peer
-    version: str
-    first_token: list[float] = field(default_factory=list)
-    cpu_spent: float = 0.0
-    tokens: int = 0
-    from_start: list[float] = field(default_factory=list)
-    cpu_from_start: list[float] = field(default_factory=list)
-    memory_per_stream: float = 0.0
-    memory_idle: float = 0.0
-
-    def row(self) -> dict[str, float]:
-        """The figures that are shown."""
-        return {
-            "first_token_ms": statistics.median(self.first_token),
-            "cpu_us_per_token": self.cpu_spent / self.tokens * 1e6,
-            "from_start_ms": min(self.from_start),
-            "cpu_from_start_ms": min(self.cpu_from_start),
-            "mb_per_stream": self.memory_per_stream,
-            "mb_idle": self.memory_idle,
-        }
+KEPT = ROOT / "bench-results" / "side_by_side.json"
+MOST_SECONDS = 11.5 * 60
+ONE_PART = (sys.executable, "-m", "tests.bench._part")
+SHORTENED = ("BENCH_PARTS", "BENCH_PEERS", "BENCH_ROUNDS")
+Results = dict[str, dict[str, Any]]
 
 
 def measure() -> dict[str, float]:
-    """The figures of each peer, as `<peer>_<figure>`; docs/benchmarks.md is written from them."""
-    rounds = int(os.environ.get("BENCH_ROUNDS", "20"))
-    with _model_server() as model_url, ours(model_url, f"fake-tokens={TOKENS}") as own:
-        found = asyncio.run(_measured(_chosen(own), model_url, rounds))
-        grown = asyncio.run(growth(own, model_url)) if "BENCH_PEERS" not in os.environ else []
-    rows = {one.peer: one.row() for one in found}
-    if grown:
-        versions = {one.peer: one.version for one in found}
-        method = rounds, TOKENS, STREAMS
-        text = report(rows, versions, grown, bytewax_peer.measure(), method)
-        (ROOT / "docs" / "benchmarks.md").write_text(text)
-    return {f"{peer.name}_{name}": value for peer, row in rows.items() for name, value in row.items()}
+    """Every figure, as `<part>_<name>`. A part that failed has none, and its reason is printed."""
+    deadline = time.monotonic() + MOST_SECONDS
+    is_whole = not any(name in os.environ for name in SHORTENED)
+    results = _kept() if is_whole else {}
+    for name in _chosen():
+        if "found" not in results.get(name, {}):
+            results[name] = _measured(name, deadline - time.monotonic())
+            print(f"  {name}: {results[name].get('failed', 'measured')}", flush=True)
+        if is_whole:
+            _keep(results)
+            write_page(results)
+    return dict(_figures({name: result.get("found", {}) for name, result in results.items()}))
 
 
-def _chosen(own: Peer) -> list[Peer]:
-    names = os.environ.get("BENCH_PEERS", "")
-    return [own, *(peer for peer in PEERS if not names or peer.name in names.split(","))]
+def _chosen() -> list[str]:
+    names = os.environ.get("BENCH_PARTS", "")
+    return [name for name in PARTS if not names or name in names.split(",")]
 
 
-@contextmanager
-def _model_server() -> Iterator[str]:
-    command = [sys.executable, "-m", "tests.fakes.model_server"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+def _measured(name: str, seconds_left: float) -> dict[str, Any]:
+    """`found` or `failed`. The part runs in a process group of its own, so that nothing of it is left."""
+    most = min(seconds_left, importlib.import_module(f"tests.bench.parts.{name}").MOST_SECONDS)
+    if most < 1:
+        return {"failed": "not measured: the run was over its time"}
+    began = time.monotonic()
+    with subprocess.Popen(
+        [*ONE_PART, name], stdout=subprocess.PIPE, cwd=ROOT, start_new_session=True
+    ) as process:
         try:
-            assert process.stdout is not None
-            yield process.stdout.readline().strip() + "/v1"
+            output, _ = process.communicate(timeout=most)
+        except subprocess.TimeoutExpired:
+            return {"failed": f"took longer than {most:.0f} s"}
         finally:
-            process.terminate()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    result: dict[str, Any] = json.loads(output) if output else {"failed": "ended without a result"}
+    return result | {"seconds": time.monotonic() - began}
 
 
-async def _measured(peers: Sequence[Peer], model_url: str, rounds: int) -> list[Figures]:
-    for peer in peers:
-        peer.install()
-    found = [Figures(peer, peer.version()) for peer in peers]
-    for _ in range(min(STARTS, rounds)):
-        for one in found:
-            await _start(one, model_url)
-    with ExitStack() as stack:
-        model = f"fake-tokens={TOKENS}"
-        all_running = [stack.enter_context(serving(peer, model_url, model)) for peer in peers]
-        for running in all_running:
-            await (await ask(running)).rest()
-        for _ in range(rounds):
-            for one, running in zip(found, all_running, strict=True):
-                await _answer(one, running)
-    for one in found:
-        await _many(one, model_url)
-    return found
+def _kept() -> Results:
+    """The results of a run on this commit, unless it measured everything."""
+    if not KEPT.exists():
+        return {}
+    kept = json.loads(KEPT.read_text())
+    results: Results = kept["results"]
+    is_complete = all("found" in results.get(name, {}) for name in PARTS)
+    return {} if is_complete or kept["commit"] != _commit() else results
 
 
-async def _start(figures: Figures, model_url: str) -> None:
-    """From the start of its process to the first token."""
-    with serving(figures.peer, model_url, f"fake-tokens={TOKENS}") as running:
-        stream = await ask(running)
-        figures.from_start.append((stream.first - running.started) * 1000)
-        figures.cpu_from_start.append(running.cpu() * 1000)
-        await stream.rest()
+def _keep(results: Results) -> None:
+    KEPT.parent.mkdir(exist_ok=True)
+    KEPT.write_text(json.dumps({"commit": _commit(), "results": results}, indent=1))
 
 
-async def _answer(figures: Figures, running: Running) -> None:
-    """An answer of a peer that has answered before."""
-    cpu, asked = running.cpu(), asyncio.get_running_loop().time()
-    stream = await ask(running)
-    figures.first_token.append((stream.first - asked) * 1000)
-    tokens = await stream.rest()
-    if tokens < TOKENS:
-        raise RuntimeError(f"{figures.peer.name} gave {tokens} tokens of {TOKENS}")
-    # Summed over all answers: the system counts CPU in hundredths of a second.
-    figures.cpu_spent += running.cpu() - cpu
-    figures.tokens += TOKENS
+def _commit() -> str:
+    asked = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return asked.stdout.strip()
 
 
-async def _many(figures: Figures, model_url: str) -> None:
-    """Many streams at the same time."""
-    with serving(figures.peer.answering_with(SLOW), model_url, SLOW) as running:
-        first = await ask(running)
-        first.writer.close()
-        figures.memory_idle = running.memory()
-        streams: list[Stream] = await asyncio.gather(*(ask(running) for _ in range(STREAMS)))
-        figures.memory_per_stream = max(0.0, running.memory() - figures.memory_idle) / STREAMS
-        for stream in streams:
-            stream.writer.close()
+def _figures(found: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    for name, value in found.items():
+        if isinstance(value, Mapping):
+            yield from _figures(value, f"{prefix}{name}_")
+        elif isinstance(value, int | float):
+            yield f"{prefix}{name}", float(value)

@@ -167,7 +167,7 @@ class AgentSettings(WireModel):
         default="continue",
         description="when nobody answers a call in time: the agent goes on without it, or the run fails",
     )
-    limits: AgentLimits = Field(default_factory=AgentLimits)
+    limits: AgentLimits = Field(default_factory=AgentLimits.known)
     starters: list[Starter] = Field(
         default_factory=list,
         max_length=3,
@@ -238,7 +238,7 @@ class Agent(AgentSettings):
         return AgentSummary(**{name: getattr(self, name) for name in AgentSummary.model_fields})
 
 
-DEMO = Agent(
+DEMO = Agent.known(
     id="demo",
     name="Demo",
     description="Rules instead of a language model, so no key. Ask for a sum, the time in Tokyo, a web page, "
@@ -252,16 +252,16 @@ DEMO = Agent(
     ],
     builtin=True,
 )
-ECHO = Agent(
+ECHO = Agent.known(
     id="echo",
     name="Echo",
     description="Deterministic, for tests and load: thinks once, calls a tool, streams your text back.",
     model="echo:",
     tools=["echo_tool"],
     builtin=True,
-    limits=AgentLimits(max_tokens=1_000_000, max_seconds=840, max_iterations=200),
+    limits=AgentLimits.known(max_tokens=1_000_000, max_seconds=840, max_iterations=200),
 )
-ASSISTANT = Agent(
+ASSISTANT = Agent.known(
     id="assistant",
     name="Assistant",
     description="The deployment's default model with the built-in tools.",
@@ -269,7 +269,7 @@ ASSISTANT = Agent(
     tools=["calculator", "current_time", "http_fetch", "search_conversations"],
     builtin=True,
 )
-CONFORMANCE = Agent(
+CONFORMANCE = Agent.known(
     id="conformance",
     name="Conformance",
     description="Does what the official conformance kit of A2A says by the ids of its messages.",

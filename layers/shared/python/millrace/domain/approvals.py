@@ -64,7 +64,7 @@ class Approvers(WireModel):
         return self.role in caller.roles or caller.id in (self.users or ())
 
 
-OWNER = Approvers(owner=True)
+OWNER = Approvers.known(owner=True)
 """The approvers where none are named: the run's own user."""
 
 

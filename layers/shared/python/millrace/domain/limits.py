@@ -77,9 +77,9 @@ class OrganizationLimits(UserLimits):
 class AllLimits(WireModel):
     """The limits of an organization: of all that it does, of each user, and of each agent."""
 
-    organization: OrganizationLimits = OrganizationLimits()
-    user: UserLimits = UserLimits()
-    agent: LevelLimits = LevelLimits()
+    organization: OrganizationLimits = OrganizationLimits.known()
+    user: UserLimits = UserLimits.known()
+    agent: LevelLimits = LevelLimits.known()
 
     def of(self, level: Level) -> LevelLimits:
         """The limits of a level."""
@@ -145,7 +145,7 @@ class Control(WireModel):
 
     version: int = 0
     counting_since: int = 0
-    limits: AllLimits = AllLimits()
+    limits: AllLimits = AllLimits.known()
     stops: tuple[Stop, ...] = ()
     revocations: tuple[Revocation, ...] = ()
     erasing: bool = False

@@ -1,0 +1,62 @@
+"""What each part that compares peers begins with: the model's server, our own deployment, the peers that can
+be had."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.bench._ours import ours
+from tests.bench._peers import PEERS, ROOT, Peer
+
+TOKENS = 500
+MODEL = f"fake-tokens={TOKENS}"
+Rows = dict[str, dict[str, Any]]
+"""By the name of the peer: its figures, or `failed` with the reason."""
+
+
+def rounds(usual: int) -> int:
+    """How often something is done: as usual, or fewer times in a run that is to be short."""
+    return min(usual, int(os.environ.get("BENCH_ROUNDS", str(usual))))
+
+
+@contextmanager
+def model_server() -> Iterator[str]:
+    """The URL of a fake model's chat completions, in a process of its own."""
+    command = [sys.executable, "-m", "tests.fakes.model_server"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().strip() + "/v1"
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def peers() -> Iterator[tuple[list[Peer], str, Rows]]:
+    """Ours and all peers that could be installed, the model's URL, and rows that have the reasons of the
+    others."""
+    rows: Rows = {}
+    with model_server() as model_url, ours(model_url, MODEL) as own:
+        yield [own, *(peer for peer in _wanted() if _is_installed(peer, rows))], model_url, rows
+
+
+def failure(error: BaseException) -> dict[str, Any]:
+    """The row of a peer that did not do it."""
+    return {"failed": f"{type(error).__name__}: {error}"[:200]}
+
+
+def _wanted() -> list[Peer]:
+    names = os.environ.get("BENCH_PEERS", "")
+    return [peer for peer in PEERS if not names or peer.name in names.split(",")]
+
+
+def _is_installed(peer: Peer, rows: Rows) -> bool:
+    try:
+        peer.install()
+    except (OSError, subprocess.SubprocessError) as error:
+        rows[peer.name] = {"failed": f"cannot be installed: {error}"[:200]}
+        return False
+    return True

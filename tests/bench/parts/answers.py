@@ -1,0 +1,61 @@
+"""Answers of peers that serve and have answered before: the first token, and the CPU of each token."""
+
+import asyncio
+import statistics
+import time
+from contextlib import ExitStack
+
+from tests.bench._driving import Running, ask, serving
+from tests.bench._side import MODEL, TOKENS, Rows, failure, peers, rounds
+
+MOST_SECONDS = 150
+ROUNDS = 20
+
+
+def measure() -> Rows:
+    """Median milliseconds to the first token; microseconds of CPU for each token. All peers serve at the same
+    time and are asked in turns, so that a noisy moment hits all of them."""
+    with peers() as (all_peers, model_url, rows), ExitStack() as stack:
+        running = [stack.enter_context(serving(peer, model_url, MODEL)) for peer in all_peers]
+        return rows | asyncio.run(_measured(running))
+
+
+async def _measured(all_running: list[Running]) -> Rows:
+    rows: Rows = {}
+    taken: dict[str, list[tuple[float, float]]] = {}
+    for turn in range(rounds(ROUNDS) + 1):
+        for running in all_running:
+            name = running.peer.name
+            if "failed" in rows.get(name, {}):
+                continue
+            try:
+                figures = await _answer(running)
+            except (OSError, RuntimeError) as error:
+                rows[name] = failure(error)
+                continue
+            if turn:  # the first is to warm it
+                taken.setdefault(name, []).append(figures)
+    return {name: _row(each) for name, each in taken.items()} | rows
+
+
+async def _answer(running: Running) -> tuple[float, float]:
+    """Seconds to the first token, and of CPU in all."""
+    cpu, asked = running.cpu(), time.monotonic()
+    stream = await ask(running)
+    tokens = await stream.rest()
+    if tokens < TOKENS:
+        raise RuntimeError(f"{tokens} tokens of {TOKENS}")
+    return stream.first - asked, running.cpu() - cpu
+
+
+def _row(answers: list[tuple[float, float]]) -> dict[str, float]:
+    # CPU is summed over all answers: the system counts it in hundredths of a second.
+    return {
+        "first_token_ms": statistics.median(first for first, _ in answers) * 1000,
+        "cpu_us_per_token": sum(cpu for _, cpu in answers) / len(answers) / TOKENS * 1e6,
+    }
+
+
+def section(_rows: Rows) -> list[str]:
+    """Nothing: the table of all peers has it."""
+    return []

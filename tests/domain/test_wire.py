@@ -1,0 +1,23 @@
+"""Values of models that the code itself gives, unchecked at import, are what checking makes of them."""
+
+import pytest
+
+from millrace.domain.agents import BUILTIN_AGENTS, AgentLimits
+from millrace.domain.approvals import OWNER
+from millrace.domain.limits import AllLimits, LevelLimits, OrganizationLimits, UserLimits
+from millrace.domain.wire import WireModel
+
+KNOWN: list[WireModel] = [
+    *BUILTIN_AGENTS.values(),
+    *(model.known() for model in (AgentLimits, AllLimits, LevelLimits, OrganizationLimits, UserLimits)),
+    OWNER,
+]
+
+
+@pytest.mark.parametrize(
+    "known", KNOWN, ids=lambda known: f"{type(known).__name__}-{getattr(known, 'id', '')}"
+)
+def test_values_known_to_the_code_are_as_if_they_were_checked(known: WireModel) -> None:
+    checked = type(known)(**{name: getattr(known, name) for name in known.model_fields_set})
+    assert checked == known
+    assert checked.to_wire() == known.to_wire()
