@@ -2,9 +2,12 @@
 
 import os
 
-import uvicorn
+from millrace.startup import starting
 
-from app import app
+with starting():
+    import uvicorn
+
+    from app import app
 
 if __name__ == "__main__":
     uvicorn.run(app, port=int(os.environ["PORT"]), log_level="warning")

@@ -1,4 +1,4 @@
-"""What each part that compares peers begins with: the model's server, our own deployment, the peers that can
+"""The beginning of each part that compares peers: the model's server, our own deployment, the peers that can
 be had."""
 
 import os
@@ -18,7 +18,7 @@ Rows = dict[str, dict[str, Any]]
 
 
 def rounds(usual: int) -> int:
-    """How often something is done: as usual, or fewer times in a run that is to be short."""
+    """The times that something is done: as usual, or fewer times in a run that is to be short."""
     return min(usual, int(os.environ.get("BENCH_ROUNDS", str(usual))))
 
 

@@ -9,6 +9,7 @@ import sys
 
 from millrace.serve.app import ROUTES, create_app
 from millrace.settings import Settings
+from millrace.startup import starting
 
 GRACE_SECONDS = 20
 """For streams to end at a stop; what goes on then is continued from the run queue."""
@@ -30,9 +31,10 @@ def main(arguments: list[str]) -> int:
         return 2
     settings = Settings.from_environment()
     settings.require("conversations_table", "runs_table", "events_table")
-    import uvicorn
+    with starting():
+        import uvicorn
 
-    app = create_app(settings, names)
+        app = create_app(settings, names)
     uvicorn.run(app, host=chosen.host, port=chosen.port, timeout_graceful_shutdown=chosen.grace)
     return 0
 
