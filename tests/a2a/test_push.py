@@ -21,6 +21,7 @@ from millrace.services.runs.platform import Platform
 from millrace.services.tasks.notify import Notices
 from millrace.settings import Settings
 from tests.a2a.talk import Json, message, reason_of, rpc, send
+from tests.audit_log import acts
 from tests.fakes.receivers import Receivers, receiving
 from tests.serving import served
 
@@ -202,3 +203,26 @@ def test_deployment_without_pushes_says_so(settings: Settings, headers: dict[str
     for refused in (answer, sent):
         assert refused.status_code == 400
         assert "PushNotifications=true" in refused.text
+
+
+def test_push_configuration_has_an_entry_in_both_bindings(
+    client: httpx.Client, platform: Platform, organization: str, receivers: Receivers
+) -> None:
+    task = str(send(client)["id"])
+    given = config(receivers.url) | {"token": "topsecret"}
+    rpc(client, "CreateTaskPushNotificationConfig", given | {"taskId": task})
+    rpc(client, "DeleteTaskPushNotificationConfig", {"taskId": task, "id": "p1"})
+    client.post(f"/a2a/echo/tasks/{task}/pushNotificationConfigs", json=given)
+    client.post(
+        "/a2a/echo/message:send",
+        json=message("hello") | {"configuration": {"taskPushNotificationConfig": given}},
+    )
+    found = acts(platform, organization)
+    assert [action for action, _, _ in found] == [
+        "POST /a2a/{agent_id} CreateTaskPushNotificationConfig",
+        "POST /a2a/{agent_id} DeleteTaskPushNotificationConfig",
+        "POST /a2a/{agent_id}/tasks/{task_id}/pushNotificationConfigs",
+        "POST /a2a/{agent_id}/message:send",
+    ]
+    assert {target.get("taskId") for _, target, _ in found} == {task, None}
+    assert "topsecret" not in str(found)

@@ -38,6 +38,7 @@ from millrace.api.a2a_http import (
     check_version,
     event_stream,
     is_json,
+    noted_change,
     parsed,
     read_object,
 )
@@ -190,11 +191,13 @@ class A2A:
 
     async def send(self, request: Request, call: Call) -> ASGIApp:
         given = parsed(await read_object(request), SendMessageRequest())
-        return _json(to_json(await self._tasks.send(call, given)))
+        sent = await noted_change(request, call, "", given, lambda: self._tasks.send(call, given))
+        return _json(to_json(sent))
 
     async def stream(self, request: Request, call: Call) -> ASGIApp:
         given = parsed(await read_object(request), SendMessageRequest())
-        return event_stream(await self._tasks.stream(call, given), rest)
+        stream = await noted_change(request, call, "", given, lambda: self._tasks.stream(call, given))
+        return event_stream(stream, rest)
 
     async def list_tasks(self, request: Request, call: Call) -> ASGIApp:
         given = ListTasksRequest()
@@ -248,8 +251,8 @@ class A2A:
 
 
 def _endpoint(method: str, path: str, handler: Callable[..., Awaitable[ASGIApp]]) -> Endpoint:
-    # Messages and tasks are told by runs; a push configuration sends them elsewhere.
-    audited = None if PUSH in path else False
+    # Messages have authors, but for those that `noted_change` knows; JSON-RPC's methods are told apart by it.
+    audited = None if PUSH in path or path.endswith(":cancel") else False
     return Endpoint(
         method, path, "A2A", "chat", handler, answers={200: EMPTY}, credential="token", audited=audited
     )

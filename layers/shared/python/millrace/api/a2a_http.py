@@ -1,8 +1,9 @@
 """Requests and answers of A2A's bindings, as far as both have them in common."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, TypeVar
 
+from a2a.types.a2a_pb2 import CancelTaskRequest, SendMessageRequest
 from a2a.utils.errors import A2AError, InvalidParamsError, UnsupportedOperationError, VersionNotSupportedError
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
@@ -10,6 +11,7 @@ from starlette.requests import Request
 
 from millrace.api.a2a_call import Call
 from millrace.api.a2a_tasks import TaskStream
+from millrace.api.audited import noted_method
 from millrace.api.deadline import deadline
 from millrace.api.endpoint import MAX_BODY, read_bytes
 from millrace.api.resume import cursor_text
@@ -21,12 +23,14 @@ from millrace.domain.json_reader import media_type, read_json
 from millrace.errors import MillraceError
 from millrace.protocols.a2a.card import VERSION
 from millrace.protocols.a2a.encoding import Shape, encode
+from millrace.protocols.a2a.errors import rest_error
 from millrace.protocols.protocol import RETRY
 from millrace.protocols.table import A2A
 
 BODY = MAX_BODY + 6 * MESSAGE_BYTES
 ERRORS = (A2AError, MillraceError)
 M = TypeVar("M", bound=Message)
+Found = TypeVar("Found")
 
 
 def check_version(request: Request) -> None:
@@ -67,6 +71,43 @@ def parsed(fields: Any, message: M) -> M:
     except (ParseError, ValueError, TypeError, RecursionError) as error:
         raise InvalidParamsError(f"The parameters are not valid: {error}"[:500]) from error
     return message
+
+
+async def noted_change(
+    request: Request,
+    call: Call,
+    method: str,
+    given: Any,
+    act: Callable[[], Awaitable[Found]],
+    *,
+    changes: bool = False,
+) -> Found:
+    """Do what a client asks for, with an entry in the audit log where it `changes` something. A message names
+    its author, so it has none, unless it goes to a task, which it may answer a question of, or has the task's
+    updates pushed somewhere."""
+    if not (changes or _does_more(given)):
+        return await act()
+    return await noted_method(request, call.caller, method, _ids_of(given), act, _status_of)
+
+
+def _does_more(given: Any) -> bool:
+    if not isinstance(given, SendMessageRequest):
+        return False
+    return bool(given.message.task_id) or given.configuration.HasField("task_push_notification_config")
+
+
+def _ids_of(given: Any) -> dict[str, str]:
+    if isinstance(given, SendMessageRequest):
+        ids = {"taskId": given.message.task_id, "conversationId": given.message.context_id}
+    elif isinstance(given, CancelTaskRequest):
+        ids = {"taskId": given.id}
+    else:
+        ids = {"taskId": given.task_id, "pushId": given.id}
+    return {name: id for name, id in ids.items() if id}
+
+
+def _status_of(error: Exception) -> int:
+    return rest_error(error)[0] if isinstance(error, A2AError | MillraceError) else 500
 
 
 def event_stream(stream: TaskStream, shape: Shape) -> EventStream:

@@ -1,7 +1,7 @@
 """A2A over JSON-RPC 2.0: one address, the method in the body."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from a2a.types.a2a_pb2 import (
@@ -28,7 +28,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from millrace.api.a2a_call import Call
-from millrace.api.a2a_http import BODY, ERRORS, call_of, check_version, event_stream, is_json, parsed
+from millrace.api.a2a_http import (
+    BODY,
+    ERRORS,
+    call_of,
+    check_version,
+    event_stream,
+    is_json,
+    noted_change,
+    parsed,
+)
 from millrace.api.a2a_pushes import PushOperations
 from millrace.api.a2a_tasks import Tasks
 from millrace.api.endpoint import read_bytes
@@ -43,25 +52,40 @@ Id = str | int | float | None
 Operate = Callable[[Call, Any], Awaitable[Any]]
 
 
+class Method(NamedTuple):
+    """A method: its parameters, the code that answers it, and if it changes something, which the audit log
+    has to tell. Of messages `noted_change` knows those that do more than messages do."""
+
+    kind: type[Message]
+    operate: Operate
+    changes: bool = False
+
+
 class Rpc:
     """The methods, by their names in the body."""
 
     def __init__(self, tasks: Tasks, card: Callable[[Request, Call], Awaitable[dict[str, Any]]]) -> None:
         pushes = PushOperations(tasks.platform)
         self._card = card
-        self._methods: dict[str, tuple[type[Message], Operate]] = {
-            "SendMessage": (SendMessageRequest, tasks.send),
-            "GetTask": (GetTaskRequest, tasks.get),
-            "ListTasks": (ListTasksRequest, tasks.list_page),
-            "CancelTask": (CancelTaskRequest, tasks.cancel),
-            "CreateTaskPushNotificationConfig": (TaskPushNotificationConfig, pushes.create),
-            "GetTaskPushNotificationConfig": (GetTaskPushNotificationConfigRequest, pushes.get),
-            "ListTaskPushNotificationConfigs": (ListTaskPushNotificationConfigsRequest, pushes.list_all),
-            "DeleteTaskPushNotificationConfig": (DeleteTaskPushNotificationConfigRequest, pushes.delete),
+        self.methods = {
+            "SendMessage": Method(SendMessageRequest, tasks.send),
+            "GetTask": Method(GetTaskRequest, tasks.get),
+            "ListTasks": Method(ListTasksRequest, tasks.list_page),
+            "CancelTask": Method(CancelTaskRequest, tasks.cancel, changes=True),
+            "CreateTaskPushNotificationConfig": Method(
+                TaskPushNotificationConfig, pushes.create, changes=True
+            ),
+            "GetTaskPushNotificationConfig": Method(GetTaskPushNotificationConfigRequest, pushes.get),
+            "ListTaskPushNotificationConfigs": Method(
+                ListTaskPushNotificationConfigsRequest, pushes.list_all
+            ),
+            "DeleteTaskPushNotificationConfig": Method(
+                DeleteTaskPushNotificationConfigRequest, pushes.delete, changes=True
+            ),
         }
-        self._streams: dict[str, tuple[type[Message], Operate]] = {
-            "SendStreamingMessage": (SendMessageRequest, tasks.stream),
-            "SubscribeToTask": (SubscribeToTaskRequest, tasks.subscribe),
+        self.streams = {
+            "SendStreamingMessage": Method(SendMessageRequest, tasks.stream),
+            "SubscribeToTask": Method(SubscribeToTaskRequest, tasks.subscribe),
         }
 
     async def serve(self, request: Request, caller: Principal, agent: Agent) -> ASGIApp:
@@ -79,13 +103,17 @@ class Rpc:
     async def _answer(self, request: Request, call: Call, id: Id, method: str, params: Any) -> ASGIApp:
         if method == "GetExtendedAgentCard":
             return _result(id, await self._card(request, call))
-        if method in self._streams:
-            kind, stream = self._streams[method]
-            return event_stream(await stream(call, parsed(params, kind())), rpc(id))
-        if method not in self._methods:
+        known = self.streams.get(method) or self.methods.get(method)
+        if known is None:
             raise MethodNotFoundError(f"There is no method {method!r:.80}.")
-        kind, operate = self._methods[method]
-        found = await operate(call, parsed(params, kind()))
+        given = parsed(params, known.kind())
+
+        async def act() -> Any:
+            return await known.operate(call, given)
+
+        found = await noted_change(request, call, method, given, act, changes=known.changes)
+        if method in self.streams:
+            return event_stream(found, rpc(id))
         if isinstance(found, ListTasksResponse):
             return _result(id, list_json(found))
         return _result(id, None if found is None else to_json(found))

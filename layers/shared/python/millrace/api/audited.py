@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from starlette.requests import Request
@@ -10,7 +10,7 @@ from starlette.requests import Request
 from millrace.api.errors import request_id
 from millrace.api.operation import Operation
 from millrace.domain.access import Principal
-from millrace.domain.audit import CurrentCall, Kind, set_call
+from millrace.domain.audit import CurrentCall, Kind, current_call, set_call
 from millrace.domain.ids import valid_user
 from millrace.errors import Forbidden, MillraceError
 from millrace.stores.audit import AuditLog
@@ -45,14 +45,49 @@ async def noted(
     if audit is None or not _is_noted(request, operation, caller):
         return await act()
     kind: Kind = "access" if operation.method == "GET" else "act"
-    entry = await audit.begin(caller, kind, _target(request))
+    return await _with_entry(audit, caller, kind, _target(request), act, _status_of)
+
+
+def _status_of(error: Exception) -> int:
+    return error.status if isinstance(error, MillraceError) else 500
+
+
+async def noted_method(
+    request: Request,
+    caller: Principal,
+    method: str,
+    target: Mapping[str, str],
+    act: Callable[[], Awaitable[Answer]],
+    status_of: Callable[[Exception], int] = _status_of,
+) -> Answer:
+    """Return what one of the methods does that an operation takes in its body, with an entry as `noted` makes
+    it: its action is the operation with the method behind it. `target` has the ids of the body."""
+    audit = _audit(request)
+    if audit is None:
+        return await act()
+    call = current_call()
+    action = f"{call.action} {method}" if method else call.action
+    set_call(CurrentCall(action, call.request_id))
+    ids = _target(request) | {name: one[:255] for name, one in target.items() if valid_user(one[:255])}
+    return await _with_entry(audit, caller, "act", ids, act, status_of)
+
+
+async def _with_entry(
+    audit: AuditLog,
+    caller: Principal,
+    kind: Kind,
+    target: Mapping[str, str],
+    act: Callable[[], Awaitable[Answer]],
+    status_of: Callable[[Exception], int],
+) -> Answer:
+    entry = await audit.begin(caller, kind, target)
     status, created = 500, None
     try:
         answer = await act()
         status = getattr(answer, "status_code", 200)
         created = getattr(answer, "headers", {}).get("location")
-    except MillraceError as error:
-        status = error.status
+    except Exception as error:
+        status = status_of(error)
         raise
     finally:
         if entry:

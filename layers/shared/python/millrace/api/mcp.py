@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
+from millrace.api.audited import noted_method
 from millrace.api.endpoint import Endpoint
 from millrace.api.mcp_calls import AgentCalls, check_chat
 from millrace.api.mcp_challenge import METADATA, PATH, base_url
@@ -29,6 +30,7 @@ from millrace.api.mcp_messages import (
 from millrace.api.mcp_server import McpServer
 from millrace.api.operation import ANY_TOKEN, EMPTY, Answer
 from millrace.domain.access import SCOPES, Principal
+from millrace.domain.runs import Run
 from millrace.errors import Conflict, NotFound
 from millrace.protocols.mcp.calls import (
     HANDSHAKE_VERSION,
@@ -114,7 +116,7 @@ class McpApi:
         try:
             message = await read_message(request)
             if "method" not in message:
-                return await self._take_answer(caller, message)
+                return await self._take_answer(request, caller, message)
             if "id" not in message:
                 await self._take_notification(request, caller, message)
                 return Response(status_code=202)
@@ -191,13 +193,13 @@ class McpApi:
         run = await authorize_run(self.platform.stores, caller, run_id)
         if message["method"] == "tasks/get":
             return JSONResponse(response(call.request_id, task_of(run)))
-        await stop(self.platform.stores, caller, run.slot, run.id)
+        await self._stop(request, caller, message["method"], run)
         run = await authorize_run(self.platform.stores, caller, run_id)
         return JSONResponse(response(call.request_id, task_of(run) | {"status": "cancelled"}))
 
     # --- what needs no response --------------------------------------------------------------------
 
-    async def _take_answer(self, caller: Principal, message: Json) -> Response:
+    async def _take_answer(self, request: Request, caller: Principal, message: Json) -> Response:
         """A user's answer to a question that a call has asked, in whichever process that waits."""
         found = parse_question_id(message["id"])
         if found is None:
@@ -205,7 +207,7 @@ class McpApi:
         # An error of the client means that it cannot ask its user: the question waits for somebody else.
         if "result" in message:
             check_chat(caller)
-            await self._calls.answered(caller, *found, message["result"])
+            await self._calls.answered(request, caller, *found, message["result"])
         return Response(status_code=202)
 
     async def _take_notification(self, request: Request, caller: Principal, message: Json) -> None:
@@ -218,9 +220,15 @@ class McpApi:
         try:
             run_id = run_id_of(caller, session.key(request_id))
             run = await authorize_run(self.platform.stores, caller, run_id)
-            await stop(self.platform.stores, caller, run.slot, run.id)
+            await self._stop(request, caller, message["method"], run)
         except (NotFound, Conflict):
             return  # it is over, or never began
+
+    async def _stop(self, request: Request, caller: Principal, method: str, run: Run) -> None:
+        stores = self.platform.stores
+        await noted_method(
+            request, caller, method, {"runId": run.id}, lambda: stop(stores, caller, run.slot, run.id)
+        )
 
 
 _TASK_METHODS = frozenset({"tasks/get", "tasks/result", "tasks/cancel"})

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from millrace.api.audited import noted_method
 from millrace.api.deadline import deadline
 from millrace.api.mcp_server import unknown_tool
 from millrace.api.sse import EventStream, frames
@@ -95,9 +96,17 @@ class AgentCalls:
             raise NotFound("The events of this run are no longer kept.", code="run_expired")
         return self._stream(request, call, found)
 
-    async def answered(self, caller: Principal, run_id: str, call_id: str, result: Any) -> tuple[str, int]:
+    async def answered(
+        self, request: Request, caller: Principal, run_id: str, call_id: str, result: Any
+    ) -> tuple[str, int]:
         """Take a user's answer to a question; the run, and the number behind which it goes on. Raises as
         `answer_calls`."""
+        ids = {"runId": run_id, "callId": call_id}
+        return await noted_method(
+            request, caller, "answer", ids, lambda: self._answered(caller, run_id, call_id, result)
+        )
+
+    async def _answered(self, caller: Principal, run_id: str, call_id: str, result: Any) -> tuple[str, int]:
         run = await authorize_run(self.platform.stores, caller, run_id)
         waiting = await self.platform.stores.approvals.get(run.slot, run_id, call_id)
         given = given_answer(call_id, waiting.kind, waiting.schema, result)
@@ -115,7 +124,7 @@ class AgentCalls:
         answers = params.get("inputResponses") or {}
         seen = at.seq
         for call_id, result in answers.items():
-            _, behind = await self.answered(caller, run.id, call_id, result)
+            _, behind = await self.answered(request, caller, run.id, call_id, result)
             seen = max(seen, behind)
         found = await rejoin(self.platform.stores, caller, run.id, seen, deadline(request))
         if found is None:  # the client had not got the answer although it was sent

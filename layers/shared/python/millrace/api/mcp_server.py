@@ -26,6 +26,7 @@ from mcp_types import (
 from starlette.requests import Request
 
 from millrace import __version__
+from millrace.api.audited import noted_method
 from millrace.api.cursors import from_cursor, to_cursor
 from millrace.api.mcp_tools import FixedTool, FixedTools
 from millrace.domain.access import Principal, missing_scope
@@ -138,12 +139,23 @@ class McpServer:
         if not caller.may(tool.scope):
             raise missing_scope(caller, tool.scope)
         try:
-            found = await tool.run(caller, params.arguments)
+            found = await self._run(context.request, caller, tool, params.arguments)
         except Forbidden:
             raise
         except MillraceError as error:
             return CallToolResult(content=[_text(f"{error.message} ({error.code})")], is_error=True)
         return CallToolResult(content=[_text(orjson.dumps(found).decode())], structured_content=found)
+
+    async def _run(self, request: Any, caller: Principal, tool: FixedTool, arguments: Any) -> Json:
+        if not tool.audited:
+            return await tool.run(caller, arguments)
+        given = arguments if isinstance(arguments, dict) else {}
+        ids = {name: given[name] for name in _IDS if isinstance(given.get(name), str)}
+        method = f"tools/call {tool.name}"
+        return await noted_method(request, caller, method, ids, lambda: tool.run(caller, arguments))
+
+
+_IDS = ("runId", "callId", "pipelineId")
 
 
 def _caller(context: ServerRequestContext[Any]) -> Principal:

@@ -62,7 +62,8 @@ class AnswerArguments(AnswerCall):
 
 
 class FixedTool(NamedTuple):
-    """A tool that every organization has: who may call it, with what, and what it does."""
+    """A tool that every organization has: who may call it, with what, and what it does. The audit log has
+    those that change something (`audited`)."""
 
     name: str
     description: str
@@ -71,6 +72,7 @@ class FixedTool(NamedTuple):
     call: Callable[[Principal, Any], Awaitable[Json]]
     reads: bool = False
     repeats: bool = False
+    audited: bool = False
 
     async def run(self, caller: Principal, arguments: Any) -> Json:
         """Call the tool. Raises `InvalidRequest` that names each wrong argument, or as the tool does."""
@@ -130,8 +132,17 @@ class FixedTools:
                 AnswerArguments,
                 self._answer,
                 repeats=True,
+                audited=True,
             ),
-            FixedTool("stop_run", "Stop a run of an agent.", "chat", RunArguments, self._stop, repeats=True),
+            FixedTool(
+                "stop_run",
+                "Stop a run of an agent.",
+                "chat",
+                RunArguments,
+                self._stop,
+                repeats=True,
+                audited=True,
+            ),
         ]
 
     async def _list_pipelines(self, caller: Principal, given: ListArguments) -> Json:
