@@ -6,12 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 
+from millrace.agent.code.agent import CODE_AGENTS, agent_of
+from millrace.api import a2a_app, mcp_app
 from millrace.api.conversation_app import create_app
-from millrace.domain.agents import Agent
+from millrace.domain.agents import OWN_AGENTS, Agent
 from millrace.domain.runs import ContinueRun
+from millrace.serve.app import Served
 from millrace.services.mcp_secrets import McpSecrets
 from millrace.services.runs.continue_run import continue_run
 from millrace.services.runs.platform import HttpClients, Platform
@@ -51,8 +55,30 @@ def facing(
     settings: Settings, issuer: Issuer, organization: str, *turns: Turn, aws: Aws | None = None
 ) -> Iterator[Face]:
     """Serve the conversation function's app; each call of a model gets the next of the turns."""
-    stores = Stores.connect(settings, aws)
     models = Scripted(settings, list(turns))
+    platform = platform_with_queue(settings, models, aws)
+    with served(create_app(settings, platform)) as url:
+        yield Face(url, issuer.headers(organization), models, platform, organization)
+
+
+@contextmanager
+def facing_all(
+    settings: Settings, issuer: Issuer, organization: str, *functions: Any, turns: Sequence[Turn] = ()
+) -> Iterator[Face]:
+    """Serve every protocol from one process, with these agents in code."""
+    made = {one.id: one for one in map(agent_of, functions) if one}
+    models = Scripted(settings, list(turns))
+    platform = platform_with_queue(settings, models)
+    apps = {"conversation": create_app, "a2a": a2a_app.create_app, "mcp": mcp_app.create_app}
+    records = {id: one.record() for id, one in made.items()}
+    with patch.dict(CODE_AGENTS, made), patch.dict(OWN_AGENTS, records):
+        with served(Served({name: make(settings, platform) for name, make in apps.items()})) as url:
+            yield Face(url, issuer.headers(organization), models, platform, organization)
+
+
+def platform_with_queue(settings: Settings, models: Scripted, aws: Aws | None = None) -> Platform:
+    """A platform whose run queue works in this process."""
+    stores = Stores.connect(settings, aws)
     platform = Platform(settings, stores, models, HttpClients(settings), McpSecrets(stores.sealer))
     tasks: set[asyncio.Task[Any]] = set()
 
@@ -62,8 +88,7 @@ def facing(
         task.add_done_callback(tasks.discard)
 
     stores.run_queue.enqueue = enqueue  # type: ignore[method-assign]
-    with served(create_app(settings, platform)) as url:
-        yield Face(url, issuer.headers(organization), models, platform, organization)
+    return platform
 
 
 def script(face: Face, *turns: Sequence[Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from millrace.agent.model import Delta, Finish, ModelRequest, Provider, Text, ToolCall, Usage
 from millrace.domain.access import Principal
-from millrace.domain.agents import Agent
+from millrace.domain.agents import CODE, Agent
 from millrace.domain.content import Content
 from millrace.domain.conversations import Slot, StoredMessage
 from millrace.domain.events import LogEntry
@@ -26,7 +26,7 @@ Turn = Sequence[Delta | Callable[[], Awaitable[None]]]
 
 
 class Scripted(Models):
-    """Every agent's model: its calls get these turns, one each, then a word."""
+    """Every agent's model, but for agents in code: its calls get these turns, one each, then a word."""
 
     def __init__(self, settings: Settings, turns: Sequence[Turn]) -> None:
         super().__init__(settings, lambda: None)  # type: ignore[arg-type,return-value]
@@ -34,7 +34,7 @@ class Scripted(Models):
         self.requests: list[ModelRequest] = []
 
     def provider_for(self, agent: Agent) -> tuple[Provider, str]:
-        return self, "scripted"
+        return super().provider_for(agent) if agent.model.startswith(CODE) else (self, "scripted")
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         self.requests.append(request)

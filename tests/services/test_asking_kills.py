@@ -3,7 +3,7 @@ end of the run. Whoever comes next finds one story: a call runs once or not at a
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -12,8 +12,11 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from millrace.agent.code.agent import CODE_AGENTS, agent_of
 from millrace.agent.tools.builtin import BUILT_IN
 from millrace.agent.tools.function import tool
+from millrace.app import AgentContext, ToolError, agent
+from millrace.domain.agents import OWN_AGENTS
 from millrace.domain.approvals import GivenAnswer
 from millrace.domain.clock import now_ms
 from millrace.domain.runs import LEASE_MS, ContinueRun
@@ -123,7 +126,8 @@ class Desk:
 
     async def answer(self) -> Any:
         lease = await self.talk.stores.leases.peek(self.talk.slot)
-        given = GivenAnswer(self.refund.id, self.decision)
+        [waiting] = await waiting_calls(self.talk)
+        given = GivenAnswer(waiting.call_id, self.decision)
         return await answer_call(self.talk.stores, boss(self.talk), lease.newest() or "", given)
 
     async def go_on(self, message: ContinueRun) -> None:
@@ -150,13 +154,35 @@ class Desk:
         return False
 
 
+@agent("refunder", tools=["refund"])
+async def refunder(ctx: AgentContext) -> AsyncIterator[str]:
+    """Refunds at once."""
+    try:
+        yield await ctx.call_tool("refund", order="7", amount=80)
+    except ToolError:
+        yield "Nothing is paid."
+
+
+MODELS = ["echo:", "code:refunder"]
+"""Of an agent whose model calls, and of one in code."""
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = agent_of(refunder)
+    assert made is not None
+    monkeypatch.setitem(CODE_AGENTS, "refunder", made)
+    monkeypatch.setitem(OWN_AGENTS, "refunder", made.record())
+
+
 @pytest.fixture
 def environment(aws_environment: Aws) -> Settings:
     return Settings.from_environment(aws_environment.environment("ConversationFunction"))
 
 
+@pytest.mark.parametrize("model", MODELS)
 def test_call_runs_once_or_not_at_all_however_processes_die(
-    environment: Settings, monkeypatch: pytest.MonkeyPatch
+    environment: Settings, monkeypatch: pytest.MonkeyPatch, model: str
 ) -> None:
     kills = st.lists(
         st.tuples(st.integers(1, 9), st.booleans()), max_size=2
@@ -173,7 +199,7 @@ def test_call_runs_once_or_not_at_all_however_processes_die(
     def run(kills: list[tuple[int, bool]], decision: str) -> None:
         till = Till()
         monkeypatch.setitem(BUILT_IN, "refund", tool(till.refund))
-        asyncio.run(play(environment, kills, decision, till))
+        asyncio.run(play(environment, kills, decision, till, model=model))
 
     run()
 
@@ -181,13 +207,20 @@ def test_call_runs_once_or_not_at_all_however_processes_die(
 @pytest.mark.parametrize("decision", ["approve", "reject"])
 @pytest.mark.parametrize("takes_effect", [False, True])
 @pytest.mark.parametrize("write", [1, 2])
+@pytest.mark.parametrize("model", MODELS)
 def test_answer_survives_the_death_of_the_process_that_took_it(
-    environment: Settings, monkeypatch: pytest.MonkeyPatch, write: int, takes_effect: bool, decision: str
+    environment: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    model: str,
+    write: int,
+    takes_effect: bool,
+    decision: str,
 ) -> None:
     """Between the answer's write and the message to the queue, and on either side of both."""
     till = Till()
     monkeypatch.setitem(BUILT_IN, "refund", tool(till.refund))
-    asyncio.run(play(environment, [(10**9, False), (write, takes_effect)], decision, till, new_process=True))
+    kills = [(10**9, False), (write, takes_effect)]
+    asyncio.run(play(environment, kills, decision, till, model=model, new_process=True))
 
 
 async def play(
@@ -196,13 +229,14 @@ async def play(
     decision: str,
     till: Till,
     *,
+    model: str = "echo:",
     new_process: bool = False,
 ) -> None:
     aws = Mortal(environment.region, [(10**9, False), *kills])
     desk = Desk(environment, aws, decision, till)
     talk = desk.talk
     talk.models.turns = [[desk.refund], says("Done.")]
-    await hire(talk, ASKING)
+    await hire(talk, ASKING, model=model)
     aws.live_on()
     while (await talk.stores.leases.peek(talk.slot)).newest() is None:
         talk.models.turns = [[desk.refund], says("Done.")]
