@@ -1,5 +1,6 @@
 """Limits of requests, of runs under way and of what an organization keeps, over HTTP."""
 
+import asyncio
 import base64
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -163,6 +164,30 @@ def test_file_beyond_the_storage_is_refused(chat: httpx.Client, management: http
     data = base64.b64encode(b"x" * 400).decode()
     content = [{"type": "file", "data": data, "mediaType": "text/plain", "name": "b.txt"}]
     check_refused(post(chat, "c1", content=content), "organization", "storageBytes", 1000, 700)
+
+
+def test_file_beyond_a_users_storage_is_refused_and_others_have_theirs(
+    chat: httpx.Client, management: httpx.Client, issuer: Issuer, organization: str, platform: Platform
+) -> None:
+    body = {"name": "a.txt", "mediaType": "text/plain", "size": 100}
+    first = chat.post("/api/files", json=body).json()["fileId"]
+    # As a release left it that did not count users' files.
+    asyncio.run(platform.stores.files.forget_user(organization, "user-1"))
+    limit(management, "user", storageBytes=500)
+
+    def upload(number: int) -> httpx.Response:
+        return chat.post("/api/files", json=body)
+
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(upload, range(8)))
+    assert sorted(one.status_code for one in made) == [201] * 4 + [429] * 4
+    refused = next(one for one in made if one.status_code == 429)
+    check_refused(refused, "user", "storageBytes", 500, 500)
+    other = issuer.user(organization, "other", "customer")
+    assert chat.post("/api/files", json=body, headers=other).status_code == 201
+    assert chat.delete(f"/api/files/{first}").status_code == 204
+    assert upload(0).status_code == 201
+    check_refused(upload(0), "user", "storageBytes", 500, 500)
 
 
 @pytest.fixture

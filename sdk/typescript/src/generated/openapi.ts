@@ -2338,9 +2338,9 @@ export interface components {
              *       "requestsPerMinute": null,
              *       "concurrentRuns": null,
              *       "conversations": null,
+             *       "storageBytes": null,
              *       "agents": null,
-             *       "secrets": null,
-             *       "storageBytes": null
+             *       "secrets": null
              *     }
              */
             organization?: components["schemas"]["OrganizationLimits"];
@@ -2350,7 +2350,8 @@ export interface components {
              *       "costPerDay": null,
              *       "requestsPerMinute": null,
              *       "concurrentRuns": null,
-             *       "conversations": null
+             *       "conversations": null,
+             *       "storageBytes": null
              *     }
              */
             user?: components["schemas"]["UserLimits"];
@@ -4047,11 +4048,11 @@ export interface components {
             /** @default null */
             conversations?: number | null;
             /** @default null */
+            storageBytes?: number | null;
+            /** @default null */
             agents?: number | null;
             /** @default null */
             secrets?: number | null;
-            /** @default null */
-            storageBytes?: number | null;
         };
         /** @description An alert of a rule; `resolvedAt` is null while it is on, and a value is null where nothing ran. */
         PastAlert: {
@@ -5412,6 +5413,8 @@ export interface components {
             concurrentRuns?: number | null;
             /** @default null */
             conversations?: number | null;
+            /** @default null */
+            storageBytes?: number | null;
         };
         /** @description A voice of an engine. */
         Voice: {

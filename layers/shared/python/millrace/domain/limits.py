@@ -64,6 +64,7 @@ class UserLimits(LevelLimits):
     """The most of each user."""
 
     conversations: _Count | None = None
+    storage_bytes: Annotated[int, Field(strict=True, ge=0, le=10**15)] | None = None
 
 
 class OrganizationLimits(UserLimits):
@@ -71,7 +72,6 @@ class OrganizationLimits(UserLimits):
 
     agents: _Count | None = None
     secrets: _Count | None = None
-    storage_bytes: Annotated[int, Field(strict=True, ge=0, le=10**15)] | None = None
 
 
 class AllLimits(WireModel):

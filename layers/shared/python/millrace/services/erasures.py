@@ -183,6 +183,7 @@ class Eraser:
 
     async def _counts(self, erasure: Erasure) -> Step:
         await self.stores.limits.forget_user(erasure.organization, erasure.user_id)
+        await self.stores.files.forget_user(erasure.organization, erasure.user_id)
         return 0, None
 
     async def _schedules(self, erasure: Erasure) -> Step:

@@ -1,9 +1,11 @@
-"""Files: an item each, and the bytes that an organization has stored. The bytes are in `file_objects`.
+"""Files: an item each, and the bytes that an organization and each user have stored. The bytes are in
+`file_objects`.
 
-`<organization>#<file id>` / `FILE` is a file, `<organization>` / `QUOTA` the count: `kept` bytes of what
-messages use, and `p<day>` those that were announced on a day and are not used. The latter pass away with
-their files, so nobody has to hear of what expires. Each write raises the count's version with its file's
-item, so that no two of them pass the quota together.
+`<organization>#<file id>` / `FILE` is a file, `<organization>` / `QUOTA` the organization's count, and
+`<organization>` / `QUOTA#<user>` that of a user: `kept` bytes of what messages use, and `p<day>` those that
+were announced on a day and are not used. The latter pass away with their files, so nobody has to hear of what
+expires. Each write raises the versions of both counts with its file's item, so that no two of them pass a
+quota together. A user's count is always kept, and made from the index before the first write that needs it.
 """
 
 import asyncio
@@ -15,13 +17,14 @@ from millrace.domain.clock import Clock, iso
 from millrace.domain.conversations import Slot
 from millrace.domain.files import StoredFile, unknown_file
 from millrace.domain.ids import valid_id
-from millrace.domain.limits import LATER_SECONDS, Reached
+from millrace.domain.limits import LATER_SECONDS, Level, Reached
 from millrace.stores.dynamo import (
     ConditionFailed,
     Contended,
     Dynamo,
     Item,
     TransactItem,
+    delete,
     delete_when,
     put,
     put_version,
@@ -32,10 +35,11 @@ from millrace.stores.limits import LimitStore
 
 TRIES = 12
 _DAY = 24 * 3600 * 1000
+_READ_AT_ONCE = 1000
 
 
 class FileStore:
-    """The table of files; `limits` have the most bytes of an organization."""
+    """The table of files; `limits` have the most bytes of an organization, and of each user."""
 
     def __init__(self, dynamo: Dynamo, table: str, clock: Clock, limits: LimitStore) -> None:
         self._dynamo = dynamo
@@ -45,10 +49,9 @@ class FileStore:
 
     async def create(self, file: StoredFile) -> None:
         """Store a file that is about to come, or is kept at once. Raises `TooManyRequests` at the limit."""
-        field = "kept" if file.conversation_id else _day(file.created_ms)
         write = put(self._table, _item(file), new=True)
         try:
-            await self._counted(file.organization, {field: file.size}, write)
+            await self._counted(file, {_field(file): file.size}, write)
         except ConditionFailed:
             # The id is made of the content, and the conversation has it.
             if not file.conversation_id:
@@ -89,7 +92,7 @@ class FileStore:
         )
         changes = {_day(file.created_ms): -file.size, "kept": file.size}
         try:
-            await self._counted(file.organization, changes, write)
+            await self._counted(file, changes, write)
         except ConditionFailed as error:
             now = await self.find(file.organization, file.id)
             if now is None or now.conversation_id != root.conversation_id:
@@ -98,22 +101,29 @@ class FileStore:
 
     async def delete(self, file: StoredFile) -> None:
         """Delete the item of a file. Repeating it is harmless."""
-        field = "kept" if file.conversation_id else _day(file.created_ms)
         write = delete_when(self._table, file_key(file.organization, file.id), "attribute_exists(pk)")
         try:
-            await self._counted(file.organization, {field: -file.size}, write)
+            await self._counted(file, {_field(file): -file.size}, write)
         except ConditionFailed:
             return
 
-    async def _counted(self, organization: str, changes: dict[str, int], write: TransactItem) -> None:
-        """One write with the change of the count. Raises `ConditionFailed` of the write's own condition."""
-        key = {"pk": organization, "sk": "QUOTA"}
-        most = (await self._limits.control(organization)).limits.organization.storage_bytes
+    async def forget_user(self, organization: str, user: str) -> None:
+        """Delete the count of a user who has no files any more."""
+        await self._dynamo.write(delete(self._table, quota_key(organization, user), existing=False))
+
+    async def _counted(self, file: StoredFile, changes: dict[str, int], write: TransactItem) -> None:
+        """One write with the change of both counts. Raises `ConditionFailed` of the write's own condition."""
+        limits = (await self._limits.control(file.organization)).limits
         for attempt in range(TRIES):
-            seen = await self._dynamo.get(self._table, key) or key
-            count = self._changed(seen, changes, most)
+            whole, own = await self._counts(file.organization, file.owner)
+            counts = (
+                self._changed("organization", whole, changes, limits.organization.storage_bytes),
+                self._changed("user", own, changes, limits.user.storage_bytes),
+            )
             try:
-                await self._dynamo.transact(write, put_version(self._table, count, count["version"]))
+                await self._dynamo.transact(
+                    write, *(put_version(self._table, count, count["version"]) for count in counts)
+                )
             except ConditionFailed as error:
                 if 0 in error.items:
                     raise
@@ -122,7 +132,26 @@ class FileStore:
             return
         raise Contended("Conflicting concurrent writes; retry.", retry_after=1)
 
-    def _changed(self, seen: Item, changes: dict[str, int], most: int | None) -> Item:
+    async def _counts(self, organization: str, user: str) -> tuple[Item, Item]:
+        """The counts of the organization and of a user, as they stand."""
+        keys = (quota_key(organization), quota_key(organization, user))
+        found = {item["sk"]: item for item in await self._dynamo.get_many(self._table, list(keys))}
+        whole, own = (found.get(key["sk"]) for key in keys)
+        return whole or keys[0], own or await self._first_count(organization, user)
+
+    async def _first_count(self, organization: str, user: str) -> Item:
+        """The count of a user who has none yet, made from the files that the index lists."""
+        count, after = quota_key(organization, user), ""
+        while True:
+            files, more = await self.page(organization, user, after, _READ_AT_ONCE)
+            for file in files:
+                field = _field(file)
+                count[field] = count.get(field, 0) + file.size
+            if more is None:
+                return count
+            after = more
+
+    def _changed(self, level: Level, seen: Item, changes: dict[str, int], most: int | None) -> Item:
         now = self._clock()
         alive = {"pk", "sk", "kept", _day(now), _day(now - _DAY)}
         count = {name: value for name, value in seen.items() if name in alive}
@@ -132,7 +161,7 @@ class FileStore:
         used = sum(value for name, value in count.items() if name not in ("pk", "sk"))
         more = sum(changes.values())
         if most is not None and more > 0 and used > most:
-            raise Reached("organization", "storageBytes", most, used - more, LATER_SECONDS).error(now)
+            raise Reached(level, "storageBytes", most, used - more, LATER_SECONDS).error(now)
         return count | {"version": seen.get("version", 0) + 1}
 
     def _alive(self, item: Item | None) -> StoredFile | None:
@@ -142,8 +171,18 @@ class FileStore:
         return _to_file(item)
 
 
+def _field(file: StoredFile) -> str:
+    """The attribute of a count that has the bytes of a file."""
+    return "kept" if file.conversation_id else _day(file.created_ms)
+
+
 def _day(ms: int) -> str:
     return f"p{iso(ms)[:10].replace('-', '')}"
+
+
+def quota_key(organization: str, user: str = "") -> Item:
+    """The key of the count of an organization, or of a user."""
+    return {"pk": organization, "sk": f"QUOTA#{user}" if user else "QUOTA"}
 
 
 def file_key(organization: str, file_id: str) -> Item:

@@ -15,7 +15,7 @@ from millrace.stores.connect import Stores
 from millrace.stores.conversation_items import owner_key, shared_key
 from millrace.stores.deleted_items import runs_of
 from millrace.stores.dynamo import Dynamo, Item, to_item
-from millrace.stores.files import file_key
+from millrace.stores.files import file_key, quota_key
 from millrace.stores.runs import stream_of
 
 AT_ONCE = 50
@@ -178,8 +178,10 @@ class UserSource:
     async def counts(self, cursor: str) -> Found:
         """The counts for limits."""
         keys = await self.stores.limits.keys_of_user(self.organization, self.user)
-        items = await Dynamo(self.stores.aws).get_many(self._settings.limits_table, keys)
-        return Found(None, [("limits_table", items)])
+        dynamo = Dynamo(self.stores.aws)
+        items = await dynamo.get_many(self._settings.limits_table, keys)
+        quota = await dynamo.get(self._settings.files_table, quota_key(self.organization, self.user))
+        return Found(None, [("limits_table", items), ("files_table", [quota] if quota else [])])
 
     async def keys(self, cursor: str) -> Found:
         """API keys that the user has made."""
