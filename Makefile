@@ -18,7 +18,7 @@ export SAM_CLI_TELEMETRY := 0
 # Containers often set it. Each of the processes that a stack or a test starts would compile all of its code.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run test test-python test-browser test-javascript test-fast soak chaos check bench build deploy first-user page environment destroy reattach token lock format lint types imports licences sam-lint openapi clean
+.PHONY: help install wheel run test test-python test-browser test-javascript test-fast soak chaos check bench build deploy first-user page environment destroy reattach token lock format lint types imports licences sam-lint openapi clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -77,6 +77,9 @@ sdk/typescript/dist/index.js: sdk/typescript/node_modules/.done sdk/typescript/l
 # The page is built from the sources of our own client.
 web/dist/index.html: web/node_modules/.done sdk/typescript/node_modules/.done $(shell find web/src web/public web/*.html web/*.ts web/*.json sdk/typescript/src -type f 2>/dev/null)
 	$(NPM) run --silent build
+
+wheel: $(VENV)/.dev web/dist/index.html sdk/typescript/dist/index.js ## the package that projects install, in dist/
+	$(BIN)/python -m hatchling build -t wheel
 
 install: $(VENV)/.dev .venv-sam/.done web/node_modules/.done sdk/typescript/node_modules/.done tests/clients/node_modules/.done ## everything that tests and checks need
 

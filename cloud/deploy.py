@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 import boto3
 
 from cloud.kept import delete_for_good, kept_of
-from cloud.stack import ROOT, CloudError, Stack, chosen_name, find_stack, parser_of, require_stack
+from cloud.stack import PROJECT, CloudError, Stack, chosen_name, find_stack, parser_of, require_stack
 from cloud.website import upload
 
-SAM = ROOT / ".venv-sam" / "bin" / "sam"
+SAM = PROJECT / ".venv-sam" / "bin" / "sam"
 BROKEN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS")
 """States of a stack that never came up, from which CloudFormation updates nothing."""
 NEW_ACCOUNT = 10
@@ -89,7 +89,7 @@ def next_steps(stack: Stack, concurrency: int) -> str:
             "Create a user, an admin, and get a token:",
             '  make first-user ARGS="--email you@example.com"',
         ]
-    if any((ROOT / "app").glob("*.yaml")):
+    if any((PROJECT / "app").glob("*.yaml")):
         lines += [
             "Apply the files of app/ (docs/configuration.md), as an admin of their organization:",
             f"  MILLRACE_URL={outputs.get('SiteUrl', '...')} MILLRACE_TOKEN=... .venv/bin/millrace apply app",

@@ -12,7 +12,8 @@ from typing import Any
 import boto3
 
 from cloud.kept import POOL, Kept, file_of, noted
-from cloud.stack import ROOT, CloudError, chosen_name, find_stack, parser_of
+from cloud.stack import PROJECT, ROOT, CloudError, chosen_name, find_stack, parser_of
+from local.app import find_app
 from local.template import read_template
 
 IDENTIFIERS = {
@@ -83,7 +84,7 @@ def main(arguments: list[str]) -> int:
 
 def reattach(cloudformation: Any, name: str, kept: list[Kept]) -> None:
     """Import the resources into a new stack."""
-    body = reduced(read_template(ROOT / "template.yaml").body, kept)
+    body = reduced(read_template(ROOT / "template.yaml", app=find_app(PROJECT / "app")).body, kept)
     change = {"StackName": name, "ChangeSetName": "reattach"}
     cloudformation.create_change_set(
         **change,

@@ -5,6 +5,7 @@ stack.outputs["SiteUrl"]
 """
 
 import argparse
+import os
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 ROOT = Path(__file__).resolve().parent.parent
-CONFIG = ROOT / "samconfig.toml"
+PROJECT = Path(os.environ.get("MILLRACE_PROJECT") or ROOT)
+"""What is deployed: this checkout, or the project that has Millrace as a dependency."""
+CONFIG = PROJECT / "samconfig.toml"
 
 
 class CloudError(RuntimeError):

@@ -19,6 +19,8 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -32,6 +34,13 @@ from local.queues import undrained
 from local.sign_in import SignIn, UnknownRole, User, action_of
 
 _BODY_LIMIT = 64 * 1024
+_ANY_ORIGIN = Middleware(
+    CORSMiddleware,
+    allow_origins=["*"],
+    allow_methods=["POST"],
+    allow_headers=["content-type", "x-amz-target"],
+)
+"""As Cognito's own endpoint answers pages of any origin. What it takes are names and passwords."""
 _HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -68,7 +77,12 @@ def own_pages(
     gets at them by a DNS name that it points to 127.0.0.1."""
     routes = [
         Route("/config.json", partial(_config, sign_in, dev_user)),
-        Route("/_local/sign-in", partial(_sign_in, sign_in), methods=["POST"]),
+        Route(
+            "/_local/sign-in",
+            partial(_sign_in, sign_in),
+            methods=["POST", "OPTIONS"],
+            middleware=[_ANY_ORIGIN],
+        ),
         *LocalIssuer(sign_in, sign_in.issuer).routes(),
         Route("/_local/jwks.json", partial(_jwks, sign_in)),
         Route("/_local/users", partial(_make_user, sign_in), methods=["POST"]),

@@ -2,11 +2,14 @@
 
 curl -H "authorization: Bearer $(make -s token)" http://localhost:8080/api/health
 python -m local.token --user me@example.com --organization other --role customer
+python -m local.token --user me@example.com --role customer --password   # for a sign-in form, in its place
 """
 
 import argparse
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -34,9 +37,21 @@ def fetch_token(
     url: str, username: str = DEV_USER, organization: str = DEV_ORGANIZATION, role: str | None = None
 ) -> str:
     """Sign a user in at the stack that runs on `url`; make the user first. Raises `TokenError`."""
+    with _stack_at(url) as client:
+        return _sign_in(client, username, organization, role)
+
+
+def fetch_password(url: str, username: str, organization: str, role: str | None) -> str:
+    """The password of a user of the stack that runs on `url`; make the user first. Raises `TokenError`."""
+    with _stack_at(url) as client:
+        return str(_user(client, username, organization, role)["password"])
+
+
+@contextmanager
+def _stack_at(url: str) -> Iterator[httpx.Client]:
     try:
         with httpx.Client(base_url=url, timeout=_SECONDS) as client:
-            return _sign_in(client, username, organization, role)
+            yield client
     except httpx.ConnectError as error:
         raise TokenError(
             f"Nothing runs on {url}: start it with `make run`, "
@@ -48,8 +63,7 @@ def fetch_token(
 
 def _sign_in(client: httpx.Client, username: str, organization: str, role: str | None) -> str:
     auth = _json(client.get("/config.json"))["auth"]
-    wanted = {"username": username, "organization": organization, "role": role}
-    user = _json(client.post("/_local/users", json=wanted))
+    user = _user(client, username, organization, role)
     parameters = {"USERNAME": user["username"], "PASSWORD": user["password"]}
     request = {
         "AuthFlow": "USER_PASSWORD_AUTH",
@@ -59,6 +73,11 @@ def _sign_in(client: httpx.Client, username: str, organization: str, role: str |
     headers = {"x-amz-target": "AWSCognitoIdentityProviderService.InitiateAuth"}
     answer = _json(client.post(auth["userPoolEndpoint"], json=request, headers=headers))
     return str(answer["AuthenticationResult"]["IdToken"])
+
+
+def _user(client: httpx.Client, username: str, organization: str, role: str | None) -> Any:
+    wanted = {"username": username, "organization": organization, "role": role}
+    return _json(client.post("/_local/users", json=wanted))
 
 
 def _json(answer: httpx.Response) -> Any:
@@ -74,10 +93,12 @@ def main(arguments: list[str]) -> int:
     named = os.environ.get("MILLRACE_PORT") or str(DEFAULT_PORT)
     parser.add_argument("--port", type=port, default=named, help="of the stack, also MILLRACE_PORT (8080)")
     parser.add_argument("--role", help="customer, member, operator or admin (the default); '' for none")
+    parser.add_argument("--password", action="store_true", help="print the user's password instead")
     chosen = parser.parse_args(arguments)
     url = f"http://localhost:{chosen.port}"
     try:
-        print(fetch_token(url, chosen.user, chosen.organization, chosen.role))
+        fetch = fetch_password if chosen.password else fetch_token
+        print(fetch(url, chosen.user, chosen.organization, chosen.role))
     except TokenError as error:
         print(error, file=sys.stderr)
         return 1

@@ -1,5 +1,6 @@
 """The files that the wheel carries beside the packages, for projects that have Millrace as a dependency: the
-template of the stack, its functions, layers and local emulator, and the page where it is built."""
+template of the stack, its functions, layers and local emulator, the commands that talk to AWS, and, where
+they are built, the page and the client for browsers."""
 
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ CARRIED = (
     "layers/runtime/python",
     "layers/shared/python/requirements.txt",
     "local",
+    "cloud",
+    "tests/requirements-sam.txt",
+    "sdk/typescript/dist/millrace.js",
     "web/dist",
     "web/headers.json",
 )

@@ -1,49 +1,27 @@
 """A project that is made of the built wheel, in a folder of its own: its tests, and what sam would build."""
 
 import os
+import re
 import subprocess
-import sys
-import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from millrace.project.commands import COMMANDS, main
 from millrace.project.files import ProjectError, stack_folder
 from millrace.project.init import init
-from tests.aws import TEMPLATE
-
-ROOT = TEMPLATE.parent
+from tests.project.building import ROOT, build_site, millrace, python
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The contents of the wheel, as they are installed."""
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = folder.glob("*.whl")
-    site = folder / "site"
-    with zipfile.ZipFile(wheel) as archive:
-        for one in archive.infolist():
-            # As pip does, and zipfile does not: what was executable stays so.
-            Path(archive.extract(one, site)).chmod(one.external_attr >> 16)
-    return site
-
-
-def python(site: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Python in a folder, with the wheel in the place of this checkout."""
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(site), "HOME": str(folder)}
-    return subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True
-    )
+    return build_site(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture
 def shop(site: Path, tmp_path: Path) -> Path:
-    made = python(site, tmp_path, "-m", "millrace.project", "init", "my-shop")
-    assert made.returncode == 0, made.stderr
-    assert "make run" in made.stdout
+    assert "make run" in millrace(site, tmp_path, "init", "my-shop")
     return tmp_path / "my-shop"
 
 
@@ -77,11 +55,8 @@ def test_stack_of_the_wheel_takes_the_projects_code(site: Path, shop: Path) -> N
     stack, *paths = found.stdout.split()
     assert stack == str(site / "millrace" / "project" / "stack")
     assert str(shop / "app") in paths
-    assert (
-        python(site, shop, "-m", "millrace.project", "emulator-requirements")
-        .stdout.strip()
-        .endswith("requirements-emulator.txt")
-    )
+    for name in ("emulator", "sam"):
+        assert Path(millrace(site, shop, "requirements", name).strip()).is_file()
 
 
 def test_sources_for_sam_have_functions_layers_and_the_installed_version(site: Path, shop: Path) -> None:
@@ -117,3 +92,70 @@ def test_name_that_is_no_name_is_refused(tmp_path: Path) -> None:
 
 def test_checkout_is_a_stack_itself() -> None:
     assert stack_folder() == ROOT
+
+
+def test_targets_of_a_new_project_are_commands_of_millrace(shop: Path) -> None:
+    called = set(re.findall(r"\$\(MILLRACE\) ([a-z-]+)", (shop / "Makefile").read_text()))
+    assert called >= {"run", "token", "build", "deploy", "first-user", "page", "destroy", "reattach"}
+    assert called <= COMMANDS.keys()
+
+
+def test_makefile_of_a_new_project_is_one(shop: Path) -> None:
+    listed = subprocess.run(["make", "help"], cwd=shop, capture_output=True, text=True, check=True).stdout
+    assert "destroy" in listed
+    planned = subprocess.run(["make", "-n", "run"], cwd=shop, capture_output=True, text=True, check=True)
+    assert "requirements emulator" in planned.stdout
+
+
+ALONE = """
+import sys
+from importlib import util
+GONE = ("typer", "samtranslator", "uvicorn", "watchfiles", "h11", "awslambdaric", "yaml", "rich")
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name in GONE:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing())
+find = util.find_spec
+util.find_spec = lambda name, package=None: None if name in GONE else find(name, package)
+from millrace.cli.entry import main
+sys.argv = ["millrace", *sys.argv[1:]]
+main()
+"""
+"""The console script where only Millrace itself is installed."""
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (["init", "other"], "cd other"),
+        (["docs", "approval"], "approvals.md"),
+        (["run"], "pip install 'millrace[local]'"),
+        (["deploy"], "pip install 'millrace[local]'"),
+        (["chat"], "pip install 'millrace[cli]'"),
+    ],
+)
+def test_plain_installation_makes_projects_and_says_what_else_to_install(
+    site: Path, shop: Path, command: list[str], expected: str
+) -> None:
+    done = python(site, shop, "-c", ALONE, *command)
+    assert expected in done.stdout + done.stderr
+    assert (done.returncode == 0) is (command[0] in ("init", "docs"))
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["build", "deploy", "destroy", "first-user"])
+def test_command_of_a_project_says_that_this_is_none(
+    tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([command]) == 1
+    assert "millrace init shop" in capsys.readouterr().err
+
+
+def test_checkout_has_targets_of_its_own(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(["build"]) == 1
+    assert "make help" in capsys.readouterr().err

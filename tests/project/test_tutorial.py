@@ -1,6 +1,5 @@
 """docs/tutorial.md, followed to the letter: each file is written as it stands there, into a new project."""
 
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +10,8 @@ from local.app import find_app
 from local.template import read_template
 from millrace.project.init import init
 from tests.aws import TEMPLATE
+from tests.project.building import follow_tutorial, tutorial_files
 
-TUTORIAL = TEMPLATE.parent / "docs" / "tutorial.md"
-FILE = re.compile(r"^`([\w./-]+)`:\n\n```\w+\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CHECK = """
 from millrace.cli.configuration.files import read_files
 from millrace.cli.configuration.references import References
@@ -41,11 +39,8 @@ print(len(found.wanted), "checked")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tutorial") / "shop"
     init(folder)
-    files = FILE.findall(TUTORIAL.read_text())
-    assert len(files) == 6
-    for name, text in files:
-        assert (folder / name).parent.is_dir(), name
-        (folder / name).write_text(text)
+    assert len(tutorial_files()) == 8
+    follow_tutorial(folder)
     return folder
 
 

@@ -31,6 +31,7 @@ from millrace.client import (
     MillraceError,
     RunWaitsError,
 )
+from millrace.project import commands as project
 
 REFUSED, UNAUTHENTICATED, NO_CONNECTION, WAITS, INTERRUPTED = 1, 3, 4, 5, 130
 """Exit codes beside 0, and 2 for wrong usage."""
@@ -43,7 +44,7 @@ _RAW: Any = {
 
 app = typer.Typer(
     name="millrace",
-    help="Talk to agents, and operate runs and pipelines.",
+    help="Make, run and deploy projects, talk to agents, and operate runs and pipelines.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -63,6 +64,8 @@ app.add_typer(agents.app, name="agents", help="List and show agents.")
 app.add_typer(approvals.app, name="approvals", help="List and answer what waits for people.")
 app.add_typer(exports.app, name="exports", help="Download all of a user, or of the organization.")
 dead_letters.add_to(pipelines.app)
+for _name, _command in project.COMMANDS.items():
+    app.command(_name, help=_command.help, rich_help_panel="A project", **_RAW)(deployments.of_project(_name))
 
 
 def _print_version(wanted: bool) -> None:

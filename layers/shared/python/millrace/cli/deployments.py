@@ -1,6 +1,10 @@
 """Commands for those who run a deployment; each is a module of its own as well."""
 
+from collections.abc import Callable
+
 import typer
+
+from millrace.project import commands as project
 
 
 def cost(context: typer.Context) -> None:
@@ -15,3 +19,12 @@ def serve(context: typer.Context) -> None:
     from millrace.serve.__main__ import main
 
     raise typer.Exit(main(context.args))
+
+
+def of_project(name: str) -> Callable[[typer.Context], None]:
+    """A command of a project, for options of all commands that stand before it."""
+
+    def run(context: typer.Context) -> None:
+        raise typer.Exit(project.main([name, *context.args]))
+
+    return run

@@ -10,9 +10,9 @@ STARTER = Path(__file__).resolve().parent / "starter"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
-def init(folder: Path) -> str:
-    """Write a new project into a folder, whose name becomes the project's; what to do next. Raises
-    `ProjectError` and writes nothing where the folder has something in it."""
+def init(folder: Path, shown: str = "") -> str:
+    """Write a new project into a folder, whose name becomes the project's; what to do next, with the folder
+    as it was given. Raises `ProjectError` and writes nothing where the folder has something in it."""
     name = folder.resolve().name
     if not _NAME.fullmatch(name):
         raise ProjectError(f"{name!r} must be small letters, digits and -, beginning with a letter.")
@@ -23,7 +23,8 @@ def init(folder: Path) -> str:
         target = folder / _named(str(source.relative_to(STARTER)), package)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(_filled(source.read_text(), name, package))
-    return f"{folder} is made. Next:\n  cd {folder}\n  make test\n  make run"
+    shown = shown or str(folder)
+    return f"{shown} is made. Next:\n  cd {shown}\n  make test\n  make run"
 
 
 def _named(path: str, package: str) -> str:

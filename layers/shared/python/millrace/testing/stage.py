@@ -47,7 +47,8 @@ class Stage:
 
     `agent` is a function with `@agent`, the settings of an agent as JSON has them, or the id of one in the
     loaded app. `tools` are functions with `@tool`; those of the loaded app, and the built-in ones, are
-    there by their names. `user` is the id of the user for whom it works, or a `Principal`.
+    there by their names. `user` is the id of the user for whom it works, or a `Principal`; `claims` are what
+    the token says about the user.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Stage:
         *,
         tools: Iterable[Any] = (),
         user: str | Principal = "user",
+        claims: Mapping[str, Any] | None = None,
         secrets: Mapping[str, str] | None = None,
         clock: FrozenClock | None = None,
     ) -> None:
@@ -76,7 +78,7 @@ class Stage:
         self._budget = Budget(self._agent.limits)
         self._run_id = ""
         settings = Settings(region="us-east-1", allow_loopback_http=True)
-        principal = Principal(ORGANIZATION, user) if isinstance(user, str) else user
+        principal = Principal(ORGANIZATION, user, claims=claims or {}) if isinstance(user, str) else user
         self.memories = UserMemories(self.clock)
         self.values = MemoryValues()
         self._context = ToolContext(
