@@ -16,7 +16,9 @@ export function Tabs({ label, tabs }: { label: string; tabs: readonly Tab[] }): 
   const current = tabs.find(({ id }) => id === hash) ?? tabs[0];
   const list = useRef<HTMLDivElement>(null);
   // On a phone the one that is shown may be out of sight.
-  useEffect(() => list.current?.querySelector("[data-state=active]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [current?.id]);
+  useEffect(() => {
+    list.current?.querySelector("[data-state=active]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [current?.id]);
   return (
     <Radix.Root
       className="tabs"
