@@ -30,6 +30,9 @@ PAGES = (
     "/settings",
     "/settings#keys",
     "/settings#stops",
+    "/settings#access",
+    "/settings#audit",
+    "/settings#data",
 )
 #: A name that nobody can break: the longest that an agent may have.
 LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaftskasse"

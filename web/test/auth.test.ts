@@ -58,7 +58,7 @@ test("the dev user signs in by itself, and the session is there for the next pag
   await first.auth.start();
   expect(first.auth.getState()).toBe("in");
   expect(first.grants.map(({ kind }) => kind)).toEqual(["password"]);
-  expect(first.auth.account).toEqual({ name: "Dev", organization: "acme" });
+  expect(first.auth.account).toEqual({ id: "u1", name: "Dev", organization: "acme" });
   const second = world(null);
   await second.auth.start();
   expect(await second.auth.token()).toBe(idToken(1));

@@ -13,6 +13,8 @@ export type AuthState = "in" | "out" | "ended";
 
 /** Who is signed in, by the token's own words: for showing only. */
 export interface Account {
+  /** The id by which the API knows the user. */
+  readonly id: string | null;
   readonly name: string | null;
   readonly organization: string | null;
 }
@@ -49,10 +51,11 @@ export class Auth {
 
   get account(): Account {
     const claims: Record<string, unknown> = { ...this.#user?.profile };
-    const text = (...names: string[]) => names.map((name) => claims[name]).find((one): one is string => typeof one === "string");
+    const text = (...names: string[]) => names.map((name) => claims[name]).find((one): one is string => typeof one === "string") ?? null;
     return {
-      name: text("name", "email", "preferred_username", "sub") ?? null,
-      organization: text("custom:organization", "organization", "org_id") ?? null,
+      id: text("sub"),
+      name: text("name", "email", "preferred_username", "sub"),
+      organization: text("custom:organization", "organization", "org_id"),
     };
   }
 

@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 import { useAgentNames } from "../../app/agentNames";
 import { useApi } from "../../app/context";
 import { StateBadge } from "../../ui/Badge";
+import { asOption, Choice, hoursAgo, type Option, TextFilter } from "../../ui/Filters";
 import { Page } from "../../ui/Page";
 import { type Column, PagedTable } from "../../ui/Table";
 import { formatAge, formatCost, formatDuration, formatNumber, formatTime, orDash } from "../../ui/format";
@@ -13,9 +14,8 @@ import { usePages } from "../../ui/usePages";
 type Run = Schemas["Run"];
 
 const REFRESH_MS = 5000;
-const HOUR_MS = 3_600_000;
 const STATES: readonly Run["state"][] = ["queued", "running", "waiting", "completed", "failed", "stopped"];
-const PERIODS: readonly { readonly value: string; readonly label: string }[] = [
+const PERIODS: readonly Option[] = [
   { value: "1", label: "Last hour" },
   { value: "24", label: "Last 24 hours" },
   { value: "168", label: "Last 7 days" },
@@ -47,7 +47,7 @@ export default function RunsPage(): ReactNode {
   const { period, ...rest } = filters;
   const pages = usePages<Run>({
     queryKey: ["runs", filters],
-    fetchPage: (cursor, signal) => api.runs.list({ ...rest, since: sinceOf(period), cursor, signal }),
+    fetchPage: (cursor, signal) => api.runs.list({ ...rest, since: hoursAgo(period), cursor, signal }),
     refetchInterval: REFRESH_MS,
   });
   return (
@@ -62,13 +62,6 @@ export default function RunsPage(): ReactNode {
       />
     </Page>
   );
-}
-
-/** To the minute, so that a refresh asks for the same list. */
-function sinceOf(period: string | undefined): string | null {
-  const hours = Number(period);
-  if (!hours) return null;
-  return new Date(Math.floor((Date.now() - hours * HOUR_MS) / 60_000) * 60_000).toISOString();
 }
 
 function RunLink({ run }: { run: Run }): ReactNode {
@@ -91,59 +84,8 @@ function FilterBar({ filters }: { filters: Filters }): ReactNode {
       <Choice label="Agent" value={filters.agentId} options={agents} onChange={(value) => choose("agentId", value)} />
       <Choice label="State" value={filters.state} options={STATES.map(asOption)} onChange={(value) => choose("state", value)} />
       <Choice label="Time" value={filters.period} options={PERIODS} onChange={(value) => choose("period", value)} />
-      <Text label="User" value={filters.user} onChange={(value) => choose("user", value)} />
-      <Text label="Conversation" value={filters.conversationId} onChange={(value) => choose("conversationId", value)} />
+      <TextFilter label="User" value={filters.user} onChange={(value) => choose("user", value)} />
+      <TextFilter label="Conversation" value={filters.conversationId} onChange={(value) => choose("conversationId", value)} />
     </div>
-  );
-}
-
-interface Option {
-  readonly value: string;
-  readonly label: string;
-}
-
-function asOption(value: string): Option {
-  return { value, label: value };
-}
-
-interface ChoiceProps {
-  readonly label: string;
-  readonly value: string | undefined;
-  readonly options: readonly Option[];
-  readonly onChange: (value: string) => void;
-}
-
-function Choice({ label, value = "", options, onChange }: ChoiceProps): ReactNode {
-  return (
-    <select className="input" aria-label={label} value={value} onChange={(event) => onChange(event.target.value)}>
-      <option value="">{label}: all</option>
-      {options.map((option) => (
-        <option key={option.value} value={option.value}>
-          {option.label}
-        </option>
-      ))}
-    </select>
-  );
-}
-
-interface TextProps {
-  readonly label: string;
-  readonly value: string | undefined;
-  readonly onChange: (value: string) => void;
-}
-
-/** Filters when the field is left or Enter is pressed: not at each key. */
-function Text({ label, value = "", onChange }: TextProps): ReactNode {
-  return (
-    <input
-      key={value}
-      className="input"
-      type="search"
-      aria-label={label}
-      placeholder={label}
-      defaultValue={value}
-      onBlur={(event) => event.target.value.trim() !== value && onChange(event.target.value.trim())}
-      onKeyDown={(event) => event.key === "Enter" && onChange(event.currentTarget.value.trim())}
-    />
   );
 }

@@ -1,21 +1,27 @@
 import type { ReactNode } from "react";
 import { Page } from "../../ui/Page";
 import { Tabs } from "../../ui/Tabs";
+import { AccessTab } from "./AccessTab";
+import { AuditTab } from "./AuditTab";
+import { DataTab } from "./DataTab";
 import { KeysTab } from "./KeysTab";
 import { StopsTab } from "./StopsTab";
 import { UsageTab } from "./UsageTab";
 import "./settings.css";
 
-/** What an organization uses and may use, its keys, and what is stopped. */
+/** What an organization uses and may use, its keys, what is stopped, who did what, and what is kept. */
 export default function SettingsPage(): ReactNode {
   return (
-    <Page title="Settings" about="Usage and limits, keys for servers, and stops">
+    <Page title="Settings" about="What the organization uses, who may come in, what happened, and what is kept">
       <Tabs
         label="Settings"
         tabs={[
           { id: "usage", label: "Usage", content: () => <UsageTab /> },
           { id: "keys", label: "API keys", content: () => <KeysTab /> },
           { id: "stops", label: "Stops", content: () => <StopsTab /> },
+          { id: "access", label: "Sign-outs", content: () => <AccessTab /> },
+          { id: "audit", label: "Audit log", content: () => <AuditTab /> },
+          { id: "data", label: "Data", content: () => <DataTab /> },
         ]}
       />
     </Page>

@@ -1,0 +1,77 @@
+import type { Schemas } from "@millrace/client";
+import { useQuery } from "@tanstack/react-query";
+import { type ReactNode, useState } from "react";
+import { useAdministration, useSession } from "../../app/context";
+import { useConfirm } from "../../ui/Confirm";
+import { formatTime } from "../../ui/format";
+import { Icon } from "../../ui/Icon";
+import { Section } from "../../ui/Page";
+import { EmptyState } from "../../ui/states";
+import { type Column, Table } from "../../ui/Table";
+import { useAction } from "../../ui/useAction";
+import { Permitted } from "./Permitted";
+import { SignOutUser } from "./SignOutUser";
+
+type Revocation = Schemas["RevocationView"];
+export const CHANGES = [["revocations"]];
+
+const COLUMNS: readonly Column<Revocation>[] = [
+  { key: "who", header: "Signed out", cell: ({ userId }) => userId ?? "Everybody" },
+  { key: "before", header: "Tokens from before", cell: ({ notBefore }) => formatTime(notBefore) },
+  { key: "by", header: "By", cell: ({ createdBy }) => createdBy },
+];
+
+/** Who was signed out of every device, and the way to do it: for me, for a user, for everybody. */
+export function AccessTab(): ReactNode {
+  const api = useAdministration();
+  const [isAsking, setAsking] = useState(false);
+  const query = useQuery({ queryKey: ["revocations"], queryFn: ({ signal }) => api.revocations.list({ signal }), refetchInterval: 30_000 });
+  const actions = (
+    <>
+      <SignMeOut />
+      <button type="button" className="button dangerous" onClick={() => setAsking(true)}>
+        <Icon name="exit" /> Sign out others…
+      </button>
+    </>
+  );
+  return (
+    <Section title="Sign-outs" actions={query.data && actions}>
+      <Permitted query={query} what="Sign-outs">
+        {({ items }) =>
+          items.length === 0 ? (
+            <EmptyState title="Nobody was signed out.">
+              Signing out revokes every token that somebody has until now. It counts within five seconds, and ends open streams.
+            </EmptyState>
+          ) : (
+            <Table caption="Sign-outs, the latest first" columns={COLUMNS} rows={items} rowKey={({ userId, notBefore }) => `${userId} ${notBefore}`} />
+          )
+        }
+      </Permitted>
+      {isAsking && <SignOutUser onClose={() => setAsking(false)} />}
+    </Section>
+  );
+}
+
+/** Revokes the own tokens, those of other browsers and programs included, and leaves. */
+function SignMeOut(): ReactNode {
+  const api = useAdministration();
+  const { auth } = useSession();
+  const confirm = useConfirm();
+  const { id } = auth.account;
+  const leave = useAction({
+    run: () => api.revocations.create({ userId: id }),
+    failure: "You were not signed out",
+    changes: [],
+    onDone: () => void auth.signOut(),
+  });
+  const ask = async () => {
+    const text = "All tokens that you have until now are refused, in this browser and in every other, and in programs that use them. A browser whose session at your identity provider lasts may sign in again.";
+    if (await confirm({ title: "Sign out everywhere?", text, action: "Sign out everywhere", isDangerous: true })) leave.run();
+  };
+  if (id === null) return null;
+  return (
+    <button type="button" className="button" disabled={leave.isRunning} onClick={() => void ask()}>
+      Sign me out everywhere
+    </button>
+  );
+}

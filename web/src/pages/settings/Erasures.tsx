@@ -1,0 +1,79 @@
+import type { Schemas } from "@millrace/client";
+import { useQuery } from "@tanstack/react-query";
+import { type ReactNode, useState } from "react";
+import { useAdministration } from "../../app/context";
+import { Badge } from "../../ui/Badge";
+import { formatNumber, formatTime, orDash } from "../../ui/format";
+import { Icon } from "../../ui/Icon";
+import { Section } from "../../ui/Page";
+import { EmptyState, Loaded } from "../../ui/states";
+import { type Column, Table } from "../../ui/Table";
+import { Erase } from "./Erase";
+import { isRefused } from "./Permitted";
+
+type Erasure = Schemas["ErasureView"];
+export type Subject = "user" | "organization";
+
+const CHANGES = [["erasures"]];
+const REFRESH_MS = 3000;
+
+const COLUMNS: readonly Column<Erasure>[] = [
+  { key: "who", header: "Erased", cell: ({ userId }) => userId ?? "The organization" },
+  { key: "state", header: "State", cell: (erasure) => <Progress erasure={erasure} /> },
+  { key: "removed", header: "Deleted", align: "right", cell: ({ removed }) => formatNumber(removed) },
+  { key: "by", header: "By", cell: ({ createdBy }) => createdBy },
+  { key: "begun", header: "Begun", cell: ({ createdAt }) => formatTime(createdAt) },
+  { key: "done", header: "Done", align: "right", cell: ({ doneAt }) => orDash(doneAt, formatTime) },
+];
+
+/** The erasures that run or were done lately, and the way to begin one. */
+export function Erasures(): ReactNode {
+  const api = useAdministration();
+  const [subject, setSubject] = useState<Subject | null>(null);
+  const query = useQuery({ queryKey: ["erasures"], queryFn: ({ signal }) => api.erasures.list({ signal }), refetchInterval: REFRESH_MS });
+  // What "Retention" above has said already.
+  if (isRefused(query.error)) return null;
+  const actions = (
+    <>
+      <button type="button" className="button dangerous" onClick={() => setSubject("user")}>
+        <Icon name="trash" /> Erase a user…
+      </button>
+      <button type="button" className="button dangerous" onClick={() => setSubject("organization")}>
+        Erase the organization…
+      </button>
+    </>
+  );
+  return (
+    <Section title="Erasure" actions={query.data && actions}>
+      <Loaded query={query}>
+        {({ items }) =>
+          items.length === 0 ? (
+            <EmptyState title="Nothing was erased in the last 30 days.">
+              An erasure deletes all that a user, or the whole organization, has left. It goes on by itself, also when this page is closed.
+            </EmptyState>
+          ) : (
+            <Table caption="Erasures" columns={COLUMNS} rows={items} rowKey={({ userId, createdAt }) => `${userId} ${createdAt}`} />
+          )
+        }
+      </Loaded>
+      {subject && <Erase subject={subject} changes={CHANGES} onClose={() => setSubject(null)} />}
+    </Section>
+  );
+}
+
+/** What the server deletes now, in words; a step that this page does not know is named as the server does. */
+const STEPS: Readonly<Record<string, string>> = {
+  counts: "what was counted for limits",
+  quiet: "waiting until nothing is under way, about 20 minutes",
+  objects: "files and kept events",
+  items: "everything else",
+};
+
+function Progress({ erasure: { state, step } }: { erasure: Erasure }): ReactNode {
+  if (state === "done") return <Badge tone="good">done</Badge>;
+  return (
+    <>
+      <Badge tone="active">running</Badge> <span className="muted">{STEPS[step] ?? step}</span>
+    </>
+  );
+}

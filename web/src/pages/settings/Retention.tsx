@@ -1,0 +1,70 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, type ReactNode, useState } from "react";
+import { useAdministration } from "../../app/context";
+import { useConfirm } from "../../ui/Confirm";
+import { Field } from "../../ui/Field";
+import { Section } from "../../ui/Page";
+import { useAction } from "../../ui/useAction";
+import { Permitted } from "./Permitted";
+
+const MOST_DAYS = 3650;
+
+/** For how many days conversations are kept after their latest run. */
+export function Retention(): ReactNode {
+  const api = useAdministration();
+  const query = useQuery({ queryKey: ["retention"], queryFn: ({ signal }) => api.retention.get({ signal }) });
+  return (
+    <Section title="Retention">
+      <Permitted query={query} what="Retention and erasure">
+        {({ conversationDays }) => <RetentionForm days={conversationDays} />}
+      </Permitted>
+    </Section>
+  );
+}
+
+function RetentionForm({ days }: { days: number | null }): ReactNode {
+  const api = useAdministration();
+  const confirm = useConfirm();
+  const queries = useQueryClient();
+  const stored = days === null ? "" : String(days);
+  const [typed, setTyped] = useState<string | null>(null);
+  const text = typed ?? stored;
+  const wanted = text.trim() === "" ? null : Number(text);
+  const save = useAction({
+    run: () => api.retention.set({ conversationDays: wanted }),
+    failure: "The retention was not changed",
+    success: wanted === null ? "Conversations are kept for ever." : `Conversations are kept for ${wanted} days.`,
+    changes: [],
+    onDone: (saved) => {
+      queries.setQueryData(["retention"], saved);
+      setTyped(null);
+    },
+  });
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    if (wanted === null || (days !== null && wanted > days) || (await confirm(consequenceOf(wanted)))) save.run();
+  };
+  return (
+    <form className="stack retention" aria-label="Retention" onSubmit={(event) => void submit(event)}>
+      <Field label="Days" hint="Conversations without a run for so many days are deleted with their messages, runs and files. Empty keeps them for ever.">
+        {(ids) => (
+          <input {...ids} type="number" min={1} max={MOST_DAYS} placeholder="For ever" value={text} onChange={(event) => setTyped(event.target.value)} />
+        )}
+      </Field>
+      <div className="buttons">
+        <button type="submit" className="button primary" disabled={wanted === days || save.isRunning}>
+          Save
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function consequenceOf(days: number) {
+  return {
+    title: `Keep conversations for ${days} days?`,
+    text: `Those in which nothing has run for ${days} days are deleted from the next minute on, with their messages, runs and files. What is deleted does not come back.`,
+    action: "Keep and delete",
+    isDangerous: true,
+  };
+}
