@@ -135,7 +135,7 @@ def test_user_is_erased_after_the_id_was_typed_twice(
 
 
 def sweep_until_done(stack: RunningStack, api: httpx.Client) -> None:
-    """What EventBridge calls each minute, called until the erasure is done: another sweep may be at it."""
+    """Call what EventBridge calls each minute, until the erasure is done: another sweep may be at it."""
     name = stack.deployment["functions"]["RecordFunction"]["name"]
     for _ in range(100):
         answer = stack.client("lambda").invoke(FunctionName=name, Payload=TICK.read_bytes())
