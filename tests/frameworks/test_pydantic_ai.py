@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import re
 from collections import Counter
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +18,7 @@ from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 from millrace.errors import ToolError
 from millrace.frameworks.pydantic_ai import pydantic_ai_agent
 from tests.agent.code.playing import Control, Lost, Stage
+from tests.frameworks.guide import example
 
 
 def parts(messages: list[ModelMessage], kind: type[Any]) -> list[Any]:
@@ -174,10 +173,7 @@ def test_agent_without_a_model_says_so() -> None:
 
 
 async def test_example_of_the_guide_runs() -> None:
-    guide = (Path(__file__).parents[2] / "docs" / "frameworks.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
-    names: dict[str, Any] = {"__name__": "guide"}
-    exec(code, names)
+    names = example("pydantic-ai")
     played = Stage(names["serve"])
     assert await played.ask("Put my money on square eighteen") == "stop"
     assert "roulette_wheel" in played.text

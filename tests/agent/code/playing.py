@@ -19,6 +19,7 @@ from millrace.agent.output import Output
 from millrace.agent.tools.tool import Tool
 from millrace.agent.tools.toolbox import Toolbox
 from millrace.domain.conversations import StoredMessage
+from millrace.testing.memory import MemoryValues
 from tests.agent.control import LoopControl
 from tests.agent.tools.contexts import context
 
@@ -64,6 +65,7 @@ class Stage:
         self.messages: list[StoredMessage] = []
         self.events: list[dict[str, Any]] = []
         self.live: list[str] = []
+        self.values = MemoryValues()
         self.budget = Budget(made.record().limits)
         self._tools = tools
         self._provider = provider
@@ -90,7 +92,8 @@ class Stage:
         def begin(run: CodeRun, message: str, history: Sequence[Said]) -> AgentContext:
             asked = agent.model_copy(update={"model": "echo:"})
             model = AgentModel(run, asked, self._find, calls, self.budget, control)
-            return AgentContext(run, agent, context(), model, message, history, {})
+            made = context(values=self.values)
+            return AgentContext(run, agent, made, model, message, history, {})
 
         run = CodeRun(self.code, "run", begin, emitter)
         open_tools: Callable[[], Any] = partial(with_steps, run, self._open)

@@ -108,6 +108,11 @@ class AgentContext:
         return self._context.run_id
 
     @property
+    def run(self) -> CodeRun:
+        """The run, for adapters of frameworks."""
+        return self._run
+
+    @property
     def resumed(self) -> bool:
         """True in a process that has taken the run over."""
         return self._run.resumed

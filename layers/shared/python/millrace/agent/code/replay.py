@@ -60,7 +60,8 @@ class Call:
 class Replay:
     """The function's place in the history. `requested` are the calls that are in no turn yet, `by_id` those
     that wait for their results. `boundary` is there while the function waits for live messages, of which
-    `unread` have come."""
+    `unread` have come; `live` have come to the run in all. A function that is not replayed finds in `earlier`
+    what processes before have recorded. `previous_run` is the run before, in this branch."""
 
     def __init__(self, agent: CodeAgent, run_id: str) -> None:
         self.agent = agent
@@ -72,6 +73,9 @@ class Replay:
         self.body: asyncio.Task[None] | None = None
         self.boundary: asyncio.Future[None] | None = None
         self.unread: list[str] = []
+        self.live = 0
+        self.earlier: list[Entry] = []
+        self.previous_run = ""
         self.spoken = False
         self._run_id = run_id
         self._asked = ""
@@ -146,9 +150,11 @@ class Replay:
         if not made_here:
             before, own = split(history, self._run_id)
             self.transcript = list(said_in(before))
+            self.previous_run = next((one.run_id for one in reversed(before) if one.run_id), "")
             self._asked = plain_text(own[0].content) if own else ""
             self._read = len(before) + len(own[:1])
-            self.resumed = len(history) > self._read
+            # A live message may have come before anything was done.
+            self.resumed = any(one.role == "assistant" for one in history[self._read :])
             if self.resumed and not self.agent.replay:
                 self._skip(history[self._read :])
         self._entries.extend(entries(history[self._read :], made_here))
@@ -157,6 +163,8 @@ class Replay:
     def _skip(self, messages: Sequence[StoredMessage]) -> None:
         """Leave out what an earlier process has done, for a function that knows it by itself."""
         self.transcript.extend(said_in(messages))
+        self.earlier = list(entries(messages))
+        self.live = sum(isinstance(one, Live) for one in self.earlier)
         self._read += len(messages)
 
     # --- following ----------------------------------------------------------------------------------
@@ -164,6 +172,7 @@ class Replay:
     async def _apply(self, entry: Entry) -> None:
         if isinstance(entry, Live):
             self.unread.append(entry.text)
+            self.live += 1
         elif isinstance(entry, Answer):
             call = self.by_id.pop(entry.call_id, None)
             if call and not call.answer.done():

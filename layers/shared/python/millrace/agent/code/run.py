@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SAID_AT_ONCE = 64
 CLOSE_SECONDS = 0.5
+INTERRUPTED = '"interrupted"'
+"""The result of a step that an earlier process has begun, of a function that is not replayed."""
 
 Begin = Callable[["CodeRun", str, Sequence[Said]], "AgentContext"]
 """Makes the context of the function for a question, with what was said before it."""
@@ -71,7 +73,10 @@ class CodeRun(Replay):
         return self.body is not None and self.body.done() and not self.unread
 
     async def perform(self, call_id: str) -> Any:
-        """Do a step, also one that an earlier process has begun: then the function is played up to it."""
+        """Do a step, also one that an earlier process has begun: then the function is played up to it, unless
+        it is one that is not replayed, and knows by itself what is left to do."""
+        if call_id not in self.by_id and not self.agent.replay:
+            return INTERRUPTED
         if call_id not in self.by_id:
             await self.catch_up()
         call = self.by_id.get(call_id)

@@ -1,0 +1,208 @@
+"""LangChain's callbacks: its tools are steps of the run, and the tokens of its models count for it."""
+
+import asyncio
+import re
+from collections.abc import Callable, Collection, Coroutine, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import LLMResult
+from pydantic_core import from_json, to_json
+
+from millrace.agent.code.context import ONCE, STEP
+from millrace.agent.code.record import Answer, RecordedTurn, key_of
+from millrace.app import AgentContext, ToolError, thought
+
+_NAME = re.compile(r"[^A-Za-z0-9_-]|_(?=_)")
+_ARGUMENTS_BYTES = 4_000
+
+
+def step_name(name: str) -> str:
+    """The name of a step for one of the framework's."""
+    return _NAME.sub("-", name)[:56] or "step"
+
+
+def said_in(message: BaseMessage) -> Iterator[Any]:
+    """The pieces of an answer and of reasoning in a message, or in a part of one."""
+    for block in message.content_blocks:
+        if block["type"] == "text" and block["text"]:
+            yield block["text"]
+        elif block["type"] == "reasoning" and block.get("reasoning"):
+            yield thought(block["reasoning"])
+
+
+@dataclass(eq=False)
+class _ToolCall:
+    """A call at work. The tool waits until it has `begun`, that is until the turn that calls it is stored."""
+
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    async def result(self) -> str:
+        """Wait for the tool's end, as the step that the run shows."""
+        self.begun.set()
+        return await self.over
+
+
+class Calls:
+    """The calls of tools and models in one process of a run, as its steps and its usage."""
+
+    def __init__(self, ctx: AgentContext, once: Collection[str] = ()) -> None:
+        self._ctx = ctx
+        self._once = frozenset(once)
+        self._calls: dict[UUID, _ToolCall] = {}
+        self._models: dict[UUID, str] = {}
+        self._tasks: set[asyncio.Task[Answer]] = set()
+
+    def handlers(self) -> list[BaseCallbackHandler]:
+        """The callbacks for code in the run's event loop, and those for code in threads."""
+        return [_InLoop(self, asyncio.get_running_loop()), _InThread(self, asyncio.get_running_loop())]
+
+    async def begin(self, name: str, arguments: dict[str, Any], run_id: UUID) -> None:
+        """Make the call of a tool a step, which is stored before the tool begins. Raises `ToolError` for one
+        that must not be repeated."""
+        kind = ONCE if name in self._once else STEP
+        step = kind + step_name(name)
+        if kind == ONCE and self._was_begun(step, arguments):
+            raise ToolError(f"The call of {name} was interrupted; nobody knows whether it took effect.")
+        busy = any(one.begun.is_set() for one in self._calls.values())
+        call = self._calls[run_id] = _ToolCall()
+        task = asyncio.create_task(self._ctx.run.call(step, arguments, call.result))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        # The step of one that another tool calls is shown after the other's: it must not be waited for.
+        if not busy:
+            await call.begun.wait()
+
+    async def end(self, run_id: UUID, result: str | ToolError) -> None:
+        """Store the result of a tool."""
+        call = self._calls.pop(run_id, None)
+        if call is None or call.over.done():
+            return
+        if isinstance(result, str):
+            call.over.set_result(result)
+        else:
+            call.over.set_exception(result)
+            call.over.exception()  # whoever shows the step may be gone
+
+    def _was_begun(self, step: str, arguments: dict[str, Any]) -> bool:
+        wanted = key_of(step, arguments)
+        turns = (one for one in self._ctx.run.earlier if isinstance(one, RecordedTurn))
+        return any(wanted in turn.calls.values() for turn in turns)
+
+    def asks(self, run_id: UUID, metadata: dict[str, Any] | None) -> None:
+        """Note which model is asked."""
+        known = metadata or {}
+        self._models[run_id] = (
+            f"{known.get('ls_provider', 'langchain')}:{known.get('ls_model_name', 'model')}"
+        )
+
+    def answered(self, run_id: UUID, response: LLMResult) -> None:
+        """Count the tokens of a model."""
+        model = self._models.pop(run_id, "langchain:model")
+        for generation in (one for many in response.generations for one in many):
+            message = getattr(generation, "message", None)
+            usage = message.usage_metadata if isinstance(message, AIMessage) else None
+            if usage:
+                self._ctx.model.used(model, usage["input_tokens"], usage["output_tokens"])
+
+
+class _InLoop(AsyncCallbackHandler):
+    """The callbacks of code in the run's event loop. LangChain calls them from others as well, where their
+    errors would end nothing."""
+
+    raise_error = True
+
+    def __init__(self, calls: Calls, loop: asyncio.AbstractEventLoop) -> None:
+        self._calls = calls
+        self._loop = loop
+
+    @property
+    def _elsewhere(self) -> bool:
+        return asyncio.get_running_loop() is not self._loop
+
+    async def on_tool_start(
+        self, serialized: dict[str, Any], input_str: str, *, run_id: UUID, **more: Any
+    ) -> None:
+        """See `Calls.begin`."""
+        if not self._elsewhere:
+            await self._calls.begin(*_named(serialized, input_str, more), run_id)
+
+    async def on_tool_end(self, output: Any, *, run_id: UUID, **_: Any) -> None:
+        """See `Calls.end`."""
+        if not self._elsewhere:
+            await self._calls.end(run_id, _text_of(output))
+
+    async def on_tool_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
+        """See `Calls.end`."""
+        if not self._elsewhere:
+            await self._calls.end(run_id, _failed(error))
+
+    async def on_chat_model_start(
+        self, serialized: dict[str, Any], messages: list[list[BaseMessage]], *, run_id: UUID, **more: Any
+    ) -> None:
+        """See `Calls.asks`."""
+        self._calls.asks(run_id, more.get("metadata"))
+
+    async def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:
+        """See `Calls.answered`."""
+        self._loop.call_soon_threadsafe(self._calls.answered, run_id, response)
+
+
+class _InThread(BaseCallbackHandler):
+    """The callbacks of tools in threads, which wait there for the run."""
+
+    raise_error = True
+    run_inline = True
+
+    def __init__(self, calls: Calls, loop: asyncio.AbstractEventLoop) -> None:
+        self._calls = calls
+        self._loop = loop
+
+    def on_tool_start(self, serialized: dict[str, Any], input_str: str, *, run_id: UUID, **more: Any) -> None:
+        """See `Calls.begin`."""
+        self._wait(lambda: self._calls.begin(*_named(serialized, input_str, more), run_id))
+
+    def on_tool_end(self, output: Any, *, run_id: UUID, **_: Any) -> None:
+        """See `Calls.end`."""
+        self._wait(lambda: self._calls.end(run_id, _text_of(output)))
+
+    def on_tool_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
+        """See `Calls.end`."""
+        self._wait(lambda: self._calls.end(run_id, _failed(error)))
+
+    def _wait(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            asyncio.run_coroutine_threadsafe(work(), self._loop).result()
+
+
+def _named(serialized: dict[str, Any] | None, text: str, more: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The name of a tool and its arguments."""
+    return (serialized or {}).get("name") or more.get("name") or "tool", _public(more.get("inputs"), text)
+
+
+def _failed(error: BaseException) -> ToolError:
+    return ToolError(f"{type(error).__name__}: {error}")
+
+
+def _public(inputs: Any, text: str) -> dict[str, Any]:
+    """The arguments of a call, as its event shows them: those that are JSON, and not large."""
+    given = inputs if isinstance(inputs, dict) else {"input": text}
+    shown = {}
+    for name, value in given.items():
+        data = to_json(value, fallback=lambda _: None, serialize_unknown=True)
+        if len(data) <= _ARGUMENTS_BYTES and name not in ("runtime", "state", "store", "config"):
+            shown[str(name)] = from_json(data)
+    return shown
+
+
+def _text_of(output: Any) -> str:
+    content = output.content if isinstance(output, BaseMessage) else output
+    if isinstance(content, str):
+        return to_json(content).decode()
+    return to_json(content, fallback=str).decode()

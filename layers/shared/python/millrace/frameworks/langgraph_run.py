@@ -1,0 +1,290 @@
+"""One run of a graph of LangGraph: what it says, what it finishes, what people send into it.
+
+A node that has finished is a step of the run, stored with what it has said. So a process that takes the run
+over goes on with the nodes that have not, and nothing that was said is said twice.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, cast
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.channels import DeltaChannel
+from langgraph.constants import TAG_NOSTREAM
+from langgraph.errors import GraphDrained, InvalidUpdateError
+from langgraph.pregel import Pregel
+from langgraph.runtime import RunControl
+from langgraph.types import Command, StateSnapshot
+from pydantic_core import to_json
+
+from millrace.agent.code.context import STEP
+from millrace.agent.code.record import Live, RecordedTurn
+from millrace.app import AgentContext, log, status
+from millrace.frameworks.langchain_callbacks import Calls, said_in, step_name
+from millrace.frameworks.langgraph_questions import Answers, answer_of
+from millrace.frameworks.langgraph_run_checkpoints import RUN, RunCheckpoints
+
+MODES = ["messages", "custom", "tasks"]
+THREAD = "thread"
+MESSAGES = "messages"
+STOPPED = "The run was stopped before this tool had answered."
+
+
+@dataclass(frozen=True)
+class GraphOptions:
+    """The options of a graph (see `langgraph_agent`)."""
+
+    input: Callable[[AgentContext], Any] | None = None
+    output: Callable[[Any], Any] | None = None
+    config: Callable[[AgentContext], RunnableConfig] | None = None
+    context: Callable[[AgentContext], Any] | None = None
+    answer_nodes: frozenset[str] = frozenset()
+    once: frozenset[str] = frozenset()
+
+
+class GraphRun:
+    """A run in one process."""
+
+    def __init__(self, graph: Pregel[Any, Any, Any, Any], ctx: AgentContext, options: GraphOptions) -> None:
+        self._ctx = ctx
+        self._options = options
+        self._saver = RunCheckpoints(ctx)
+        self._graph = graph.copy({"checkpointer": self._saver})
+        self._callbacks = Calls(ctx, options.once).handlers()
+        self._answers = Answers(ctx.run.earlier)
+        self._live: list[str] = []
+        self._last_nodes: list[str] = []
+        self._has_said = any(one.text for one in ctx.run.earlier if isinstance(one, RecordedTurn))
+        self._thread = ""
+        self._takes_messages = takes_messages(graph)
+
+    async def events(self) -> AsyncGenerator[Any, None]:
+        """Yield all that the graph says, to its end."""
+        given = await self._begin()
+        while given is not _OVER:
+            control = RunControl()
+            async with aclosing(self._streamed(given, control)) as said:
+                async for event in said:
+                    yield event
+            given = await self._after(await self._graph.aget_state(self._config))
+        snapshot = await self._graph.aget_state(self._config)
+        if not self._has_said and (text := self._output(snapshot)):
+            yield text
+        await self._end()
+
+    # --- beginning and ending -----------------------------------------------------------------------
+
+    async def _begin(self) -> Any:
+        """The input of the graph; None to go on from its last checkpoint."""
+        ctx = self._ctx
+        known = await ctx.store.get(THREAD)
+        if known and known["run"] == ctx.run_id:
+            self._thread = known["thread"]
+            if known["ended"] and not ctx.resumed:  # it plays once more, for live messages
+                return {MESSAGES: [self._asked(ctx.message, ctx.run.live)]}
+            if (given := await self._resumed()) is not _NEW:
+                return given
+        elif known and known["run"] == ctx.run.previous_run:
+            self._thread = known["thread"]
+        else:
+            # The first run here, or one in another branch, or after the answer of another agent.
+            self._thread, self._saver.new = ctx.run_id, True
+        fresh = self._saver.new
+        await ctx.store.put(THREAD, {"thread": self._thread, "run": ctx.run_id, "ended": False})
+        if known and known["thread"] != self._thread:
+            await self._saver.adelete_thread(known["thread"])
+        if self._options.input:
+            return self._options.input(ctx)
+        before = self._texts_before() if fresh else await self._repairs(bool(known and known["ended"]))
+        return {MESSAGES: [*before, self._asked(ctx.message, 0)]}
+
+    async def _resumed(self) -> Any:
+        """The input of a process that has taken the run over; `_NEW` where the graph has not begun."""
+        snapshot = await self._graph.aget_state(self._config)
+        self._live = self._not_taken(snapshot)
+        if (snapshot.metadata or {}).get(RUN) != self._ctx.run_id:
+            return _NEW
+        return await self._after(snapshot)
+
+    def _not_taken(self, snapshot: StateSnapshot) -> list[str]:
+        """The live messages that came before the takeover and are not in the graph's state."""
+        came = [one.text for one in self._ctx.run.earlier if isinstance(one, Live)]
+        ids = [str(one.id) for one in _messages(snapshot)]
+        marks = [id.removeprefix(self._mark) for id in ids if id.startswith(self._mark)]
+        return came[max((int(mark) for mark in marks), default=0) :] if self._takes_messages else []
+
+    def _texts_before(self) -> list[AnyMessage]:
+        """The conversation before, as its texts."""
+        return [
+            HumanMessage(one.text) if one.role == "user" else AIMessage(one.text)
+            for one in self._ctx.history
+            if one.text
+        ]
+
+    async def _repairs(self, ended: bool) -> list[AnyMessage]:
+        """The messages that the state lacks where the run before was stopped: results of calls and a text."""
+        if ended:
+            return []
+        snapshot = await self._graph.aget_state(self._config)
+        open_calls = _open_calls(_messages(snapshot))
+        found: list[AnyMessage] = [ToolMessage(STOPPED, tool_call_id=id) for id in open_calls]
+        last = self._ctx.history[-1] if self._ctx.history else None
+        known = {one.text for one in _messages(snapshot) if isinstance(one, AIMessage)}
+        if last and last.role == "assistant" and last.text and last.text not in known:
+            found.append(AIMessage(last.text))
+        return found
+
+    def _asked(self, text: str, taken: int) -> HumanMessage:
+        """A message of the user's. Its id tells how many live messages the graph has taken with it."""
+        return HumanMessage(text, id=f"{self._mark}{taken}" if taken else None)
+
+    async def _end(self) -> None:
+        await self._ctx.store.put(THREAD, {"thread": self._thread, "run": self._ctx.run_id, "ended": True})
+        if not any(isinstance(one, DeltaChannel) for one in self._graph.channels.values()):
+            await self._saver.aprune([self._thread])
+
+    def _output(self, snapshot: StateSnapshot) -> str:
+        """The answer of a graph that has said nothing by itself."""
+        if self._options.output:
+            value = self._options.output(snapshot.values)
+            return value if isinstance(value, str) else to_json(value, fallback=str).decode()
+        messages = _messages(snapshot)
+        if messages:
+            return str(messages[-1].text) if isinstance(messages[-1], AIMessage) else ""
+        return to_json(snapshot.values, fallback=str).decode() if snapshot.values else ""
+
+    # --- at work ------------------------------------------------------------------------------------
+
+    async def _streamed(self, given: Any, control: RunControl) -> AsyncGenerator[Any, None]:
+        context = self._options.context(self._ctx) if self._options.context else None
+        stream: AsyncGenerator[Any, None] = self._graph.astream(  # type: ignore[call-overload]
+            given,
+            self._config,
+            context=context,
+            stream_mode=MODES,
+            subgraphs=True,
+            durability="sync",
+            control=control,
+        )
+        try:
+            async with aclosing(stream) as chunks:
+                async for namespace, mode, chunk in chunks:
+                    for event in self._said(mode, chunk):
+                        self._has_said = self._has_said or isinstance(event, str)
+                        yield event
+                    if mode == "tasks" and "result" in chunk and not chunk["interrupts"]:
+                        await self._finished(chunk, control, "|".join(namespace))
+        except GraphDrained:
+            pass
+
+    def _said(self, mode: str, chunk: Any) -> list[Any]:
+        if mode == "custom":
+            return [_custom(chunk)]
+        if mode == "tasks":
+            return []
+        message, metadata = chunk
+        wanted = self._options.answer_nodes
+        if not isinstance(message, AIMessage) or TAG_NOSTREAM in (metadata.get("tags") or ()):
+            return []
+        return [] if wanted and metadata["langgraph_node"] not in wanted else list(said_in(message))
+
+    async def _finished(self, task: Mapping[str, Any], control: RunControl, namespace: str) -> None:
+        """Store that a node has finished, with what it has said; then look for live messages."""
+        if task["error"]:
+            return
+        if not namespace:
+            self._last_nodes.append(task["name"])
+        await self._saver.finished(task["id"], namespace)
+        await self._ctx.run.call(STEP + step_name(task["name"]), {"task": task["id"]}, _done)
+        if self._takes_messages:
+            self._live += await self._ctx.live_messages()
+            if self._live:
+                control.request_drain("live message")
+
+    async def _after(self, snapshot: StateSnapshot) -> Any:
+        """The next input of a graph that has come to a halt: answers, live messages, or that it is over."""
+        if snapshot.interrupts:
+            return await self._answered(snapshot)
+        if snapshot.tasks:
+            return await self._let_in(snapshot)
+        return {MESSAGES: [self._taken()]} if self._live else _OVER
+
+    async def _answered(self, snapshot: StateSnapshot) -> Command[Any]:
+        resume = {one.id: await answer_of(self._ctx, one, self._answers) for one in snapshot.interrupts}
+        return Command(resume=resume)
+
+    async def _let_in(self, snapshot: StateSnapshot) -> None:
+        """Put live messages into the state between two nodes, where a model may read them and the graph goes
+        the same way as without; else they wait for the next place."""
+        nodes, self._last_nodes = set(self._last_nodes), []
+        if not self._live or not snapshot.next or len(nodes) > 1 or _open_calls(_messages(snapshot)):
+            return
+        live = [*self._live]
+        try:
+            update = {MESSAGES: [self._taken()]}
+            updated = await self._graph.aupdate_state(self._config, update, *nodes)
+        except InvalidUpdateError:
+            self._live = live
+            return
+        if (await self._graph.aget_state(self._config)).next != snapshot.next:
+            await self._saver.forget(updated)
+            self._live = live
+
+    def _taken(self) -> HumanMessage:
+        text, self._live = "\n".join(self._live), []
+        return self._asked(text, self._ctx.run.live)
+
+    @property
+    def _mark(self) -> str:
+        return f"{self._ctx.run_id}-live-"
+
+    @property
+    def _config(self) -> RunnableConfig:
+        ctx = self._ctx
+        own: dict[str, Any] = dict(self._options.config(ctx)) if self._options.config else {}
+        ours = {
+            "user_id": ctx.user.id,
+            "organization": ctx.organization,
+            "conversation_id": ctx.conversation_id,
+        }
+        own["configurable"] = {**ours, **own.get("configurable", {}), "thread_id": self._thread}
+        own["metadata"] = {**own.get("metadata", {}), RUN: ctx.run_id}
+        own["callbacks"] = [*own.get("callbacks", ()), *self._callbacks]
+        return cast(RunnableConfig, own)
+
+
+def takes_messages(graph: Pregel[Any, Any, Any, Any]) -> bool:
+    """Return whether the graph's state has messages."""
+    return MESSAGES in graph.channels
+
+
+def _messages(snapshot: StateSnapshot) -> Sequence[AnyMessage]:
+    values = snapshot.values
+    found = values.get(MESSAGES) if isinstance(values, Mapping) else getattr(values, MESSAGES, None)
+    return found or []
+
+
+def _open_calls(messages: Sequence[AnyMessage]) -> Collection[str]:
+    """The calls of the last turn that have no result."""
+    answered = {one.tool_call_id for one in messages if isinstance(one, ToolMessage)}
+    calls = (call for one in messages if isinstance(one, AIMessage) for call in one.tool_calls)
+    return [str(call["id"]) for call in calls if call["id"] not in answered]
+
+
+def _custom(chunk: Any) -> Any:
+    """An event of what a node has written to the stream: one of ours as it is, a text as a status, all else
+    as a line about the work."""
+    if isinstance(chunk, str):
+        return status(chunk)
+    if isinstance(chunk, dict) and chunk.get("type") in ("status", "thinking", "token"):
+        return chunk
+    return log(to_json(chunk, fallback=str).decode())
+
+
+async def _done() -> str:
+    return "{}"
+
+
+_NEW, _OVER = object(), object()
