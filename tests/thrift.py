@@ -172,7 +172,6 @@ def hold_collector() -> None:
 
 def spare_imports() -> None:
     """Have the garbage collector pass over what is there for good."""
-    gc.collect()
-    gc.freeze()
+    gc.freeze()  # what little of it is garbage, too: to find it would take a second
     gc.set_threshold(20_000, 20, 20)  # an app alone is more than Python's usual 700 objects
     gc.enable()

@@ -1,17 +1,29 @@
-"""CPU and memory of each function's init: from the start of its process until it could take an invocation."""
+"""CPU and memory of each function's init: from the start of its process until it could take an invocation.
 
+`make build && .venv/bin/python -m tests.bench.init` prints a table of the artifacts that would be deployed;
+without a build it measures the sources in this environment, which comes near. The functions take turns, so
+that a busy minute of the machine harms all of them alike, and medians are what counts.
+"""
+
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from local.deploy import Function, deploy
 from local.ministack import MiniStack
 from local.template import read_template
+from tests.runtime.harness import interpreters
 
 ROOT = Path(__file__).parent.parent.parent
-RUNS = 5
+BUILD = ROOT / ".aws-sam/build"
+LAYERS = ("SharedLayer", "RuntimeLayer")
+RUNS = 7
 GOALS = {"ConversationFunction_cpu_ms": "under 450", "ConversationFunction_mb": "under 90"}
 _INIT = """
 import importlib, sys, time
@@ -23,27 +35,86 @@ print(time.process_time() * 1000, int(peak) / 1024, len(sys.modules))
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Artifacts:
+    """What functions are started with. `folders` are where they import from, beside their own code."""
+
+    python: str
+    build: Path | None = None
+    folders: tuple[Path, ...] = ()
+
+    def code(self, name: str, function: Function) -> Path:
+        """The folder of a function's own code."""
+        return self.build / name if self.build else function.source.code
+
+    @property
+    def environment(self) -> dict[str, str]:
+        if not self.build:
+            return {}
+        return {"PYTHONPATH": os.pathsep.join(map(str, self.folders)), "PYTHONNOUSERSITE": "1"}
+
+
 def measure() -> dict[str, float]:
     """Milliseconds of CPU (median), peak memory and imported modules of each function."""
+    figures: dict[str, float] = {}
+    for name, (cpu, memory, modules) in medians().items():
+        figures |= {f"{name}_cpu_ms": cpu, f"{name}_mb": memory, f"{name}_modules": modules}
+    return figures
+
+
+def medians() -> dict[str, list[float]]:
+    """CPU, memory and modules by function."""
     with tempfile.TemporaryDirectory() as folder, MiniStack(log=Path(folder) / "log") as aws:
-        deployment = deploy(read_template(ROOT / "template.yaml"), aws.client_arguments())
+        functions = deploy(read_template(ROOT / "template.yaml"), aws.client_arguments()).functions
         endpoint = {"AWS_ENDPOINT_URL": aws.client_arguments()["endpoint_url"]}
-        found: dict[str, float] = {}
-        for name, function in sorted(deployment.functions.items()):
-            environment = function.environment | endpoint | {"AWS_REGION": "us-east-1"}
-            runs = [_init(function, environment) for _ in range(RUNS)]
-            cpu, memory, modules = (statistics.median(column) for column in zip(*runs, strict=True))
-            found |= {f"{name}_cpu_ms": cpu, f"{name}_mb": memory, f"{name}_modules": modules}
-        return found
+        with artifacts() as used:
+            rounds = [
+                {name: _init(used, name, function, endpoint) for name, function in sorted(functions.items())}
+                for _ in range(RUNS)
+            ]
+    return {
+        name: list(map(statistics.median, zip(*(one[name] for one in rounds), strict=True)))
+        for name in rounds[0]
+    }
 
 
-def _init(function: Function, environment: dict[str, str]) -> list[float]:
+@contextmanager
+def artifacts() -> Iterator[Artifacts]:
+    """The output of `make build`, with what Lambda has beside it; without one, the sources."""
+    python = interpreters().get("3.13")
+    if not python or not all((BUILD / layer).exists() for layer in LAYERS):
+        yield Artifacts(sys.executable)
+        return
+    with tempfile.TemporaryDirectory() as runtime:
+        install = ["pip", "install", "-q", "--python", python, "--target", runtime, "awslambdaric"]
+        subprocess.run([str(ROOT / ".venv/bin/uv"), *install], check=True)
+        layers = (BUILD / layer / "python" for layer in LAYERS)
+        yield Artifacts(python, BUILD, (*layers, Path(runtime)))
+
+
+def _init(used: Artifacts, name: str, function: Function, endpoint: dict[str, str]) -> list[float]:
     """One process with the function's runtime, and credentials that nobody asks for."""
     streamed = function.url is not None and function.url.streamed
     runtime = "streaming_runtime.runtime" if streamed else "awslambdaric.bootstrap"
-    credentials = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench"}
-    command = [sys.executable, "-c", _INIT, str(function.source.code), runtime]
+    credentials = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_REGION": "us-east-1"}
     output = subprocess.run(
-        command, env=environment | credentials, capture_output=True, text=True, check=True
+        [used.python, "-c", _INIT, str(used.code(name, function)), runtime],
+        env=function.environment | endpoint | credentials | used.environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return [float(word) for word in output.stdout.split()]
+
+
+def main() -> None:
+    """Print the table."""
+    with artifacts() as used:
+        print("Of make build's output, by python3.13." if used.build else "Of the sources: make build first.")
+    print(f"{'function':32} {'CPU ms':>7} {'MB':>5} {'modules':>8}")
+    for name, (cpu, memory, modules) in medians().items():
+        print(f"{name:32} {cpu:7.0f} {memory:5.0f} {modules:8.0f}")
+
+
+if __name__ == "__main__":
+    main()

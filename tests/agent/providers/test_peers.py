@@ -3,7 +3,6 @@
 from base64 import b64encode
 from typing import Any
 
-import anthropic
 import boto3
 import openai
 import pytest
@@ -51,6 +50,8 @@ async def test_official_openai_client_agrees(ask: Ask, model_server: ModelServer
 
 
 async def test_official_anthropic_client_agrees(ask: Ask, model_server: ModelServer) -> None:
+    import anthropic  # a second of CPU, which each worker would give to collect this file
+
     model_server.play(Script([ANTHROPIC]), Script([ANTHROPIC]))
     mine = ours(await ask("anthropic:m"))
     client = anthropic.AsyncAnthropic(base_url=model_server.url, api_key="k", max_retries=0)
