@@ -37,7 +37,7 @@ print(time.process_time() * 1000, int(peak) / 1024, len(sys.modules))
 
 @dataclass(frozen=True, slots=True)
 class Artifacts:
-    """The code that functions are started with. `folders` are where they import from, beside their own code."""
+    """The code that functions start with. `folders` are where they import from, beside their own code."""
 
     python: str
     build: Path | None = None

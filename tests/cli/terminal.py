@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -36,7 +37,7 @@ class Terminal:
             stderr=slave,
             env={**os.environ, "TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1", **environ},
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # Ctrl-C is a signal of the terminal
+            preexec_fn=_take_terminal,
         )
         os.close(slave)
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -84,6 +85,13 @@ class Terminal:
             with self._changed:
                 self._written += data.decode(errors="replace")
                 self._changed.notify_all()
+
+
+def _take_terminal() -> None:
+    """Make Ctrl-C a signal of the terminal, which the program gets even where tests run in the background of
+    a shell: there SIGINT is ignored, and children inherit that."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextmanager
