@@ -3,12 +3,13 @@ that die."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 import orjson
 import pytest
 
+from millrace.agent.model import Delta, ModelRequest, Text
 from millrace.agent.tools.function import tool
 from millrace.agent.tools.tool import ToolContext
 from millrace.domain.events import Event
@@ -16,13 +17,14 @@ from millrace.domain.traces import context_of, set_traceparent, span_id
 from millrace.services.runs.run_events import missed_end
 from millrace.settings import Settings
 from millrace.stores.bus import BusEvent, EventBus
+from millrace.stores.runs import stream_of
 from tests.aws import Aws
 from tests.fakes.otlp import Collector, attributes_of, collecting
 from tests.services.asking import ASKING, Till, ask, call, clock, give, go_on, hire, queue, run_of, talk, till
 from tests.services.durable import environment
 from tests.services.mortal import Blow, Killed, Mortal
 from tests.services.scripted import Talk, says
-from tests.services.test_durability import Shop
+from tests.services.test_durability import Shop, Worker
 from tests.services.test_nested_asking import hire_another, refund
 from tests.services.traces.exporting import TIME, Exporting, failed
 
@@ -156,6 +158,65 @@ async def test_run_that_another_process_took_over_is_one_trace_with_each_tool_ca
     tools = Counter(name for name in names.values() if name.startswith("execute_tool"))
     assert tools == {"execute_tool check_stock": 1, "execute_tool pay": 2}
     assert list(names.values()).count("invoke_agent Worker") == 1
+    await asyncio.to_thread(aws.close)
+    await asyncio.to_thread(world.others.aws.close)
+
+
+class CutOff(Worker):
+    """A model whose first answer is cut off: its process dies when something of it is in the log."""
+
+    world: "Interrupted"
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
+        if not self.world.died:
+            yield Text("I begin to ")
+            await self.world.heard()
+            self.world.died = self.world.aws.dead = True
+            raise Killed
+        async for delta in super().stream(request):
+            yield delta
+
+
+class Interrupted(Shop):
+    """A run whose first process dies within its first model call."""
+
+    models = CutOff
+    died = False
+
+    async def heard(self) -> None:
+        """Wait until the log has something of the answer."""
+        slot = self.talk.slot
+        run_id = (await self.others.leases.peek(slot)).run_id or ""
+        for _ in range(6000):
+            log = await self.others.log.read(stream_of(slot.organization, run_id))
+            if any(one.type == "token" for one in log):
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError("nothing was logged")
+
+
+async def test_model_call_that_a_kill_cut_off_has_a_span(
+    environment: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    on_bus: list[Event],
+    aws_environment: Aws,
+    collector: Collector,
+) -> None:
+    aws = Mortal(environment.region, [])
+    world = Interrupted(environment, aws)
+    monkeypatch.setattr(CutOff, "world", world, raising=False)
+    run = await world.play(monkeypatch)
+    assert aws.deaths == 1
+    await export(aws_environment, collector, [*on_bus, missed_end(run)])
+    by_id = {span.span_id: span for span in collector.spans if span.name.startswith("chat")}
+    lost = [one for one in by_id.values() if attributes_of(one).get("error.type") == "process_lost"]
+    assert len(by_id) == 4, "one that was cut off, and three of the other process"
+    [cut_off] = lost
+    assert cut_off.parent_span_id == span_id(run.slot.organization, run.id)
+    assert cut_off.start_time_unix_nano <= cut_off.end_time_unix_nano
+    reported = attributes_of(cut_off)
+    assert reported["gen_ai.usage.output_tokens"] > 0
+    assert reported["millrace.usage.estimated"] is True
     await asyncio.to_thread(aws.close)
     await asyncio.to_thread(world.others.aws.close)
 

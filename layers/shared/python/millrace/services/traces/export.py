@@ -18,7 +18,7 @@ from millrace.domain.events import Event
 from millrace.domain.record import check_event
 from millrace.errors import InvalidRequest, MillraceError
 from millrace.services.traces.endpoints import Endpoint, Endpoints
-from millrace.services.traces.lost import lost_events
+from millrace.services.traces.lost import spans_of_log
 from millrace.services.traces.otlp import encoded, requests
 from millrace.services.traces.sending import SECONDS, Sender, Sent, client
 from millrace.services.traces.spans import Span, span_of
@@ -113,10 +113,10 @@ class TraceExporter:
         span = span_of(event)
         if span is None:
             return []
-        lost = await lost_events(self._stores, event)
+        logged = await spans_of_log(self._stores, event)
         if texts:
             span = await with_texts(self._stores, event, span)
-        return [*filter(None, map(span_of, lost)), span]
+        return [*logged, span]
 
     async def _export(
         self, http: httpx.AsyncClient, endpoint: Endpoint, spans: list[Span], work: Work

@@ -1,15 +1,19 @@
-"""Events that a process that died had not put on the bus yet.
+"""What the end of a run brings of its log: spans of which no event tells, and events that a process that died
+had not put on the bus yet.
 
-The log is written before them, so the end of a run that more than one process worked on brings what the log
-tells of its tool calls and approvals. Their spans have the ids that they had the first time.
+The log is written before the bus hears, so the end of a run that more than one process worked on brings what
+the log tells of its tool calls and approvals. Their spans have the ids that they had the first time.
 """
 
 from millrace.domain.events import Event, LogEntry
+from millrace.domain.flows import AGENT_PREFIX
 from millrace.domain.record import split_id
 from millrace.domain.runs import Run
 from millrace.errors import NotFound
 from millrace.services.runs.run_events import RunEvents
 from millrace.services.runs.run_pump import MOST_PER_EVENT
+from millrace.services.traces.logged import cut_off_calls, step_spans
+from millrace.services.traces.spans import Span, span_of
 from millrace.stores.bus import EventBus
 from millrace.stores.connect import Stores
 from millrace.stores.runs import stream_of
@@ -17,18 +21,27 @@ from millrace.stores.runs import stream_of
 ENDS = frozenset({"run:completed", "run:error"})
 
 
-async def lost_events(stores: Stores, event: Event) -> list[Event]:
-    """The events of a run's log, where an event is its end and its first process may not have told them all.
-    None of a run that is deleted, or whose log is (after 24 hours)."""
+async def spans_of_log(stores: Stores, event: Event) -> list[Span]:
+    """The spans of a run's log, where an event is its end, and it is a flow, or its first process may not
+    have told them all. None of a run that is deleted, or whose log is (after 24 hours)."""
+    if event["type"] not in ENDS:
+        return []
+    is_flow = event["agentId"].startswith(AGENT_PREFIX)
     # Another process numbers its events from where the log was: the first one begins with 1.
-    if event["type"] not in ENDS or split_id(event["id"])[1] < MOST_PER_EVENT:
+    taken_over = split_id(event["id"])[1] >= MOST_PER_EVENT
+    if not (is_flow or taken_over):
         return []
     organization, run_id = event["organization"], event["runId"]
     try:
         run = await stores.runs.get(organization, run_id)
     except NotFound:
         return []
-    return _reported(run, await stores.log.read(stream_of(organization, run_id)), stores.bus)
+    log = await stores.log.read(stream_of(organization, run_id))
+    found = list(step_spans(event, log)) if is_flow else []
+    if taken_over:
+        found += filter(None, map(span_of, _reported(run, log, stores.bus)))
+        found += cut_off_calls(run, event, log)
+    return found
 
 
 def _reported(run: Run, log: list[LogEntry], bus: EventBus) -> list[Event]:

@@ -6,7 +6,7 @@ semantic conventions for generative AI, release 1.41; what these do not name beg
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from millrace.domain.clock import from_iso
@@ -18,6 +18,8 @@ PROVIDERS = {"bedrock": "aws.bedrock"}
 """Providers of ours that the conventions call otherwise."""
 CUT_OFF = "stopped"
 """The `error` of a model call that was cut off, which is nobody's error."""
+UNKNOWN = "millrace.duration_unknown"
+"""The attribute of a span of which nobody knows how long it took."""
 
 Attributes = dict[str, str | int | float | bool | list[str]]
 
@@ -37,6 +39,11 @@ class Span:
     client: bool = False
     error: str = ""
     attributes: Attributes = field(default_factory=dict)
+
+    def since(self, start: int) -> "Span":
+        """The span with its beginning, where its event did not tell how long it took."""
+        known = {name: value for name, value in self.attributes.items() if name != UNKNOWN}
+        return replace(self, start=start, end=max(start, self.end), attributes=known)
 
 
 def span_of(event: Event) -> Span | None:
@@ -64,7 +71,7 @@ def _model_call(event: Event) -> Span:
         attributes["gen_ai.response.finish_reasons"], error = [CUT_OFF], ""
     name = f"chat {model or provider}"
     part = ("model", event["id"])
-    return _made(event, part, name, event["latencyMs"], attributes, error, client=True)
+    return part_span(event, part, name, event["latencyMs"], attributes, error, client=True)
 
 
 def _tool_call(event: Event) -> Span:
@@ -80,7 +87,7 @@ def _tool_call(event: Event) -> Span:
     }
     error = "" if event["ok"] else "tool_error"
     shown = f"{operation} {name}" if name else operation
-    return _made(event, ("call", event["callId"]), shown, event["durationMs"], attributes, error)
+    return part_span(event, ("call", event["callId"]), shown, event["durationMs"], attributes, error)
 
 
 def _approval(event: Event) -> Span:
@@ -93,7 +100,7 @@ def _approval(event: Event) -> Span:
         "millrace.approval.decision": event["decision"],
     }
     name = f"wait_for_approval {event['name']}" if event["name"] else "wait_for_approval"
-    return _made(event, ("approval", event["callId"]), name, waited, attributes)
+    return part_span(event, ("approval", event["callId"]), name, waited, attributes)
 
 
 def _run(event: Event) -> Span:
@@ -129,7 +136,7 @@ def _run(event: Event) -> Span:
     )
 
 
-def _made(
+def part_span(
     event: Event,
     part: tuple[str, str],
     name: str,
@@ -143,7 +150,7 @@ def _made(
     organization, run_id = event["organization"], event["runId"]
     above = ("call", event["parent"]) if event.get("parent") else ()
     end = from_iso(event["time"])
-    unknown = {"millrace.duration_unknown": True} if took is None else {}
+    unknown = {UNKNOWN: True} if took is None else {}
     return Span(
         organization,
         context_of(organization, run_id, event.get("traceparent", "")).trace_id,
