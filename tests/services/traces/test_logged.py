@@ -71,8 +71,8 @@ def test_answer_that_had_ended_was_reported() -> None:
 
 
 def test_answers_of_an_agent_and_its_sub_agent_are_apart() -> None:
-    told = [(2, token("a")), (3, token("b", parent="call-1"))]
-    found = cut_off((1, START), *told, (9, rewind(1)), (10, DONE))
+    heard = [(2, token("a")), (3, token("b", parent="call-1"))]
+    found = cut_off((1, START), *heard, (9, rewind(1)), (10, DONE))
     assert len({span.parent for span in found}) == len({span.id for span in found}) == 2
     assert [span.name for span in found] == ["chat claude", "chat"]
 

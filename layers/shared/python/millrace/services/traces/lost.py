@@ -1,5 +1,5 @@
-"""What the end of a run brings of its log: spans of which no event tells, and events that a process that died
-had not put on the bus yet.
+"""Spans that the end of a run brings of its log: those of which no event tells, and those of events that a
+process that died had not put on the bus yet.
 
 The log is written before the bus hears, so the end of a run that more than one process worked on brings what
 the log tells of its tool calls and approvals. Their spans have the ids that they had the first time.
