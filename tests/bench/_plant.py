@@ -32,6 +32,7 @@ from millrace.stores.secrets import SecretStore
 from tests.bench._metering import Meter, counting
 from tests.fakes.receivers import receiving
 from tests.fakes.sink import sinking
+from tests.invoking import CONTEXT
 
 ROOT = Path(__file__).parent.parent.parent
 QUEUES = ("INGEST_QUEUE_URL", "TIMER_QUEUE_URL", "DELIVERY_QUEUE_URL")
@@ -117,7 +118,7 @@ class Plant:
     def _invoke(self, function: str, event: dict[str, Any]) -> Any:
         with redirect_stdout(io.StringIO()) as said:
             begun = time.process_time()
-            answer = self._handlers[function](event, None)
+            answer = self._handlers[function](event, CONTEXT)
             self.cpu[function] += time.process_time() - begun
         self.meter.logged += len(said.getvalue())
         self.invocations[function] += 1

@@ -12,7 +12,19 @@ from tests.bench._table import table, times
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 OWN = "millrace"
-PARTS = ("starts", "answers", "streams", "growth")
+PARTS = (
+    "starts",
+    "answers",
+    "streams",
+    "stack",
+    "viewers",
+    "resume",
+    "faces",
+    "pipelines",
+    "dollars",
+    "speech",
+    "growth",
+)
 """In the order in which they are measured, and shown. The first three are one table."""
 COLUMNS = {
     "first_token_ms": "first token, ms",

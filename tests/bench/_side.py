@@ -4,7 +4,7 @@ be had."""
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,12 +35,12 @@ def model_server() -> Iterator[str]:
 
 
 @contextmanager
-def peers() -> Iterator[tuple[list[Peer], str, Rows]]:
-    """Ours and all peers that could be installed, the model's URL, and rows that have the reasons of the
-    others."""
+def peers(others: Sequence[Peer] = PEERS) -> Iterator[tuple[list[Peer], str, Rows]]:
+    """Ours and the others that could be installed, the model's URL, and rows that have the reasons of the
+    rest."""
     rows: Rows = {}
     with model_server() as model_url, ours(model_url, MODEL) as own:
-        yield [own, *(peer for peer in _wanted() if _is_installed(peer, rows))], model_url, rows
+        yield [own, *(peer for peer in _wanted(others) if _is_installed(peer, rows))], model_url, rows
 
 
 def failure(error: BaseException) -> dict[str, Any]:
@@ -48,15 +48,15 @@ def failure(error: BaseException) -> dict[str, Any]:
     return {"failed": f"{type(error).__name__}: {error}"[:200]}
 
 
-def _wanted() -> list[Peer]:
+def _wanted(others: Sequence[Peer]) -> list[Peer]:
     names = os.environ.get("BENCH_PEERS", "")
-    return [peer for peer in PEERS if not names or peer.name in names.split(",")]
+    return [peer for peer in others if not names or peer.name in names.split(",")]
 
 
 def _is_installed(peer: Peer, rows: Rows) -> bool:
     try:
         peer.install()
-    except (OSError, subprocess.SubprocessError) as error:
-        rows[peer.name] = {"failed": f"cannot be installed: {error}"[:200]}
+    except OSError as error:
+        rows[peer.name] = {"failed": f"cannot be installed: {error}"[:300]}
         return False
     return True

@@ -16,6 +16,8 @@ SHOWN = (
     "pipeline_events_per_s",
     "pipeline_to_parse_ratio",
     "pipeline_to_bytewax_ratio",
+    "messages_to_parse_ratio",
+    "exact_to_parse_ratio",
 )
 
 

@@ -53,7 +53,7 @@ def measure() -> dict[str, float]:
                 oidc_audience=AUDIENCE,
                 oidc_jwks_url=f"{url}/keys",
             )
-            found = asyncio.run(_measure_app(settings, _Local(aws), issuer))
+            found = asyncio.run(_measure_app(settings, LocalAws(aws), issuer))
         return found | _artifact()
 
 
@@ -65,7 +65,7 @@ def _no_queue_functions(aws: MiniStack) -> None:
         functions.delete_event_source_mapping(UUID=mapping["UUID"])
 
 
-class _Local(Aws):
+class LocalAws(Aws):
     """Clients of the emulator, without touching this process's environment."""
 
     def __init__(self, aws: MiniStack) -> None:

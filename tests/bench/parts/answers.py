@@ -17,10 +17,12 @@ def measure() -> Rows:
     time and are asked in turns, so that a noisy moment hits all of them."""
     with peers() as (all_peers, model_url, rows), ExitStack() as stack:
         running = [stack.enter_context(serving(peer, model_url, MODEL)) for peer in all_peers]
-        return rows | asyncio.run(_measured(running))
+        return rows | asyncio.run(answered_in_turns(running))
 
 
-async def _measured(all_running: list[Running]) -> Rows:
+async def answered_in_turns(all_running: list[Running]) -> Rows:
+    """The figures of servers that run, each of which is asked so many times. One that fails is left out of
+    the rest."""
     rows: Rows = {}
     taken: dict[str, list[tuple[float, float]]] = {}
     for turn in range(rounds(ROUNDS) + 1):

@@ -1,0 +1,70 @@
+"""The protocols that our agents speak beside their own, against the servers that those come from."""
+
+import asyncio
+import uuid
+from contextlib import ExitStack
+from dataclasses import replace
+
+from tests.bench._driving import serving
+from tests.bench._peers import A2A, AI_SDK, CHAT, FACES, Peer
+from tests.bench._side import MODEL, TOKENS, Rows, peers
+from tests.bench._table import number, table, times
+from tests.bench.parts.answers import answered_in_turns
+
+MOST_SECONDS = 110
+PAIRS = {
+    "A2A": ("ours-a2a", "a2a-sdk"),
+    "AI SDK": ("ours-ai-sdk", "ai-sdk"),
+    "OpenAI": ("ours-openai", "litellm"),
+}
+COLUMNS = {"first_token_ms": "first token, ms", "cpu_us_per_token": "CPU per token, us"}
+
+
+def measure() -> Rows:
+    """As `answers`, with each of our faces beside its reference server."""
+    with peers(FACES) as (all_peers, model_url, rows), ExitStack() as stack:
+        own, *others = all_peers
+        versions = {peer.name: {"version": peer.version()} for peer in others}
+        running = [stack.enter_context(serving(peer, model_url, MODEL)) for peer in [*_faces(own), *others]]
+        found = rows | asyncio.run(answered_in_turns(running))
+        return {name: versions.get(name, {}) | row for name, row in found.items()}
+
+
+def _faces(own: Peer) -> list[Peer]:
+    """Our server with the request of each protocol. A2A has a function of its own."""
+    chat = CHAT | {"model": "agent:assistant"}
+    function = own.environment["PYTHONPATH"].replace("conversation", "a2a")
+    return [
+        replace(own, name="ours-ai-sdk", path="/api/chat", body=AI_SDK | {"id": uuid.uuid4().hex}),
+        replace(own, name="ours-openai", path="/v1/chat/completions", body=chat),
+        replace(
+            own,
+            name="ours-a2a",
+            path="/a2a/assistant",
+            body=A2A,
+            headers={**own.headers, "A2A-Version": "1.0"},
+            environment={**own.environment, "PYTHONPATH": function},
+        ),
+    ]
+
+
+def section(rows: Rows) -> list[str]:
+    """A line for each protocol, and one for its reference."""
+    shown = []
+    for protocol, (ours, theirs) in PAIRS.items():
+        own, other = rows.get(ours, {}), rows.get(theirs, {})
+        shown.append([f"{protocol}: millrace", *(number(own.get(one)) for one in COLUMNS)])
+        name = other.get("version", theirs)
+        shown.append([f"{protocol}: {name}", *(times(other.get(one), own.get(one)) for one in COLUMNS)])
+    failed = [f"- {name}: {row['failed']}" for name, row in rows.items() if "failed" in row]
+    return [
+        "## Other protocols, beside the servers that they come from",
+        "",
+        f"Answers of {TOKENS} tokens, as above. A2A beside `a2a-sdk`'s own server, the AI SDK beside "
+        "`streamText` on Node, OpenAI's chat completions beside LiteLLM's proxy. None of the three keeps "
+        "what it has sent: a client that loses its connection loses the answer.",
+        "",
+        *table(["", *COLUMNS.values()], shown),
+        *failed,
+        *([""] if failed else []),
+    ]

@@ -1,0 +1,149 @@
+"""The whole stack on this machine: from an event to a viewer, a process that is killed, a burst."""
+
+import asyncio
+import statistics
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+
+from tests.api.talk import STREAM
+from tests.bench import command_center
+from tests.bench._side import rounds
+from tests.bench._table import number, table
+from tests.sse import Sent, answer, read_events
+from tests.stack import RunningStack
+
+MOST_SECONDS = 200
+KILLS = 3
+BURST = 50
+TOKENS = 200
+CONTENT = f"/echo tokens={TOKENS} delayMs=20 tools=0 think=0\nword"
+AGAIN = 0.2
+FEW = "/echo tokens=3 tools=0 think=0\nword"
+
+
+def measure() -> dict[str, Any]:
+    """Medians, in milliseconds and seconds."""
+    stack = RunningStack()
+    try:
+        stack.wait_until_ready()
+        with httpx.Client(base_url=stack.url, headers=stack.headers("bench"), timeout=90) as client:
+            found: dict[str, Any] = command_center.watched(client)
+            kills = [_killed(stack, client) for _ in range(rounds(KILLS))]
+            found["seconds_to_go_on"] = statistics.median(seconds for seconds, _ in kills)
+            found["tokens_lost"] = max(lost for _, lost in kills)
+            found["cold_burst_s"], found["warm_burst_s"] = _burst(client), _burst(client)
+        return found
+    finally:
+        stack.stop()
+
+
+def _killed(stack: RunningStack, client: httpx.Client) -> tuple[float, int]:
+    """Kill the process in the middle of an answer, and come back with the last id until it ends: the seconds
+    without an event, and how many of the answer's tokens nobody got."""
+    seen: list[tuple[float, Sent]] = []
+    begun = threading.Event()
+    path = f"/api/conversations/{uuid.uuid4().hex}/messages"
+
+    def play() -> None:
+        _listen(client, "POST", path, seen, begun, json={"agentId": "echo", "content": CONTENT})
+        run = seen[0][1].data["runId"]
+        while seen[-1][1].data["type"] not in ("done", "error"):
+            last = {"last-event-id": str(seen[-1][1].id)}
+            _listen(client, "GET", f"/api/runs/{run}/stream", seen, begun, headers=last)
+
+    with ThreadPoolExecutor(1) as pool:
+        playing = pool.submit(play)
+        if not begun.wait(60):
+            raise RuntimeError("no token came")
+        stack.kill("ConversationFunction")
+        playing.result(120)
+    after = next(
+        moment for moment, event in seen if moment > stack.killed_at and event.data["type"] == "token"
+    )
+    said = [event for _, event in seen]
+    kinds = [event.data["type"] for event in said]
+    # What came before a `rewind` and after its point is said again; the view of the client has it once.
+    whole = answer(said[kinds.index("rewind") :] if "rewind" in kinds else said)
+    return after - stack.killed_at, TOKENS - len(whole.split()) if "rewind" not in kinds else 0
+
+
+def _listen(
+    client: httpx.Client,
+    method: str,
+    path: str,
+    seen: list[tuple[float, Sent]],
+    begun: threading.Event,
+    **request: Any,
+) -> None:
+    headers = STREAM | request.pop("headers", {})
+    try:
+        with client.stream(method, path, headers=headers, **request) as response:
+            for event in read_events(response.iter_lines()):
+                if event.id is not None:
+                    seen.append((time.monotonic(), event))
+                if len(seen) > TOKENS // 4:
+                    begun.set()
+    except httpx.TransportError:
+        pass  # its process is gone
+
+
+def _burst(client: httpx.Client) -> float:
+    """Seconds until the last of so many requests that come at once has its first token."""
+    return asyncio.run(_asked_at_once(str(client.base_url), dict(client.headers)))
+
+
+async def _asked_at_once(url: str, headers: dict[str, str]) -> float:
+    limits = httpx.Limits(max_connections=BURST)
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=90, limits=limits) as client:
+
+        async def first() -> float:
+            path = f"/api/conversations/{uuid.uuid4().hex}/messages"
+            body = {"agentId": "echo", "content": FEW}
+            while True:
+                async with client.stream("POST", path, headers=STREAM, json=body) as response:
+                    async for line in response.aiter_lines():
+                        if '"token"' in line:
+                            return time.monotonic()
+                if response.status_code != 429:
+                    raise RuntimeError(f"no token came: {response.status_code}")
+                # Throttled, as by Lambda: the stack has 40 environments of a function.
+                await asyncio.sleep(AGAIN)
+
+        began = time.monotonic()
+        return max(await asyncio.gather(*(first() for _ in range(BURST)))) - began
+
+
+def section(found: dict[str, Any]) -> list[str]:
+    """Viewers, kills, bursts."""
+    rows = [
+        ["event to viewer, median, ms", number(found["event_to_viewer_median_ms"])],
+        ["event to viewer, 95th percentile, ms", number(found["event_to_viewer_p95_ms"])],
+        ["a process is killed: until the next token, s", number(found["seconds_to_go_on"])],
+        ["a process is killed: tokens lost", f"{found['tokens_lost']}"],
+        [f"burst of {BURST}: until the last has its first token, s", number(found["cold_burst_s"])],
+        ["the same burst again, environments warm, s", number(found["warm_burst_s"])],
+    ]
+    return [
+        "## The whole stack",
+        "",
+        "`make run` on this machine: every function in a process of its own, behind function URLs, a bus and "
+        "queues that the emulator polls.",
+        "",
+        *table(["", ""], rows),
+        "- **Event to viewer**: from the moment that a run tells of something to the moment that a viewer of "
+        "the command center has it, through the bus, a queue, the record function and the log. Up to 250 ms "
+        "of it is the run's own: it puts what has happened on the bus four times a second at most, since "
+        "each call is billed.",
+        "- **Killed**: the client comes back with the id of the last event that it has, and goes on from the "
+        "first one that it has missed. Another process notices by the lease, which lasts seconds while "
+        "somebody watches, and goes on from the last stored step. Of the servers above none goes on: an "
+        "answer whose process dies is lost with all of its tokens.",
+        f"- **Burst**: {BURST} environments start at the same time on the cores of one machine. On Lambda "
+        "each has cores of its own, so each waits for one start.",
+        "",
+    ]
