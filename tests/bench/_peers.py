@@ -143,7 +143,7 @@ class Peer:
 
 
 def _run(command: list[str]) -> str:
-    """Return what the command says. Raises `OSError` with the end of its complaint, and when it takes too long."""
+    """Return what the command says. Raises `OSError` when it fails, or takes too long."""
     try:
         said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=INSTALLED_WITHIN)
     except subprocess.CalledProcessError as error:

@@ -64,14 +64,17 @@ async def record(recorder: Recorder, organization: str, events: list[Event]) -> 
 async def _record_once(recorder: Recorder, organization: str, events: list[Event]) -> list[Event]:
     # Before all other reads: what they show is as of this number, or the commit is refused.
     seq = await recorder.records.head(organization)
-    subjects = await _subjects(recorder, organization, events)
+    now = recorder.clock()
+    subjects, buckets = await asyncio.gather(
+        _subjects(recorder, organization, events), _buckets(recorder, organization, events, now)
+    )
     fresh = [event for event in sorted(events, key=_sort_key) if apply(subjects[_subject(event)], event)]
     if not fresh:
         return []
-    buckets = await _counted(recorder, organization, fresh)
+    counted = _counted(buckets, fresh, now)
     changed = [subjects[name] for name in {_subject(event) for event in fresh}]
     recorded = await _without_deleted(recorder, organization, seq, fresh, subjects)
-    await recorder.records.commit(organization, seq, recorded, changed, buckets)
+    await recorder.records.commit(organization, seq, recorded, changed, counted)
     return recorded
 
 
@@ -98,16 +101,21 @@ async def _subjects(recorder: Recorder, organization: str, events: list[Event]) 
     return dict(zip(names, found, strict=True))
 
 
-async def _counted(recorder: Recorder, organization: str, events: list[Event]) -> dict[int, Bucket]:
-    """The buckets that these events belong to, with them added."""
-    now = recorder.clock()
-    counted = [(start, event) for event in events if (start := bucket_of(event, now)) is not None]
-    starts = sorted({start for start, _ in counted})
+async def _buckets(recorder: Recorder, organization: str, events: list[Event], now: int) -> dict[int, Bucket]:
+    """The buckets that these events may belong to."""
+    starts = sorted({start for event in events if (start := bucket_of(event, now)) is not None})
     known = await asyncio.gather(*(recorder.records.bucket(organization, start) for start in starts))
-    buckets = dict(zip(starts, known, strict=True))
-    for start, event in counted:
-        count(buckets[start], event)
-    return buckets
+    return dict(zip(starts, known, strict=True))
+
+
+def _counted(buckets: dict[int, Bucket], events: list[Event], now: int) -> dict[int, Bucket]:
+    """The buckets that these events belong to, with them added."""
+    changed: dict[int, Bucket] = {}
+    for event in events:
+        if (start := bucket_of(event, now)) is not None:
+            changed[start] = buckets[start]
+            count(changed[start], event)
+    return changed
 
 
 def _subject(event: Event) -> str:

@@ -14,7 +14,9 @@ from millrace.services.command_center.record import Recorder
 
 PAGE = 50
 FAST_POLL, SLOW_POLL = 0.1, 3.3
-"""Seconds between two looks: often while something happens, then less and less, since each look is billed."""
+FAST_SECONDS = 1.0
+"""Seconds between two looks: often while something happens, and as long after the last event; then less and
+less, since each look is billed."""
 # The stream ends before the function is cut off, so that the viewer comes back with the last id it has seen.
 DEADLINE_MARGIN = 3.0
 HEARTBEAT_SECONDS = 5.0
@@ -79,12 +81,13 @@ async def watch(
     # A number above the head is made up, or the stream has begun again: the viewer would see nothing.
     at = head if after is None else min(after, head)
     yield [_heartbeat(at)]
-    sent, wait = time.monotonic(), FAST_POLL
+    sent = seen = time.monotonic()
+    wait = FAST_POLL
     while await viewer.stays():
         events = await recorder.records.log.read(stream, at, limit=PAGE)
         if events:
             shown = _admitted(viewer.filters, at, events)
-            at, wait = events[-1].seq, FAST_POLL
+            at, wait, seen = events[-1].seq, FAST_POLL, time.monotonic()
             if not shown and time.monotonic() - sent > HEARTBEAT_SECONDS:
                 shown = [_heartbeat(at)]
             if shown:
@@ -92,7 +95,8 @@ async def watch(
                 sent = time.monotonic()
         if len(events) < PAGE:
             await asyncio.sleep(wait)
-            wait = min(wait * 1.5, SLOW_POLL)
+            if time.monotonic() - seen > FAST_SECONDS:
+                wait = min(wait * 1.5, SLOW_POLL)
 
 
 def _admitted(filters: Filters, after: int, events: list[LogEntry]) -> list[LogEntry]:

@@ -6,6 +6,7 @@ when an entry is put twice.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from dataclasses import replace
@@ -26,6 +27,8 @@ APPROVALS = "millrace.approval"
 """The source of events about calls that wait for a person, so that pipelines can choose them."""
 PROGRESS_SECONDS = 1.0
 FLUSH_SECONDS = 0.25
+GATHER_SECONDS = 0.05
+"""After an urgent event, for its neighbors to go on the bus with it."""
 # EventBridge takes 256 KB in one call, and a character may need six bytes in JSON.
 RESULT_CHARACTERS = 16_000
 QUERY_CHARACTERS = 200
@@ -114,7 +117,7 @@ class RunEvents:
         self._clock = clock
         self._count = count
         self._waiting: list[BusEvent] = []
-        self._urgent = False
+        self._urgent = asyncio.Event()
         self.tokens = 0
         self._shown_tokens = 0
         self._last_flush = 0.0
@@ -139,7 +142,8 @@ class RunEvents:
             **origin_of(run),
         } | data
         self._waiting.append(to_bus(detail))
-        self._urgent = self._urgent or urgent
+        if urgent:
+            self._urgent.set()
 
     def resumed(self, state: str) -> None:
         """The run goes on after it has waited or was queued."""
@@ -210,13 +214,21 @@ class RunEvents:
         else:
             self.add("run:completed", ended_facts(run) | {"result": answer[:RESULT_CHARACTERS]})
 
+    async def wait(self, seconds: float) -> None:
+        """Wait so long; or until an urgent event may go on the bus, which viewers wait for."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._urgent.wait()
+                rest = self._last_flush + FLUSH_SECONDS - time.monotonic()
+                await asyncio.sleep(max(GATHER_SECONDS, rest))
+
     def beat(self, cost: float | None) -> bool:
         """Add progress when it is due; say whether there is something to put now."""
         now = time.monotonic()
         if self.tokens > self._shown_tokens and now - self._last_progress >= PROGRESS_SECONDS:
             self.add("run:progress", {"tokens": self.tokens, "cost": cost}, urgent=True)
             self._shown_tokens, self._last_progress = self.tokens, time.monotonic()
-        due = self._urgent and now - self._last_flush >= FLUSH_SECONDS
+        due = self._urgent.is_set() and now - self._last_flush >= FLUSH_SECONDS
         # PutEvents takes ten entries in one call; waiting for more would save nothing.
         return due or len(self._waiting) >= 10
 
@@ -227,7 +239,8 @@ class RunEvents:
     async def flush(self) -> None:
         """Put the collected events on the bus."""
         async with self._lock:
-            events, self._waiting, self._urgent = self._waiting, [], False
+            events, self._waiting = self._waiting, []
+            self._urgent.clear()
             self._last_flush = time.monotonic()
             if not events:
                 return

@@ -127,7 +127,7 @@ class RunPump:
         when its agent, or the organization, is stopped."""
         looked = float("-inf")
         while True:
-            await asyncio.sleep(PUBLISH_EVERY)
+            await self.bus.wait(PUBLISH_EVERY)
             if time.monotonic() - looked > STOPS_EVERY:
                 looked = time.monotonic()
                 await self._look_for_stops()
