@@ -18,7 +18,7 @@ export SAM_CLI_TELEMETRY := 0
 # Containers often set it. Each of the processes that a stack or a test starts would compile all of its code.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install wheel run test test-python test-browser test-javascript test-fast soak chaos check bench build deploy first-user page environment destroy reattach token lock format lint types imports licences sam-lint openapi clean
+.PHONY: help install wheel run test test-python test-browser test-javascript test-fast soak chaos check bench build deploy first-user page environment destroy reattach token lock format lint types imports licences audit sam-lint openapi clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -132,7 +132,7 @@ bench: $(VENV)/.dev .venv-sam/.done ## measure speed: ratios against a baseline 
 
 # --- quality -----------------------------------------------------------------------------------
 
-check: lint types imports sam-lint licences test ## what CI runs
+check: lint types imports sam-lint licences audit test ## what CI runs
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -149,6 +149,9 @@ imports: $(VENV)/.dev
 licences: $(VENV)/.dev ## every shipped package with its licence; sbom.json (CycloneDX)
 	$(BIN)/python -m local.bill_of_materials
 	$(BIN)/python -m local.bill_of_materials sbom.json
+
+audit: $(VENV)/.dev web/node_modules/.done ## withdrawn, deprecated and vulnerable packages, as far as the registries tell
+	$(BIN)/python -m local.audit
 
 sam-lint: .venv-sam/.done
 	.venv-sam/bin/sam validate --lint --region us-east-1
