@@ -83,7 +83,6 @@ ALLOWED_PROSE = {
     "letters, digits": "of an alphabet",
     "begins with a letter": "of an alphabet",
     "Small letters": "of an alphabet",
-    "Capital letters": "of an alphabet",
     "letter by letter": "of an alphabet",
     "letters and digits": "of an alphabet",
     "letter-spacing": "CSS",

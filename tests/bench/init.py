@@ -1,8 +1,8 @@
 """CPU and memory of each function's init: from the start of its process until it could take an invocation.
 
-`make build && .venv/bin/python -m tests.bench.init` prints a table of the artifacts that would be deployed;
-without a build it measures the sources in this environment, which comes near. The functions take turns, so
-that a busy minute of the machine harms all of them alike, and medians are what counts.
+`.venv/bin/python -m tests.bench.init built` builds all layers and functions for this machine, which takes
+minutes, and prints a table; without `built` it measures the sources in this environment. The functions take
+turns, so that a busy minute of the machine harms all of them alike, and medians are what counts.
 """
 
 import os
@@ -11,18 +11,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from local.deploy import Function, deploy
 from local.ministack import MiniStack
 from local.template import read_template
-from tests.runtime.harness import interpreters
+from tests.runtime.built import build
 
 ROOT = Path(__file__).parent.parent.parent
-BUILD = ROOT / ".aws-sam/build"
-LAYERS = ("SharedLayer", "RuntimeLayer")
 RUNS = 7
 GOALS = {"ConversationFunction_cpu_ms": "under 450", "ConversationFunction_mb": "under 90"}
 _INIT = """
@@ -57,21 +55,20 @@ class Artifacts:
 def measure() -> dict[str, float]:
     """Milliseconds of CPU (median), peak memory and imported modules of each function."""
     figures: dict[str, float] = {}
-    for name, (cpu, memory, modules) in medians().items():
+    for name, (cpu, memory, modules) in medians(Artifacts(sys.executable)).items():
         figures |= {f"{name}_cpu_ms": cpu, f"{name}_mb": memory, f"{name}_modules": modules}
     return figures
 
 
-def medians() -> dict[str, list[float]]:
+def medians(used: Artifacts) -> dict[str, list[float]]:
     """CPU, memory and modules by function."""
     with tempfile.TemporaryDirectory() as folder, MiniStack(log=Path(folder) / "log") as aws:
         functions = deploy(read_template(ROOT / "template.yaml"), aws.client_arguments()).functions
         endpoint = {"AWS_ENDPOINT_URL": aws.client_arguments()["endpoint_url"]}
-        with artifacts() as used:
-            rounds = [
-                {name: _init(used, name, function, endpoint) for name, function in sorted(functions.items())}
-                for _ in range(RUNS)
-            ]
+        rounds = [
+            {name: _init(used, name, function, endpoint) for name, function in sorted(functions.items())}
+            for _ in range(RUNS)
+        ]
     return {
         name: list(map(statistics.median, zip(*(one[name] for one in rounds), strict=True)))
         for name in rounds[0]
@@ -79,17 +76,11 @@ def medians() -> dict[str, list[float]]:
 
 
 @contextmanager
-def artifacts() -> Iterator[Artifacts]:
-    """The output of `make build`, with what Lambda has beside it; without one, the sources."""
-    python = interpreters().get("3.13")
-    if not python or not all((BUILD / layer).exists() for layer in LAYERS):
-        yield Artifacts(sys.executable)
-        return
-    with tempfile.TemporaryDirectory() as runtime:
-        install = ["pip", "install", "-q", "--python", python, "--target", runtime, "awslambdaric"]
-        subprocess.run([str(ROOT / ".venv/bin/uv"), *install], check=True)
-        layers = (BUILD / layer / "python" for layer in LAYERS)
-        yield Artifacts(python, BUILD, (*layers, Path(runtime)))
+def made() -> Iterator[Artifacts]:
+    """The artifacts that would be deployed, but for this machine."""
+    with tempfile.TemporaryDirectory() as folder:
+        built, python = build(Path(folder))
+        yield Artifacts(python, built, (built / "opt/python", built / "runtime"))
 
 
 def _init(used: Artifacts, name: str, function: Function, endpoint: dict[str, str]) -> list[float]:
@@ -107,14 +98,14 @@ def _init(used: Artifacts, name: str, function: Function, endpoint: dict[str, st
     return [float(word) for word in output.stdout.split()]
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     """Print the table."""
-    with artifacts() as used:
-        print("Of make build's output, by python3.13." if used.build else "Of the sources: make build first.")
+    with made() if "built" in arguments else nullcontext(Artifacts(sys.executable)) as used:
+        found = medians(used)
     print(f"{'function':32} {'CPU ms':>7} {'MB':>5} {'modules':>8}")
-    for name, (cpu, memory, modules) in medians().items():
+    for name, (cpu, memory, modules) in found.items():
         print(f"{name:32} {cpu:7.0f} {memory:5.0f} {modules:8.0f}")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

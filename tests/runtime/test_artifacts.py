@@ -5,31 +5,24 @@ The long form (`make soak`) runs `sam build` itself, which installs the locked p
 
 import json
 import os
-import platform
-import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
 
 from local import artifact
-from tests.aws import TEMPLATE, Aws
+from tests.aws import Aws
 from tests.effort import SOAKING
+from tests.runtime.built import FUNCTIONS, LAYERS, RESOURCES, build, reduced
 from tests.runtime.emulator import emulator_of
-from tests.runtime.harness import APPS, ROOT, interpreters
+from tests.runtime.harness import APPS
 from tests.runtime.host import NULS, url_event
 
 pytestmark = pytest.mark.sam
 LIMIT = 250e6
 """Bytes of a function with its layers, unpacked."""
-RESOURCES: dict[str, Any] = yaml_parse(TEMPLATE.read_text())["Resources"]
-LAYERS = ("RuntimeLayer", "SharedLayer")
-FUNCTIONS = tuple(name for name, one in RESOURCES.items() if one["Type"] == "AWS::Serverless::Function")
-MACHINE = "arm64" if platform.machine() == "aarch64" else "x86_64"
 
 
 def compiled(folder: Path) -> tuple[set[str], set[str]]:
@@ -40,31 +33,6 @@ def compiled(folder: Path) -> tuple[set[str], set[str]]:
         for path in folder.rglob("__pycache__/*.pyc")
     }
     return sources, made
-
-
-def reduced(keep: tuple[str, ...]) -> dict[str, Any]:
-    """The template with these layers and functions only, for this machine."""
-    resources = {}
-    for name in keep:
-        one = RESOURCES[name]
-        given = one["Properties"]
-        kept = {key: given[key] for key in ("Handler",) if key in given}
-        for key in ("CodeUri", "ContentUri"):
-            if key in given:
-                kept[key] = str(ROOT / given[key])
-        if "Handler" in kept:
-            kept |= {"Runtime": "python3.13", "Architectures": [MACHINE]}
-        else:
-            kept |= {"CompatibleRuntimes": ["python3.13"], "CompatibleArchitectures": [MACHINE]}
-        metadata = one.get("Metadata", {})
-        if "BuildMethod" in metadata:
-            metadata = {"BuildMethod": "python3.13", "BuildArchitecture": MACHINE}
-        resources[name] = {"Type": one["Type"], "Properties": kept, "Metadata": metadata}
-    return {
-        "AWSTemplateFormatVersion": "2010-09-09",
-        "Transform": "AWS::Serverless-2016-10-31",
-        "Resources": resources,
-    }
 
 
 async def test_layer_that_sam_does_not_build_is_compiled_and_starts_alone(rie: Path, tmp_path: Path) -> None:
@@ -88,18 +56,7 @@ async def test_layer_that_sam_does_not_build_is_compiled_and_starts_alone(rie: P
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """All layers and functions as `make build` makes them, and the Python of Lambda's."""
-    python = interpreters()["3.13"]
-    folder = tmp_path_factory.mktemp("built")
-    build, template = folder / "build", folder / "template.json"
-    template.write_text(json.dumps(reduced((*LAYERS, *FUNCTIONS))))
-    sam = [str(ROOT / ".venv-sam/bin/sam"), "build", "-t", str(template), "-b", str(build)]
-    run_quietly(sam, folder, PATH=f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}")
-    assert artifact.main([str(build), python]) == 0
-    ric = ["pip", "install", "-q", "--python", python, "--target", str(build / "runtime"), "awslambdaric"]
-    run_quietly([str(ROOT / ".venv/bin/uv"), *ric], folder)  # which Lambda has beside Python
-    for layer in LAYERS:  # where Lambda puts the layers together
-        shutil.copytree(build / layer, build / "opt", dirs_exist_ok=True)
-    return build, python
+    return build(tmp_path_factory.mktemp("built"))
 
 
 @pytest.mark.soak
@@ -128,11 +85,6 @@ async def test_built_function_starts_with_the_built_layers_only(
         assert head["statusCode"] in (200, 401, 404), answer
     else:
         assert "errorType" not in json.loads(answer), answer
-
-
-def run_quietly(command: list[str], folder: Path, **variables: str) -> None:
-    environment = {**os.environ, "SAM_CLI_TELEMETRY": "0", **variables}
-    subprocess.run(command, env=environment, check=True, cwd=folder, capture_output=True)
 
 
 async def first_answer(

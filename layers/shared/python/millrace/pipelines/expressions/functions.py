@@ -40,15 +40,17 @@ def _special(*_: Value) -> Value:
 
 _OWN: dict[str, Function] = {
     "upper": Function(
-        builtin.upper, 1, 1, "Capital letters.", (('upper("ab")', "AB"), ("upper(null)", None))
+        builtin.upper, 1, 1, "The text in uppercase.", (('upper("ab")', "AB"), ("upper(null)", None))
     ),
-    "lower": Function(builtin.lower, 1, 1, "Small letters.", (('lower("AB")', "ab"),)),
-    "trim": Function(builtin.trim, 1, 1, "Without white space at both ends.", (('trim("  a b ")', "a b"),)),
+    "lower": Function(builtin.lower, 1, 1, "The text in lowercase.", (('lower("AB")', "ab"),)),
+    "trim": Function(
+        builtin.trim, 1, 1, "The text without white space at its start and end.", (('trim("  a b ")', "a b"),)
+    ),
     "length": Function(
         builtin.length,
         1,
         1,
-        "Characters of a string, items of a list, fields of an object.",
+        "The number of characters of a string, items of a list, or fields of an object.",
         (('length("héllo")', 5), ("length([1, 2])", 2)),
     ),
     "concat": Function(
@@ -62,7 +64,7 @@ _OWN: dict[str, Function] = {
         _special,
         1,
         NODES,
-        "The first argument that is not null; later ones are not evaluated.",
+        "The first argument that is not null. The arguments after it are not evaluated.",
         (("coalesce(null, 0, 1)", 0),),
         "coalesce",
     ),
@@ -70,18 +72,22 @@ _OWN: dict[str, Function] = {
         builtin.substring,
         2,
         3,
-        "From a position (the first is 0), all or so many characters.",
+        "The characters from a position on (the first is 0): all of them, or a number of them.",
         (('substring("stream", 2)', "ream"), ('substring("stream", 0, 3)', "str")),
     ),
     "replace": Function(
         builtin.replace,
         3,
         3,
-        "Every occurrence replaced; no patterns.",
+        "The text with every occurrence replaced. Patterns are not supported.",
         (('replace("a-b-c", "-", "+")', "a+b+c"),),
     ),
     "split": Function(
-        builtin.split, 2, 2, "The pieces between a separator.", (('split("a,b", ",")', ["a", "b"]),)
+        builtin.split,
+        2,
+        2,
+        "A list of the pieces between the separators.",
+        (('split("a,b", ",")', ["a", "b"]),),
     ),
     "join": Function(
         builtin.join,
@@ -91,23 +97,31 @@ _OWN: dict[str, Function] = {
         (('join(["a", "b"], ", ")', "a, b"), ("join([1, 2])", "12")),
     ),
     "startsWith": Function(
-        builtin.starts_with, 2, 2, "Whether a string begins so.", (('startsWith("stream", "st")', True),)
+        builtin.starts_with,
+        2,
+        2,
+        "True if a string begins with another one.",
+        (('startsWith("stream", "st")', True),),
     ),
     "endsWith": Function(
-        builtin.ends_with, 2, 2, "Whether a string ends so.", (('endsWith("stream", "am")', True),)
+        builtin.ends_with,
+        2,
+        2,
+        "True if a string ends with another one.",
+        (('endsWith("stream", "am")', True),),
     ),
     "contains": Function(
         contains,
         2,
         2,
-        "Whether a string holds a substring, a list an item, an object a field.",
+        "True if a string contains a substring, a list an item, or an object a field.",
         (('contains("stream", "tre")', True), ("contains([1, 2], 2)", True), ('contains([1], "1")', False)),
     ),
     "matches": Function(
         builtin.matches,
         2,
         2,
-        "Whether a regular expression (RE2) is found anywhere in a string.",
+        "True if a regular expression (RE2) matches anywhere in a string.",
         (('matches("order-42", "[0-9]+$")', True), ('matches(null, "a")', False)),
         "matches",
     ),
@@ -115,14 +129,14 @@ _OWN: dict[str, Function] = {
         builtin.to_string,
         1,
         1,
-        "The value as text; lists and objects as JSON.",
+        "The value as text. Lists and objects become JSON.",
         (("toString(1.5)", "1.5"), ("toString([1])", "[1]")),
     ),
     "toNumber": Function(
         builtin.to_number,
         1,
         1,
-        "The number that a text or boolean stands for; null where there is none.",
+        "The number that a text or a boolean stands for, or null if it stands for none.",
         (('toNumber(" 42 ")', 42), ('toNumber("4x")', None), ("toNumber(true)", 1)),
     ),
     "toBool": Function(
@@ -136,31 +150,33 @@ _OWN: dict[str, Function] = {
         builtin.rounded,
         1,
         2,
-        "The nearest number with so many digits (0) after the point; halves away from zero.",
+        "The number rounded to a number of decimal places (0 by default), halves away from zero.",
         (("round(2.5)", 3), ("round(-2.5)", -3), ("round(3.14159, 2)", 3.14)),
     ),
-    "floor": Function(builtin.floor, 1, 1, "The next whole number down.", (("floor(-1.5)", -2),)),
-    "ceil": Function(builtin.ceil, 1, 1, "The next whole number up.", (("ceil(1.2)", 2),)),
-    "abs": Function(builtin.absolute, 1, 1, "Without its sign.", (("abs(-3)", 3),)),
+    "floor": Function(
+        builtin.floor, 1, 1, "The number rounded down to a whole number.", (("floor(-1.5)", -2),)
+    ),
+    "ceil": Function(builtin.ceil, 1, 1, "The number rounded up to a whole number.", (("ceil(1.2)", 2),)),
+    "abs": Function(builtin.absolute, 1, 1, "The number without its sign.", (("abs(-3)", 3),)),
     "min": Function(
         builtin.minimum,
         1,
         NODES,
-        "The smallest of its arguments or of one list; nulls are left out.",
+        "The smallest of the arguments, or of one list. Nulls are ignored.",
         (("min(3, 1, 2)", 1), ("min([4, null])", 4)),
     ),
     "max": Function(
         builtin.maximum,
         1,
         NODES,
-        "The largest of its arguments or of one list; nulls are left out.",
+        "The largest of the arguments, or of one list. Nulls are ignored.",
         (("max(3, 1, 2)", 3), ("max([])", None)),
     ),
     "has": Function(
         _special,
         1,
         1,
-        "Whether a field is there, even if it is null.",
+        "True if a field exists, even if it is null.",
         (("has($meta.id)", True), ("has(missing.field)", False)),
         "has",
     ),
@@ -168,7 +184,7 @@ _OWN: dict[str, Function] = {
         _special,
         0,
         0,
-        "When the event was accepted, in epoch milliseconds; the same on redelivery.",
+        "The time when the event was accepted, in epoch milliseconds. It stays the same on redelivery.",
         (("now()", 0),),
         "now",
     ),
@@ -176,7 +192,7 @@ _OWN: dict[str, Function] = {
         builtin.parse_time,
         1,
         1,
-        "Epoch milliseconds of an ISO 8601 text (UTC unless it says otherwise).",
+        "An ISO 8601 text as epoch milliseconds (UTC unless the text says otherwise).",
         (('parseTime("1970-01-01T00:00:01Z")', 1000), ('parseTime("1970-01-01T01:00:00+01:00")', 0)),
     ),
     "formatTime": Function(
@@ -197,7 +213,7 @@ _OWN: dict[str, Function] = {
         builtin.sha256,
         1,
         1,
-        "The SHA-256 of a text's UTF-8, in hexadecimal.",
+        "The SHA-256 of a text in UTF-8, in hexadecimal.",
         (('substring(sha256("a"), 0, 8)', "ca978112"),),
     ),
 }

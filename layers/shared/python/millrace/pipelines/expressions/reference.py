@@ -9,38 +9,40 @@ _HEAD = """\
 <!-- Made by `python -m millrace.pipelines functions > docs/pipelines/expressions.md`; do not edit. -->
 # Expressions
 
-A small language for values in `map`, `when` guards and `{{templates}}`. It has no loops and cannot change
-anything; an expression always ends, and gives the same for the same event.
+Expressions compute values in `map`, in `when` guards and in `{{templates}}`. The language has no loops and
+cannot change anything. An expression always ends, and always gives the same result for the same event.
 
-In a `map` a text is always an expression, so a literal text has quotes of its own: `'"agent_completion"'`.
-Numbers, booleans and null stand for themselves; objects and lists nest.
+In a `map`, a text is always an expression, so a literal text needs its own quotes: `'"agent_completion"'`.
+Numbers, booleans and null stand for themselves, and objects and lists can be nested.
 
 | Written | Means |
 |---|---|
-| `user.name`, `items[0].price` | a field of the event; a missing one is null |
-| `$event["first-name"]` | a field whose name is no word; `$event` is the whole event |
-| `$meta.id` | id, type, source, time (epoch ms), sequence (of a row's changes), pipelineId, window |
-| `"text"` or `'text'`, `1.5`, `true`, `null`, `[1, 2]` | literals; `\\n \\t \\" \\\\ \\uXXXX` in texts |
+| `user.name`, `items[0].price` | a field of the event; null if it does not exist |
+| `$event["first-name"]` | a field whose name is not a word; `$event` is the whole event |
+| `$meta.id` | also type, source, time (epoch ms), sequence (of a row's changes), pipelineId, window |
+| `"text"` or `'text'`, `1.5`, `true`, `null`, `[1, 2]` | literals; in texts also `\\n \\t \\" \\\\ \\uXXXX` |
 
-Operators, those that bind least first:
+The operators, from the one that binds least to the one that binds most:
 
 | Operator | Means |
 |---|---|
 | `a ? b : c` | b if a is true, else c |
-| `a ?? b` | a, or b where a is null |
-| `a \\|\\| b`, then `a && b` | only true is true; gives true or false |
-| `== !=` | strict: `true != 1`, `"1" != 1`; lists and objects by their contents |
-| `< <= > >=`, `in` | numbers with numbers, texts with texts, else false; member, field or substring |
-| `+ -` | `+` joins if either side is a text |
-| `* / %` | `6 / 3` is 2, `7 / 2` is 3.5; dividing by zero is null |
+| `a ?? b` | a, or b if a is null |
+| `a \\|\\| b`, then `a && b` | true or false; only true counts as true |
+| `== !=` | strict: `true != 1`, `"1" != 1`; lists and objects are compared by their contents |
+| `< <= > >=`, `in` | numbers with numbers, texts with texts, else false; `in`: member, field or substring |
+| `+ -` | `+` joins texts if either side is a text |
+| `* / %` | `6 / 3` is 2 and `7 / 2` is 3.5; division by zero gives null |
 | `-a`, `!a` | `!a` is true unless a is true |
 | `a.b`, `a[b]`, `f(a)` | a field, an item, a function |
 
-Null goes through `.`, `[]`, arithmetic and one-argument functions. What has no meaning, such as `true + 1` or
-`upper(5)`, fails; the step's `onError` says what becomes of the event: `dlq` (the default), `drop` or `null`.
+Null passes through `.`, `[]`, arithmetic and functions with one argument. An expression that has no meaning,
+such as `true + 1` or `upper(5)`, fails. The step's `onError` decides what happens to the event: `dlq` (the
+default), `drop` or `null`.
 
-Limits: {characters:,} characters, {nodes} parts, {depth} levels, results of {text:,} characters and
-{items:,} items, patterns of {pattern:,} characters (RE2: no look-around, no back references).
+An expression has at most {characters:,} characters, {nodes} parts and {depth} levels. Its result has at most
+{text:,} characters and {items:,} items, and a pattern has at most {pattern:,} characters (RE2: no
+look-around, no backreferences).
 
 ## Functions
 """
