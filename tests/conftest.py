@@ -40,7 +40,7 @@ SLOW_FIXTURES = {"aws", "browser", "mariadb_url", "ministack", "postgres_url", "
 SLOW_MARKS = {"browser", "mariadb", "postgres", "sam", "stack"}
 SLOW_FOLDERS = {"bench", "e2e", "local", "runtime"}
 """Everything else is marked `fast`, for `make test-fast`."""
-BROWSER_FOLDERS = {"e2e", "sdk", "web"}
+BROWSER_FOLDERS = {"e2e", "project", "sdk", "web"}
 """No other tests take the fixture `browser`: `pytest -m browser` need not read them."""
 
 
