@@ -48,8 +48,9 @@ LIMITING = Path(__file__).resolve().parent / "deployed"
 """The folder with the module that keeps functions to the AWS services that are deployed with them."""
 
 
-def template_parameters(environ: Any, own_address: str) -> dict[str, str]:
-    """The template's parameters on one machine; those that the shell does not set keep their defaults."""
+def template_parameters(environ: Any, own_address: str, *, demo: bool = False) -> dict[str, str]:
+    """The template's parameters on one machine; those that the shell does not set keep their defaults. With
+    `demo`, a newcomer meets the agent that needs no key, or the model that is named, and not app/ first."""
     given = {name: environ[variable] for name, variable in PARAMETERS.items() if environ.get(variable)}
     own = {
         "OidcJwksUrl": f"{own_address}/_local/jwks.json",
@@ -57,6 +58,8 @@ def template_parameters(environ: Any, own_address: str) -> dict[str, str]:
         "PushNotifications": "true",
         "Website": "none",
     }
+    if demo:
+        own["DefaultAgent"] = "assistant" if given.get("DefaultModel") else "demo"
     return {**own, **given}
 
 

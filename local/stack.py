@@ -5,13 +5,17 @@ with Stack(options, listening_socket, console) as stack:
 """
 
 import asyncio
+import json
 import os
+import shlex
 import socket
 from collections.abc import Coroutine, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
+
+import httpx
 
 from local import configuration, reload
 from local.app import App
@@ -29,7 +33,7 @@ from local.server import Server
 from local.shell import function_variables, template_parameters
 from local.sign_in import DEV_ORGANIZATION, DEV_USER, SignIn, User
 from local.template import read_template
-from local.token import DEFAULT_PORT, fetch_token
+from local.token import DEFAULT_PORT, TokenError, fetch_token
 from local.web import WebFiles
 
 _WATCH_SECONDS = 1.0
@@ -123,7 +127,7 @@ class Stack:
         self._ministack.start()
         self._console.step("AWS is up (MiniStack: DynamoDB, SQS, EventBridge, S3, Cognito)")
         self.arguments = self._ministack.client_arguments()
-        wanted = template_parameters(os.environ, self._own_address())
+        wanted = template_parameters(os.environ, self._own_address(), demo=self._options.demo)
         parameters = {name: value for name, value in wanted.items() if name in template.parameters}
         self.deployment: Deployment = deploy(template, self.arguments, parameters=parameters)
         self._console.step(f"{self._options.template.name} is deployed: {_summary(self.deployment)}")
@@ -178,7 +182,7 @@ class Stack:
         for finding in await undrained(self.arguments):
             self._console.say(f"Not ready. {finding}", "red")
         self._console.step("ready")
-        self._console.say(self._greeting())
+        self._console.say(self._greeting(*await asyncio.to_thread(self._first_agent)))
 
     async def _demonstrate(self, warming: asyncio.Task[None]) -> None:
         """The demo pipeline, once its API is warm."""
@@ -217,7 +221,18 @@ class Stack:
         functions, console = self.deployment.functions, self._console
         await EmulatedLogs(functions, self.arguments, self._ministack.log, console.line).follow()
 
-    def _greeting(self) -> str:
+    def _first_agent(self) -> tuple[str, str]:
+        """The agent with which the page begins, and what to ask it."""
+        try:
+            token = fetch_token(self._own_address())
+            headers = {"authorization": f"Bearer {token}"}
+            answer = httpx.get(f"{self._own_address()}/api/agents?limit=1", headers=headers, timeout=10)
+            first = answer.raise_for_status().json()["items"][0]
+        except (TokenError, httpx.HTTPError, ValueError, LookupError):
+            return "demo", "Hello"  # of a template without our API
+        return first["id"], next(iter(first["starters"]), "Hello")
+
+    def _greeting(self, agent: str, question: str) -> str:
         port = self._listening.getsockname()[1]
         token = "make -s token" + ("" if port == DEFAULT_PORT else f" MILLRACE_PORT={port}")
         lines = ["", f"  Millrace runs on {self.url}"]
@@ -227,7 +242,7 @@ class Stack:
                 f"  For scripts: {token}",
                 f"    curl -N {self.url}/api/conversations/first/messages \\",
                 f'      -H "authorization: Bearer $({token})" -H "accept: text/event-stream" \\',
-                """      -H "content-type: application/json" -d '{"agentId": "demo", "content": "Hello"}'""",
+                f'      -H "content-type: application/json" -d {shlex.quote(_message(agent, question))}',
             ]
         if self._options.demo:
             lines.append(f"  A demo pipeline tells of completed runs: curl {self.url}{PATH}")
@@ -252,6 +267,10 @@ class Stack:
         else:
             await asyncio.to_thread(update_code, self.deployment.functions[name], self.arguments)
             self._console.say(f"{name} has new code", "dim")
+
+
+def _message(agent: str, content: str) -> str:
+    return json.dumps({"agentId": agent, "content": content}, ensure_ascii=False)
 
 
 def _folder(keep: Path | None) -> Path | None:

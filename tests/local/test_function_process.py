@@ -64,6 +64,22 @@ def test_variables_that_the_template_sets_are_given_as_its_parameters() -> None:
     assert read_template(ROOT / "template.yaml", "us-east-1").parameters >= {*PARAMETERS, *seen}
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "demo"),
+        ({"DEFAULT_MODEL": "openai:gpt-5.4-mini"}, "assistant"),
+        ({"DEFAULT_AGENT": "shop"}, "shop"),
+    ],
+)
+def test_demo_begins_with_the_agent_that_works_at_once(given: dict[str, str], expected: str) -> None:
+    seen = template_parameters(given, "http://127.0.0.1:8080", demo=True)
+    assert seen["DefaultAgent"] == expected
+    assert template_parameters(given, "http://127.0.0.1:8080").get("DefaultAgent") == given.get(
+        "DEFAULT_AGENT"
+    )
+
+
 def test_every_variable_of_the_shell_that_the_template_sets_has_a_parameter() -> None:
     set_by_template = set(re.findall(r"^ {8}([A-Z_]+): !Ref", (ROOT / "template.yaml").read_text(), re.M))
     assert set(PASSED_ON) & set_by_template <= set(PARAMETERS.values())

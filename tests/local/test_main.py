@@ -131,6 +131,7 @@ def test_greeting_names_address_user_and_token(small_stack: RunningStack) -> Non
     assert f"Millrace runs on {small_stack.url}" in said
     assert f"Sign in as {user['username']} with {user['password']}" in said
     assert "make -s token" in said
+    assert """-d '{"agentId": "demo", "content": "Hello"}'""" in said
 
 
 def test_state_is_kept_from_run_to_run_when_asked(tmp_path: Path) -> None:

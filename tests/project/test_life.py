@@ -165,6 +165,8 @@ def test_project_lives_from_its_first_run_to_an_upgrade(
             site, shop, "token", "--user", ANN, "--role", "customer", "--password", **at
         ).strip()
         _refund_by_page(browser, shop / "web", password, stack.url, token)
+    greeted = '{"agentId": "support", "content": "Where is my order A-1?"}'
+    assert greeted in "".join(stack.output)
     assert "is used here for the first time" not in "".join(stack.output)
 
     with running(upgraded(site, tmp_path), shop) as stack:

@@ -83,6 +83,7 @@ def test_tools_and_agents_of_all_modules_are_known() -> None:
     assert agent.tool_names == ["order_status", "refund", "ask_user"]
     assert (agent.limits.max_seconds, agent.limits.max_iterations, agent.builtin) == (60, 200, True)
     assert listed_agents("demo:")[0] is agent
+    assert [one.id for one in listed_agents("demo:", "demo")][:2] == ["demo", agent.id]
     check_tools(["order_status", "agent:shopkeeper"])
 
 

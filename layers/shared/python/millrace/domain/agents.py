@@ -290,8 +290,9 @@ def fixed_agent(agent_id: str) -> Agent | None:
     return BUILTIN_AGENTS.get(agent_id) or OWN_AGENTS.get(agent_id)
 
 
-def listed_agents(default_model: str) -> list[Agent]:
-    """The fixed agents that a deployment shows, its own first; the assistant only where there is a model
-    behind it."""
+def listed_agents(default_model: str, default_agent: str = "") -> list[Agent]:
+    """The fixed agents that a deployment shows: the default one, where it names one of these, then those that
+    it has in code; the assistant only where there is a model behind it."""
     has_model = not default_model.startswith(("demo:", "echo:"))
-    return [*OWN_AGENTS.values(), *([ASSISTANT] if has_model else []), DEMO, ECHO]
+    listed = [*OWN_AGENTS.values(), *([ASSISTANT] if has_model else []), DEMO, ECHO]
+    return sorted(listed, key=lambda agent: agent.id != default_agent)

@@ -1,16 +1,20 @@
 """The sources that sam builds of a project: the stack's functions and layers, and the project's own code."""
 
-import re
 import shutil
-from importlib.metadata import version
 from pathlib import Path
+
+import millrace
 
 _COPIED = ("functions", "layers")
 _NOT = shutil.ignore_patterns("__pycache__", "*.pyc")
+_NOT_OF_THE_PACKAGE = shutil.ignore_patterns(
+    "__pycache__", "*.pyc", "docs", "stack", "starter", "*.md", "llms.txt"
+)
+"""What the package carries for projects and their authors, and no function uses."""
 
 
 def write_sources(stack: Path, target: Path, app: Path) -> None:
-    """Write them anew into a folder. The layer of the product is the installed version, from the registry."""
+    """Write them anew into a folder. The layer of the product is the installed package as it is."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     for name in _COPIED:
@@ -18,8 +22,5 @@ def write_sources(stack: Path, target: Path, app: Path) -> None:
     shutil.copy(stack / "template.yaml", target)
     if app.is_dir():
         shutil.copytree(app, target / "app", ignore=_NOT)
-    shared = target / "layers" / "shared" / "python"
-    locked = (shared / "requirements.txt").read_text()
-    # Without hashes: pip would want one of the wheel of Millrace as well.
-    plain = re.sub(r"[ \\\n]*--hash=\S+", "", locked)
-    (shared / "requirements.txt").write_text(f"{plain}\nmillrace=={version('millrace')}\n")
+    package = target / "layers" / "shared" / "python" / "millrace"
+    shutil.copytree(Path(millrace.__file__).parent, package, ignore=_NOT_OF_THE_PACKAGE, dirs_exist_ok=True)

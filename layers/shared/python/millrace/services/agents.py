@@ -42,7 +42,7 @@ class Agents:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._store = platform.stores.agents
-        self._default_model = platform.settings.default_model
+        self._defaults = platform.settings.default_model, platform.settings.default_agent
         self._clock = platform.stores.clock
 
     async def page(
@@ -55,7 +55,7 @@ class Agents:
         def matches(agent: Agent) -> bool:
             return has_words(words, agent.id, agent.name)
 
-        builtin = listed_agents(self._default_model) if not after else []
+        builtin = listed_agents(*self._defaults) if not after else []
         read_page = partial(self._store.page, caller.organization)
         stored, more = await search(lambda most, behind: read_page(behind or "", most), matches, limit, after)
         return [*filter(matches, builtin), *stored], more

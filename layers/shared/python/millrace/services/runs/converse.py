@@ -52,8 +52,8 @@ class RunStream:
 
 
 def default_agent_id(settings: Settings) -> str:
-    """Return the agent that answers where nobody chooses one: the deployment's, else `assistant` where a
-    model is configured, else `demo`."""
+    """Return the agent that answers where nobody chooses one: the deployment's, else the first of its code,
+    else `assistant` where a model is configured, else `demo`."""
     return settings.default_agent or listed_agents(settings.default_model)[0].id
 
 
