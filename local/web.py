@@ -1,9 +1,14 @@
-"""The built web UI: files with the right types and cache headers, and the page for its own addresses."""
+"""The built web UI: files with the right types and cache headers, compressed, and the page for its own
+addresses."""
 
+import gzip
+from functools import lru_cache
 from pathlib import Path
 
+from anyio.to_thread import run_sync
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -11,6 +16,8 @@ from local.page_headers import page_headers
 
 _FOREVER = "public, max-age=31536000, immutable"  # a built asset has a hash of its content in its name
 _ASK = "no-cache"
+_COMPRESSED = {".css", ".html", ".js", ".json", ".map", ".svg", ".txt"}
+_LEAST_BYTES = 1000  # CloudFront compresses nothing smaller
 _NOT_BUILT = """<!doctype html><title>Millrace</title>
 <p>The web UI is not built. <code>make run</code> builds it; the functions work without it."""
 
@@ -32,6 +39,7 @@ class WebFiles(StaticFiles):
             if error.status_code != 404 or not _is_page(path, scope):
                 raise
             response = await self._page(scope)
+        response = await _compressed(response, Headers(scope=scope))
         response.headers["cache-control"] = _FOREVER if path.startswith("assets/") else _ASK
         response.headers.update(page_headers())
         return response
@@ -40,6 +48,32 @@ class WebFiles(StaticFiles):
         if (self._folder / "index.html").is_file():
             return await super().get_response("index.html", scope)
         return HTMLResponse(_NOT_BUILT, status_code=503)
+
+
+async def _compressed(response: Response, asked: Headers) -> Response:
+    """The response as CloudFront sends it: compressed for who can read it, where that pays. A part of a file
+    stays as it is. The tag of what is compressed is weak: its bytes are not those of the file."""
+    if not isinstance(response, FileResponse) or Path(response.path).suffix not in _COMPRESSED:
+        return response
+    response.headers["vary"] = "accept-encoding"
+    found = response.stat_result
+    if found is None or found.st_size < _LEAST_BYTES or "range" in asked or not _reads_gzip(asked):
+        return response
+    content = await run_sync(_gzipped, Path(response.path), found.st_mtime_ns)
+    kept = {name: response.headers[name] for name in ("content-type", "last-modified", "vary")}
+    tag = {"etag": f"W/{response.headers['etag']}", "content-encoding": "gzip"}
+    return Response(content, headers=kept | tag)
+
+
+@lru_cache(maxsize=256)
+def _gzipped(path: Path, changed_ns: int) -> bytes:
+    """The compressed content of a file as it was changed last."""
+    return gzip.compress(path.read_bytes(), 6, mtime=0)
+
+
+def _reads_gzip(asked: Headers) -> bool:
+    codings = (one.replace(" ", "").split(";") for one in asked.get("accept-encoding", "").lower().split(","))
+    return any(name in ("gzip", "*") and weight not in (["q=0"], ["q=0.0"]) for name, *weight in codings)
 
 
 def _is_page(path: str, scope: Scope) -> bool:

@@ -21,7 +21,7 @@ from millrace.services.runs.platform import Platform
 from millrace.services.runs.search import search_in
 from millrace.services.runs.send import send
 from millrace.services.runs.sharing import share, shares
-from millrace.stores.conversations import ConversationStore
+from millrace.stores.conversations import ConversationSnapshot, ConversationStore
 from millrace.stores.dynamo import Dynamo
 from millrace.stores.leases import SlotChanged
 from tests.api.talk import STREAM, error_of, say, saying
@@ -314,6 +314,7 @@ async def test_run_never_begins_in_a_conversation_that_another_user_made_meanwhi
         ("DELETE", C, None),
         ("DELETE", f"{C}?restorable=true", None),
         ("POST", f"{C}/stop", None),
+        ("POST", f"{C}/inject", {"content": "psst"}),
     ],
 )
 async def test_command_reaches_no_conversation_that_another_user_made_meanwhile(
@@ -350,6 +351,42 @@ async def test_command_reaches_no_conversation_that_another_user_made_meanwhile(
     assert (left.created_by, left.title) == ("stranger", "")
     assert lease.run_id
     assert lease.stop is None
+    assert await stores.injections.waiting(slot) == ([], [])
+
+
+async def test_branch_is_chosen_in_no_conversation_that_another_user_made_meanwhile(
+    owner: httpx.Client,
+    stranger: httpx.Client,
+    platform: Platform,
+    organization: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Both have a question with two answers, so that all but the runs is alike."""
+    stores, slot = platform.stores, Slot(organization, "c1")
+    await asyncio.to_thread(two_answers, owner)
+    first = (await stores.conversations.open(slot)).latest[1][1].id
+    left = [True]
+    opened = ConversationStore.open
+
+    async def open_then_lose(self: ConversationStore, *args: Any) -> ConversationSnapshot:
+        found = await opened(self, *args)
+        if left and left.pop():
+            await delete_conversation(stores, slot)
+            await asyncio.to_thread(two_answers, stranger)
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ConversationStore, "open", open_then_lose)
+        answer = await asyncio.to_thread(owner.put, f"{C}/branch", json={"messageId": first})
+    assert error_of(answer) == (404, "conversation_not_found")
+    snapshot = await stores.conversations.open(slot)
+    assert snapshot.conversation
+    assert (snapshot.conversation.created_by, snapshot.lease_record.tree.head) == ("stranger", 0)
+
+
+def two_answers(client: httpx.Client) -> None:
+    say(client, "/echo tools=0\nhi")
+    client.post(f"{C}/regenerate", json={}).raise_for_status()
 
 
 async def test_hidden_conversation_is_restored_by_its_own_user_only(

@@ -1,8 +1,10 @@
 """The settings on the running stack that decide who comes in, what is kept, and what is erased."""
 
 import csv
+import io
 import json
 import re
+import zipfile
 from pathlib import Path
 
 import httpx
@@ -129,20 +131,49 @@ def test_user_is_erased_after_the_id_was_typed_twice(
         erase.click()
         row = page.get_by_role("row").filter(has_text=user)
         expect(row).to_contain_text(re.compile("running|done"))
-        sweep_until_done(stack, api)
+        sweep_until_done(stack, api, "erasures")
         expect(row).to_contain_text("done")
     assert api.get("/api/conversations/private").status_code == 404
 
 
-def sweep_until_done(stack: RunningStack, api: httpx.Client) -> None:
-    """Call what EventBridge calls each minute, until the erasure is done: another sweep may be at it."""
+def sweep_until_done(stack: RunningStack, api: httpx.Client, what: str) -> None:
+    """Call what EventBridge calls each minute, until all of a list is done: another sweep may be at it."""
     name = stack.deployment["functions"]["RecordFunction"]["name"]
     for _ in range(100):
         answer = stack.client("lambda").invoke(FunctionName=name, Payload=TICK.read_bytes())
         assert "FunctionError" not in answer, answer["Payload"].read()
-        if {one["state"] for one in api.get("/api/erasures").json()["items"]} == {"done"}:
+        if {one["state"] for one in api.get(f"/api/{what}").json()["items"]} == {"done"}:
             return
-    raise AssertionError("the erasure does not end")
+    raise AssertionError(f"not all {what} are done")
+
+
+def test_export_is_made_downloaded_and_deleted(
+    stack: RunningStack, browser: Browser, organization: str, api: httpx.Client
+) -> None:
+    talk(api, "exported")
+    user = api.get("/api/runs", params={"conversationId": "exported"}).json()["items"][0]["createdBy"]
+    with signed_in(browser, stack, organization) as page:
+        page.goto("/settings#data")
+        page.get_by_role("button", name="Export…").click()
+        dialog = page.get_by_role("dialog", name="Export")
+        dialog.get_by_label("User").fill(user)
+        dialog.get_by_role("button", name="Export").click()
+        row = page.get_by_role("row").filter(has_text=user)
+        expect(row).to_be_visible()
+        sweep_until_done(stack, api, "exports")
+        expect(row).to_contain_text("done")
+        actions = row.get_by_role("button", name=f"Actions for the export of {user}")
+        actions.click()
+        page.get_by_role("menuitem", name="Download…").click()
+        archive = page.get_by_role("dialog").get_by_role("link", name=re.compile(r"\.zip$")).first
+        content = httpx.get(archive.get_attribute("href") or "").content
+        with zipfile.ZipFile(io.BytesIO(content)) as unpacked:
+            assert any(b"hello" in unpacked.read(name) for name in unpacked.namelist())
+        page.keyboard.press("Escape")
+        actions.click()
+        page.get_by_role("menuitem", name="Delete").click()
+        page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+        expect(page.get_by_text("No exports.")).to_be_visible()
 
 
 def test_organization_is_erased_only_by_its_name(

@@ -27,7 +27,6 @@ from millrace.domain.runs import LEASE_MS, ContinueRun, Run
 from millrace.errors import MillraceError
 from millrace.services.runs import lease_writer, run_pump
 from millrace.services.runs.continue_run import continue_run
-from millrace.services.runs.inject import inject
 from millrace.services.runs.models import Models
 from millrace.services.runs.run_session import RunSession
 from millrace.settings import Settings
@@ -38,6 +37,7 @@ from millrace.stores.run_queue import RunQueue
 from millrace.stores.runs import stream_of
 from tests.aws import Aws
 from tests.effort import effort
+from tests.services.live import inject
 from tests.services.mortal import Blow, Failure, Killed, Mortal
 from tests.services.scripted import Talk
 

@@ -13,12 +13,12 @@ from millrace.agent.tools.function import repeatable, tool
 from millrace.domain.access import Principal
 from millrace.domain.events import LogEntry
 from millrace.domain.projection import settled
-from millrace.services.runs.inject import inject
 from millrace.services.runs.launch import launch
 from millrace.services.runs.new_message import NewMessage, StartedRun
 from millrace.services.runs.send import send
 from millrace.stores.runs import stream_of
 from tests.services.asking import AGENT, call, clock, go_on, hire, queue, run_of, talk
+from tests.services.live import inject
 from tests.services.scripted import Talk, says
 
 __all__ = ["clock", "queue", "talk"]

@@ -453,7 +453,7 @@ async def test_message_that_is_injected_rejects_what_waits_and_the_run_goes_on_w
 
 
 async def test_live_message_waits_with_the_run_for_ten_minutes(talk: Talk, clock: Clock) -> None:
-    from millrace.services.runs.inject import inject
+    from tests.services.live import inject
 
     for minutes, heard in ((9, True), (11, False)):
         clock.ahead = 0

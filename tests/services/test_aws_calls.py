@@ -8,7 +8,6 @@ from typing import Any
 
 from millrace.domain.access import Principal
 from millrace.domain.events import LogEntry
-from millrace.services.runs.inject import inject
 from millrace.services.runs.launch import launch
 from millrace.services.runs.new_message import NewMessage, StartedRun
 from millrace.services.runs.platform import Platform
@@ -16,6 +15,7 @@ from millrace.services.runs.send import send
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores
+from tests.services.live import inject
 
 
 @dataclass
@@ -129,7 +129,7 @@ async def test_injection_costs_its_sender_one_call_and_the_run_one_read_per_iter
         kinds = [event.type for event in batch]
         iterations += kinds.count("tool_call")
         if "tool_call" in kinds and iterations == 1:
-            await inject(stores, started.lease.run.slot, "by the way")
+            await inject(stores, started.lease.run.slot, "by the way", look=Stores.connect(settings))
     await session.over()
     assert [call.operation for call in sender.calls] == ["transact_write_items"]
     queries = [call for call in counting.calls if call.operation == "query"]

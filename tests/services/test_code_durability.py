@@ -17,11 +17,11 @@ from millrace.domain.conversations import StoredMessage
 from millrace.domain.events import LogEntry
 from millrace.domain.projection import settled
 from millrace.domain.runs import Run
-from millrace.services.runs.inject import inject
 from millrace.services.runs.models import Models
 from millrace.settings import Settings
 from tests.effort import effort, soak
 from tests.services.durable import AGENT, LIVE, LONG, Story, World, environment
+from tests.services.live import inject
 from tests.services.mortal import Blow, Failure, Killed
 from tests.services.scripted import text_of
 

@@ -27,7 +27,6 @@ from millrace.domain.runs import LEASE_MS
 from millrace.errors import Unavailable
 from millrace.services.runs import lease_writer
 from millrace.services.runs.follow import follow
-from millrace.services.runs.inject import inject
 from millrace.services.runs.models import Models
 from millrace.services.runs.new_message import NewMessage, StartedRun
 from millrace.services.runs.recover import give_up_lost_run
@@ -41,6 +40,7 @@ from millrace.stores.lease_record import Stopping
 from millrace.stores.runs import stream_of
 from tests.aws import Aws
 from tests.effort import effort, soak
+from tests.services.live import inject
 from tests.services.test_injection_states import Faulty
 
 START = 1_800_000_000_000

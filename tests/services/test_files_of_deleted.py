@@ -12,12 +12,12 @@ from millrace.domain.content import Content, FilePart, ImagePart, TextPart
 from millrace.domain.files import StoredFile
 from millrace.errors import MillraceError
 from millrace.services.runs.delete import delete_conversation, delete_restorably, restore_conversation
-from millrace.services.runs.inject import inject
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores
 from tests.api.test_files import PDF, png
 from tests.aws import Aws
+from tests.services.live import inject
 from tests.services.scripted import Talk, says
 
 CALLS = {"get_object", "transact_write_items", "put_object", "copy_object"}

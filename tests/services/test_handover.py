@@ -18,7 +18,6 @@ from millrace.errors import ProviderError
 from millrace.services.runs.continue_run import continue_run
 from millrace.services.runs.delete import delete_conversation
 from millrace.services.runs.follow import follow
-from millrace.services.runs.inject import inject
 from millrace.services.runs.launch import launch
 from millrace.services.runs.models import Models
 from millrace.services.runs.new_message import NewMessage, StartedRun
@@ -28,6 +27,7 @@ from millrace.services.runs.stop import stop_run
 from millrace.settings import Settings
 from millrace.stores.event_log import is_last
 from tests.services.asking import Clock, clock, talk
+from tests.services.live import inject
 from tests.services.scripted import Talk, says, text_of
 
 __all__ = ["clock", "talk"]

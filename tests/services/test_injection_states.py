@@ -24,7 +24,7 @@ from millrace.domain.conversations import Slot
 from millrace.domain.runs import INJECTION_TTL_MS, LEASE_MS
 from millrace.errors import Conflict, NotFound, Unavailable
 from millrace.services.runs import lease_writer
-from millrace.services.runs.inject import inject, withdraw
+from millrace.services.runs.inject import withdraw
 from millrace.services.runs.models import Models
 from millrace.services.runs.new_message import NewMessage, StartedRun
 from millrace.services.runs.recover import give_up_lost_run
@@ -35,6 +35,7 @@ from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores
 from tests.aws import Aws
 from tests.effort import effort, soak
+from tests.services.live import inject
 
 START = 1_800_000_000_000
 

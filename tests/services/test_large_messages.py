@@ -17,7 +17,6 @@ from millrace.domain.access import Principal
 from millrace.domain.agents import ECHO
 from millrace.domain.runs import INJECTION_TTL_MS, LEASE_MS
 from millrace.services.runs.delete import delete_conversation
-from millrace.services.runs.inject import inject
 from millrace.services.runs.new_message import NewMessage, StartedRun
 from millrace.services.runs.recover import give_up_lost_run
 from millrace.services.runs.run_session import RunSession
@@ -28,6 +27,7 @@ from millrace.stores.dynamo import Dynamo, delete, put
 from millrace.stores.messages import RECENT_RESULT_BYTES
 from millrace.stores.runs import stream_of
 from tests.aws import Aws
+from tests.services.live import inject
 from tests.services.scripted import Talk, Turn, calls, results_of, says, text_of
 
 

@@ -27,7 +27,6 @@ from millrace.services.runs import lease_writer
 from millrace.services.runs.answers import answer_call
 from millrace.services.runs.continue_run import continue_run
 from millrace.services.runs.delete import OVERDUE_MS, delete_conversation, sweep_deletions
-from millrace.services.runs.inject import inject
 from millrace.services.runs.launch import launch
 from millrace.services.runs.new_message import NewMessage, StartedRun
 from millrace.services.runs.run_session import RunSession
@@ -40,6 +39,7 @@ from tests.aws import Aws
 from tests.effort import effort, soak
 from tests.fakes.lost_answers import LosingAnswers
 from tests.services.asking import AGENT, ASKING, Till, boss, call, hire, waiting_calls
+from tests.services.live import inject
 from tests.services.refusing import FAULTS, PASSING, Refusing
 from tests.services.scripted import Talk, calls, results_of, says, text_of
 

@@ -14,7 +14,6 @@ from millrace.errors import MillraceError, TooLarge, Unavailable
 from millrace.services.runs import lease_writer
 from millrace.services.runs.continue_run import continue_run
 from millrace.services.runs.follow import follow
-from millrace.services.runs.inject import inject
 from millrace.services.runs.run_session import RunSession
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
@@ -22,6 +21,7 @@ from millrace.stores.aws import unavailable_when_down
 from millrace.stores.connect import Stores
 from millrace.stores.event_log import is_last
 from tests.aws import Aws
+from tests.services.live import inject
 from tests.services.refusing import FAULTS, PASSING, WRITES, Refusing, refusal
 from tests.services.scripted import Talk, calls, says, text_of
 

@@ -12,7 +12,6 @@ from millrace.agent.tools.builtin import BUILT_IN
 from millrace.agent.tools.function import tool
 from millrace.domain.access import Principal
 from millrace.errors import Unavailable
-from millrace.services.runs.inject import inject
 from millrace.services.runs.new_message import AcceptedMessage, NewMessage, StartedRun
 from millrace.services.runs.recover import give_up_lost_run
 from millrace.services.runs.run_session import RunSession
@@ -36,6 +35,7 @@ from tests.services.asking import (
     run_of,
     waiting_calls,
 )
+from tests.services.live import inject
 from tests.services.mortal import WRITES
 from tests.services.scripted import Talk, says, text_of
 
@@ -111,7 +111,7 @@ async def test_live_message_that_was_taken_by_the_time_somebody_looked_is_accept
 
     async def send_it() -> None:
         world.aws.meanwhile, world.aws.armed = taken, True
-        ids.append((await inject(world.sender, slot, "by the way")).id)
+        ids.append((await inject(world.sender, slot, "by the way", look=world.talk.stores)).id)
 
     world.talk.models.turns = [[*says("one "), send_it], says("two")]
     sessions.append(await world.talk.start("hello"))
@@ -126,7 +126,7 @@ async def test_sender_hears_that_nobody_knows_where_the_store_cannot_be_asked(wo
     async def send_it() -> None:
         world.aws.armed = world.aws.deaf = True
         with pytest.raises(Unavailable) as error:
-            await inject(world.sender, world.talk.slot, "by the way")
+            await inject(world.sender, world.talk.slot, "by the way", look=world.talk.stores)
         codes.append(error.value.code)
 
     assert len(await running(world, send_it)) == 1
@@ -139,9 +139,11 @@ async def test_repeat_with_its_key_gets_the_message_that_nobody_knew_of(world: W
     async def send_it() -> None:
         world.aws.armed = world.aws.deaf = True
         with pytest.raises(Unavailable):
-            await inject(world.sender, world.talk.slot, "by the way", "key-1")
+            await inject(world.sender, world.talk.slot, "by the way", "key-1", look=world.talk.stores)
         world.aws.deaf = False
-        ids.append((await inject(world.sender, world.talk.slot, "by the way", "key-1")).id)
+        ids.append(
+            (await inject(world.sender, world.talk.slot, "by the way", "key-1", look=world.talk.stores)).id
+        )
 
     assert await running(world, send_it) == ids
 

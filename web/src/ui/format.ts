@@ -1,5 +1,6 @@
 const NUMBER = new Intl.NumberFormat("en");
 const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+const COMPACT_BYTES = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 
@@ -26,6 +27,14 @@ export function formatNumber(value: number): string {
 /** 12.3K: for charts and cards. */
 export function formatCompact(value: number): string {
   return COMPACT.format(value);
+}
+
+const UNITS = ["B", "KB", "MB", "GB", "TB"];
+
+/** 12.3 MB. */
+export function formatBytes(bytes: number): string {
+  const power = Math.min(UNITS.length - 1, bytes < 1 ? 0 : Math.floor(Math.log10(bytes) / 3));
+  return `${COMPACT_BYTES.format(bytes / 1000 ** power)} ${UNITS[power]}`;
 }
 
 /** Date and time in the reader's time zone. */

@@ -1,12 +1,14 @@
 import type { ReactNode } from "react";
 import { Erasures } from "./Erasures";
+import { Exports } from "./Exports";
 import { Retention } from "./Retention";
 
-/** For how long conversations are kept, and what is erased before that. */
+/** For how long conversations are kept, what is handed out, and what is erased. */
 export function DataTab(): ReactNode {
   return (
     <>
       <Retention />
+      <Exports />
       <Erasures />
     </>
   );

@@ -1,6 +1,7 @@
 """The branches of a conversation: another answer to the same question, and the branch that is active."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field
@@ -109,6 +110,6 @@ class Branches:
     async def select(self, request: Request, caller: Principal) -> Response:
         given = await read_body(request, SelectBranch)
         slot, stores = slot_of(request, caller), self.platform.stores
-        await authorize(stores, caller, slot, "write")
-        last = await select_branch(stores, slot, given.message_id)
+        allow = partial(authorize, stores, caller, slot, "write")
+        last = await select_branch(stores, slot, given.message_id, allow)
         return JSONResponse({"messageId": last})

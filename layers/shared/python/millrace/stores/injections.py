@@ -84,13 +84,13 @@ class InjectionStore:
         self._clock = clock
 
     async def accept(
-        self, slot: Slot, made: Injection, key: str | None = None, *, alive: bool = True
+        self, slot: Slot, made: Injection, run_id: str, key: str | None = None, *, alive: bool = True
     ) -> Injection:
-        """Accept a message for the active run, in one round trip; with `alive=False` also for one that has
+        """Accept a message for a run that is active, in one round trip; with `alive=False` also where it has
         lost its process. With an idempotency key a repeat gives the first one's answer. Raises
         `NoActiveRun`, `TooManyRequests` or `Conflict`."""
         now = made.created_ms
-        writes = [self._count(slot, now, alive), put(self._table, _item(slot, made), new=True)]
+        writes = [self._count(slot, run_id, now, alive), put(self._table, _item(slot, made), new=True)]
         if key:
             writes.append(put_unless_alive(self._table, _marker(slot, key, made), now // 1000))
         try:
@@ -99,7 +99,7 @@ class InjectionStore:
             # The key is looked at first: a repeat gets its answer even if the run has ended since.
             if repeat := error.items.get(2):
                 return _repeated(repeat, made, error)
-            raise self._refusal(error) from error
+            raise self._refusal(error, run_id) from error
         return made
 
     async def accept_sent(
@@ -113,12 +113,12 @@ class InjectionStore:
             await self._accept(
                 slot,
                 made,
-                [self._count(slot, now, alive), put(self._table, _item(slot, made), new=True), key],
+                [self._count(slot, run_id, now, alive), put(self._table, _item(slot, made), new=True), key],
             )
         except ConditionFailed as error:
             if used := error.items.get(2):
                 raise Repeated(used) from error
-            raise self._refusal(error) from error
+            raise self._refusal(error, run_id) from error
         return made
 
     async def accept_reply(
@@ -151,7 +151,7 @@ class InjectionStore:
                 raise Repeated(used) from error
             found = error.items.get(0)
             if found and to_lease(found).run_id == run_id and found["accepted"] >= found["ceiling"]:
-                raise self._refusal(error) from error
+                raise self._refusal(error, run_id) from error
             raise
         return made
 
@@ -173,22 +173,22 @@ class InjectionStore:
         except Unavailable as error:
             raise unknown_outcome("the live message was accepted") from error
 
-    def _count(self, slot: Slot, now: int, alive: bool) -> TransactItem:
+    def _count(self, slot: Slot, run_id: str, now: int, alive: bool) -> TransactItem:
         return update(
             self._leases,
             lease_key(slot),
             "SET accepted = accepted + :one",
-            "attribute_exists(runId) AND untilMs > :now AND accepted < ceiling "
-            "AND attribute_not_exists(stopReason)",
+            "runId = :run AND untilMs > :now AND accepted < ceiling AND attribute_not_exists(stopReason)",
             one=1,
+            run=run_id,
             # No lease has expired at -1, so the condition also holds for one whose process is gone.
             now=now if alive else -1,
         )
 
-    def _refusal(self, error: ConditionFailed) -> NoActiveRun | TooManyRequests:
+    def _refusal(self, error: ConditionFailed, run_id: str) -> NoActiveRun | TooManyRequests:
         item = error.items.get(0)
         lease = to_lease(item)
-        if item is None or lease.run_id is None or lease.stop or lease.accepted < item["ceiling"]:
+        if item is None or lease.run_id != run_id or lease.stop or lease.accepted < item["ceiling"]:
             return NoActiveRun()
         return TooManyRequests(
             f"{MAX_WAITING} live messages wait for this run; the agent takes them at its next step.",

@@ -170,11 +170,14 @@ def branch_selected(table: str, slot: Slot, seen: LeaseRecord, head: int) -> Tra
     values: Item = {} if latest else {"chosen": head}
     if seen.tree.head:
         values["head"] = seen.tree.head
+    if seen.last_run_id:
+        values["last"] = seen.last_run_id
+    last = "lastRunId = :last" if seen.last_run_id else "attribute_not_exists(lastRunId)"
     return update(
         table,
         lease_key(slot),
         "REMOVE branchHead" if latest else "SET branchHead = :chosen",
-        f"attribute_not_exists(runId) AND messages = :seen AND {_head_condition(seen)}",
+        f"attribute_not_exists(runId) AND messages = :seen AND {last} AND {_head_condition(seen)}",
         seen=seen.messages,
         **values,
     )

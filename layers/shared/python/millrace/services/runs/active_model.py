@@ -14,13 +14,3 @@ async def check_of_run(stores: Stores, models: Models, slot: Slot, run_id: str, 
     flow has no model of its own, and its agents' models are sent notes for what they do not take."""
     found = await stores.run_definitions.get(slot, run_id) if attachments(content) else None
     return partial(models.check_accepted, found.agent) if found and found.kind == "agent" else accept_all
-
-
-async def check_of_active(stores: Stores, models: Models, slot: Slot, content: Content) -> Check:
-    """Return the same for the run that is active in a slot."""
-    active = await stores.leases.peek(slot) if attachments(content) else None
-    return (
-        await check_of_run(stores, models, slot, active.run_id, content)
-        if active and active.run_id
-        else accept_all
-    )

@@ -1,6 +1,6 @@
 """Finding the place of a message in the tree of its slot, and choosing the active branch."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from millrace.domain.branches import MOST_BRANCHES, WHOLE, BranchPoint, Interval
 from millrace.domain.conversations import Slot, StoredMessage
@@ -101,11 +101,20 @@ async def _backwards(
                 yield position, message
 
 
-async def select_branch(stores: Stores, slot: Slot, message_id: str) -> str:
+async def _anybody() -> None:
+    """Allow everybody."""
+
+
+async def select_branch(
+    stores: Stores, slot: Slot, message_id: str, allow: Callable[[], Awaitable[object]] = _anybody
+) -> str:
     """Make the branch with a message, and with the latest that follow it, the active one; the id of its last
-    message. Raises `NotFound`, or `Conflict` (`run_active`)."""
+    message. `allow` raises where the caller may not. Raises `NotFound`, or `Conflict` (`run_active`)."""
     while True:
         snapshot = await stores.conversations.open(slot)
+        # After the look: what is written behind the run that was seen is not in a conversation that somebody
+        # else has made under this id since.
+        await allow()
         lease = snapshot.lease_record
         if lease.run_id:
             raise Conflict(

@@ -18,7 +18,7 @@ from millrace.domain.runs import Run
 from millrace.errors import Conflict
 from millrace.services.runs import inject as injections
 from millrace.services.runs.access import authorize, authorize_run
-from millrace.services.runs.active_model import check_of_active
+from millrace.services.runs.active_model import check_of_run
 from millrace.services.runs.answers import answer_call, not_waiting
 from millrace.services.runs.follow import follow, has_more
 from millrace.services.runs.launch import launch
@@ -222,9 +222,11 @@ async def inject(
     """Send a live message to the agent that runs in a conversation. Raises `NotFound`, `Forbidden`, or as
     `inject.inject`."""
     await stores.limits.check_caller(caller)
+    # Before the look at whose the conversation is, see `stop`. Without one, only a repeat has an answer.
+    run_id = (await stores.leases.peek(slot)).run_id or ""
     await authorize(stores, caller, slot, "write")
-    check = await check_of_active(stores, models, slot, content)
-    return await injections.inject(stores, slot, content, key, author=caller.id, check_files=check)
+    check = await check_of_run(stores, models, slot, run_id, content)
+    return await injections.inject(stores, slot, run_id, content, key, author=caller.id, check_files=check)
 
 
 def part_of(stream: RunStream, after: int) -> RunStream:

@@ -16,13 +16,14 @@ from millrace.stores.injections import Injection, NoActiveRun, new_injection
 async def inject(
     stores: Stores,
     slot: Slot,
+    run_id: str,
     content: Content,
     key: str | None = None,
     *,
     author: str = "",
     check_files: Check = accept_all,
 ) -> Injection:
-    """Accept a message for the active run; `check_files` checks its images and files. Raises
+    """Accept a message for a run that is active; `check_files` checks its images and files. Raises
     `InvalidRequest`, `TooLarge`, `Conflict` (`not_streaming`) or `TooManyRequests`."""
     check(content)
     try:
@@ -30,7 +31,7 @@ async def inject(
             blocks = await kept_blocks(stores, slot, author, content, check_files)
             made = new_injection(blocks, author, stores.clock())
             return await accepted(
-                stores, slot, lambda alive: stores.injections.accept(slot, made, key, alive=alive)
+                stores, slot, lambda alive: stores.injections.accept(slot, made, run_id, key, alive=alive)
             )
     except NoActiveRun as error:
         raise Conflict("No run is active here; send it as a normal message.", code="not_streaming") from error

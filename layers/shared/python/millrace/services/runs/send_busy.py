@@ -106,7 +106,7 @@ async def _accept(
     stores: Stores, slot: Slot, live: Injection, run_id: str, marker: Marker | None, alive: bool
 ) -> Injection:
     if marker is None:
-        return await stores.injections.accept(slot, live, alive=alive)
+        return await stores.injections.accept(slot, live, run_id, alive=alive)
     return await stores.injections.accept_sent(slot, live, run_id, marker, alive=alive)
 
 
