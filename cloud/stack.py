@@ -90,7 +90,10 @@ def require_stack(name: str) -> Stack:
 
 
 def parser_of(program: str, description: str | None) -> argparse.ArgumentParser:
-    """A parser with what every command here takes."""
+    """A parser with what every command here takes. The region may be named as functions have it: boto3 looks
+    for AWS_DEFAULT_REGION only."""
+    if region := os.environ.get("AWS_REGION"):
+        os.environ.setdefault("AWS_DEFAULT_REGION", region)
     parser = argparse.ArgumentParser(prog=f"python -m cloud.{program}", description=description)
     parser.add_argument("--config-env", default="default", help="the part of samconfig.toml (default, prod)")
     parser.add_argument("--stack-name", default="", help="the stack, where it is not samconfig.toml's")

@@ -170,5 +170,5 @@ def _credentials() -> Finding:
         remedy = "Only `make deploy` and the like need them: set AWS_PROFILE, or run `aws configure`."
         return Finding("aws", "warning", "there are no credentials", remedy)
     if not session.region_name:
-        return Finding("aws", "warning", "there is no region", "Set AWS_REGION.")
+        return Finding("aws", "warning", "there is no region", "Set AWS_DEFAULT_REGION.")
     return Finding("aws", "ok", f"credentials are there, region {session.region_name}")
