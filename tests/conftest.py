@@ -1,5 +1,8 @@
 """Fixtures for every test: the emulated AWS, the fakes, the running stack."""
 
+import tests.collector  # noqa: F401
+
+# isort: split
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +16,6 @@ from tests.fakes.strict_dynamo import strict
 from tests.stack import group_stack_tests, stack
 from tests.thrift import (
     forget_apps,
-    hold_collector,
     shared_findings,
     shared_service_models,
     shared_sessions,
@@ -62,10 +64,6 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return (
         top and collection_path.name not in BROWSER_FOLDERS and config.option.markexpr == "browser"
     ) or None
-
-
-def pytest_collection() -> None:
-    hold_collector()
 
 
 def pytest_collection_finish() -> None:

@@ -165,13 +165,8 @@ def forget_apps() -> None:
             clear()
 
 
-def hold_collector() -> None:
-    """Have the garbage collector rest while modules are imported: they stay for good."""
-    gc.disable()
-
-
 def spare_imports() -> None:
     """Have the garbage collector pass over what is there for good."""
     gc.freeze()  # what little of it is garbage, too: to find it would take a second
-    gc.set_threshold(20_000, 20, 20)  # an app alone is more than Python's usual 700 objects
+    gc.set_threshold(100_000, 20, 20)  # an app alone is more than Python's usual 700 objects
     gc.enable()
