@@ -22,6 +22,8 @@ PARTS = (
     "faces",
     "pipelines",
     "dollars",
+    "tokens",
+    "init",
     "speech",
     "growth",
 )

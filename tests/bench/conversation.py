@@ -36,11 +36,18 @@ ROOT = Path(__file__).parent.parent.parent
 TOKENS = 20_000
 TURNS = 9
 ASGI = Callable[[Any, Any, Any], Awaitable[None]]
+Ours = Callable[[int], ASGI]
+"""The app with a request for so many tokens."""
 
 
 def measure() -> dict[str, float]:
     """Tokens per second and CPU per token of both, the ratio, the added time to the first token (ms, median)
     and the layers' size where `make build` has made them."""
+    return measured_with(figures) | _artifact()
+
+
+def measured_with(work: Callable[[Ours], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+    """The figures that `work` takes of the app, which runs over an emulator of AWS."""
     with tempfile.TemporaryDirectory() as folder, MiniStack(log=Path(folder) / "log") as aws:
         deployment = deploy(read_template(ROOT / "template.yaml"), aws.client_arguments())
         environment = deployment.functions["ConversationFunction"].environment
@@ -53,8 +60,7 @@ def measure() -> dict[str, float]:
                 oidc_audience=AUDIENCE,
                 oidc_jwks_url=f"{url}/keys",
             )
-            found = asyncio.run(_measure_app(settings, LocalAws(aws), issuer))
-        return found | _artifact()
+            return asyncio.run(_measure_app(settings, LocalAws(aws), issuer, work))
 
 
 def _no_queue_functions(aws: MiniStack) -> None:
@@ -78,7 +84,9 @@ class LocalAws(Aws):
         return self._session.create_client(service, region_name=self.region, **self._arguments)
 
 
-async def _measure_app(settings: Settings, aws: Aws, issuer: Issuer) -> dict[str, float]:
+async def _measure_app(
+    settings: Settings, aws: Aws, issuer: Issuer, work: Callable[[Ours], Awaitable[dict[str, Any]]]
+) -> dict[str, Any]:
     platform = Platform.make(settings, Stores.connect(settings, aws))
     app = create_app(settings, platform)
     token = issuer.token("bench").encode()
@@ -88,21 +96,30 @@ async def _measure_app(settings: Settings, aws: Aws, issuer: Issuer) -> dict[str
         return lambda _scope, _receive, send: app(_scope_of(token), _once(json.dumps(body).encode()), send)
 
     await _drive(ours(10))  # keys, connections
+    try:
+        return await work(ours)
+    finally:
+        await platform.close()
+
+
+async def figures(ours: Ours) -> dict[str, float]:
+    """Rates, CPU and the time to the first token."""
     first = statistics.median([await _first_token(ours(3)) for _ in range(30)])
-    rates = [(await _rate(_bare), await _rate(ours(TOKENS))) for _ in range(TURNS)]
-    await platform.close()
-    bare, app_rate = ([pair[n] for pair in rates] for n in (0, 1))
+    rates = [(await rate(bare), await rate(ours(TOKENS))) for _ in range(TURNS)]
+    bare_rate, app_rate = ([pair[n] for pair in rates] for n in (0, 1))
     return {
         "tokens_per_s": max(wall for wall, _ in app_rate),
-        "bare_tokens_per_s": max(wall for wall, _ in bare),
+        "bare_tokens_per_s": max(wall for wall, _ in bare_rate),
         "ratio_to_bare": statistics.median(a[0] / b[0] for b, a in rates),
         "cpu_us_per_token": min(cpu for _, cpu in app_rate),
-        "bare_cpu_us_per_token": min(cpu for _, cpu in bare),
+        "bare_cpu_us_per_token": min(cpu for _, cpu in bare_rate),
         "first_token_ms": first * 1000,
     }
 
 
-async def _bare(scope: Any, receive: Any, send: Any) -> None:
+async def bare(scope: Any, receive: Any, send: Any) -> None:
+    """The same events from a generator, with nothing around them."""
+
     async def frames() -> AsyncIterator[bytes]:
         for number in range(TOKENS):
             await asyncio.sleep(0)
@@ -158,7 +175,7 @@ async def _drive(app: ASGI) -> list[float]:
     return moments
 
 
-async def _rate(app: ASGI) -> tuple[float, float]:
+async def rate(app: ASGI) -> tuple[float, float]:
     """Tokens per second from the request to the last token, and microseconds of CPU per token in all."""
     wall, cpu = time.perf_counter(), time.process_time()
     moments = await _drive(app)
