@@ -18,6 +18,7 @@ PARTS = (
     "streams",
     "stack",
     "viewers",
+    "ticks",
     "resume",
     "faces",
     "pipelines",

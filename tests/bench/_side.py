@@ -4,6 +4,7 @@ be had."""
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,16 @@ Rows = dict[str, dict[str, Any]]
 def rounds(usual: int) -> int:
     """The times that something is done: as usual, or fewer times in a run that is to be short."""
     return min(usual, int(os.environ.get("BENCH_ROUNDS", str(usual))))
+
+
+def turns(usual: int, seconds: float) -> Iterator[int]:
+    """Numbers from 0, of a turn to warm up and so many others; fewer when the time is over, but one of them
+    in any case."""
+    ends = time.monotonic() + seconds
+    for turn in range(rounds(usual) + 1):
+        if turn > 1 and time.monotonic() > ends:
+            return
+        yield turn
 
 
 @contextmanager

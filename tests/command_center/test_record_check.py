@@ -11,6 +11,7 @@ from millrace.domain.clock import iso
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.domain.runs import LEASE_MS, LeaseRecord, Run, RunState
 from millrace.errors import Unavailable
+from millrace.services.command_center import looks
 from millrace.services.command_center.alerts import AlertRules
 from millrace.services.command_center.record import Recorder, record
 from millrace.services.command_center.record_batch import record_batch
@@ -154,8 +155,9 @@ async def test_run_that_is_stored_nowhere_is_ended(
 
 
 async def test_tick_checks_every_organization_that_had_runs(
-    recorder: Recorder, organization: str, clock: Clock
+    recorder: Recorder, organization: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(looks, "PORTION", 100_000)  # other tests have organizations too
     names = [organization, f"{organization}-b"]
     for name in names:
         await record(recorder, name, [started(name, "run_1")])

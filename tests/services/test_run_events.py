@@ -12,7 +12,7 @@ import pytest
 from millrace.domain import events
 from millrace.domain.access import Principal
 from millrace.domain.clock import now_ms
-from millrace.services.runs import execute, run_events
+from millrace.services.runs import execute, run_events, run_pump
 from millrace.services.runs.delete import delete_conversation
 from millrace.services.runs.launch import launch
 from millrace.services.runs.new_message import NewMessage, StartedRun
@@ -131,6 +131,25 @@ async def test_slow_bus_holds_up_neither_the_log_nor_a_stop(
             await platform.stores.leases.request_stop(started.lease.run.slot, "stopped")
         last = batch[-1].event.get("finishReason", "")
     assert last == "stopped"
+    hanging.answer.set()
+    await session.over()
+    await platform.close()
+
+
+async def test_urgent_event_goes_on_the_bus_without_waiting_for_the_next_look(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_pump, "PUBLISH_EVERY", 3_600)
+    hanging = Hanging(settings.region)
+    platform = Platform.make(settings, Stores.connect(settings, hanging))
+    caller = Principal(f"org-{uuid.uuid4().hex[:12]}", "user")
+    message = NewMessage("/echo tools=0 tokens=100000 delayMs=10\nword", "echo")
+    started = await send(platform.stores, platform.models, caller, "c1", message)
+    assert isinstance(started, StartedRun)
+    session = launch(platform, started, None)
+    async with asyncio.timeout(60):
+        await hanging.asked.wait()
+    await platform.stores.leases.request_stop(started.lease.run.slot, "stopped")
     hanging.answer.set()
     await session.over()
     await platform.close()

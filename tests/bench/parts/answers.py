@@ -6,9 +6,10 @@ import time
 from contextlib import ExitStack
 
 from tests.bench._driving import Running, ask, serving
-from tests.bench._side import MODEL, TOKENS, Rows, failure, peers, rounds
+from tests.bench._side import MODEL, TOKENS, Rows, failure, peers, turns
 
 MOST_SECONDS = 150
+ENOUGH_SECONDS = 60
 ROUNDS = 20
 
 
@@ -25,7 +26,7 @@ async def answered_in_turns(all_running: list[Running]) -> Rows:
     the rest."""
     rows: Rows = {}
     taken: dict[str, list[tuple[float, float]]] = {}
-    for turn in range(rounds(ROUNDS) + 1):
+    for turn in turns(ROUNDS, ENOUGH_SECONDS):
         for running in all_running:
             name = running.peer.name
             if "failed" in rows.get(name, {}):

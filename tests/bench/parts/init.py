@@ -58,7 +58,7 @@ def _milliseconds(steps: list[str], environment: dict[str, str]) -> float:
 
 
 def section(found: dict[str, Any]) -> list[str]:
-    """Where the time of an init goes."""
+    """The table of an init, and its reasons."""
     after: dict[str, float] = found["after"]
     rows, before = [], 0.0
     for name, value in after.items():

@@ -4,9 +4,10 @@ import asyncio
 
 from tests.bench._driving import ask, serving
 from tests.bench._peers import Peer
-from tests.bench._side import MODEL, Rows, failure, peers, rounds
+from tests.bench._side import MODEL, Rows, failure, peers, turns
 
 MOST_SECONDS = 180
+ENOUGH_SECONDS = 90
 STARTS = 3
 
 
@@ -14,7 +15,7 @@ def measure() -> Rows:
     """Milliseconds, and of CPU, to the first token: the least of three starts, taken in turns. The first of
     all compiles bytecode and is not counted."""
     with peers() as (all_peers, model_url, rows):
-        for turn in range(1 + rounds(STARTS)):
+        for turn in turns(STARTS, ENOUGH_SECONDS):
             for peer in all_peers:
                 row = rows.setdefault(peer.name, {"version": peer.version()})
                 if "failed" not in row:

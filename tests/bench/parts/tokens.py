@@ -48,7 +48,7 @@ async def _figures(ours: conversation.Ours) -> dict[str, Any]:
 
 
 async def _least(scope: Any, receive: Any, send: Any) -> None:
-    """What a relay costs at least that could resume: it parses each delta, looks at its text, numbers and
+    """A relay that could resume, at its least: it parses each delta, looks at its text, numbers and
     encodes an event, keeps it for a log that it does not write, and hands it to another task, since the run
     outlives its client. Parts of ours where those are the cheapest."""
     feed, log = EventFeed(), list[LogEntry]()

@@ -16,8 +16,8 @@ from millrace.domain.events import Event
 from millrace.domain.record import check_event
 from millrace.errors import InvalidRequest
 from millrace.services.command_center.alerts import evaluate
+from millrace.services.command_center.looks import LOOK, Portion, look_at, look_at_all
 from millrace.services.command_center.record import Recorder, record
-from millrace.services.command_center.record_check import check, notice_lost_runs
 from millrace.services.erasures import sweep_erasures
 from millrace.services.exports.sweep import sweep_exports
 from millrace.services.forget_agents import sweep_forgotten
@@ -34,7 +34,6 @@ CHECK_RUNS = "millrace.check_runs"
 """The source of a message that comes between two ticks; it looks for lost runs only."""
 CHECKED_BETWEEN = (15, 30, 45)
 """Seconds after a tick at which lost runs are looked for as well."""
-CHECKED_AT_ONCE = 8
 
 Work = dict[str, list[tuple[str, Event]]]
 """Per organization, its events with the ids of the messages that brought them."""
@@ -62,6 +61,10 @@ async def record_batch(recorder: Recorder, batch: dict[str, Any]) -> dict[str, A
             ticks.append(message_id)
         elif isinstance(event, str):
             await _notice_lost_runs(recorder)
+        elif isinstance(event, Portion):
+            # At lost runs others look soon; a check is repeated.
+            if not await look_at(recorder, event) and event.look == "check":
+                failed.append(message_id)
         else:
             work[event["organization"]].append((message_id, event))
     for organization, events in work.items():
@@ -72,9 +75,9 @@ async def record_batch(recorder: Recorder, batch: dict[str, Any]) -> dict[str, A
     return {"batchItemFailures": [{"itemIdentifier": one} for one in failed]}
 
 
-def _read(body: str) -> Event | str:
-    """The event of a message, or the source of one without: `TICK` or `CHECK_RUNS`. Raises
-    `InvalidRequest`."""
+def _read(body: str) -> Event | Portion | str:
+    """The event of a message, a portion to look at, or the source of one without: `TICK` or `CHECK_RUNS`.
+    Raises `InvalidRequest`."""
     try:
         envelope = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -82,6 +85,8 @@ def _read(body: str) -> Event | str:
     if not isinstance(envelope, dict):
         raise InvalidRequest("The message is not an EventBridge event.", code="invalid_event")
     source = envelope.get("source")
+    if source == LOOK:
+        return Portion.read(envelope)
     return source if source in (TICK, CHECK_RUNS) else check_event(envelope.get("detail"))
 
 
@@ -112,7 +117,7 @@ async def _tick(recorder: Recorder) -> bool:
     """Check every organization that has rules or runs; one that fails does not stop the others. No schedule
     of AWS's is quicker than a minute, so lost runs are looked for in between by messages that come later."""
     await _check_runs_later(recorder)
-    good = await _in_all(recorder, check)
+    good = await _look_at_all(recorder)
     # Side by side: one after the other they might not fit into the function's time.
     sweeps = (
         sweep_deletions,
@@ -127,6 +132,14 @@ async def _tick(recorder: Recorder) -> bool:
     return all(swept) and good
 
 
+async def _look_at_all(recorder: Recorder) -> bool:
+    try:
+        return await look_at_all(recorder, "check")
+    except Exception:
+        log.exception("the organizations could not be looked at")
+        return False
+
+
 async def _check_runs_later(recorder: Recorder) -> None:
     try:
         body = f'{{"source":"{CHECK_RUNS}"}}'
@@ -139,26 +152,9 @@ async def _check_runs_later(recorder: Recorder) -> None:
 async def _notice_lost_runs(recorder: Recorder) -> None:
     """Look for lost runs only. What fails here is made up for by the next look."""
     try:
-        await _in_all(recorder, notice_lost_runs)
+        await look_at_all(recorder, "notice_lost_runs")
     except Exception:
         log.exception("lost runs could not be looked for")
-
-
-async def _in_all(recorder: Recorder, work: Callable[[Recorder, str], Awaitable[object]]) -> bool:
-    """Do something for every organization that has rules or runs; False when it failed for some."""
-    turns = asyncio.Semaphore(CHECKED_AT_ONCE)
-
-    async def fine(organization: str) -> bool:
-        async with turns:
-            logs.bind(organization=organization)
-            try:
-                await work(recorder, organization)
-            except Exception:
-                log.exception("the check of an organization failed")
-                return False
-            return True
-
-    return all(await asyncio.gather(*map(fine, await recorder.alerts.organizations())))
 
 
 async def _swept(sweep: Callable[[Stores], Awaitable[int]], recorder: Recorder) -> bool:
