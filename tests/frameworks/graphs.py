@@ -3,6 +3,7 @@
 Imported by tests when they run: LangGraph takes a second to import.
 """
 
+import asyncio
 import operator
 from collections import Counter
 from collections.abc import Sequence
@@ -225,3 +226,53 @@ async def conformance(store: Any) -> Any:
         yield Checkpoints(store())
 
     return await validate(checkpointer)
+
+
+def side_by_side() -> Any:
+    """Two calls of tools in one turn, each of which ends when both have begun, and a tool that calls one."""
+
+    began: list[str] = []
+    both = asyncio.Event()
+
+    @tool
+    async def inner(word: str) -> str:
+        """Say a word."""
+        return word
+
+    @tool
+    async def wait(word: str, config: RunnableConfig) -> str:
+        """Wait for the other one, then have a tool say a word."""
+        began.append(word)
+        if len(began) == 2:
+            both.set()
+        await both.wait()
+        return str(await inner.ainvoke({"word": word}, config))
+
+    def answer(messages: Sequence[BaseMessage]) -> Any:
+        results = [one.text for one in messages if one.type == "tool"]
+        return " ".join(results) or [call("wait", "1", word="left"), call("wait", "2", word="right")]
+
+    return create_agent(FakeModel(answer=answer), tools=[wait])
+
+
+def nested() -> Any:
+    """A graph inside a graph, each with two nodes that speak."""
+    model = FakeModel(answer=lambda messages: f"I am {messages[-1].text}")
+
+    def speaker(name: str) -> Any:
+        async def speak(state: MessagesState) -> Any:
+            return {"messages": [await model.ainvoke(f"{name}.")]}
+
+        return speak
+
+    inside = StateGraph(MessagesState)
+    inside.add_node("first", speaker("first"))
+    inside.add_node("second", speaker("second"))
+    inside.add_edge(START, "first")
+    inside.add_edge("first", "second")
+    outside = StateGraph(MessagesState)
+    outside.add_node("inside", inside.compile())
+    outside.add_node("third", speaker("third"))
+    outside.add_edge(START, "inside")
+    outside.add_edge("inside", "third")
+    return outside.compile()

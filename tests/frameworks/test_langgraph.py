@@ -111,6 +111,23 @@ def test_nothing_that_was_said_is_lost_or_said_twice(graphs: Any) -> None:
         assert stage.text == whole, lost_at
 
 
+def test_graph_inside_a_graph_says_nothing_twice(graphs: Any) -> None:
+    whole = "I am first. I am second. I am third. "
+    played = lost_at_each_write(
+        graphs.done, lambda: graphs.langgraph_agent("nested", graphs.nested()), "Speak."
+    )
+    for lost_at, stage in played:
+        assert stage.text == whole, lost_at
+
+
+def test_tools_run_side_by_side_and_may_call_others(graphs: Any) -> None:
+    stage = Stage(graphs.langgraph_agent("waiter", graphs.side_by_side()))
+    assert stage.ask("Wait.") == "left right "
+    shown = [one["name"] for one in stage.events if one["type"] == "tool_call"]
+    assert shown.count("step__wait") == 2
+    assert shown.count("step__inner") == 2
+
+
 def test_what_nodes_write_to_the_stream_are_events(graphs: Any) -> None:
     stage = Stage(graphs.langgraph_agent("speakers", graphs.speakers()))
     stage.ask("Speak.")

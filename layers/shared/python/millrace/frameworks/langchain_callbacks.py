@@ -14,7 +14,7 @@ from pydantic_core import from_json, to_json
 
 from millrace.agent.code.context import ONCE, STEP
 from millrace.agent.code.record import Answer, RecordedTurn, key_of
-from millrace.app import AgentContext, ToolError, thought
+from millrace.app import AgentContext, ToolError, log, status, thought
 
 _NAME = re.compile(r"[^A-Za-z0-9_-]|_(?=_)")
 _ARGUMENTS_BYTES = 4_000
@@ -32,6 +32,16 @@ def said_in(message: BaseMessage) -> Iterator[Any]:
             yield block["text"]
         elif block["type"] == "reasoning" and block.get("reasoning"):
             yield thought(block["reasoning"])
+
+
+def custom_event(chunk: Any) -> Any:
+    """An event of what own code has sent to the stream: one of ours as it is, a text as a status, all else as
+    a line about the work."""
+    if isinstance(chunk, str):
+        return status(chunk)
+    if isinstance(chunk, dict) and chunk.get("type") in ("status", "thinking", "token"):
+        return chunk
+    return log(to_json(chunk, fallback=str).decode())
 
 
 @dataclass(eq=False)
@@ -56,6 +66,9 @@ class Calls:
         self._calls: dict[UUID, _ToolCall] = {}
         self._models: dict[UUID, str] = {}
         self._tasks: set[asyncio.Task[Answer]] = set()
+        self._inside: set[UUID] = set()
+        self.in_tools: set[str] = set()
+        """The namespaces of LangGraph's checkpoints whose graphs are run by tools."""
 
     def handlers(self) -> list[BaseCallbackHandler]:
         """The callbacks for code in the run's event loop, and those for code in threads."""
@@ -92,6 +105,13 @@ class Calls:
         wanted = key_of(step, arguments)
         turns = (one for one in self._ctx.run.earlier if isinstance(one, RecordedTurn))
         return any(wanted in turn.calls.values() for turn in turns)
+
+    def starts(self, run_id: UUID, parent_run_id: UUID | None, metadata: dict[str, Any] | None) -> None:
+        """Note what a tool runs."""
+        if parent_run_id in self._calls or parent_run_id in self._inside:
+            self._inside.add(run_id)
+            node = (metadata or {}).get("langgraph_checkpoint_ns", "")
+            self.in_tools.add(node.rpartition("|")[0])
 
     def asks(self, run_id: UUID, metadata: dict[str, Any] | None) -> None:
         """Note which model is asked."""
@@ -140,6 +160,10 @@ class _InLoop(AsyncCallbackHandler):
         """See `Calls.end`."""
         if not self._elsewhere:
             await self._calls.end(run_id, _failed(error))
+
+    async def on_chain_start(self, *_: Any, run_id: UUID, **more: Any) -> None:
+        """See `Calls.starts`."""
+        self._calls.starts(run_id, more.get("parent_run_id"), more.get("metadata"))
 
     async def on_chat_model_start(
         self, serialized: dict[str, Any], messages: list[list[BaseMessage]], *, run_id: UUID, **more: Any

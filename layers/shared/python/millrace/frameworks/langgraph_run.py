@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, cast
 
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.channels import DeltaChannel
 from langgraph.constants import TAG_NOSTREAM
@@ -21,14 +21,14 @@ from pydantic_core import to_json
 
 from millrace.agent.code.context import STEP
 from millrace.agent.code.record import Live, RecordedTurn
-from millrace.app import AgentContext, log, status
-from millrace.frameworks.langchain_callbacks import Calls, said_in, step_name
+from millrace.app import AgentContext
+from millrace.frameworks.langchain_callbacks import Calls, custom_event, said_in, step_name
+from millrace.frameworks.langchain_messages import asked, texts_before
 from millrace.frameworks.langgraph_questions import Answers, answer_of
-from millrace.frameworks.langgraph_run_checkpoints import RUN, RunCheckpoints
+from millrace.frameworks.langgraph_run_checkpoints import MESSAGES, RUN, RunCheckpoints
 
 MODES = ["messages", "custom", "tasks"]
 THREAD = "thread"
-MESSAGES = "messages"
 STOPPED = "The run was stopped before this tool had answered."
 
 
@@ -50,9 +50,10 @@ class GraphRun:
     def __init__(self, graph: Pregel[Any, Any, Any, Any], ctx: AgentContext, options: GraphOptions) -> None:
         self._ctx = ctx
         self._options = options
-        self._saver = RunCheckpoints(ctx)
+        self._calls = Calls(ctx, options.once)
+        self._saver = RunCheckpoints(ctx, self._calls.in_tools)
         self._graph = graph.copy({"checkpointer": self._saver})
-        self._callbacks = Calls(ctx, options.once).handlers()
+        self._callbacks = self._calls.handlers()
         self._answers = Answers(ctx.run.earlier)
         self._live: list[str] = []
         self._last_nodes: list[str] = []
@@ -97,7 +98,7 @@ class GraphRun:
             await self._saver.adelete_thread(known["thread"])
         if self._options.input:
             return self._options.input(ctx)
-        before = self._texts_before() if fresh else await self._repairs(bool(known and known["ended"]))
+        before = texts_before(self._ctx) if fresh else await self._repairs(bool(known and known["ended"]))
         return {MESSAGES: [*before, self._asked(ctx.message, 0)]}
 
     async def _resumed(self) -> Any:
@@ -115,14 +116,6 @@ class GraphRun:
         marks = [id.removeprefix(self._mark) for id in ids if id.startswith(self._mark)]
         return came[max((int(mark) for mark in marks), default=0) :] if self._takes_messages else []
 
-    def _texts_before(self) -> list[AnyMessage]:
-        """The conversation before, as its texts."""
-        return [
-            HumanMessage(one.text) if one.role == "user" else AIMessage(one.text)
-            for one in self._ctx.history
-            if one.text
-        ]
-
     async def _repairs(self, ended: bool) -> list[AnyMessage]:
         """The messages that the state lacks where the run before was stopped: results of calls and a text."""
         if ended:
@@ -138,7 +131,7 @@ class GraphRun:
 
     def _asked(self, text: str, taken: int) -> HumanMessage:
         """A message of the user's. Its id tells how many live messages the graph has taken with it."""
-        return HumanMessage(text, id=f"{self._mark}{taken}" if taken else None)
+        return asked(text, f"{self._mark}{taken}" if taken else None)
 
     async def _end(self) -> None:
         await self._ctx.store.put(THREAD, {"thread": self._thread, "run": self._ctx.run_id, "ended": True})
@@ -181,23 +174,26 @@ class GraphRun:
 
     def _said(self, mode: str, chunk: Any) -> list[Any]:
         if mode == "custom":
-            return [_custom(chunk)]
+            return [custom_event(chunk)]
         if mode == "tasks":
             return []
         message, metadata = chunk
         wanted = self._options.answer_nodes
         if not isinstance(message, AIMessage) or TAG_NOSTREAM in (metadata.get("tags") or ()):
             return []
+        if not isinstance(message, AIMessageChunk) and message.id in self._saver.known_messages:
+            return []
         return [] if wanted and metadata["langgraph_node"] not in wanted else list(said_in(message))
 
     async def _finished(self, task: Mapping[str, Any], control: RunControl, namespace: str) -> None:
         """Store that a node has finished, with what it has said; then look for live messages."""
-        if task["error"]:
+        if task["error"] or namespace in self._calls.in_tools:
             return
         if not namespace:
             self._last_nodes.append(task["name"])
         await self._saver.finished(task["id"], namespace)
         await self._ctx.run.call(STEP + step_name(task["name"]), {"task": task["id"]}, _done)
+        self._saver.count(task["id"])
         if self._takes_messages:
             self._live += await self._ctx.live_messages()
             if self._live:
@@ -271,16 +267,6 @@ def _open_calls(messages: Sequence[AnyMessage]) -> Collection[str]:
     answered = {one.tool_call_id for one in messages if isinstance(one, ToolMessage)}
     calls = (call for one in messages if isinstance(one, AIMessage) for call in one.tool_calls)
     return [str(call["id"]) for call in calls if call["id"] not in answered]
-
-
-def _custom(chunk: Any) -> Any:
-    """An event of what a node has written to the stream: one of ours as it is, a text as a status, all else
-    as a line about the work."""
-    if isinstance(chunk, str):
-        return status(chunk)
-    if isinstance(chunk, dict) and chunk.get("type") in ("status", "thinking", "token"):
-        return chunk
-    return log(to_json(chunk, fallback=str).decode())
 
 
 async def _done() -> str:

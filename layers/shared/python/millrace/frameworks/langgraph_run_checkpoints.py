@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
+from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
     WRITES_IDX_MAP,
@@ -14,41 +15,59 @@ from langgraph.checkpoint.base import (
     CheckpointMetadata,
     CheckpointTuple,
 )
+from langgraph.constants import START
 
 from millrace.agent.code.context import STEP
 from millrace.agent.code.record import RecordedTurn, key_of
 from millrace.app import AgentContext
 from millrace.frameworks.langgraph_checkpoints import Checkpoints
+from millrace.frameworks.langgraph_places import Place
 
+MESSAGES = "messages"
 RUN = "millrace_run"
 """The metadata of a checkpoint that names its run."""
 NULL_TASK = "00000000-0000-0000-0000-000000000000"
-STORED_SECONDS = 10
+CHECK_SECONDS, CHECKS = 0.05, 100
 
 
 class RunCheckpoints(Checkpoints):
     """The checkpoints as a run may see them: what a node has written counts once the run has stored what it
     said. A thread that is `new` has none that would have to be read."""
 
-    def __init__(self, ctx: AgentContext) -> None:
+    def __init__(self, ctx: AgentContext, in_tools: Set[str]) -> None:
         super().__init__(ctx.store)
+        self._in_tools = in_tools
+        self._run = ctx.run
         self.new = False
+        self.known_messages: set[str] = set()
         self._run_id = ctx.run_id
         turns = (one for one in ctx.run.earlier if isinstance(one, RecordedTurn))
         keys = {key for turn in turns for key in turn.calls.values()}
         self._finished = {arguments for name, arguments in keys if name.startswith(STEP)}
         self._namespaces: set[str] = set()
         self._stored: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._counted: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._tasks: dict[Place, set[str]] = defaultdict(set)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """See `Checkpoints`."""
         if self.new:
             return None
         found = await super().aget_tuple(config)
-        if found is None or found.metadata.get(RUN) != self._run_id or not found.pending_writes:
+        if found is None or found.metadata.get(RUN) != self._run_id:
+            return found
+        self._learn(found)
+        if not found.pending_writes:
             return found
         kept = [one for one in found.pending_writes if self._counts(one[0], one[1])]
         return found._replace(pending_writes=kept)
+
+    def _learn(self, found: CheckpointTuple) -> None:
+        """Note the messages that the state has: a graph inside another returns them all once more."""
+        written = (value for _, channel, value in found.pending_writes or () if channel == MESSAGES)
+        for value in (found.checkpoint["channel_values"].get(MESSAGES), *written):
+            many = value if isinstance(value, list) else [value]
+            self.known_messages |= {one.id for one in many if isinstance(one, AIMessage) and one.id}
 
     def _counts(self, task: str, channel: str) -> bool:
         return task == NULL_TASK or channel in WRITES_IDX_MAP or _finished_key(task) in self._finished
@@ -60,27 +79,47 @@ class RunCheckpoints(Checkpoints):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """See `Checkpoints`."""
+        """See `Checkpoints`. A graph inside another goes on by itself: it must not be ahead of the run."""
         self.new = False
-        self._namespaces.add(config["configurable"].get("checkpoint_ns", ""))
+        before = Place.of(config)
+        self._namespaces.add(before.namespace)
+        if before.namespace and before.namespace not in self._in_tools:
+            for task in self._tasks[before]:
+                await self._soon(self._counted[task])
         return await super().aput(config, checkpoint, metadata, new_versions)
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """See `Checkpoints`."""
+        says = task_id != NULL_TASK and START not in task_path
+        if says and not all(channel in WRITES_IDX_MAP for channel, _ in writes):
+            self._tasks[Place.of(config)].add(task_id)
         try:
             await super().aput_writes(config, writes, task_id, task_path)
         finally:
             self._stored[task_id].set()
 
     async def finished(self, task_id: str, namespace: str) -> None:
-        """Wait until what a task has written is stored, and have it count. Graphs inside that keep no
-        checkpoints store nothing."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STORED_SECONDS if namespace in self._namespaces else 0):
-                await self._stored[task_id].wait()
+        """Wait until what a task has written is stored; graphs that keep no checkpoints store nothing."""
+        if namespace in self._namespaces:
+            await self._soon(self._stored[task_id])
+
+    def count(self, task_id: str) -> None:
+        """Have the writes of a task count: the run has stored what it said."""
         self._finished.add(_finished_key(task_id))
+        self._counted[task_id].set()
+
+    async def _soon(self, event: asyncio.Event) -> None:
+        """Wait for something that is about to happen, unless the run ends."""
+        for _ in range(CHECKS):
+            if self._run.closed:
+                raise asyncio.CancelledError
+            if event.is_set():
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CHECK_SECONDS):
+                    await event.wait()
 
 
 def _finished_key(task_id: str) -> bytes:

@@ -44,6 +44,7 @@ class CodeRun(Replay):
         self._alone = alone
         self._said: deque[Event] = deque()
         self._noted: list[ToolCall] = []
+        self.closed = False
 
     # --- the loop's side ---------------------------------------------------------------------------
 
@@ -86,6 +87,7 @@ class CodeRun(Replay):
 
     async def close(self) -> None:
         """End the function, if it is at work."""
+        self.closed = True
         if self.body is not None and not self.body.done():
             self.body.cancel()
             await asyncio.wait({self.body}, timeout=CLOSE_SECONDS)

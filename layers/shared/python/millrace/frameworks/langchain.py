@@ -1,0 +1,153 @@
+"""Runnables of LangChain behind our streams: `pip install 'millrace[langchain]'`.
+
+    from langchain.agents import create_agent
+    from millrace.frameworks.langchain import langchain_agent
+
+    weather = langchain_agent("weather", create_agent("openai:gpt-5", tools=[get_weather]))
+
+An agent of `create_agent` is a graph of LangGraph, and is run as one (see `langgraph`). Any other runnable is
+followed by its events; a process that takes its run over begins it anew.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
+from contextlib import aclosing
+from typing import Any
+
+from pydantic_core import to_json
+
+from millrace.app import AgentContext, agent
+from millrace.frameworks import extra
+
+with extra("langchain", "LangChain"):
+    from langchain_core.language_models import BaseLanguageModel
+    from langchain_core.messages import AnyMessage, BaseMessage
+    from langchain_core.runnables import Runnable, RunnableConfig
+    from langgraph.pregel import Pregel
+
+    from millrace.frameworks.langchain_callbacks import Calls, custom_event, said_in
+    from millrace.frameworks.langchain_messages import asked, texts_before
+    from millrace.frameworks.langgraph import langgraph_agent
+
+_PIECES = ("on_chain_stream", "on_chat_model_stream", "on_llm_stream")
+_HISTORY = ("history", "chat_history")
+MESSAGES = "messages"
+
+
+def langchain_agent(
+    id: str,
+    runnable: Runnable[Any, Any],
+    /,
+    *,
+    input: Callable[[AgentContext], Any] | None = None,
+    output: Callable[[Any], Any] | None = None,
+    config: Callable[[AgentContext], RunnableConfig] | None = None,
+    once: Collection[str] = (),
+    **settings: Any,
+) -> Any:
+    """A runnable as an agent of the deployment, under this id: an agent of `create_agent`, a chain, a model.
+
+    Args:
+        input: Makes the runnable's input of the context. Without it a chain gets the message in its only
+            variable, and the conversation in `messages`, `history` or `chat_history`.
+        output: Makes the answer of what the runnable returns, where that is not streamed text.
+        config: Makes more of its configuration: `configurable`, `tags` ...
+        once: Names of tools that must not be called again where a call was interrupted: it is then an error
+            that the run ends with, since nobody knows whether it took effect.
+        settings: As for `@agent`; for graphs also those of `langgraph_agent`.
+
+    Raises `ValueError` for a chain that needs an `input`.
+    """
+    if isinstance(runnable, Pregel):
+        return langgraph_agent(id, runnable, input=input, output=output, config=config, once=once, **settings)
+    make_input = input or _input_for(id, runnable)
+
+    @agent(id, **settings, replay=False)
+    async def play(ctx: AgentContext) -> AsyncIterator[Any]:
+        given: Any = dict(config(ctx)) if config else {}
+        given["callbacks"] = [*given.get("callbacks", ()), *Calls(ctx, once).handlers()]
+        run = _Run(output)
+        async with aclosing(run.events(runnable, make_input(ctx), given)) as events:
+            async for event in events:
+                yield event
+
+    return play
+
+
+class _Run:
+    """A run of a runnable. The answer is what it streams itself, not what the models inside it say."""
+
+    def __init__(self, output: Callable[[Any], Any] | None) -> None:
+        self._output = output
+        self._has_said = False
+
+    async def events(
+        self, runnable: Runnable[Any, Any], given: Any, config: RunnableConfig
+    ) -> AsyncGenerator[Any, None]:
+        """Yield what the runnable says, to its end."""
+        stream: Any = runnable.astream_events(given, config, version="v2")
+        async with aclosing(stream) as found:
+            async for event in found:
+                for one in self._events_of(event):
+                    self._has_said = self._has_said or isinstance(one, str)
+                    yield one
+
+    def _events_of(self, event: Any) -> list[Any]:
+        kind, outermost, data = event["event"], not event["parent_ids"], event["data"]
+        if kind in _PIECES:
+            return _pieces(data["chunk"], outermost and self._output is None)
+        if kind == "on_custom_event":
+            return [custom_event(event["data"])]
+        # Models and chains have names of their own for their ends.
+        if outermost and kind.endswith("_end") and (self._output or not self._has_said):
+            text = _text_of(self._output(data["output"]) if self._output else data["output"])
+            return [text] if text else []
+        return []
+
+
+def _pieces(chunk: Any, answers: bool) -> list[Any]:
+    """The pieces of the answer in a chunk, and of reasoning, which is shown of every model."""
+    if isinstance(chunk, BaseMessage):
+        return [one for one in said_in(chunk) if answers or not isinstance(one, str)]
+    text = chunk if isinstance(chunk, str) else getattr(chunk, "text", None)
+    return [text] if answers and isinstance(text, str) and text else []
+
+
+def _text_of(value: Any) -> str:
+    """The answer in what a runnable has returned."""
+    if isinstance(value, BaseMessage):
+        return str(value.text)
+    if isinstance(value, dict) and isinstance(value.get("output"), str):
+        return str(value["output"])
+    return value if isinstance(value, str) else to_json(value, fallback=str).decode()
+
+
+def _input_for(id: str, runnable: Runnable[Any, Any]) -> Callable[[AgentContext], Any]:
+    """Return what makes the input of the context, by the variables that the runnable takes."""
+    variables = list(runnable.get_input_jsonschema().get("properties") or ())
+    if not variables:
+        takes_messages = isinstance(getattr(runnable, "bound", runnable), BaseLanguageModel)
+        return _conversation if takes_messages else lambda ctx: ctx.message
+    texts = [name for name in variables if name not in (MESSAGES, *_HISTORY)]
+    if len(texts) > 1 or (MESSAGES in variables and texts):
+        raise ValueError(
+            f"The chain {id!r} takes {', '.join(variables)}; say what it gets: langchain_agent(..., "
+            f"input=lambda ctx: {{{variables[0]!r}: ctx.message, ...}})."
+        )
+
+    def made(ctx: AgentContext) -> dict[str, Any]:
+        given: dict[str, Any] = dict.fromkeys(texts, ctx.message)
+        for name in variables:
+            if name == MESSAGES:
+                given[name] = _conversation(ctx)
+            elif name in _HISTORY:
+                given[name] = texts_before(ctx)
+        return given
+
+    return made
+
+
+def _conversation(ctx: AgentContext) -> list[AnyMessage]:
+    return [*texts_before(ctx), asked(ctx.message)]
+
+
+__all__ = ["langchain_agent"]
