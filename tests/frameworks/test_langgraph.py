@@ -57,7 +57,7 @@ def lost_at_each_write(done: Any, make: Any, question: str) -> Any:
     stage = Stage(make())
     stage.ask(question)
     assert stage._control is not None
-    for lost_at in range(1, stage._control.writes + 1, effort(2, 1)):
+    for lost_at in range(1, stage._control.writes + 1, effort(4, 1)):
         done.clear()
         stage = Stage(make())
         try:
@@ -77,7 +77,7 @@ def test_process_that_takes_over_goes_on_from_the_last_finished_node(graphs: Any
         assert sum((graphs.done - Counter(CALLS)).values()) <= 2, graphs.done  # of the node that was at work
         assert all(graphs.done[name] >= times for name, times in CALLS.items())
         count += 1
-    assert count > 10
+    assert count >= 4
 
 
 def test_tool_that_must_not_be_repeated_ends_the_run_where_it_was_interrupted(graphs: Any) -> None:
@@ -86,7 +86,7 @@ def test_tool_that_must_not_be_repeated_ends_the_run_where_it_was_interrupted(gr
     stage = Stage(graphs.langgraph_agent("calculator", graph, once=["add"]))
     stage.ask("Add 3 and 4, double it.")
     assert stage._control is not None
-    for lost_at in range(1, stage._control.writes + 1, effort(2, 1)):
+    for lost_at in range(1, stage._control.writes + 1, effort(4, 1)):
         graphs.done.clear()
         stage = Stage(graphs.langgraph_agent("calculator", graph, once=["add"]))
         try:
@@ -206,7 +206,7 @@ def test_live_message_is_answered_once_wherever_the_process_is_lost(graphs: Any)
 
     whole, _ = run(None)
     assert whole._control is not None
-    for lost_at in range(1, whole._control.writes + 1, effort(2, 1)):
+    for lost_at in range(1, whole._control.writes + 1, effort(4, 1)):
         stage, asked = run(lost_at)
         assert asked[-1] == ["Sum.", "be quick"], lost_at
         assert stage.text == "The result is 14. "
