@@ -94,5 +94,6 @@ def compressed(code: str) -> int:
 def test_package_is_small() -> None:
     core = compressed('export { Millrace } from "./index.js"')
     react = compressed('export { Millrace } from "./index.js"; export * from "./react/index.js"')
-    assert core <= 6 * KB
+    # Half a KB of it is what errors say: what is wrong, and what to do.
+    assert core <= 6.5 * KB
     assert react - core <= 3 * KB

@@ -82,7 +82,7 @@ export async function apiErrorFrom(response: Response): Promise<ApiError> {
   const text = (name: string): string | null => (typeof details[name] === "string" ? details[name] : null);
   const code = text("code") ?? `http_${status}`;
   const Class = CLASSES[code] ?? CLASSES[status] ?? (status < 500 ? InvalidRequestError : ServerError);
-  const message = text("message") ?? `HTTP ${status}`;
+  const message = text("message") ?? `The answer has status ${status} and gives no reason: it may come from a proxy in between.`;
   const requestId = text("requestId") ?? headers.get("X-Request-Id");
   return new Class(status, code, message, requestId, retryAfter(headers), details);
 }

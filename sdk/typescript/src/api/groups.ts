@@ -125,7 +125,7 @@ export function files(http: Transport) {
       for (const [field, value] of Object.entries(upload.fields)) form.append(field, value);
       form.append("file", file);
       const response = await http.fetch(upload.url, { method: "POST", body: form, signal: options.signal ?? null });
-      if (!response.ok) throw new ApiError(response.status, "upload_failed", "The upload failed");
+      if (!response.ok) throw new ApiError(response.status, "upload_failed", `The file was not stored: the storage answered with status ${response.status}. Upload it again.`);
       return created;
     },
   };

@@ -62,7 +62,7 @@ export class Transport {
 
   constructor(options: ClientOptions) {
     const { baseUrl, token } = options;
-    if (baseUrl === undefined && !globalThis.location) throw new MillraceError("`baseUrl` is needed.");
+    if (baseUrl === undefined && !globalThis.location) throw new MillraceError("Give `baseUrl`, the address of the API: there is no page here whose own it could be.");
     this.#options = options;
     if (typeof token === "object") this.#keeper = token;
     else if (typeof token === "function") this.#source = token;
@@ -143,7 +143,7 @@ export class Transport {
       return (this.#token = await this.#renewal);
     } catch (error) {
       // Where only the network failed, the same request may succeed later.
-      throw error instanceof TypeError ? error : new MillraceError("There is no token.", { cause: error });
+      throw error instanceof TypeError ? error : new MillraceError("The `token` function gave no token; `cause` says why.", { cause: error });
     }
   }
 }

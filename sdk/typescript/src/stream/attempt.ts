@@ -28,7 +28,7 @@ export class Attempt {
 
   /** The promise's value; ends the attempt when that takes longer. `onLate` gets a value that comes after the end. */
   async within<Value>(ms: number, promise: Promise<Value>, onLate: (value: Value) => void = ignore): Promise<Value> {
-    const timer = setTimeout(() => this.#controller.abort(new ConnectionLostError(`Nothing came for ${ms} ms`)), ms);
+    const timer = setTimeout(() => this.#controller.abort(new ConnectionLostError(`The server sent nothing for ${ms / 1000} seconds.`)), ms);
     promise.then((value) => this.signal.aborted && onLate(value), ignore);
     try {
       return await this.unlessAborted(promise);

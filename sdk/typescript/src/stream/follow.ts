@@ -146,5 +146,5 @@ async function eventStream(response: Response): Promise<ReadableStream<Uint8Arra
   const type = response.headers.get("Content-Type") ?? "";
   if (type.includes("text/event-stream") && response.body) return response.body;
   void response.body?.cancel().catch(ignore);
-  throw new ApiError(415, "not_a_stream", `Not an event stream: "${type}".`);
+  throw new ApiError(415, "not_a_stream", `The answer is no event stream but "${type}". Is \`baseUrl\` the address of the API?`);
 }

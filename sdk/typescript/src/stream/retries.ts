@@ -48,5 +48,5 @@ export function sleep(ms: number, signal?: AbortSignal | null, wake?: EventTarge
 /** What a caller is told when there was no more to try. */
 export function asLoss(failure: unknown): Error {
   if (failure instanceof MillraceError) return failure;
-  return new ConnectionLostError("The server cannot be reached.", { cause: failure });
+  return new ConnectionLostError("The server cannot be reached. Check the connection and the address, then try again.", { cause: failure });
 }

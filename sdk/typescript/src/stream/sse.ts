@@ -12,7 +12,7 @@ export function sseParser(longest = LONGEST_EVENT): (bytes: Uint8Array) => Event
     maxBufferSize: longest,
     onEvent: (message) => void messages.push(message),
     onError: ({ type }) => {
-      if (type === "max-buffer-size-exceeded") throw new MillraceError("An event is too large");
+      if (type === "max-buffer-size-exceeded") throw new MillraceError("An event of the stream is too large to be read.");
     },
   });
   return (bytes) => {
