@@ -16,7 +16,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
     sys.modules.pop("collecting", None)
-    gc.unfreeze()
 
 
 def test_app_is_imported_without_collections_and_frozen(folder: Path) -> None:
