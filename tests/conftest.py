@@ -39,8 +39,8 @@ settings.register_profile("millrace", deadline=None, suppress_health_check=[Heal
 settings.load_profile("millrace")
 
 SLOW_FIXTURES = {"aws", "browser", "mariadb_url", "ministack", "postgres_url", "small_stack", "stack"}
-SLOW_MARKS = {"browser", "mariadb", "postgres", "sam", "stack"}
-SLOW_FOLDERS = {"bench", "e2e", "local", "runtime"}
+SLOW_MARKS = {"aws", "browser", "mariadb", "postgres", "sam", "stack"}
+SLOW_FOLDERS = {"bench", "e2e", "local", "project", "runtime", "sdk"}
 """Everything else is marked `fast`, for `make test-fast`."""
 BROWSER_FOLDERS = {"e2e", "project", "sdk", "web"}
 """No other tests take the fixture `browser`: `pytest -m browser` need not read them."""

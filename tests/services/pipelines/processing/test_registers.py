@@ -48,7 +48,7 @@ def registers(aws_environment: Aws) -> Iterator[Recorded]:
     clients.close()
 
 
-@pytest.fixture(params=["memory", "dynamo"])
+@pytest.fixture(params=["memory", pytest.param("dynamo", marks=pytest.mark.aws)])
 def store(request: pytest.FixtureRequest) -> Store:
     if request.param == "memory":
         return MemoryStore()

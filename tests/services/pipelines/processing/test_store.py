@@ -22,7 +22,7 @@ def dynamo_store(aws_environment: Aws) -> Iterator[WindowStore]:
     clients.close()
 
 
-@pytest.fixture(params=["memory", "dynamo"])
+@pytest.fixture(params=["memory", pytest.param("dynamo", marks=pytest.mark.aws)])
 def store(request: pytest.FixtureRequest) -> Store:
     if request.param == "memory":
         return MemoryStore()
