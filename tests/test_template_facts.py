@@ -1,10 +1,11 @@
 """Each type of resource in the template: what AWS refuses, counts, charges or replaces, as its documentation
-says, and what of that the template could break. `FACTS` names the types that were read; a new one is read
-before it is used. Sources: the CloudFormation reference of each type, and the quotas of its service."""
+says, and what of that the template could break. `FACTS` names the types that were read, with the page that
+says so; a new one is read before it is used."""
 
+import re
 from collections import Counter
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -15,33 +16,115 @@ Json = dict[str, Any]
 
 BODY = read_template(TEMPLATE).body
 RESOURCES: Json = BODY["Resources"]
+
+
+class Fact(NamedTuple):
+    """A sentence about a type, and the page of AWS's documentation (November 2026) that has it. `looked_up` is
+    False where only the reference's usual wording was at hand."""
+
+    says: str
+    page: str
+    looked_up: bool = True
+
+
 FACTS = {
-    "AWS::CloudFront::Distribution": "75 behaviors, 100 origins; see test_template_website",
-    "AWS::CloudFront::Function": "10 KB of code; its name is unique in an account, over all Regions",
-    "AWS::CloudFront::OriginAccessControl": "its name has 64 characters and is unique in an account",
-    "AWS::CloudFront::ResponseHeadersPolicy": "its name is unique in an account; 20 policies in one",
-    "AWS::CloudWatch::Alarm": "$0.10 a metric after ten; see test_template_alarms",
-    "AWS::CloudWatch::Dashboard": "$3 above 50 metrics; 500 widgets; see test_template",
-    "AWS::Cognito::UserPool": "aliases, case and attributes cannot be changed, nor attributes removed",
-    "AWS::Cognito::UserPoolClient": "another secret setting replaces it: its id is the audience of tokens",
-    "AWS::Cognito::UserPoolDomain": "63 characters, unique in a Region; a pool with one is not deleted",
-    "AWS::Cognito::UserPoolGroup": "another name replaces it, and its members are in none",
-    "AWS::DynamoDB::Table": "other keys replace it; one index made or removed at a time",
-    "AWS::Events::EventBus": "another name replaces it, and rules of others point to nothing",
-    "AWS::Events::Rule": "five targets; see test_template_limits",
-    "AWS::IAM::Role": "10,240 characters of inline policies; see test_template_limits",
-    "AWS::Lambda::EventSourceMapping": "a batch above ten waits for a window; see test_template_limits",
-    "AWS::Lambda::Function": "five layers, 250 MB, 4 KB of environment, 256 characters of description",
-    "AWS::Lambda::LayerVersion": "never updated, always replaced; functions keep a version that is deleted",
-    "AWS::Lambda::Permission": "a public URL needs two since October 2025; see test_template",
-    "AWS::Lambda::Url": "100 headers of CORS and 6 methods; see test_template_limits",
-    "AWS::Logs::LogGroup": "keeps for ever without a retention; see test_template",
-    "AWS::Logs::MetricFilter": "100 for a group, 1,024 characters, no default value beside dimensions",
-    "AWS::S3::Bucket": "names are unique in the world; must be empty to be deleted",
-    "AWS::S3::BucketPolicy": "20 KB, one for a bucket",
-    "AWS::SQS::Queue": "a dead letter keeps the age of its message, so its queue keeps longer",
-    "AWS::SQS::QueuePolicy": "sets the policy of its queues: of two for one queue, one is lost",
-    "AWS::Scheduler::ScheduleGroup": "64 characters; deleting it deletes the schedules in it",
+    "AWS::CloudFront::Distribution": Fact(
+        "75 behaviors, 100 origins, 60 s without a byte (to 120 by newer pages, which not every account has)",
+        "CloudFront Developer Guide, Quotas",
+    ),
+    "AWS::CloudFront::Function": Fact(
+        "10 KB of code; 64 characters of letters, digits, - and _, unique in an account",
+        "CloudFront API Reference, CreateFunction; Quotas on CloudFront Functions",
+    ),
+    "AWS::CloudFront::OriginAccessControl": Fact(
+        "64 characters, unique in an account; 100 in one",
+        "CloudFront Developer Guide, Quotas; OriginAccessControlConfig",
+        looked_up=False,
+    ),
+    "AWS::CloudFront::ResponseHeadersPolicy": Fact(
+        "its name is unique in an account; a content security policy of 1,783 characters; a comment of 128",
+        "CloudFront API Reference, ResponseHeadersPolicyConfig; Service Quotas",
+    ),
+    "AWS::CloudWatch::Alarm": Fact(
+        "$0.10 a metric after ten; see test_template_alarms", "CloudWatch pricing"
+    ),
+    "AWS::CloudWatch::Dashboard": Fact(
+        "$3 above 50 metrics; 500 widgets; see test_template", "CloudWatch pricing"
+    ),
+    "AWS::Cognito::UserPool": Fact(
+        "name, aliases, case, and required attributes cannot be changed, nor attributes removed",
+        "Cognito Developer Guide, Updating user pool configuration",
+    ),
+    "AWS::Cognito::UserPoolClient": Fact(
+        "another secret setting needs another client: its id is the audience of tokens",
+        "Cognito Developer Guide, Updating user pool configuration",
+    ),
+    "AWS::Cognito::UserPoolDomain": Fact(
+        "63 of a-z, 0-9 and -, none at the ends; a change replaces it; a pool with one is not deleted",
+        "CloudFormation, AWS::Cognito::UserPoolDomain; DeleteUserPoolDomain",
+    ),
+    "AWS::Cognito::UserPoolGroup": Fact(
+        "another name replaces it, and its members are in none",
+        "CloudFormation, AWS::Cognito::UserPoolGroup (UpdateType: Immutable)",
+    ),
+    "AWS::DynamoDB::Table": Fact(
+        "other keys replace it; one index made or removed at a time", "DynamoDB API Reference, UpdateTable"
+    ),
+    "AWS::Events::EventBus": Fact(
+        "another name replaces it, and rules of others point to nothing",
+        "EventBridge User Guide, Custom Event Bus - Classic quotas",
+    ),
+    "AWS::Events::Rule": Fact("five targets; see test_template_limits", "EventBridge User Guide, Quotas"),
+    "AWS::IAM::Role": Fact(
+        "10,240 characters of inline policies without white space; see test_template_limits",
+        "IAM User Guide, IAM and STS quotas",
+    ),
+    "AWS::Lambda::EventSourceMapping": Fact(
+        "a batch above ten waits for a window; see test_template_limits", "Lambda Developer Guide, SQS"
+    ),
+    "AWS::Lambda::Function": Fact(
+        "five layers, 250 MB, 4 KB of environment, 256 characters of description",
+        "Lambda Developer Guide, Quotas",
+    ),
+    "AWS::Lambda::LayerVersion": Fact(
+        "never updated, always replaced; functions keep a version that is deleted",
+        "CloudFormation, AWS::Lambda::LayerVersion",
+        looked_up=False,
+    ),
+    "AWS::Lambda::Permission": Fact(
+        "a public URL needs two since October 2025; see test_template",
+        "Lambda Developer Guide, Function URLs",
+    ),
+    "AWS::Lambda::Url": Fact(
+        "CORS: 100 headers and origins, 6 methods (OPTIONS is none of them), a day of MaxAge",
+        "Lambda API Reference, Cors",
+    ),
+    "AWS::Logs::LogGroup": Fact("keeps for ever without a retention; see test_template", "CloudWatch Logs"),
+    "AWS::Logs::MetricFilter": Fact(
+        "100 for a group, 1,024 characters, one transformation, three dimensions, five regular expressions",
+        "CloudWatch Logs API Reference, PutMetricFilter, MetricFilter",
+    ),
+    "AWS::S3::Bucket": Fact(
+        "names are unique in the world; must be empty to be deleted",
+        "S3 User Guide, Deleting a bucket",
+        looked_up=False,
+    ),
+    "AWS::S3::BucketPolicy": Fact(
+        "20 KB, one for a bucket", "S3 User Guide, Bucket policies", looked_up=False
+    ),
+    "AWS::SQS::Queue": Fact(
+        "in a standard queue, a dead letter keeps the age of its message, so its queue keeps longer",
+        "SQS Developer Guide, Dead-letter queue retention",
+    ),
+    "AWS::SQS::QueuePolicy": Fact(
+        "8,192 bytes, 20 statements, 50 principals, 10 conditions, 7 actions in a statement; it sets the "
+        "policy of its queues: of two for one queue, one is lost",
+        "SQS Developer Guide, Policy quotas",
+    ),
+    "AWS::Scheduler::ScheduleGroup": Fact(
+        "64 characters; another name replaces it; deleting it deletes the schedules in it; 500 in an account",
+        "CloudFormation, AWS::Scheduler::ScheduleGroup; DeleteScheduleGroup",
+    ),
 }
 LONGEST_STACK = "a" * 40
 """Names that have to be given begin with the stack's, which may have 128 characters, and so must be short."""
@@ -150,3 +233,55 @@ def test_functions_have_five_layers_and_short_descriptions_at_most() -> None:
 def test_code_at_the_edge_is_small() -> None:
     for function in of_type("AWS::CloudFront::Function").values():
         assert len(str(function["FunctionCode"]).encode()) <= 10_240
+
+
+def test_content_security_policy_fits_into_its_policy() -> None:
+    [policy] = of_type("AWS::CloudFront::ResponseHeadersPolicy").values()
+    config = policy["ResponseHeadersPolicyConfig"]
+    text, parts = config["SecurityHeadersConfig"]["ContentSecurityPolicy"]["ContentSecurityPolicy"]["Fn::Sub"]
+    sources = [part if isinstance(part, str) else str(part) for part in parts["Connect"]["Fn::Join"][1]]
+    longest = text.replace("${Connect}", " ".join(sources)).replace("${FilesBucket}", "b" * 63)
+    assert len(longest.replace("${AWS::Region}", REGION)) <= 1_783
+    assert len(config.get("Comment", "")) <= 128
+
+
+def test_policies_of_queues_are_within_their_quotas() -> None:
+    for name, policy in of_type("AWS::SQS::QueuePolicy").items():
+        statements = policy["PolicyDocument"]["Statement"]
+        assert len(statements) <= 20, name
+        assert len(str(policy["PolicyDocument"]).encode()) <= 8_192, name
+        assert sum("Condition" in one for one in statements) <= 10, name
+
+
+def test_cors_of_urls_names_methods_that_urls_know() -> None:
+    for name, url in of_type("AWS::Lambda::Url").items():
+        cors = url["Cors"]
+        assert set(cors["AllowMethods"]) <= {"GET", "PUT", "HEAD", "POST", "PATCH", "DELETE", "*"}, name
+        assert len(cors["AllowMethods"]) <= 6, name
+        assert cors.get("MaxAge", 0) <= 86_400, name
+
+
+def test_filters_read_the_fields_that_system_logs_have() -> None:
+    """The `status` of a report is success, error, failure or timeout, and lies in `record` in logs as JSON
+    (Lambda Developer Guide, Telemetry API schema: PlatformReport, PlatformInitReport and so on)."""
+    patterns = [one["FilterPattern"] for one in of_type("AWS::Logs::MetricFilter").values()]
+    reports = [one for one in patterns if "platform." in one]
+    assert reports
+    for pattern in reports:
+        kinds = set(re.findall(r'"platform[.](\w+)"', pattern))
+        assert kinds <= {"report", "initReport", "restoreReport"}
+        assert '$.record.status != "success"' in pattern
+    for one in of_type("AWS::Logs::MetricFilter").values():
+        assert len(one["MetricTransformations"]) == 1
+
+
+def test_name_of_a_sign_in_page_is_one_that_cognito_takes() -> None:
+    pattern = BODY["Parameters"]["SignInDomain"]["AllowedPattern"]
+    for name, fits in (
+        ("acme-agents", True),
+        ("a" * 63, True),
+        ("-a", False),
+        ("a-", False),
+        ("a" * 64, False),
+    ):
+        assert (re.fullmatch(pattern, name) is not None) is fits, name
