@@ -19,8 +19,8 @@ RESOURCES: Json = BODY["Resources"]
 
 
 class Fact(NamedTuple):
-    """A sentence about a type, and the page of AWS's documentation (November 2026) that has it. `looked_up` is
-    False where only the reference's usual wording was at hand."""
+    """A sentence about a type, and the page of AWS's documentation (November 2026) that has it. `looked_up`
+    is False where only the reference's usual wording was at hand."""
 
     says: str
     page: str
