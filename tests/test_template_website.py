@@ -96,6 +96,19 @@ def test_streams_outlive_the_timeouts_of_their_origin() -> None:
             assert "ResponseCompletionTimeout" not in origin
 
 
+def test_functions_that_answer_at_once_end_before_their_origin_is_given_up() -> None:
+    """Streams have heartbeats; docs/deploy.md names the whole answers of runs."""
+    kinds = {name: one for name, one in RESOURCES.items() if one["Type"] == "AWS::Lambda::Url"}
+    buffered = {
+        url["Properties"]["TargetFunctionArn"]["Ref"]
+        for url in kinds.values()
+        if url["Properties"]["InvokeMode"] == "BUFFERED"
+    }
+    assert buffered == {"ApiFunction", "WebhooksFunction"}
+    for name in buffered:
+        assert RESOURCES[name]["Properties"]["Timeout"] < 60
+
+
 def test_each_function_with_routes_is_an_origin() -> None:
     ids = {origin["Id"] for origin in DISTRIBUTION["Origins"]}
     assert ids == {*ROUTES.values(), "page"}

@@ -133,6 +133,8 @@ class Client:
         """The run once it has ended, or is in one of these states."""
         until = time.monotonic() + CALM_SECONDS
         while time.monotonic() < until:
+            if not self.over.is_set():  # nothing promises a time while processes are killed
+                until = time.monotonic() + CALM_SECONDS
             run = self.run(run_id)
             if not run or run["endedAt"] or run["state"] in states:
                 return run
