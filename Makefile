@@ -88,8 +88,8 @@ install: $(VENV)/.dev .venv-sam/.done web/node_modules/.done sdk/typescript/node
 run: $(VENV)/.local web/dist/index.html ## the whole stack on http://localhost:8080 (MILLRACE_PORT moves it)
 	@exec $(BIN)/python -m local --demo --configuration app $(ARGS)
 
-token: ## print a bearer token for the running stack
-	@$(BIN)/python -m local.token
+token: ## print a bearer token for the running stack (ARGS="--user ann@example.com --role customer")
+	@$(BIN)/python -m local.token $(ARGS)
 
 ifdef ARGS
 # A path or an option of pytest: only what these tests need is made, and one run finds them all.

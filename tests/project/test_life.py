@@ -1,6 +1,7 @@
 """The life of a project outside this checkout, which follows the tutorial: made and run of the built wheel,
 used from a page on an origin of its own, and upgraded by one version."""
 
+import json
 import os
 import re
 import shutil
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, expect
 
 from local import child
 from millrace.client import Client
@@ -26,7 +27,7 @@ from tests.web.conftest import browser, chromium
 
 __all__ = ["browser", "chromium"]
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 ANN = "ann@example.com"
 SECONDS = 200.0
 TIMEOUT_MS = 60_000
@@ -164,7 +165,11 @@ def test_project_lives_from_its_first_run_to_an_upgrade(
         password = millrace(
             site, shop, "token", "--user", ANN, "--role", "customer", "--password", **at
         ).strip()
-        _refund_by_page(browser, shop / "web", password, stack.url, token)
+        with refund_on_page(browser, shop / "web", password) as shown:
+            (call,) = map(json.loads, millrace(site, shop, "approvals", "list", "--json", **at).splitlines())
+            assert call["arguments"] == {"order": "A-1", "amount": 60.0}
+            millrace(site, shop, "runs", "answer", call["runId"], "--approve", **at)
+            expect(shown).to_have_text("60.00 EUR are paid back for the order A-1.", timeout=TIMEOUT_MS)
     greeted = '{"agentId": "support", "content": "Where is my order A-1?"}'
     assert greeted in "".join(stack.output)
     assert "is used here for the first time" not in "".join(stack.output)
@@ -185,8 +190,9 @@ def test_project_lives_from_its_first_run_to_an_upgrade(
         assert version_there.json()["version"] == NEXT
 
 
-def _refund_by_page(browser: Browser, folder: Path, password: str, url: str, token: str) -> None:
-    """A customer asks on a page of another origin; somebody of the shop approves."""
+@contextmanager
+def refund_on_page(browser: Browser, folder: Path, password: str) -> Iterator[Locator]:
+    """A customer asks on a page of another origin, which waits for somebody of the shop: what it shows."""
     with served(folder) as origin:
         page = browser.new_page()
         page.set_default_timeout(TIMEOUT_MS)
@@ -203,9 +209,5 @@ def _refund_by_page(browser: Browser, folder: Path, password: str, url: str, tok
         page.get_by_label("Question").fill("Refund 60 EUR of A-1")
         page.get_by_role("button", name="Ask").click()
         expect(shown).to_have_text("A colleague looks at it ...", timeout=TIMEOUT_MS)
-        with Client(url, token) as colleague:
-            (call,) = colleague.approvals.list()
-            assert call.arguments == {"order": "A-1", "amount": 60.0}
-            colleague.approvals.answer(call.run_id, call.call_id, "approve")
-        expect(shown).to_have_text("60.00 EUR are paid back for the order A-1.", timeout=TIMEOUT_MS)
+        yield shown
         page.close()

@@ -5,6 +5,7 @@ import os
 import platform
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,18 @@ FUNCTIONS = tuple(name for name, one in RESOURCES.items() if one["Type"] == "AWS
 MACHINE = "arm64" if platform.machine() == "aarch64" else "x86_64"
 
 
-def reduced(keep: tuple[str, ...]) -> dict[str, Any]:
+def reduced(
+    keep: tuple[str, ...], all_resources: Mapping[str, Any] = RESOURCES, root: Path = ROOT
+) -> dict[str, Any]:
     """The template with these layers and functions only, for this machine."""
     resources = {}
     for name in keep:
-        one = RESOURCES[name]
+        one = all_resources[name]
         given = one["Properties"]
         kept = {key: given[key] for key in ("Handler",) if key in given}
         for key in ("CodeUri", "ContentUri"):
             if key in given:
-                kept[key] = str(ROOT / given[key])
+                kept[key] = str(root / given[key])
         if "Handler" in kept:
             kept |= {"Runtime": "python3.13", "Architectures": [MACHINE]}
         else:
@@ -48,16 +51,22 @@ def reduced(keep: tuple[str, ...]) -> dict[str, Any]:
 def build(folder: Path) -> tuple[Path, str]:
     """Build everything in a folder. Return where it is, and Lambda's Python. Beside what is deployed: `opt`,
     where Lambda puts the layers together, and `runtime`, which Lambda has itself."""
-    python = interpreters()["3.13"]
-    built, template = folder / "build", folder / "template.json"
-    template.write_text(json.dumps(reduced((*LAYERS, *FUNCTIONS))))
-    sam = [str(ROOT / ".venv-sam/bin/sam"), "build", "-t", str(template), "-b", str(built)]
-    run_quietly(sam, folder, PATH=f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}")
-    assert artifact.main([str(built), python]) == 0
+    built, python = build_template(folder, reduced((*LAYERS, *FUNCTIONS)))
     ric = ["pip", "install", "-q", "--python", python, "--target", str(built / "runtime"), "awslambdaric"]
     run_quietly([str(ROOT / ".venv/bin/uv"), *ric], folder)
     for layer in LAYERS:
         shutil.copytree(built / layer, built / "opt", dirs_exist_ok=True)
+    return built, python
+
+
+def build_template(folder: Path, template: Mapping[str, Any]) -> tuple[Path, str]:
+    """Build a template as `make build` does. Return where it is, and Lambda's Python."""
+    python = interpreters()["3.13"]
+    built, path = folder / "build", folder / "template.json"
+    path.write_text(json.dumps(template))
+    sam = [str(ROOT / ".venv-sam/bin/sam"), "build", "-t", str(path), "-b", str(built)]
+    run_quietly(sam, folder, PATH=f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}")
+    assert artifact.main([str(built), python]) == 0
     return built, python
 
 

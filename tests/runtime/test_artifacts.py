@@ -5,19 +5,25 @@ The long form (`make soak`) runs `sam build` itself, which installs the locked p
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from samtranslator.yaml_helper import yaml_parse
 
 from local import artifact
+from local.app import find_app
+from millrace.project.init import init
+from millrace.project.sources import write_sources
 from tests.aws import Aws
 from tests.effort import SOAKING
-from tests.runtime.built import FUNCTIONS, LAYERS, RESOURCES, build, reduced
+from tests.project.building import follow_tutorial
+from tests.runtime.built import FUNCTIONS, LAYERS, RESOURCES, build, build_template, reduced
 from tests.runtime.emulator import emulator_of
-from tests.runtime.harness import APPS
+from tests.runtime.harness import APPS, ROOT
 from tests.runtime.host import NULS, url_event
 
 pytestmark = pytest.mark.sam
@@ -85,6 +91,40 @@ async def test_built_function_starts_with_the_built_layers_only(
         assert head["statusCode"] in (200, 401, 404), answer
     else:
         assert "errorType" not in json.loads(answer), answer
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(not SOAKING, reason="installs all packages of the layer: make soak")
+async def test_built_function_of_a_project_has_its_own_code(rie: Path, tmp_path: Path, aws: Aws) -> None:
+    """The project of the tutorial, whose code also asks for a service that Millrace does not use."""
+    shop, sources = tmp_path / "shop", tmp_path / "sources"
+    init(shop)
+    follow_tutorial(shop)
+    with (shop / "app" / "shop" / "orders.py").open("a") as file:
+        file.write("\n\nMAILER = boto3.client('ses', region_name='us-east-1')\n")
+    write_sources(ROOT, sources, shop / "app")
+    app = find_app(sources / "app")
+    assert app is not None
+    merged = app.merged(yaml_parse((sources / "template.yaml").read_text()))["Resources"]
+    parts = (*LAYERS, "AppLayer", "ConversationFunction")
+    plan = reduced(parts, merged, sources)
+    own = {"APP_PACKAGES": "shop", "APP_SERVICES": ",".join(app.services), "ORDERS_TABLE": "orders"}
+    plan["Resources"]["ConversationFunction"]["Properties"]["Environment"] = {"Variables": own}
+    built, python = build_template(tmp_path, plan)
+    for part in parts:
+        modules, made = compiled(built / part)
+        assert modules == made, part
+    for layer in parts[:-1]:
+        shutil.copytree(built / layer, built / "opt", dirs_exist_ok=True)
+    services = {one.name for one in (built / "opt/python/botocore/data").iterdir()}
+    assert "ses" in services
+    assert "ec2" not in services
+    command = [str(built / "opt/streaming-bootstrap"), python, "/var/runtime/bootstrap.py"]
+    folders = (built / "ConversationFunction", built / "opt/python")
+    variables = aws.environment("ConversationFunction") | own | {"_HANDLER": "app.app"}
+    event = url_event("/api/conversations/first/messages")
+    answer = await first_answer(rie, command, folders, variables, tmp_path, event)
+    assert json.loads(answer.partition(NULS)[0])["statusCode"] == 401, answer
 
 
 async def first_answer(
