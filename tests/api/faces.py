@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
@@ -22,6 +22,7 @@ from millrace.services.runs.platform import HttpClients, Platform
 from millrace.settings import Settings
 from millrace.stores.aws import Aws
 from millrace.stores.connect import Stores
+from tests.aws import Aws as Deployed
 from tests.services.scripted import Scripted, Turn
 from tests.serving import served
 from tests.tokens import Issuer
@@ -36,6 +37,7 @@ class Face:
     models: Scripted
     platform: Platform
     organization: str
+    loop: asyncio.AbstractEventLoop | None = None
 
     def client(self, **more: Any) -> httpx.Client:
         """A client of it."""
@@ -72,8 +74,30 @@ def facing_all(
     apps = {"conversation": create_app, "a2a": a2a_app.create_app, "mcp": mcp_app.create_app}
     records = {id: one.record() for id, one in made.items()}
     with patch.dict(CODE_AGENTS, made), patch.dict(OWN_AGENTS, records):
-        with served(Served({name: make(settings, platform) for name, make in apps.items()})) as url:
-            yield Face(url, issuer.headers(organization), models, platform, organization)
+        face = Face("", issuer.headers(organization), models, platform, organization)
+        with served(_noting(face, Served({n: make(settings, platform) for n, make in apps.items()}))) as url:
+            face.url = url
+            yield face
+
+
+def _noting(face: Face, app: Any) -> Any:
+    """Note in which loop an app is at work."""
+
+    async def noted(scope: Any, receive: Any, send: Any) -> None:
+        face.loop = asyncio.get_running_loop()
+        await app(scope, receive, send)
+
+    return noted
+
+
+def settings_of_all(aws: Deployed, settings: Settings) -> Settings:
+    """The settings of all functions together, with the issuer of these."""
+    environ: dict[str, str] = {}
+    for name in aws.deployment.functions:
+        environ |= {key: value for key, value in aws.environment(name).items() if value}
+    found = Settings.from_environment(environ)
+    about = ("oidc_issuer", "oidc_audience", "oidc_jwks_url")
+    return replace(found, **{name: getattr(settings, name) for name in about})
 
 
 def platform_with_queue(settings: Settings, models: Scripted, aws: Aws | None = None) -> Platform:

@@ -5,7 +5,7 @@ import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from millrace.agent.tools.own import tool_of
 from millrace.app import AgentContext, ToolError, agent, log, status, thought, tool
 from millrace.settings import Settings
 from tests.a2a.talk import answer_of, frames, message, states, text_of
-from tests.api.faces import Face, facing_all
+from tests.api.faces import Face, facing_all, settings_of_all
 from tests.aws import Aws
 from tests.clients import run_client
 from tests.mcp.talk import begin, call, result_of, resume
@@ -87,13 +87,7 @@ class Shop:
 
 @pytest.fixture
 def whole_settings(aws_environment: Aws, settings: Settings) -> Settings:
-    """The settings of all functions together."""
-    environ: dict[str, str] = {}
-    for name in aws_environment.deployment.functions:
-        environ |= {key: value for key, value in aws_environment.environment(name).items() if value}
-    found = Settings.from_environment(environ)
-    about = ("oidc_issuer", "oidc_audience", "oidc_jwks_url")
-    return replace(found, **{name: getattr(settings, name) for name in about})
+    return settings_of_all(aws_environment, settings)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 
 import httpx
 import pytest
@@ -16,6 +15,7 @@ from millrace.serve import __main__ as command
 from millrace.serve.app import ROUTES, create_app
 from millrace.settings import Settings
 from tests.api.conftest import issuer, keys_url, organization, settings
+from tests.api.faces import settings_of_all
 from tests.aws import TEMPLATE, Aws
 from tests.serving import served
 from tests.tokens import Issuer
@@ -33,17 +33,8 @@ def test_routes_are_those_of_the_template() -> None:
 
 @pytest.fixture
 def whole(aws_environment: Aws, settings: Settings) -> Settings:
-    """The variables of all functions together, as `make environment` prints them."""
-    environ: dict[str, str] = {}
-    for name in aws_environment.deployment.functions:
-        environ |= {key: value for key, value in aws_environment.environment(name).items() if value}
-    found = Settings.from_environment(environ)
-    return replace(
-        found,
-        oidc_issuer=settings.oidc_issuer,
-        oidc_audience=settings.oidc_audience,
-        oidc_jwks_url=settings.oidc_jwks_url,
-    )
+    """As `make environment` prints them."""
+    return settings_of_all(aws_environment, settings)
 
 
 def test_one_process_serves_conversations_management_and_protocols(

@@ -1,0 +1,29 @@
+"""Live messages among the messages that a framework sends its model."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from millrace.app import AgentContext
+
+
+class Live:
+    """The live messages of a run, each at the place where it came in: the framework does not know them, and
+    sends its own messages again with every call."""
+
+    def __init__(self, ctx: AgentContext) -> None:
+        self._ctx = ctx
+        self._found: list[tuple[int, Any]] = []
+        self._calls = 0
+
+    async def among(self, messages: Sequence[Any], made: Callable[[str], Any]) -> list[Any]:
+        """The messages of the next call with the live ones, which `made` makes of their texts."""
+        # Before the first answer there is nothing that a live message could have been sent into.
+        if self._calls:
+            for text in await self._ctx.live_messages():
+                self._found.append((len(messages), made(text)))
+        self._calls += 1
+        all_of_them: list[Any] = []
+        for place, message in enumerate(messages):
+            all_of_them += [live for where, live in self._found if where == place]
+            all_of_them.append(message)
+        return all_of_them + [live for where, live in self._found if where >= len(messages)]

@@ -1,0 +1,161 @@
+"""Agents of the OpenAI Agents SDK behind our streams: `pip install 'millrace[openai-agents]'`.
+
+    from agents import Agent
+    from millrace.frameworks.openai_agents import openai_agent
+
+    triage = Agent(name="Triage", instructions="Be brief.", handoffs=[...])
+    desk = openai_agent("desk", triage)
+
+Each answer of a model and each result of a function tool is stored: a process that takes the run over gets
+them, and asks neither model nor tool again. Tools with `needs_approval` ask people through our approvals.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+from agents import Agent, MaxTurnsExceeded, RunConfig, Runner, RunResultStreaming
+from agents.exceptions import (
+    InputGuardrailTripwireTriggered,
+    OutputGuardrailTripwireTriggered,
+    ToolInputGuardrailTripwireTriggered,
+    ToolOutputGuardrailTripwireTriggered,
+)
+
+from millrace.agent.code.model import LimitReached
+from millrace.app import AgentContext, ToolError, agent, log, thought
+from millrace.frameworks.decisions import asking, decision_on
+from millrace.frameworks.failures import of_ours
+from millrace.frameworks.openai_agents_steps import Recorded
+
+TURNS = 50
+_TEXTS = frozenset({"response.output_text.delta", "response.refusal.delta"})
+_THOUGHTS = frozenset({"response.reasoning_text.delta", "response.reasoning_summary_text.delta"})
+_OF_PEOPLE = InputGuardrailTripwireTriggered | OutputGuardrailTripwireTriggered
+_OF_TOOLS = ToolInputGuardrailTripwireTriggered | ToolOutputGuardrailTripwireTriggered
+
+
+def openai_agent(
+    id: str,
+    framework_agent: Agent[Any],
+    /,
+    *,
+    context: Callable[[AgentContext], Any] | None = None,
+    once: Collection[str] = (),
+    approvers: Mapping[str, Any] | None = None,
+    max_turns: int = TURNS,
+    run_config: RunConfig | None = None,
+    **settings: Any,
+) -> Any:
+    """An agent of the OpenAI Agents SDK as one of the deployment, under this id.
+
+    Args:
+        context: Makes the context of its tools of ours, in which the user is.
+        once: Names of tools that must not be called again where a call was interrupted: it is then an error
+            that the run ends with, since nobody knows whether it took effect.
+        approvers: Who answers for tools that need approval, as `{"scope": "refunds:approve"}`; without it the
+            run's user.
+        max_turns: The most calls of models in one run.
+        run_config: As for `Runner.run`.
+        settings: As for `@agent`.
+    """
+    config = run_config or RunConfig()
+    given = {"description": framework_agent.handoff_description or "", **settings}
+    if _may_ask(framework_agent):
+        given["tools"] = [*given.get("tools", ()), asking(approvers)]
+
+    @agent(id, **given)
+    async def play(ctx: AgentContext) -> AsyncIterator[Any]:
+        recorded = Recorded(ctx, frozenset(once), config.model_provider)
+        used = replace(config, model=recorded.model(config.model)) if config.model else config
+        first = recorded.agent(framework_agent)
+        state: Any = _input(ctx)
+        made_context = context(ctx) if context else None
+        while True:
+            result = Runner.run_streamed(
+                first, state, context=made_context, max_turns=max_turns, run_config=used
+            )
+            async for said in _said_by(result, first):
+                yield said
+            if not result.interruptions:
+                return
+            state = result.to_state()
+            for call in result.interruptions:
+                allowed, reason = await decision_on(ctx, call.name or "", call.arguments or "{}")
+                if allowed:
+                    state.approve(call)
+                else:
+                    state.reject(call, rejection_message=reason)
+
+    return play
+
+
+def _may_ask(framework_agent: Agent[Any]) -> bool:
+    """Return whether a tool of an agent, or of one that it hands over to, may need an approval."""
+    seen: list[Any] = []
+    left: list[Any] = [framework_agent]
+    while left:
+        one = left.pop()
+        if any(one is known for known in seen):
+            continue
+        seen.append(one)
+        if not isinstance(one, Agent) or one.mcp_servers:
+            return True
+        if any(getattr(tool, "needs_approval", False) is not False for tool in one.tools):
+            return True
+        left += one.handoffs
+    return False
+
+
+def _input(ctx: AgentContext) -> list[Any]:
+    said = [(one.role, one.text) for one in ctx.history if one.text]
+    return [{"role": role, "content": text} for role, text in [*said, ("user", ctx.message)]]
+
+
+async def _said_by(result: RunResultStreaming, first: Agent[Any]) -> AsyncIterator[Any]:
+    """The pieces of the answer and of reasoning, and who takes over. Raises what reads well."""
+    speaker = first.name
+    try:
+        async for event in result.stream_events():
+            if event.type == "raw_response_event":
+                if said := _said(event.data):
+                    yield said
+            elif event.type == "agent_updated_stream_event" and event.new_agent.name != speaker:
+                speaker = event.new_agent.name
+                yield log(f"{speaker} takes over.")
+    except Exception as error:
+        raise _readable(error) from error
+    finally:
+        await _end(result)
+
+
+def _said(data: Any) -> Any:
+    if data.type in _TEXTS:
+        return data.delta
+    return thought(data.delta) if data.type in _THOUGHTS and data.delta else None
+
+
+async def _end(result: RunResultStreaming) -> None:
+    """End the SDK's run, so that no call of a model goes on behind a stop."""
+    result.cancel()
+    if (task := result.run_loop_task) is not None and not task.done():
+        task.cancel()
+        await asyncio.wait({task})
+
+
+def _readable(error: Exception) -> Exception:
+    """The error in words for people, and ours where the SDK has wrapped it."""
+    inner = of_ours(error)
+    if inner is not None:
+        return inner
+    if isinstance(error, MaxTurnsExceeded):
+        return LimitReached("max_iterations")
+    if isinstance(error, _OF_PEOPLE):
+        return ToolError(f"The guardrail {error.guardrail_result.guardrail.get_name()} has stopped the run.")
+    if isinstance(error, _OF_TOOLS):
+        return ToolError(f"The guardrail {error.guardrail.get_name()} has stopped the run.")
+    return error
+
+
+__all__ = ["openai_agent"]

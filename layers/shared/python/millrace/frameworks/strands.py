@@ -1,0 +1,145 @@
+"""Agents of Strands behind our streams: `pip install 'millrace[strands]'`.
+
+    from strands import Agent
+    from millrace.frameworks.strands import strands_agent
+
+    counter = Agent(tools=[letter_counter])
+    clerk = strands_agent("clerk", counter)
+
+Each answer of the model and each result of a tool is stored: a process that takes the run over gets them, and
+asks neither model nor tool again. Interrupts of hooks and tools are questions to people.
+"""
+
+import copy
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from pydantic import TypeAdapter
+from strands import Agent
+from strands.interrupt import Interrupt
+from strands.types.exceptions import MaxTokensReachedException
+
+from millrace.agent.code.model import LimitReached
+from millrace.app import AgentContext, ToolError, agent, thought
+from millrace.frameworks.decisions import asking
+from millrace.frameworks.failures import of_ours
+from millrace.frameworks.strands_steps import Recorded
+
+_REASONS: TypeAdapter[Any] = TypeAdapter(Any)
+_OWN = "strands."
+
+
+def strands_agent(
+    id: str,
+    framework_agent: Agent | Callable[[AgentContext], Agent],
+    /,
+    *,
+    invocation_state: Callable[[AgentContext], dict[str, Any]] | None = None,
+    once: Collection[str] = (),
+    approvers: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Any:
+    """An agent of Strands as one of the deployment, under this id.
+
+    Args:
+        framework_agent: The agent, of which each run gets a copy with its model, tools, prompt, hooks, state
+            and conversation manager; or a function that makes it, for one with plugins or more.
+        invocation_state: Makes what its tools and hooks get of ours, in which the user is.
+        once: Names of tools that must not be called again where a call was interrupted: it is then an error
+            that the run ends with, since nobody knows whether it took effect.
+        approvers: Who answers interrupts, as `{"scope": "refunds:approve"}`; without it the run's user.
+        settings: As for `@agent`.
+    """
+    about = framework_agent.description if isinstance(framework_agent, Agent) else None
+    given = {"description": about or "", **settings}
+    given["tools"] = [*given.get("tools", ()), asking(approvers)]
+
+    @agent(id, **given)
+    async def play(ctx: AgentContext) -> AsyncIterator[Any]:
+        made = _copied(framework_agent) if isinstance(framework_agent, Agent) else framework_agent(ctx)
+        recorded = Recorded(ctx, made, frozenset(once))
+        made.messages = [_message(one.role, one.text) for one in ctx.history if one.text]
+        state = invocation_state(ctx) if invocation_state else {}
+        prompt: Any = ctx.message
+        said = False
+        while True:
+            result = None
+            async for event in _events(made, prompt, state):
+                result = event.get("result", result)
+                if (piece := _said(event)) is not None:
+                    said = said or isinstance(piece, str)
+                    yield piece
+            recorded.check()
+            if result is None or result.stop_reason != "interrupt":
+                break
+            prompt = [await _answered(ctx, one) for one in result.interrupts]
+        if result is not None and result.structured_output is not None and not said:
+            yield result.structured_output.model_dump_json()
+
+    return play
+
+
+def _message(role: str, text: str) -> Any:
+    return {"role": role, "content": [{"text": text}]}
+
+
+def _copied(given: Agent) -> Agent:
+    """A copy for one run: an agent can do one thing at a time, and keeps what was said to it."""
+    made = Agent(
+        model=given.model,
+        tools=list(given.tool_registry.registry.values()),
+        system_prompt=given.system_prompt,
+        structured_output_model=given._default_structured_output_model,
+        callback_handler=None,
+        conversation_manager=copy.deepcopy(given.conversation_manager),
+        trace_attributes=given.trace_attributes,
+        agent_id=given.agent_id,
+        name=given.name,
+        description=given.description,
+        state=copy.deepcopy(given.state.get()),
+        tool_executor=given.tool_executor,
+    )
+    for kind, entries in given.hooks._registered_callbacks.items():
+        known = made.hooks._registered_callbacks.setdefault(kind, [])
+        known += [one for one in entries if not one.callback.__module__.startswith(_OWN)]
+    return made
+
+
+async def _events(made: Agent, prompt: Any, state: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    """The events of one invocation. Raises ours where Strands has wrapped it."""
+    try:
+        async with aclosing(made.stream_async(prompt, invocation_state=state)) as events:  # type: ignore[type-var]
+            async for event in events:
+                yield event
+    except MaxTokensReachedException as error:
+        raise LimitReached("max_tokens") from error
+    except Exception as error:
+        raise of_ours(error) or error from error
+
+
+def _said(event: dict[str, Any]) -> Any:
+    """A piece of the answer or of reasoning; None for all else, which the steps tell."""
+    if text := event.get("data"):
+        return text
+    return thought(event["reasoningText"]) if event.get("reasoningText") else None
+
+
+async def _answered(ctx: AgentContext, interrupt: Interrupt) -> dict[str, Any]:
+    """The answer of a person to an interrupt, as Strands takes it; a refusal is one in its words."""
+    try:
+        response = str(await ctx.ask_user(_question(interrupt)))
+    except ToolError as error:
+        response = error.message
+    return {"interruptResponse": {"interruptId": interrupt.id, "response": response}}
+
+
+def _question(interrupt: Interrupt) -> str:
+    reason = interrupt.reason
+    if reason is None:
+        return interrupt.name
+    shown = reason if isinstance(reason, str) else _REASONS.dump_json(reason).decode()
+    return f"{interrupt.name}: {shown}"[:4000]
+
+
+__all__ = ["strands_agent"]
