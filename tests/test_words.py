@@ -78,6 +78,8 @@ ALLOWED = {
     ("streaming_runtime/runtime_api.py", "tenant_id"): "Lambda's own name",
     ("domain/test_changes.py", "tenant"): "a column of the user's table",
     ("intake/test_outbox.py", "tenant"): "a column of the user's table",
+    ("frameworks/examples.py", "letter_counter"): "an example of Strands",
+    ("frameworks/examples.py", "letter"): "an example of Strands",
 }
 ALLOWED_PROSE = {
     "letters, digits": "of an alphabet",

@@ -139,7 +139,7 @@ class AiSdk:
         assert self.stage.chat.post("/api/chat/c1/stop").status_code in (200, 202)
 
     @property
-    def shown(self) -> list[Any]:
+    def kept(self) -> list[Any]:
         rewinds = [one["data"] for one in self.chunks if one["type"] == "data-rewind"]
         void = {
             one["id"] for one in self.chunks if "id" in one and any(_between(one, two) for two in rewinds)
@@ -148,11 +148,11 @@ class AiSdk:
 
     @property
     def text(self) -> str:
-        return "".join(one["delta"] for one in self.shown if one["type"] == "text-delta")
+        return "".join(one["delta"] for one in self.kept if one["type"] == "text-delta")
 
     @property
     def tools(self) -> list[str]:
-        calls = [one["toolName"] for one in self.shown if one["type"] == "tool-input-available"]
+        calls = [one["toolName"] for one in self.kept if one["type"] == "tool-input-available"]
         return [name for name in calls if name != "step__model"]
 
     @property

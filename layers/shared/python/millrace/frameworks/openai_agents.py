@@ -15,19 +15,22 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from agents import Agent, MaxTurnsExceeded, RunConfig, Runner, RunResultStreaming
-from agents.exceptions import (
-    InputGuardrailTripwireTriggered,
-    OutputGuardrailTripwireTriggered,
-    ToolInputGuardrailTripwireTriggered,
-    ToolOutputGuardrailTripwireTriggered,
-)
-
 from millrace.agent.code.model import LimitReached
 from millrace.app import AgentContext, ToolError, agent, log, thought
+from millrace.frameworks import extra
 from millrace.frameworks.decisions import asking, decision_on
 from millrace.frameworks.failures import of_ours
-from millrace.frameworks.openai_agents_steps import Recorded
+
+with extra("openai-agents", "The OpenAI Agents SDK"):
+    from agents import Agent, MaxTurnsExceeded, RunConfig, Runner, RunResultStreaming
+    from agents.exceptions import (
+        InputGuardrailTripwireTriggered,
+        OutputGuardrailTripwireTriggered,
+        ToolInputGuardrailTripwireTriggered,
+        ToolOutputGuardrailTripwireTriggered,
+    )
+
+    from millrace.frameworks.openai_agents_steps import Recorded
 
 TURNS = 50
 _TEXTS = frozenset({"response.output_text.delta", "response.refusal.delta"})
@@ -72,15 +75,16 @@ def openai_agent(
         first = recorded.agent(framework_agent)
         state: Any = _input(ctx)
         made_context = context(ctx) if context else None
+        speaker = first.name
         while True:
             result = Runner.run_streamed(
                 first, state, context=made_context, max_turns=max_turns, run_config=used
             )
-            async for said in _said_by(result, first):
+            async for said in _said_by(result, speaker):
                 yield said
             if not result.interruptions:
                 return
-            state = result.to_state()
+            state, speaker = result.to_state(), result.last_agent.name
             for call in result.interruptions:
                 allowed, reason = await decision_on(ctx, call.name or "", call.arguments or "{}")
                 if allowed:
@@ -113,9 +117,8 @@ def _input(ctx: AgentContext) -> list[Any]:
     return [{"role": role, "content": text} for role, text in [*said, ("user", ctx.message)]]
 
 
-async def _said_by(result: RunResultStreaming, first: Agent[Any]) -> AsyncIterator[Any]:
+async def _said_by(result: RunResultStreaming, speaker: str) -> AsyncIterator[Any]:
     """The pieces of the answer and of reasoning, and who takes over. Raises what reads well."""
-    speaker = first.name
     try:
         async for event in result.stream_events():
             if event.type == "raw_response_event":

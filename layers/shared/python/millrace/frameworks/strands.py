@@ -16,15 +16,19 @@ from contextlib import aclosing
 from typing import Any
 
 from pydantic import TypeAdapter
-from strands import Agent
-from strands.interrupt import Interrupt
-from strands.types.exceptions import MaxTokensReachedException
 
 from millrace.agent.code.model import LimitReached
 from millrace.app import AgentContext, ToolError, agent, thought
+from millrace.frameworks import extra
 from millrace.frameworks.decisions import asking
 from millrace.frameworks.failures import of_ours
-from millrace.frameworks.strands_steps import Recorded
+
+with extra("strands", "Strands"):
+    from strands import Agent
+    from strands.interrupt import Interrupt
+    from strands.types.exceptions import MaxTokensReachedException
+
+    from millrace.frameworks.strands_steps import Recorded
 
 _REASONS: TypeAdapter[Any] = TypeAdapter(Any)
 _OWN = "strands."
