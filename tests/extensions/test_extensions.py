@@ -221,6 +221,20 @@ def test_doctor_lists_extensions_with_what_is_wrong(
     assert found["connection"]["status"] == "error"
 
 
+def test_doctor_says_what_else_it_found_where_no_local_stack_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MILLRACE_CONFIG", str(tmp_path / "no-profiles.json"))
+    monkeypatch.setenv("MILLRACE_PORT", "9")
+    for name in ("MILLRACE_URL", "MILLRACE_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    assert run(["doctor", "--json"]) == 1
+    found = {one["check"]: one for one in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert {"python", "millrace", "aws"} <= found.keys()
+    assert found["login"]["status"] == "error"
+    assert "MILLRACE_PORT" in found["login"]["remedy"]
+
+
 def test_doctor_asks_a_deployment(
     acme: None, management: httpx.Client, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from millrace.project.changes import announce, between, message
 from millrace.project.commands import main
-from millrace.project.docs import MOST, search
+from millrace.project.docs import MOST, run, search
 from tests.project.building import ROOT
 
 DOCS = ROOT / "docs"
@@ -61,6 +61,11 @@ def test_command_prints_places_pages_and_the_index(capsys: pytest.CaptureFixture
     assert capsys.readouterr().out.startswith("# Changelog")
     assert main(["docs"]) == 0
     assert "concepts.md" in capsys.readouterr().out
+
+
+def test_command_says_what_it_takes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run(tmp_path, ["--help"]) == 0
+    assert "millrace docs approvals" in capsys.readouterr().out
 
 
 def test_command_says_that_nothing_is_found_and_stays_in_its_folder(

@@ -20,7 +20,7 @@ const SHOWS: readonly { value: Draft["visibility"]; label: string }[] = [
 export function LimitFields({ draft, change, problems }: PartProps): ReactNode {
   return (
     <Section title="Limits and visibility">
-      <div className="limits">
+      <div className="agent-limits">
         {(Object.keys(WORDS) as LimitName[]).map((name) => (
           <Field key={name} label={WORDS[name].label} hint={WORDS[name].hint} error={errorOf(problems, `limits.${name}`)}>
             {(ids) => (
@@ -47,7 +47,7 @@ export function LimitFields({ draft, change, problems }: PartProps): ReactNode {
           </select>
         )}
       </Field>
-      <label className="check">
+      <label className="agent-check">
         <input type="checkbox" checked={draft.exposeA2A} onChange={(event) => change({ exposeA2A: event.target.checked })} />
         A2A clients of the organization find this agent
       </label>

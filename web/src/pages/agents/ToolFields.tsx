@@ -46,8 +46,8 @@ interface ToolProps {
 function Tool({ tool, error, onChange, onRemove }: ToolProps): ReactNode {
   const about = useAgentParts()?.tools.find(({ name }) => name === tool.name)?.description;
   return (
-    <li className="card tool">
-      <div className="tool-head">
+    <li className="card agent-tool">
+      <div className="agent-tool-head">
         <strong className="mono">{tool.name}</strong>
         <select
           className="input"

@@ -51,7 +51,7 @@ export const Answer = memo((props: AnswerProps): ReactNode => {
         ),
       )}
       {activity && !isStepLast && <p className="activity">{activity}</p>}
-      {isOpen && answer.parts.length === 0 && !activity && <Skeleton />}
+      {isOpen && answer.parts.length === 0 && others.length === 0 && !activity && <Skeleton />}
       <Asks asks={others} onAnswer={onAnswer} />
       {answer.failure && <FailureBox answer={answer} onRetry={isLast && !isRunning ? onRetry : null} />}
       {hasFooter && (

@@ -71,7 +71,7 @@ function Decide({ ask, onAnswer }: ControlsProps): ReactNode {
         />
       )}
       <Buttons isBusy={ask.state === "sending"}>
-        <button type="button" onClick={approve}>
+        <button type="button" className="button primary" onClick={approve}>
           Approve
         </button>
         <Reject ask={ask} onAnswer={onAnswer} />
@@ -101,7 +101,12 @@ function Reply({ ask, onAnswer }: ControlsProps): ReactNode {
     return (
       <Buttons isBusy={ask.state === "sending"}>
         {ask.options.map((option) => (
-          <button key={option} type="button" onClick={() => onAnswer({ callId, decision: "answer", content: option })}>
+          <button
+            key={option}
+            type="button"
+            className="button"
+            onClick={() => onAnswer({ callId, decision: "answer", content: option })}
+          >
             {option}
           </button>
         ))}
@@ -120,7 +125,7 @@ function Reply({ ask, onAnswer }: ControlsProps): ReactNode {
         onChange={(event) => setText(event.target.value)}
       />
       <Buttons isBusy={ask.state === "sending"}>
-        <button type="button" disabled={text.trim() === ""} onClick={send}>
+        <button type="button" className="button primary" disabled={text.trim() === ""} onClick={send}>
           Answer
         </button>
         <Reject ask={ask} onAnswer={onAnswer} />

@@ -79,7 +79,7 @@ export default function ChatPage(): ReactNode {
       />
       <div className="scrim" aria-hidden="true" onClick={() => setMenuOpen(false)} />
       <main id="main">
-        <header className="bar">
+        <header className="chat-bar">
           <MenuButton isOpen={isMenuOpen} onToggle={() => setMenuOpen(!isMenuOpen)} />
           <AgentPicker agents={agents} agent={agent} isFixed={Boolean(stored)} onPick={setPickedAgentId} />
           <VoiceMenu api={api} voice={voice} />

@@ -43,8 +43,8 @@ interface BoxProps {
 
 function Box({ kind, part, note, state }: BoxProps): ReactNode {
   return (
-    <div className="part" data-state={state}>
-      <span className="part-kind">{kind}</span>
+    <div className="chain-part" data-state={state}>
+      <span className="chain-part-kind">{kind}</span>
       <strong>{titleOf(part)}</strong>
       <span className="muted">{detailOf(part)}</span>
       {note && <span className="numeric">{note}</span>}

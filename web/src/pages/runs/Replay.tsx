@@ -92,7 +92,7 @@ function useStateAt(events: readonly Timed[], at: number): RunState {
 
 function Parts({ parts }: { parts: readonly Part[] }): ReactNode {
   return parts.map((part, index) => (
-    <div key={index} className="part" data-type={part.type}>
+    <div key={index} className="replay-part" data-type={part.type}>
       <PartView part={part} />
     </div>
   ));

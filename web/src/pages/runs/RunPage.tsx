@@ -113,7 +113,7 @@ function Facts({ run, elapsed }: { run: Run; elapsed: number }): ReactNode {
     ["User", run.createdBy ?? "–"],
   ];
   return (
-    <dl className="facts card">
+    <dl className="run-facts card">
       {facts.map(([name, value]) => (
         <div key={name}>
           <dt>{name}</dt>

@@ -77,7 +77,7 @@ function PhaseRow({ phases, marks, start, end }: PhaseRowProps): ReactNode {
         {phases.map((phase) => (
           <span
             key={phase.start}
-            className="bar"
+            className="span-bar"
             data-kind={phase.kind}
             style={placeOf(start, end, phase.start, phase.end)}
             title={`${phase.label}: ${formatDuration(phase.end - phase.start)}`}
@@ -123,8 +123,8 @@ function WorkRow({ work, start, place }: WorkRowProps): ReactNode {
         <span className="muted">{KINDS[kind]}</span> {label}
       </span>
       <span className="track" title={`${label}: ${took}${first}${note ? `\n${note}` : ""}`}>
-        <span className="bar" data-kind={kind} data-state={state} style={place(work.start, work.end)} />
-        {firstToken !== null && <span className="bar bar-first" style={place(work.start, firstToken)} />}
+        <span className="span-bar" data-kind={kind} data-state={state} style={place(work.start, work.end)} />
+        {firstToken !== null && <span className="span-bar span-first" style={place(work.start, firstToken)} />}
       </span>
       <span className="waterfall-time numeric">
         {took}

@@ -23,6 +23,9 @@ _EXTRAS = {
 }
 
 
+_START = "Start it (make run), set MILLRACE_PORT where it has another port than 8080, or name it by --url."
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A check's outcome, and the remedy of what is wrong."""
@@ -125,8 +128,10 @@ def _deployment(options: Options) -> Iterator[Finding]:
     with client:
         try:
             client.agents.list(limit=1).page()
+        except ProfileError as error:  # the local stack, whose user is asked for with the first request
+            yield Finding("login", "error", str(error), _START)
         except ConnectionLostError as error:
-            yield Finding("connection", "error", str(error), "Start it (make run), or set --url.")
+            yield Finding("connection", "error", str(error), _START)
         except MillraceError as error:
             yield Finding("login", "error", f"{client.url}: {error}", "Sign in: millrace login URL")
         else:

@@ -20,7 +20,10 @@ def run(project: Path, arguments: Sequence[str]) -> int:
     folder, url = project / arguments[0], (arguments[1] if len(arguments) == 2 else address()).rstrip("/")
     bundle = stack_folder() / BUNDLE
     if not bundle.is_file():
-        raise ProjectError(f"{bundle} is not built: make {BUNDLE.with_name('index.js')}")
+        raise ProjectError(
+            f"{bundle} is missing: make {BUNDLE.with_name('index.js')} in a checkout; packages have it "
+            "where `make wheel` has made them."
+        )
     config = page_config(url)
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(bundle, folder / "millrace.js")

@@ -8,6 +8,10 @@ from pathlib import Path
 
 from millrace.project.files import ProjectError, stack_folder
 
+HELP = """\
+millrace docs              the index
+millrace docs approvals    a page
+millrace docs refund ask   the sections that have all of the words"""
 MOST = 10
 _HEADING = re.compile(r"^#{1,4} (.*)$")
 _IN_HEADING, _IN_PAGE, _MOST_COUNTED = 10, 5, 5
@@ -27,6 +31,9 @@ class Section:
 def run(project: Path, arguments: Sequence[str]) -> int:
     """Print the index, a page that is named, or the sections that have all of the words."""
     folder = _folder()
+    if arguments and arguments[0] in ("-h", "--help"):
+        print(HELP)
+        return 0
     if not arguments:
         print((folder / "index.md").read_text("utf-8"))
         return 0
