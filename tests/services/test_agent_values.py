@@ -181,6 +181,32 @@ def test_function_that_is_replayed_adds_once_wherever_its_process_is_lost() -> N
         assert stage.text == "['one', 'more'] None ['log']"
 
 
+@agent("anew", replay=False)
+async def anew(ctx: AgentContext) -> AsyncIterator[str]:
+    """Does a step, and knows by itself that it did."""
+    if not await ctx.store.get("done"):
+        await ctx.step("work", lambda: 1)
+        await ctx.store.put("done", True)
+    yield f"{ctx.message} {await ctx.live_messages()}"
+
+
+def test_function_that_is_not_replayed_begins_anew_wherever_its_process_is_lost() -> None:
+    for lost_at in range(1, 6):
+        stage = Stage(anew)
+        stage.send_live("hurry")
+        try:
+            stage.ask("Go.", lost_at=lost_at)
+        except ProcessLost:
+            stage.go_on()
+        assert stage.text.startswith("Go. ")
+
+
+def test_live_message_from_before_the_beginning_is_there_for_one_that_is_not_replayed() -> None:
+    stage = Stage(anew)
+    stage.send_live("hurry")
+    assert stage.ask("Go.") == "Go. ['hurry']"
+
+
 @agent("large")
 async def large(ctx: AgentContext) -> AsyncIterator[str]:
     """Stores what it may not."""
