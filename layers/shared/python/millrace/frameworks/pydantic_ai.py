@@ -10,7 +10,6 @@ Each answer of the model and each result of a tool is stored: a process that tak
 asks neither model nor tool again. Live messages are put before the next call of the model.
 """
 
-import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,33 +18,37 @@ from typing import Any
 
 import orjson
 from pydantic import TypeAdapter
-from pydantic_ai import Agent, ModelRetry
-from pydantic_ai.messages import (
-    ModelMessage,
-    ModelMessagesTypeAdapter,
-    ModelRequest,
-    ModelResponse,
-    PartDeltaEvent,
-    PartStartEvent,
-    TextPart,
-    TextPartDelta,
-    ThinkingPart,
-    ThinkingPartDelta,
-    UserPromptPart,
-)
-from pydantic_ai.models import CompletedStreamedResponse, Model, ModelRequestParameters, StreamedResponse
-from pydantic_ai.models.wrapper import WrapperModel
-from pydantic_ai.run import AgentRunResultEvent
-from pydantic_ai.settings import ModelSettings
-from pydantic_ai.tools import RunContext
-from pydantic_ai.toolsets import ToolsetTool, WrapperToolset
 
 from millrace.agent.code.context import Stored
 from millrace.agent.tools.tool import Repeat
 from millrace.app import AgentContext, agent, thought
+from millrace.frameworks import extra
+from millrace.frameworks.live import Live
+from millrace.frameworks.steps import step_name
+
+with extra("pydantic-ai", "pydantic-ai"):
+    from pydantic_ai import Agent, ModelRetry
+    from pydantic_ai.messages import (
+        ModelMessage,
+        ModelMessagesTypeAdapter,
+        ModelRequest,
+        ModelResponse,
+        PartDeltaEvent,
+        PartStartEvent,
+        TextPart,
+        TextPartDelta,
+        ThinkingPart,
+        ThinkingPartDelta,
+        UserPromptPart,
+    )
+    from pydantic_ai.models import CompletedStreamedResponse, Model, ModelRequestParameters, StreamedResponse
+    from pydantic_ai.models.wrapper import WrapperModel
+    from pydantic_ai.run import AgentRunResultEvent
+    from pydantic_ai.settings import ModelSettings
+    from pydantic_ai.tools import RunContext
+    from pydantic_ai.toolsets import ToolsetTool, WrapperToolset
 
 _RESPONSE: TypeAdapter[ModelResponse] = TypeAdapter(ModelResponse)
-_STEP_NAME = re.compile(r"[^A-Za-z0-9_-]|_(?=_)")
 RETRY = "millrace:retry"
 """The key of a stored wish of a tool to be called again with other arguments."""
 
@@ -137,8 +140,7 @@ class _StoredModel(WrapperModel):
     def __init__(self, wrapped: Model, ctx: AgentContext) -> None:
         super().__init__(wrapped)
         self._ctx = ctx
-        self._live: list[tuple[int, ModelMessage]] = []
-        self._calls = 0
+        self._live = Live(ctx)
 
     async def request(
         self,
@@ -182,18 +184,7 @@ class _StoredModel(WrapperModel):
         self._ctx.model.used(f"{self.wrapped.system}:{name}", usage.input_tokens, usage.output_tokens)
 
     async def _with_live(self, messages: list[ModelMessage]) -> list[ModelMessage]:
-        """The messages, with the live ones at the places where they came in."""
-        at = len(messages)
-        # Before the first answer there is nothing that a live message could have been sent into.
-        if isinstance(messages[-1], ModelRequest) and self._calls:
-            for text in await self._ctx.live_messages():
-                self._live.append((at, ModelRequest(parts=[UserPromptPart(text)])))
-        self._calls += 1
-        found: list[ModelMessage] = []
-        for place, message in enumerate(messages):
-            found += [live for where, live in self._live if where == place]
-            found.append(message)
-        return found + [live for where, live in self._live if where == at]
+        return await self._live.among(messages, lambda text: ModelRequest(parts=[UserPromptPart(text)]))
 
     def _asked(self, messages: list[ModelMessage]) -> dict[str, Any]:
         """By what a call is found again: its parts, without times and ids."""
@@ -224,8 +215,7 @@ class _StoredTools(WrapperToolset[Any]):
                 return {RETRY: error.message}
 
         repeat: Repeat = "never" if name in self.once else "safe"
-        step = _STEP_NAME.sub("-", name)[:56]
-        result = await self.context.step(step, called, tool_args, repeat=repeat)
+        result = await self.context.step(step_name(name), called, tool_args, repeat=repeat)
         if isinstance(result, dict) and result.keys() == {RETRY}:
             raise ModelRetry(result[RETRY])
         return result
