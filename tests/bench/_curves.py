@@ -55,7 +55,8 @@ def picture(curves: Sequence[tuple[str, Sequence[float]]]) -> str:
 
 def _panel(title: str, values: Sequence[float]) -> Iterator[str]:
     first, _, second = title.partition(", by ")
-    yield f'<text x="{_LEFT}" y="18" font-weight="600">{first}</text>'
+    second, _, unit = second.rpartition(", ")
+    yield f'<text x="{_LEFT}" y="18" font-weight="600">{first}, {unit}</text>'
     yield f'<text x="{_LEFT}" y="32" fill="#555">by {second}</text>' if second else ""
     low, high = _scale(values)
     points = [(_x(at), _y(math.log10(max(value, 1e-9)), low, high)) for at, value in enumerate(values)]

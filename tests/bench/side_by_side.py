@@ -54,9 +54,7 @@ def _measured(name: str, seconds_left: float) -> dict[str, Any]:
     if most < 1:
         return {"failed": "not measured: the run was over its time"}
     began = time.monotonic()
-    with subprocess.Popen(
-        [*ONE_PART, name], stdout=subprocess.PIPE, cwd=ROOT, start_new_session=True
-    ) as process:
+    with subprocess.Popen([*ONE_PART, name], stdout=subprocess.PIPE, cwd=ROOT, process_group=0) as process:
         try:
             output, _ = process.communicate(timeout=most)
         except subprocess.TimeoutExpired:

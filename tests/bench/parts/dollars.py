@@ -5,7 +5,7 @@ from typing import Any
 from millrace.cost.bill import bill, together, total
 from millrace.cost.prices import AS_OF
 from millrace.cost.usage import at_rest, of_turns
-from tests.bench._table import number, table
+from tests.bench._table import table
 
 MOST_SECONDS = 10
 RUNS = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
@@ -59,7 +59,7 @@ def section(found: dict[str, Any]) -> list[str]:
                 f"${row[name]:,.2f} (${row[name] / row['runs'] * 1000:,.2f})"
                 for name in ("millrace", "fargate", "ec2")
             ),
-            number(row["servers"]),
+            f"{row['servers']:.0f}",
         ]
         for row in found["rows"].values()
     ]

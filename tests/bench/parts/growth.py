@@ -17,8 +17,7 @@ TITLES = {
     "streams": (
         "CPU of a token, by streams at the same time",
         "us",
-        "A stream costs what it costs alone. Writes to the log are shared by more tokens as the process gets "
-        "busy, so a token may even cost less.",
+        "A stream costs what it costs alone: none looks at another. Each keeps its own log and lease.",
     ),
     "history": (
         "CPU of an answer, by earlier turns of its conversation",
@@ -52,7 +51,13 @@ async def _measured_with(peer: Peer, model_url: str) -> dict[str, list[float]]:
 
 def section(found: dict[str, list[float]]) -> list[str]:
     """The curves and why they are as they are."""
-    return curves_section("conversations", "Conversations", found, TITLES)
+    return [
+        "## Growth",
+        "",
+        "Figures at 1, 10 and 100 times the load; those of pipelines, organizations and logs are above.",
+        "",
+        *curves_section("conversations", "Conversations", found, TITLES),
+    ]
 
 
 async def _each(running: Running, measure: Callable[[Running, int], Awaitable[float]]) -> list[float]:

@@ -71,8 +71,8 @@ def section(found: dict[str, Any]) -> list[str]:
     return [
         "## Reconnecting",
         "",
-        "None of the servers above but langgraph keeps an answer whose connection is lost; their clients ask "
-        "the model once more, and pay for it.",
+        "Of the servers above only langgraph can keep an answer whose connection is lost. Clients of the "
+        "others ask the model once more, and pay for it.",
         "",
         *curves_section("resume", "Reconnecting by the length of the log", found, TITLES),
     ]

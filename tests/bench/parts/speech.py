@@ -23,8 +23,8 @@ def section(found: dict[str, float]) -> list[str]:
     return [
         "## Speech",
         "",
-        "The embedded engine (espeak-ng) through our function's app. Servers of OpenAI's `/v1/audio/speech` "
-        "on PyPI answer with the whole text: that is the second line, with the same engine and encoder.",
+        "The embedded engine (espeak-ng) through our function's app. A server that does not stream "
+        "speaks and encodes all of the text first: that is the second line, with the same engine.",
         "",
         *table(["", ""], rows),
     ]

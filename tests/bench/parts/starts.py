@@ -6,7 +6,7 @@ from tests.bench._driving import ask, serving
 from tests.bench._peers import Peer
 from tests.bench._side import MODEL, Rows, failure, peers, turns
 
-MOST_SECONDS = 180
+MOST_SECONDS = 240
 ENOUGH_SECONDS = 90
 STARTS = 3
 
