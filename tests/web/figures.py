@@ -3,19 +3,25 @@
 python -m tests.web.figures --port 8080
 
 First and largest paint, layout shift, the longest task and the bytes that came, cold and warm; at a desktop's
-width, and at a phone's with a CPU four times as slow and Lighthouse's slow 4G. The figures are of this
-machine; nothing is asserted.
+width, and at a phone's with a CPU four times as slow and Lighthouse's slow 4G. The table of docs/page.md is
+written anew, with the time between frames of the live page; a page that cannot be measured has a line that
+says why. The figures are of this machine; nothing is asserted.
 """
 
 import argparse
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
 from local.token import fetch_token
+from tests.web.conftest import ARGUMENTS
+from tests.web.frames import measured_frames
 from tests.web.screenshots import chosen, pages
 from tests.web.shown import prepare
 
@@ -47,6 +53,14 @@ class Screen:
     is_slow: bool = False
 
 
+DOCS = Path(__file__).parents[2] / "docs" / "page.md"
+#: What this program writes lies between these two.
+PART = re.compile(r"(<!-- figures -->\n).*?(<!-- /figures -->)", re.DOTALL)
+HEAD = """| page | | first paint | largest paint | shift | longest task | KB |
+|---|---|---|---|---|---|---|"""
+RUNS, SECONDS = 50, 10.0
+#: A page that is not there by then is not measured.
+TIMEOUT_MS = 45_000
 SCREENS = (Screen("desktop", 1280, 800), Screen("390 px", 390, 844, slowdown=4, is_slow=True))
 #: Lighthouse's slow 4G: 150 ms, 1.6 Mbit/s down and 750 kbit/s up.
 SLOW_4G = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 93_750}
@@ -55,22 +69,46 @@ SLOW_4G = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "upl
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8080)
-    parser.add_argument("--pages", default="", help="only these, separated by commas")
+    parser.add_argument(
+        "--pages", default="", help="only these, separated by commas; the docs stay as they are"
+    )
     given = parser.parse_args()
     url = f"http://localhost:{given.port}"
     headers = {"authorization": f"Bearer {fetch_token(url)}"}
     with httpx.Client(base_url=url, headers=headers, timeout=120) as api:
         addresses = chosen(pages(api, *prepare(api)), given.pages)
-    print(
-        "| page | | first paint | largest paint | shift | longest task | KB |\n|---|---|---|---|---|---|---|"
-    )
+    print(HEAD)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        for name, path in addresses.items():
-            for screen in SCREENS:
-                for visit, seen in visits(browser, url, path, screen):
-                    print(line(name, f"{screen.name}, {visit}", seen), flush=True)
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        rows = [row for name, path in addresses.items() for row in rows_of(browser, url, name, path)]
         browser.close()
+    if not given.pages:
+        frames = measured_frames(RUNS, SECONDS)
+        print(frames)
+        DOCS.write_text(written(DOCS.read_text(), [frames, "", HEAD, *rows]))
+
+
+def rows_of(browser: Browser, url: str, name: str, path: str) -> Iterator[str]:
+    """The rows of a page, also printed as they come."""
+    for screen in SCREENS:
+        for row in rows_on(browser, url, name, path, screen):
+            print(row, flush=True)
+            yield row
+
+
+def rows_on(browser: Browser, url: str, name: str, path: str, screen: Screen) -> Iterator[str]:
+    try:
+        for visit, seen in visits(browser, url, path, screen):
+            yield line(name, f"{screen.name}, {visit}", seen)
+    except (Error, AssertionError) as error:
+        why = str(error).strip().splitlines()[0].replace("|", "/")
+        yield f"| {name} | {screen.name} | not measured: {why} | | | | |"
+
+
+def written(text: str, lines: list[str]) -> str:
+    """The docs with these lines in the place of the earlier ones."""
+    day = f"Measured on {datetime.now(UTC):%Y-%m-%d}."
+    return PART.sub(lambda found: found[1] + "\n".join([day, "", *lines, found[2]]), text)
 
 
 def visits(browser: Browser, url: str, path: str, screen: Screen) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -83,20 +121,24 @@ def visits(browser: Browser, url: str, path: str, screen: Screen) -> Iterator[tu
         storage_state=signed_in.storage_state(),
     )
     signed_in.close()
-    for visit in ("cold", "warm"):
-        yield visit, measured(context, path, screen)
-    context.close()
+    try:
+        for visit in ("cold", "warm"):
+            yield visit, measured(context, path, screen)
+    finally:
+        context.close()
 
 
 def enter(context: BrowserContext, path: str) -> Page:
+    context.set_default_timeout(TIMEOUT_MS)
     page = context.new_page()
     page.goto(path)
     page.get_by_role("navigation", name="Pages").wait_for()
-    expect(page.locator(".loading")).to_have_count(0, timeout=60_000)
+    expect(page.locator(".loading")).to_have_count(0, timeout=TIMEOUT_MS)
     return page
 
 
 def measured(context: BrowserContext, path: str, screen: Screen) -> dict[str, Any]:
+    context.set_default_timeout(TIMEOUT_MS)
     page = context.new_page()
     session = context.new_cdp_session(page)
     session.send("Emulation.setCPUThrottlingRate", {"rate": screen.slowdown})
@@ -106,7 +148,7 @@ def measured(context: BrowserContext, path: str, screen: Screen) -> dict[str, An
     page.add_init_script(f"({_OBSERVE})()")
     page.goto(path)
     page.get_by_role("navigation", name="Pages").wait_for()
-    expect(page.locator(".loading")).to_have_count(0, timeout=60_000)
+    expect(page.locator(".loading")).to_have_count(0, timeout=TIMEOUT_MS)
     page.wait_for_timeout(1000)
     seen: dict[str, Any] = page.evaluate(_READ)
     page.close()

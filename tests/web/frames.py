@@ -79,20 +79,25 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=10)
     given = parser.parse_args()
+    print(measured_frames(given.runs, given.seconds))
+
+
+def measured_frames(runs: int, seconds: float) -> str:
+    """A sentence about the time between frames while so many runs tell of themselves."""
     thread = BackendThread(Watched)
     assert isinstance(thread.backend, Watched)
-    thread.backend.feed = Feed(given.runs)
+    thread.backend.feed = Feed(runs)
     with thread as backend, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
         page = browser.new_page(base_url=backend.url, viewport={"width": 1280, "height": 900})
         page.goto("/live")
-        page.locator(".run-card").nth(min(given.runs, 60) - 1).wait_for(timeout=60_000)
+        page.locator(".run-card").nth(min(runs, 60) - 1).wait_for(timeout=60_000)
         page.wait_for_timeout(2000)
         began = thread.backend.feed.number
-        frames = traced(page, given.seconds)
+        frames = traced(page, seconds)
         events = thread.backend.feed.number - began
         browser.close()
-    report(frames, events / given.seconds, given)
+    return report(frames, seconds, f"Live with {runs} runs and {events / seconds:.0f} events a second")
 
 
 def traced(page: Page, seconds: float) -> list[float]:
@@ -120,12 +125,11 @@ def trace(session: CDPSession, page: Page, seconds: float) -> list[Json]:
     return found
 
 
-def report(frames: list[float], events: float, given: argparse.Namespace) -> None:
+def report(frames: list[float], seconds: float, what: str) -> str:
     ordered = sorted(frames)
-    rate = len(frames) / given.seconds
-    print(f"{given.runs} runs, {events:.0f} events/s: {rate:.1f} frames/s, frame time")
-    print(f"  median {statistics.median(ordered):.1f} ms")
-    print(f"  95th percentile {ordered[int(len(ordered) * 0.95)]:.1f} ms, longest {ordered[-1]:.1f} ms")
+    rate, middle = len(frames) / seconds, statistics.median(ordered)
+    tail = f"95th percentile {ordered[int(len(ordered) * 0.95)]:.1f} ms, longest {ordered[-1]:.1f} ms"
+    return f"{what}: {rate:.1f} frames a second; between two a median of {middle:.1f} ms, {tail}."
 
 
 if __name__ == "__main__":
