@@ -109,9 +109,29 @@ def pydantic_ai_example(url: str) -> Any:
     return pydantic_ai_agent("example", agent, deps=lambda ctx: ctx.user.id)
 
 
+def langchain_example(url: str) -> Any:
+    """The quickstart of LangChain, whose agent is a graph of LangGraph."""
+    from langchain.agents import create_agent
+    from langchain_openai import ChatOpenAI
+
+    from millrace.frameworks.langchain import langchain_agent
+
+    def get_weather(city: str) -> str:
+        """Get weather for a given city."""
+        return f"It's always sunny in {city}!"
+
+    agent = create_agent(
+        model=ChatOpenAI(model="gpt-5", base_url=url, api_key=lambda: "key", max_retries=0),
+        tools=[get_weather],
+        system_prompt="You are a helpful assistant",
+    )
+    return langchain_agent("example", agent)
+
+
 EXAMPLES = {
     "agents": Example(openai_agents_example, "get_weather", {"city": "Tokyo"}),
     "strands": Example(strands_example, "letter_counter", {"word": "strawberry", "letter": "r"}),
+    "langchain": Example(langchain_example, "get_weather", {"city": "sf"}),
     "pydantic_ai": Example(pydantic_ai_example, "roll_dice", {}),
 }
 """By the packages that they need."""

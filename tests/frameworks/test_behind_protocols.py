@@ -31,6 +31,8 @@ WORDS = ("It ", "is ", "so.")
 WHOLE = "".join(WORDS)
 EVENTS = {"accept": "text/event-stream"}
 A2A = {"a2a-version": "1.0"}
+NODES = ("step__model", "step__tools")
+"""Steps that are no tools: answers of models, and nodes of graphs."""
 FACES = pytest.mark.parametrize("kind", ["native", "ai_sdk", "a2a"])
 
 
@@ -105,7 +107,7 @@ class Native:
     @property
     def tools(self) -> list[str]:
         shown = [one.data for one in settled_view(self.events)]
-        return [one["name"] for one in shown if one["type"] == "tool_result" and one["name"] != "step__model"]
+        return [one["name"] for one in shown if one["type"] == "tool_result" and one["name"] not in NODES]
 
     @property
     def stopped(self) -> bool:
@@ -153,7 +155,7 @@ class AiSdk:
     @property
     def tools(self) -> list[str]:
         calls = [one["toolName"] for one in self.kept if one["type"] == "tool-input-available"]
-        return [name for name in calls if name != "step__model"]
+        return [name for name in calls if name not in NODES]
 
     @property
     def stopped(self) -> bool:
