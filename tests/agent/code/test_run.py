@@ -105,7 +105,7 @@ async def test_failed_tool_raises_its_words_and_the_agent_may_go_on() -> None:
 
     stage = Stage(brave, made_of(broken))
     await stage.ask("?")
-    assert stage.text == "broken failed: The warehouse is closed."
+    assert stage.text == "The warehouse is closed."
 
 
 async def test_failed_step_is_stored_and_its_error_stays_in_the_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -155,7 +155,10 @@ class AgentContext:
         made = None if isinstance(tool, str) else tool_of(tool)
         name = made.name if made else str(tool)
         given = orjson.loads(to_json(arguments))
-        return ToolAnswer(_text_of(await self._run.call(name, given)))
+        answer = await self._run.call(name, given)
+        if not answer.ok:  # as it was raised: which tool it was, the function knows
+            raise ToolError(answer.text.removeprefix(f"{name} failed: "))
+        return ToolAnswer(answer.text)
 
     async def ask_user(self, question: str, options: Sequence[str] | None = None) -> ToolAnswer:
         """Ask the user, and wait for the answer however long it takes: the run leaves its process meanwhile.
