@@ -148,7 +148,7 @@ def test_keyboard_alone_leads_from_sign_in_to_an_answered_approval(
 
 def test_waterfall_adds_up_to_the_runs_duration(page: Page, places: dict[str, str]) -> None:
     page.goto(f"/runs/{places['run']}")
-    bars = page.locator(".track-run .bar")
+    bars = page.locator(".track-run .span-bar")
     expect(bars.first).to_be_visible()
     widths = bars.evaluate_all("bars => bars.map(bar => parseFloat(bar.style.width))")
     assert sum(widths) == pytest.approx(100, abs=0.01)
