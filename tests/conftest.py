@@ -40,8 +40,8 @@ settings.load_profile("millrace")
 
 SLOW_FIXTURES = {"aws", "browser", "mariadb_url", "ministack", "postgres_url", "small_stack", "stack"}
 SLOW_MARKS = {"aws", "browser", "mariadb", "postgres", "sam", "stack"}
-SLOW_FOLDERS = {"bench", "e2e", "local", "project", "runtime", "sdk"}
-"""Everything else is marked `fast`, for `make test-fast`."""
+SLOW_FOLDERS = {"bench", "e2e", "frameworks", "local", "project", "runtime", "sdk"}
+"""Everything else is marked `fast`, for `make test-fast`. Frameworks take seconds to import."""
 BROWSER_FOLDERS = {"e2e", "project", "sdk", "web"}
 """No other tests take the fixture `browser`: `pytest -m browser` need not read them."""
 
