@@ -1,26 +1,14 @@
 """Erasure of users and organizations over HTTP: FastAPI, part of the management API."""
 
-from typing import Any, Self
-
-from pydantic import Field, model_validator
+from typing import Any
 
 from millrace.api.json_route import Caller, JsonRouter
-from millrace.domain.wire import WireModel
-from millrace.errors import InvalidRequest
+from millrace.api.subjects import Subject
 from millrace.services.erasures import Erasures
 
 
-class NewErasure(WireModel):
+class NewErasure(Subject):
     """The body of a request that erases a user, or the caller's organization, which has to be named."""
-
-    user_id: str | None = Field(default=None, min_length=1, max_length=255)
-    organization: str | None = Field(default=None, min_length=1, max_length=128)
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if (self.user_id is None) == (self.organization is None):
-            raise ValueError("give userId, or the organization")
-        return self
 
 
 def erasures_router(erasures: Erasures) -> JsonRouter:
@@ -48,10 +36,6 @@ def erasures_router(erasures: Erasures) -> JsonRouter:
         body=NewErasure,
     )
     async def create_erasure(who: Caller, given: NewErasure) -> dict[str, Any]:
-        if given.organization not in (None, who.organization):
-            raise InvalidRequest(
-                "To erase your organization, give its name as `organization`.", code="wrong_organization"
-            )
-        return (await erasures.begin(who, given.user_id or "")).to_wire()
+        return (await erasures.begin(who, given.user_of(who, "erase"))).to_wire()
 
     return router

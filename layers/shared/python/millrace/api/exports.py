@@ -1,16 +1,14 @@
 """Exports of users and organizations over HTTP: FastAPI, part of the management API."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from fastapi import Query, Response
-from pydantic import Field, model_validator
 
 from millrace.api.cursors import number_from_cursor, to_cursor
 from millrace.api.json_route import Caller, JsonRouter
 from millrace.api.operation import EMPTY, Answer
+from millrace.api.subjects import Subject
 from millrace.domain.access import Scope
-from millrace.domain.wire import WireModel
-from millrace.errors import InvalidRequest
 from millrace.services.exports.exports import Exports
 
 MANAGES: Scope = "organization:manage"
@@ -20,17 +18,8 @@ Limit = Annotated[int, Query(ge=1, le=100, description="The most items that the 
 AfterPage = Annotated[str | None, Query(max_length=300, description="`nextCursor` of the page before")]
 
 
-class NewExport(WireModel):
+class NewExport(Subject):
     """The body of a request that exports a user, or the caller's organization, which has to be named."""
-
-    user_id: str | None = Field(default=None, min_length=1, max_length=255)
-    organization: str | None = Field(default=None, min_length=1, max_length=128)
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if (self.user_id is None) == (self.organization is None):
-            raise ValueError("give userId, or the organization")
-        return self
 
 
 def exports_router(exports: Exports) -> JsonRouter:
@@ -57,11 +46,7 @@ def exports_router(exports: Exports) -> JsonRouter:
         body=NewExport,
     )
     async def create_export(who: Caller, given: NewExport, response: Response) -> dict[str, Any]:
-        if given.organization not in (None, who.organization):
-            raise InvalidRequest(
-                "To export your organization, give its name as `organization`.", code="wrong_organization"
-            )
-        made = await exports.begin(who, given.user_id or "")
+        made = await exports.begin(who, given.user_of(who, "export"))
         response.headers["location"] = f"/api/exports/{made.id}"
         return made.to_wire()
 

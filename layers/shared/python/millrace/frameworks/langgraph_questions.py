@@ -82,8 +82,5 @@ class Answers:
         """The answer to a question. Raises `ToolError` where it was rejected."""
         arguments = {"question": question} | ({"options": list(options)} if options else {})
         if known := self._known.get(key_of(ASK_USER, arguments)):
-            answer = known.pop(0)
-            if not answer.ok:
-                raise ToolError(answer.text)
-            return ToolAnswer(answer.text)
+            return ToolAnswer.of(known.pop(0), ASK_USER)
         return await ctx.ask_user(question, options)

@@ -1,13 +1,12 @@
 """The archives of exports in the bucket of files."""
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import IO, Any
 
 from millrace.domain.exports import ExportPart
 from millrace.errors import Unavailable
 from millrace.stores.aws import Aws
-from millrace.stores.file_objects import DOWNLOAD_SECONDS
+from millrace.stores.file_objects import download_link
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +49,4 @@ class ExportObjects:
     async def link(self, part: ExportPart, name: str) -> str:
         """The URL that downloads a part under this name, for a few minutes."""
         self.check()
-        wanted = {
-            "Bucket": self.bucket,
-            "Key": part.key,
-            "ResponseContentType": "application/zip",
-            "ResponseContentDisposition": f'attachment; filename="{PurePosixPath(name).name}"',
-        }
-        url: Any = await self.aws.call(
-            "s3",
-            "generate_presigned_url",
-            ClientMethod="get_object",
-            Params=wanted,
-            ExpiresIn=DOWNLOAD_SECONDS,
-        )
-        return str(url)
+        return await download_link(self.aws, self.bucket, part.key, "application/zip", name)

@@ -48,21 +48,7 @@ class FileObjects:
 
     async def link(self, file: StoredFile) -> str:
         """The URL that downloads a file, for a few minutes. A browser saves it, and runs nothing of it."""
-        name = re.sub(r'[^ -~]|["\\]', "_", file.name)
-        parameters = {
-            "Bucket": self._needed(),
-            "Key": file.key,
-            "ResponseContentType": file.media_type,
-            "ResponseContentDisposition": f'attachment; filename="{name}"',
-        }
-        answer: Any = await self._aws.call(
-            "s3",
-            "generate_presigned_url",
-            ClientMethod="get_object",
-            Params=parameters,
-            ExpiresIn=DOWNLOAD_SECONDS,
-        )
-        return str(answer)
+        return await download_link(self._aws, self._needed(), file.key, file.media_type, file.name)
 
     async def head(self, file: StoredFile, most: int) -> Head | None:
         """The first bytes of a file; None where nothing is there (yet)."""
@@ -135,3 +121,22 @@ class FileObjects:
         if not self._bucket:
             raise Unavailable("Set FILES_BUCKET: images and files are kept there.", code="not_configured")
         return self._bucket
+
+
+async def download_link(aws: Aws, bucket: str, key: str, media_type: str, name: str) -> str:
+    """The URL that downloads an object under a name, for a few minutes."""
+    shown = re.sub(r'[^ -~]|["\\]', "_", name)
+    parameters = {
+        "Bucket": bucket,
+        "Key": key,
+        "ResponseContentType": media_type,
+        "ResponseContentDisposition": f'attachment; filename="{shown}"',
+    }
+    answer: Any = await aws.call(
+        "s3",
+        "generate_presigned_url",
+        ClientMethod="get_object",
+        Params=parameters,
+        ExpiresIn=DOWNLOAD_SECONDS,
+    )
+    return str(answer)

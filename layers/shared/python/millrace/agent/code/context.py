@@ -53,6 +53,14 @@ class Stored:
 class ToolAnswer(str):
     """The text that a tool gave."""
 
+    @classmethod
+    def of(cls, answer: Answer, tool: str) -> "ToolAnswer":
+        """The answer to a call. Raises `ToolError` for a failure, as the tool raised it: which one that was,
+        whoever called it knows."""
+        if not answer.ok:
+            raise ToolError(answer.text.removeprefix(f"{tool} failed: "))
+        return cls(answer.text)
+
     @property
     def value(self) -> Any:
         """The text's value, where it is JSON; else the text."""
@@ -155,10 +163,7 @@ class AgentContext:
         made = None if isinstance(tool, str) else tool_of(tool)
         name = made.name if made else str(tool)
         given = orjson.loads(to_json(arguments))
-        answer = await self._run.call(name, given)
-        if not answer.ok:  # as it was raised: which tool it was, the function knows
-            raise ToolError(answer.text.removeprefix(f"{name} failed: "))
-        return ToolAnswer(answer.text)
+        return ToolAnswer.of(await self._run.call(name, given), name)
 
     async def ask_user(self, question: str, options: Sequence[str] | None = None) -> ToolAnswer:
         """Ask the user, and wait for the answer however long it takes: the run leaves its process meanwhile.
