@@ -1,14 +1,4 @@
-"""Agents of pydantic-ai behind our streams: `pip install 'millrace[pydantic-ai]'`.
-
-    from pydantic_ai import Agent
-    from millrace.frameworks.pydantic_ai import pydantic_ai_agent
-
-    support = Agent("openai:gpt-5", instructions="Be brief.", tools=[...])
-    clerk = pydantic_ai_agent("clerk", support)
-
-Each answer of the model and each result of a tool is stored: a process that takes the run over gets them, and
-asks neither model nor tool again. Live messages are put before the next call of the model.
-"""
+"""An agent of pydantic-ai as one of the deployment."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
@@ -18,35 +8,32 @@ from typing import Any
 
 import orjson
 from pydantic import TypeAdapter
+from pydantic_ai import Agent, ModelRetry
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelMessagesTypeAdapter,
+    ModelRequest,
+    ModelResponse,
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
+    ThinkingPart,
+    ThinkingPartDelta,
+    UserPromptPart,
+)
+from pydantic_ai.models import CompletedStreamedResponse, Model, ModelRequestParameters, StreamedResponse
+from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_ai.run import AgentRunResultEvent
+from pydantic_ai.settings import ModelSettings
+from pydantic_ai.tools import RunContext
+from pydantic_ai.toolsets import ToolsetTool, WrapperToolset
 
 from millrace.agent.code.context import Stored
 from millrace.agent.tools.tool import Repeat
 from millrace.app import AgentContext, agent, thought
-from millrace.frameworks import extra
-from millrace.frameworks.live import Live
-from millrace.frameworks.steps import step_name
-
-with extra("pydantic-ai", "pydantic-ai"):
-    from pydantic_ai import Agent, ModelRetry
-    from pydantic_ai.messages import (
-        ModelMessage,
-        ModelMessagesTypeAdapter,
-        ModelRequest,
-        ModelResponse,
-        PartDeltaEvent,
-        PartStartEvent,
-        TextPart,
-        TextPartDelta,
-        ThinkingPart,
-        ThinkingPartDelta,
-        UserPromptPart,
-    )
-    from pydantic_ai.models import CompletedStreamedResponse, Model, ModelRequestParameters, StreamedResponse
-    from pydantic_ai.models.wrapper import WrapperModel
-    from pydantic_ai.run import AgentRunResultEvent
-    from pydantic_ai.settings import ModelSettings
-    from pydantic_ai.tools import RunContext
-    from pydantic_ai.toolsets import ToolsetTool, WrapperToolset
+from millrace.frameworks.common.live import Live
+from millrace.frameworks.common.steps import step_name
 
 _RESPONSE: TypeAdapter[ModelResponse] = TypeAdapter(ModelResponse)
 RETRY = "millrace:retry"
@@ -219,6 +206,3 @@ class _StoredTools(WrapperToolset[Any]):
         if isinstance(result, dict) and result.keys() == {RETRY}:
             raise ModelRetry(result[RETRY])
         return result
-
-
-__all__ = ["pydantic_ai_agent"]

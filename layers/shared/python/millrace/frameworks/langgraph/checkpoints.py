@@ -23,7 +23,7 @@ from langgraph.checkpoint.base import (
     writes_sort_key,
 )
 
-from millrace.frameworks.langgraph_places import Place, quoted
+from millrace.frameworks.langgraph.places import Place, quoted
 
 PAGE = 250
 T = TypeVar("T")

@@ -1,28 +1,14 @@
-"""Graphs of LangGraph behind our streams: `pip install 'millrace[langgraph]'`.
-
-    from langgraph.graph import END, START, MessagesState, StateGraph
-    from millrace.frameworks.langgraph import langgraph_agent
-
-    graph = StateGraph(MessagesState)...compile()
-    support = langgraph_agent("support", graph)
-
-The checkpoints are kept with the conversation. A process that takes the run over goes on with the nodes that
-have not finished; what those had said is taken back. Interrupts are questions to people.
-"""
+"""A graph of LangGraph as an agent of the deployment."""
 
 from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any
 
+from langchain_core.runnables import RunnableConfig
+from langgraph.pregel import Pregel
+
 from millrace.app import AgentContext, agent
 from millrace.domain.approvals import ASK_USER
-from millrace.frameworks import extra
-
-with extra("langgraph", "LangGraph"):
-    from langchain_core.runnables import RunnableConfig
-    from langgraph.pregel import Pregel
-
-    from millrace.frameworks.langgraph_checkpoints import Checkpoints
-    from millrace.frameworks.langgraph_run import GraphOptions, GraphRun, takes_messages
+from millrace.frameworks.langgraph.run import GraphOptions, GraphRun, takes_messages
 
 
 def langgraph_agent(
@@ -70,6 +56,3 @@ def langgraph_agent(
 
 def _description(graph: Pregel[Any, Any, Any, Any]) -> str:
     return "" if graph.name == "LangGraph" else f"The graph {graph.name}."
-
-
-__all__ = ["Checkpoints", "langgraph_agent"]

@@ -21,8 +21,8 @@ from pydantic_core import PydanticSerializationError, to_json
 from millrace.agent.code.context import Stored
 from millrace.agent.tools.tool import Repeat
 from millrace.app import AgentContext
-from millrace.frameworks.live import Live
-from millrace.frameworks.steps import step_name
+from millrace.frameworks.common.live import Live
+from millrace.frameworks.common.steps import step_name
 
 _ANSWER: TypeAdapter[ModelResponse] = TypeAdapter(ModelResponse)
 _ABOUT = ("type", "role", "content", "name", "arguments", "output")

@@ -20,8 +20,8 @@ from langgraph.constants import START
 from millrace.agent.code.context import STEP
 from millrace.agent.code.record import RecordedTurn, key_of
 from millrace.app import AgentContext
-from millrace.frameworks.langgraph_checkpoints import Checkpoints
-from millrace.frameworks.langgraph_places import Place
+from millrace.frameworks.langgraph.checkpoints import Checkpoints
+from millrace.frameworks.langgraph.places import Place
 
 MESSAGES = "messages"
 RUN = "millrace_run"

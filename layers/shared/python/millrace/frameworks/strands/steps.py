@@ -14,8 +14,8 @@ from strands.types.tools import AgentTool
 
 from millrace.agent.tools.tool import Repeat
 from millrace.app import AgentContext, ToolError
-from millrace.frameworks.live import Live
-from millrace.frameworks.steps import from_plain, step_name, to_plain
+from millrace.frameworks.common.live import Live
+from millrace.frameworks.common.steps import from_plain, step_name, to_plain
 
 INTERRUPTS = "millrace:interrupts"
 """The key of stored interrupts, in the place of a tool's result."""

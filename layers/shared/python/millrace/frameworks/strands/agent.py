@@ -1,14 +1,4 @@
-"""Agents of Strands behind our streams: `pip install 'millrace[strands]'`.
-
-    from strands import Agent
-    from millrace.frameworks.strands import strands_agent
-
-    counter = Agent(tools=[letter_counter])
-    clerk = strands_agent("clerk", counter)
-
-Each answer of the model and each result of a tool is stored: a process that takes the run over gets them, and
-asks neither model nor tool again. Interrupts of hooks and tools are questions to people.
-"""
+"""An agent of Strands as one of the deployment."""
 
 import copy
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -16,19 +6,15 @@ from contextlib import aclosing
 from typing import Any
 
 from pydantic import TypeAdapter
+from strands import Agent
+from strands.interrupt import Interrupt
+from strands.types.exceptions import MaxTokensReachedException
 
 from millrace.agent.code.model import LimitReached
 from millrace.app import AgentContext, ToolError, agent, thought
-from millrace.frameworks import extra
-from millrace.frameworks.decisions import asking
-from millrace.frameworks.failures import of_ours
-
-with extra("strands", "Strands"):
-    from strands import Agent
-    from strands.interrupt import Interrupt
-    from strands.types.exceptions import MaxTokensReachedException
-
-    from millrace.frameworks.strands_steps import Recorded
+from millrace.frameworks.common.decisions import asking
+from millrace.frameworks.common.failures import of_ours
+from millrace.frameworks.strands.steps import Recorded
 
 _REASONS: TypeAdapter[Any] = TypeAdapter(Any)
 _OWN = "strands."
@@ -144,6 +130,3 @@ def _question(interrupt: Interrupt) -> str:
         return interrupt.name
     shown = reason if isinstance(reason, str) else _REASONS.dump_json(reason).decode()
     return f"{interrupt.name}: {shown}"[:4000]
-
-
-__all__ = ["strands_agent"]

@@ -22,10 +22,10 @@ from pydantic_core import to_json
 from millrace.agent.code.context import STEP
 from millrace.agent.code.record import Live, RecordedTurn
 from millrace.app import AgentContext
-from millrace.frameworks.langchain_callbacks import Calls, custom_event, said_in, step_name
-from millrace.frameworks.langchain_messages import asked, texts_before
-from millrace.frameworks.langgraph_questions import Answers, answer_of
-from millrace.frameworks.langgraph_run_checkpoints import MESSAGES, RUN, RunCheckpoints
+from millrace.frameworks.langchain_core.callbacks import Calls, custom_event, said_in, step_name
+from millrace.frameworks.langchain_core.messages import asked, texts_before
+from millrace.frameworks.langgraph.questions import Answers, answer_of
+from millrace.frameworks.langgraph.run_checkpoints import MESSAGES, RUN, RunCheckpoints
 
 MODES = ["messages", "custom", "tasks"]
 THREAD = "thread"

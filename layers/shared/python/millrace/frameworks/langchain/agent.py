@@ -1,32 +1,19 @@
-"""Runnables of LangChain behind our streams: `pip install 'millrace[langchain]'`.
-
-    from langchain.agents import create_agent
-    from millrace.frameworks.langchain import langchain_agent
-
-    weather = langchain_agent("weather", create_agent("openai:gpt-5", tools=[get_weather]))
-
-An agent of `create_agent` is a graph of LangGraph, and is run as one (see `langgraph`). Any other runnable is
-followed by its events; a process that takes its run over begins it anew.
-"""
+"""A runnable of LangChain as an agent of the deployment."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import aclosing
 from typing import Any
 
+from langchain_core.language_models import BaseLanguageModel
+from langchain_core.messages import AnyMessage, BaseMessage
+from langchain_core.runnables import Runnable, RunnableConfig
+from langgraph.pregel import Pregel
 from pydantic_core import to_json
 
 from millrace.app import AgentContext, agent
-from millrace.frameworks import extra
-
-with extra("langchain", "LangChain"):
-    from langchain_core.language_models import BaseLanguageModel
-    from langchain_core.messages import AnyMessage, BaseMessage
-    from langchain_core.runnables import Runnable, RunnableConfig
-    from langgraph.pregel import Pregel
-
-    from millrace.frameworks.langchain_callbacks import Calls, custom_event, said_in
-    from millrace.frameworks.langchain_messages import asked, texts_before
-    from millrace.frameworks.langgraph import langgraph_agent
+from millrace.frameworks.langchain_core.callbacks import Calls, custom_event, said_in
+from millrace.frameworks.langchain_core.messages import asked, texts_before
+from millrace.frameworks.langgraph import langgraph_agent
 
 _PIECES = ("on_chain_stream", "on_chat_model_stream", "on_llm_stream")
 _HISTORY = ("history", "chat_history")
@@ -148,6 +135,3 @@ def _input_for(id: str, runnable: Runnable[Any, Any]) -> Callable[[AgentContext]
 
 def _conversation(ctx: AgentContext) -> list[AnyMessage]:
     return [*texts_before(ctx), asked(ctx.message)]
-
-
-__all__ = ["langchain_agent"]

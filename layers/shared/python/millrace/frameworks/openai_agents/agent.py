@@ -1,36 +1,23 @@
-"""Agents of the OpenAI Agents SDK behind our streams: `pip install 'millrace[openai-agents]'`.
-
-    from agents import Agent
-    from millrace.frameworks.openai_agents import openai_agent
-
-    triage = Agent(name="Triage", instructions="Be brief.", handoffs=[...])
-    desk = openai_agent("desk", triage)
-
-Each answer of a model and each result of a function tool is stored: a process that takes the run over gets
-them, and asks neither model nor tool again. Tools with `needs_approval` ask people through our approvals.
-"""
+"""An agent of the OpenAI Agents SDK as one of the deployment."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
+from agents import Agent, MaxTurnsExceeded, RunConfig, Runner, RunResultStreaming
+from agents.exceptions import (
+    InputGuardrailTripwireTriggered,
+    OutputGuardrailTripwireTriggered,
+    ToolInputGuardrailTripwireTriggered,
+    ToolOutputGuardrailTripwireTriggered,
+)
+
 from millrace.agent.code.model import LimitReached
 from millrace.app import AgentContext, ToolError, agent, log, thought
-from millrace.frameworks import extra
-from millrace.frameworks.decisions import asking, decision_on
-from millrace.frameworks.failures import of_ours
-
-with extra("openai-agents", "The OpenAI Agents SDK"):
-    from agents import Agent, MaxTurnsExceeded, RunConfig, Runner, RunResultStreaming
-    from agents.exceptions import (
-        InputGuardrailTripwireTriggered,
-        OutputGuardrailTripwireTriggered,
-        ToolInputGuardrailTripwireTriggered,
-        ToolOutputGuardrailTripwireTriggered,
-    )
-
-    from millrace.frameworks.openai_agents_steps import Recorded
+from millrace.frameworks.common.decisions import asking, decision_on
+from millrace.frameworks.common.failures import of_ours
+from millrace.frameworks.openai_agents.steps import Recorded
 
 TURNS = 50
 _TEXTS = frozenset({"response.output_text.delta", "response.refusal.delta"})
@@ -159,6 +146,3 @@ def _readable(error: Exception) -> Exception:
     if isinstance(error, _OF_TOOLS):
         return ToolError(f"The guardrail {error.guardrail.get_name()} has stopped the run.")
     return error
-
-
-__all__ = ["openai_agent"]

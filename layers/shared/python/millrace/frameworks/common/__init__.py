@@ -1,0 +1,1 @@
+"""Parts that adapters of several frameworks share. Nothing here imports a framework."""

@@ -1,0 +1,19 @@
+"""Graphs of LangGraph behind our streams: `pip install 'millrace[langgraph]'`.
+
+    from langgraph.graph import END, START, MessagesState, StateGraph
+    from millrace.frameworks.langgraph import langgraph_agent
+
+    graph = StateGraph(MessagesState)...compile()
+    support = langgraph_agent("support", graph)
+
+The checkpoints are kept with the conversation. A process that takes the run over goes on with the nodes that
+have not finished; what those had said is taken back. Interrupts are questions to people.
+"""
+
+from millrace.frameworks import extra
+
+with extra("langgraph", "LangGraph"):
+    from millrace.frameworks.langgraph.agent import langgraph_agent
+    from millrace.frameworks.langgraph.checkpoints import Checkpoints
+
+__all__ = ["Checkpoints", "langgraph_agent"]

@@ -1,0 +1,18 @@
+"""Agents of pydantic-ai behind our streams: `pip install 'millrace[pydantic-ai]'`.
+
+    from pydantic_ai import Agent
+    from millrace.frameworks.pydantic_ai import pydantic_ai_agent
+
+    support = Agent("openai:gpt-5", instructions="Be brief.", tools=[...])
+    clerk = pydantic_ai_agent("clerk", support)
+
+Each answer of the model and each result of a tool is stored: a process that takes the run over gets them, and
+asks neither model nor tool again. Live messages are put before the next call of the model.
+"""
+
+from millrace.frameworks import extra
+
+with extra("pydantic-ai", "pydantic-ai"):
+    from millrace.frameworks.pydantic_ai.agent import pydantic_ai_agent
+
+__all__ = ["pydantic_ai_agent"]
