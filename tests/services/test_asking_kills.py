@@ -28,12 +28,13 @@ from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores
 from tests.aws import Aws
+from tests.effort import effort, soak
 from tests.services.asking import AGENT, ASKING, Till, boss, call, hire, waiting_calls
 from tests.services.scripted import Talk, results_of, says
 
 WRITES = frozenset({"transact_write_items", "put_item", "update_item", "delete_item", "send_message"})
 ROUNDS = 30
-EXAMPLES = int(os.environ.get("SOAK_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("SOAK_EXAMPLES", effort(8, 200)))
 
 
 Written = TypeVar("Written")
@@ -180,6 +181,7 @@ def environment(aws_environment: Aws) -> Settings:
     return Settings.from_environment(aws_environment.environment("ConversationFunction"))
 
 
+@soak
 @pytest.mark.parametrize("model", MODELS)
 def test_call_runs_once_or_not_at_all_however_processes_die(
     environment: Settings, monkeypatch: pytest.MonkeyPatch, model: str
@@ -238,9 +240,7 @@ async def play(
     talk.models.turns = [[desk.refund], says("Done.")]
     await hire(talk, ASKING, model=model)
     aws.live_on()
-    while (await talk.stores.leases.peek(talk.slot)).newest() is None:
-        talk.models.turns = [[desk.refund], says("Done.")]
-        await desk.process(desk.ask())
+    await begin(desk)
     if new_process:
         aws.live_on()
     for _ in range(ROUNDS):
@@ -253,6 +253,17 @@ async def play(
     await check_story(desk)
     await talk.platform.close()
     aws.close()
+
+
+async def begin(desk: Desk) -> None:
+    """Ask until a run has begun, however many processes die before."""
+    answer: object = None
+    for _ in range(ROUNDS):
+        if (await desk.talk.stores.leases.peek(desk.talk.slot)).newest() is not None:
+            return
+        desk.talk.models.turns = [[desk.refund], says("Done.")]
+        answer = await desk.process(desk.ask())
+    raise AssertionError(f"no run begins: {answer!r}")
 
 
 async def next_turns(talk: Talk, desk: Desk) -> list[Any]:
