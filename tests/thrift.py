@@ -24,6 +24,7 @@ import botocore.session
 import fastapi._compat.v2
 import httpx._transports.default
 import pydantic
+import pydantic.json_schema
 
 from millrace.stores.aws import Aws
 from millrace.stores.aws_session import make_session
@@ -81,6 +82,7 @@ def shared_findings() -> Iterator[None]:
             (botocore.hooks, "accepts_kwargs", _once_per_code(botocore.hooks.accepts_kwargs)),
             (botocore.client.ClientCreator, "_create_client_class", _classes()),
             (fastapi._compat.v2, "TypeAdapter", _once_per_type(pydantic.TypeAdapter)),
+            (_openapi(), "models_json_schema", _once_per_models()),
         ):
             stack.enter_context(patch.object(where, name, instead))
         yield
@@ -138,6 +140,24 @@ def _once_per_type(make: Callable[..., Any]) -> Callable[..., Any]:
         return made[key]
 
     return adapter
+
+
+def _openapi() -> Any:
+    """The module that makes the document, or that from which it will have the function."""
+    return sys.modules.get("millrace.api.openapi", pydantic.json_schema)
+
+
+def _once_per_models() -> Callable[..., Any]:
+    """The OpenAPI document is made of hundreds of models, which takes two seconds."""
+    make, made = pydantic.json_schema.models_json_schema, dict[Any, Any]()
+
+    def schemas(models: Any, **how: Any) -> Any:
+        key = tuple(models), tuple(how.items())
+        if key not in made:
+            made[key] = make(models, **how)
+        return made[key]
+
+    return schemas
 
 
 @contextmanager
