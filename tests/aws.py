@@ -14,7 +14,7 @@ import copy
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ class Aws:
     deployment: Deployment
     account: str
     region: str = REGION
+    _clients: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def endpoint_url(self) -> str:
@@ -63,7 +64,10 @@ class Aws:
         return self.environ | self.deployment.functions[function].environment
 
     def client(self, service: Any) -> Any:
-        return boto3.client(service, **self.arguments)
+        """The one client of a service: to make it costs more than most calls."""
+        if service not in self._clients:
+            self._clients[service] = boto3.client(service, **self.arguments)
+        return self._clients[service]
 
     def resource(self, service: Any) -> Any:
         return boto3.resource(service, **self.arguments)

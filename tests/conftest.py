@@ -74,6 +74,7 @@ def pytest_runtest_logfinish() -> None:
     forget_apps()
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist writes the groups into the ids of tests
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     group_stack_tests(items)
     for item in items:

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 from weakref import WeakKeyDictionary
@@ -21,9 +22,8 @@ import botocore.handlers
 import botocore.hooks
 import botocore.regions
 import botocore.session
-import fastapi._compat.v2
+import fastapi.routing
 import httpx._transports.default
-import pydantic
 import pydantic.json_schema
 
 from millrace.stores.aws import Aws
@@ -81,7 +81,7 @@ def shared_findings() -> Iterator[None]:
             (regions, "EndpointProvider", _once_per_rules(regions.EndpointProvider)),
             (botocore.hooks, "accepts_kwargs", _once_per_code(botocore.hooks.accepts_kwargs)),
             (botocore.client.ClientCreator, "_create_client_class", _classes()),
-            (fastapi._compat.v2, "TypeAdapter", _once_per_type(pydantic.TypeAdapter)),
+            (fastapi.routing, "_build_dependant_with_parameterless_dependencies", _once_per_endpoint()),
             (_openapi(), "models_json_schema", _once_per_models()),
         ):
             stack.enter_context(patch.object(where, name, instead))
@@ -127,19 +127,19 @@ def _classes() -> Callable[..., Any]:
     return created
 
 
-def _once_per_type(make: Callable[..., Any]) -> Callable[..., Any]:
-    made = dict[Any, Any]()
+def _once_per_endpoint() -> Callable[..., Any]:
+    """Apps of all tests have the same endpoints, each with closures of its own."""
+    build: Any = fastapi.routing._build_dependant_with_parameterless_dependencies
+    built = dict[Any, Any]()
 
-    def adapter(kind: Any, config: Any = None) -> Any:
-        if config:
-            return make(kind, config=config)
-        # Of `Annotated`, whose metadata (FastAPI's fields) are told apart by all that they say.
-        key = kind.__origin__, repr(kind.__metadata__)
-        if key not in made:
-            made[key] = make(kind)
-        return made[key]
+    def building(*, path: str, call: Any, dependencies: Any) -> Any:
+        key = path, call.__code__
+        if dependencies or key not in built:
+            built[key] = build(path=path, call=call, dependencies=dependencies)
+        dependant, *about = built[key]
+        return replace(dependant, call=call), *about
 
-    return adapter
+    return building
 
 
 def _openapi() -> Any:
