@@ -58,10 +58,10 @@ def section(rows: Rows) -> list[str]:
         shown.append([f"{protocol}: {name}", *(times(other.get(one), own.get(one)) for one in COLUMNS)])
     failed = [f"- {name}: {row['failed']}" for name, row in rows.items() if "failed" in row]
     return [
-        "## Other protocols, beside the servers that they come from",
+        "## Other protocols, compared with their reference servers",
         "",
-        f"Answers of {TOKENS} tokens, as above. A2A beside `a2a-sdk`'s own server, the AI SDK beside "
-        "`streamText` on Node, OpenAI's chat completions beside LiteLLM's proxy. None of the three keeps "
+        f"Answers of {TOKENS} tokens, as above: A2A compared with `a2a-sdk`'s own server, the AI SDK with "
+        "`streamText` on Node, and OpenAI's chat completions with LiteLLM's proxy. None of the three stores "
         "what it has sent: a client that loses its connection loses the answer.",
         "",
         *table(["", *COLUMNS.values()], shown),

@@ -15,20 +15,20 @@ ROUNDS = 20
 MODEL = "fake-tokens=100"
 TITLES = {
     "streams": (
-        "CPU of a token, by streams at the same time",
+        "CPU of a token, by concurrent streams",
         "us",
-        "A stream costs what it costs alone: none looks at another. Each keeps its own log and lease.",
+        "Streams do not depend on each other. Each has its own log and lease.",
     ),
     "history": (
         "CPU of an answer, by earlier turns of its conversation",
         "ms",
-        "The history is read, checked and sent to the model each time: it has to be. What does not fit the "
-        "model's window becomes a summary, so the curve ends there.",
+        "The whole history must be read, checked and sent to the model each time. What does not fit into the "
+        "model's window is summarized, so the curve ends there.",
     ),
     "conversations": (
         "CPU of an answer, by conversations of the organization",
         "ms",
-        "Nothing that a message needs is a list of conversations.",
+        "A message needs no list of conversations.",
     ),
 }
 
@@ -54,7 +54,7 @@ def section(found: dict[str, list[float]]) -> list[str]:
     return [
         "## Growth",
         "",
-        "Figures at 1, 10 and 100 times the load; those of pipelines, organizations and logs are above.",
+        "Figures at 1, 10 and 100 times the load. Those of pipelines, organizations and logs are above.",
         "",
         *curves_section("conversations", "Conversations", found, TITLES),
     ]

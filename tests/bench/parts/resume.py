@@ -22,7 +22,7 @@ TITLES = {
     "resume": (
         "reconnect to the first missed event, by 100 tokens of the log",
         "ms",
-        "The log is read from the missed event on, by its key: what lies before is not looked at.",
+        "The log is read by key, from the missed event on. Earlier events are not read.",
     ),
 }
 
@@ -71,8 +71,8 @@ def section(found: dict[str, Any]) -> list[str]:
     return [
         "## Reconnecting",
         "",
-        "Of the servers above only langgraph can keep an answer whose connection is lost. Clients of the "
-        "others ask the model once more, and pay for it.",
+        "Of the servers above, only langgraph can keep an answer when its connection is lost. Clients of the "
+        "others have to ask the model again, and pay for it again.",
         "",
         *curves_section("resume", "Reconnecting by the length of the log", found, TITLES),
     ]

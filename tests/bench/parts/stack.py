@@ -131,19 +131,19 @@ def section(found: dict[str, Any]) -> list[str]:
     return [
         "## The whole stack",
         "",
-        "`make run` on this machine: every function in a process of its own, behind function URLs, a bus and "
+        "`make run` on this machine: every function in its own process, behind function URLs, a bus and "
         "queues that the emulator polls.",
         "",
         *table(["", ""], rows),
-        "- **Event to viewer**: from the moment that a run tells of something to the moment that a viewer of "
-        "the command center has it, through the bus, a queue, the record function and the log. Up to 250 ms "
-        "of it is the run's own: it puts what has happened on the bus four times a second at most, since "
-        "each call is billed.",
-        "- **Killed**: the client comes back with the id of the last event that it has, and goes on from the "
-        "first one that it has missed. Another process notices by the lease, which lasts seconds while "
-        "somebody watches, and goes on from the last stored step. Of the servers above none goes on: an "
-        "answer whose process dies is lost with all of its tokens.",
-        f"- **Burst**: {BURST} environments start at the same time on the cores of one machine. On Lambda "
-        "each has cores of its own, so each waits for one start.",
+        "- **Event to viewer**: the time from an event in a run until a viewer of the command center "
+        "receives it, through the bus, a queue, the record function and the log. Up to 250 ms of it is "
+        "spent in the run, which publishes its events at most four times a second, because each call is "
+        "billed.",
+        "- **Killed**: the client reconnects with the id of the last event that it received, and continues "
+        "with the first one that it missed. Another process notices the expired lease, which lasts only "
+        "seconds while somebody watches, and continues from the last stored step. None of the servers above "
+        "continues: if the process dies, the answer is lost with all of its tokens.",
+        f"- **Burst**: {BURST} environments start at the same time on the cores of one machine. On Lambda, "
+        "each has its own cores, so each request waits for only one start.",
         "",
     ]

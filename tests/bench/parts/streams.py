@@ -58,11 +58,11 @@ def section(rows: Rows) -> list[str]:
     return [
         "## Many streams",
         "",
-        "The last column is a burst: so many requests come at once, beside the streams that are open, and "
-        "the last of them has its first token after so long. One process serves all. On Lambda each stream "
-        "has an environment of its own, and a burst waits for their starts instead (the table above); on "
-        "the local stack, which has the cores of one machine, 50 environments that start together wait for "
-        "each other.",
+        "The last column is a burst: that many requests arrive at once while the other streams are open, and "
+        "the figure is the time until the last of them has its first token. One process serves all of them. "
+        "On Lambda, each stream has its own environment, so a burst waits for cold starts instead (see the "
+        "table above). On the local stack, 50 environments that start at once share the cores of one "
+        "machine.",
         "",
         *table(head, shown),
     ]

@@ -21,17 +21,17 @@ MOST_SECONDS = 60
 TURNS = 3
 TITLES = {
     "calls": (
-        "calls of the minute's look, by active organizations",
+        "calls of the check of each minute, by active organizations",
         "calls",
-        "Each organization that was active is looked at for runs that fell silent and alerts whose window "
-        "has passed. Their list is a scan of the small table of alerts.",
+        "Each active organization is checked for silent runs and for alerts whose window has passed. They "
+        "are listed by a scan of the small table of alerts.",
     ),
     "cpu": (
-        "CPU of the minute's look, by active organizations",
+        "CPU of the check of each minute, by active organizations",
         "ms",
-        "It follows the calls. An invocation looks at 300 organizations and leaves the others to messages, "
-        "which `QueueConcurrency` functions take side by side: about 5,000 active organizations in a minute "
-        "for each two of them.",
+        "It is proportional to the calls. An invocation checks 300 organizations and passes the others on in "
+        "messages, which `QueueConcurrency` functions process concurrently: two of them check about 5,000 "
+        "active organizations in a minute.",
     ),
 }
 

@@ -22,7 +22,7 @@ SHOWN = {
     "tokens_per_s": "tokens a second, one stream",
     "cpu_us_per_token": "CPU per token, us",
     "bare_cpu_us_per_token": "a bare `StreamingResponse`, CPU per token, us",
-    "ratio_to_bare": "ratio to that, of the rates",
+    "ratio_to_bare": "ratio of the rates",
     "least_cpu_us_per_token": "the least with ids and a second task, CPU per token, us",
     "ratio_of_least": "ratio of that least to the bare one",
 }
@@ -97,8 +97,8 @@ def section(found: dict[str, Any]) -> list[str]:
     return [
         "## The token path: where the time goes",
         "",
-        "The conversation function's app driven as ASGI in one process, by a model that takes no time, "
-        "beside a bare `StreamingResponse` of the same events, in turns:",
+        "The app of the conversation function, called as ASGI in one process with a model that takes no "
+        "time, takes turns with a bare `StreamingResponse` of the same events:",
         "",
         *table(["", ""], rows),
         "The goal was a ratio of 0.7. Its floor is the last line: a model's generator, a parse, a look "
@@ -109,7 +109,7 @@ def section(found: dict[str, Any]) -> list[str]:
         "log, tokens that come together leave in one write, and HTTP is read by a transport of our own "
         "([ADR 47](adr/0047-an-http-transport-of-our-own.md)).",
         "",
-        "Functions with the most time of their own, under a profiler (which makes small ones look larger):",
+        "The functions with the most time of their own, under a profiler (which overstates small functions):",
         "",
         *table(["", "%"], [[f"`{name}`", number(share)] for name, share in found["profile"]]),
     ]

@@ -62,10 +62,10 @@ def section(found: dict[str, Any]) -> list[str]:
         ["CPU each second, ms", number(found["cpu_ms_per_second"])],
     ]
     return [
-        "### A viewer while nothing happens",
+        "### An idle viewer",
         "",
-        f"The mean of {VIEWERS} viewers, after {SETTLES:.0f} seconds without an event. A viewer looks every "
-        "0.1 s while events come, and less and less often, down to every 3.3 s, when none come.",
+        f"The mean of {VIEWERS} viewers, after {SETTLES:.0f} seconds without an event. A viewer polls every "
+        "0.1 s while events arrive, and less and less often, down to every 3.3 s, while there are none.",
         "",
         *table(["", ""], rows),
     ]
