@@ -12,20 +12,39 @@ CLOSE = {"connection": "close"}
 """Idle connections of clients that nobody closes would outlive the loop of a test."""
 
 
+def refusal(status: int, message: str = "Not now.", **headers: str) -> Script:
+    """A refusal with an error of OpenAI's shape."""
+    body = orjson.dumps({"error": {"message": message, "type": "error", "code": None}})
+    return Script([body], status, CLOSE | {"content-type": "application/json"} | headers)
+
+
+def cut_off(*words: str) -> Script:
+    """An answer whose connection breaks behind these words."""
+    return Script(
+        [openai_chunk({"role": "assistant", "content": one}) for one in words], headers=CLOSE, cut=True
+    )
+
+
 class Answering(ModelServer):
     """`calls` are what the tool is called with, one each turn, and `words` the answer. A `gate` is passed
-    behind the first word of the next answer, once."""
+    behind the first word of the next answer, once. What is played comes first, and `after_tools` in the place
+    of answers."""
 
     def __init__(self, *calls: dict[str, Any], words: tuple[str, ...] = ("Here ", "it ", "is.")) -> None:
         super().__init__()
         self.calls = calls
         self.words = words
         self.gate: Gate | None = None
+        self.after_tools: list[Script] = []
 
     def _script(self, exchange: Exchange) -> Script:
+        if self._scripts:
+            return self._scripts.popleft()
         done = [one for one in exchange.json["messages"] if one["role"] == "tool"]
         if len(done) < len(self.calls):
             return Script([*self._call(exchange.json["tools"], len(done)), OPENAI_DONE], headers=CLOSE)
+        if self.after_tools:
+            return self.after_tools.pop(0)
         return Script([*self._answer(), OPENAI_DONE], headers=CLOSE)
 
     def _call(self, tools: list[Any], number: int) -> Iterator[bytes]:

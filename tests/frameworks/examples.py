@@ -71,7 +71,7 @@ def strands_example(url: str) -> Any:
             raise ValueError("The 'letter' parameter must be a single character")
         return word.lower().count(letter.lower())
 
-    model = OpenAIModel(client_args={"api_key": "key", "base_url": url}, model_id="gpt-4o")
+    model = OpenAIModel(client_args={"api_key": "key", "base_url": url, "max_retries": 0}, model_id="gpt-4o")
     agent = Agent(model=model, tools=[letter_counter])
     return strands_agent("example", agent)
 
@@ -80,14 +80,16 @@ def pydantic_ai_example(url: str) -> Any:
     """The dice game, from the page "Function Tools" of pydantic-ai."""
     import random
 
+    from openai import AsyncOpenAI
     from pydantic_ai import Agent, RunContext
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
     from millrace.frameworks.pydantic_ai import pydantic_ai_agent
 
+    client = AsyncOpenAI(base_url=url, api_key="key", max_retries=0)
     agent = Agent(
-        OpenAIChatModel("gpt-5", provider=OpenAIProvider(base_url=url, api_key="key")),
+        OpenAIChatModel("gpt-5", provider=OpenAIProvider(openai_client=client)),
         deps_type=str,
         instructions=(
             "You're a dice game, you should roll the die and see if the number "

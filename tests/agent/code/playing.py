@@ -16,9 +16,11 @@ from millrace.agent.emitter import Emitter
 from millrace.agent.model import Block, Provider
 from millrace.agent.model_calls import ModelCalls
 from millrace.agent.output import Output
+from millrace.agent.suspension import Suspended
 from millrace.agent.tools.tool import Tool
 from millrace.agent.tools.toolbox import Toolbox
 from millrace.domain.conversations import StoredMessage
+from millrace.errors import ProviderError
 from millrace.testing.memory import MemoryValues
 from tests.agent.control import LoopControl
 from tests.agent.tools.contexts import context
@@ -29,13 +31,17 @@ class Lost(BaseException):
 
 
 class Control(LoopControl):
-    """Keeps messages, hands out live ones, and loses its process at the `dies`th message that it keeps."""
+    """Keeps messages, hands out live ones, and loses its process at the `dies`th message that it keeps. A run
+    whose model is to be asked again later is `queued`, where that is a list, with the error."""
 
-    def __init__(self, run_id: str, live: list[str], dies: int | None) -> None:
+    def __init__(
+        self, run_id: str, live: list[str], dies: int | None, queued: list[ProviderError] | None = None
+    ) -> None:
         super().__init__(run_id)
         self.live = live
         self.dies = dies
         self.kept = 0
+        self.queued = queued
 
     def add(self, role: Any, content: list[Block], *, interrupted: bool = False) -> StoredMessage:
         if self.dies == self.kept:
@@ -51,6 +57,11 @@ class Control(LoopControl):
             drained.append(message)
         return drained
 
+    def postpone(self, error: ProviderError) -> None:
+        if self.queued is not None:
+            self.queued.append(error)
+            raise Suspended("queued", error.retry_after or 0)
+
     async def may_end(self, reason: str, output: Output | None = None) -> bool:
         return not self.live
 
@@ -65,10 +76,16 @@ class Stage:
         self.messages: list[StoredMessage] = []
         self.events: list[dict[str, Any]] = []
         self.live: list[str] = []
+        self.queued: list[ProviderError] | None = None
         self.values = MemoryValues()
         self.budget = Budget(made.record().limits)
         self._tools = tools
         self._provider = provider
+
+    def queue(self) -> list[ProviderError]:
+        """Queue the run where its model is to be asked again later; the errors for which it was."""
+        self.queued = []
+        return self.queued
 
     async def ask(self, question: str) -> str:
         control = Control("run", self.live, None)
@@ -78,7 +95,7 @@ class Stage:
     async def go_on(self, dies: int | None = None) -> str:
         """A process with what the one before has kept."""
         self.events = []
-        control = Control("run", self.live, dies)
+        control = Control("run", self.live, dies, self.queued)
         control._messages = list(self.messages)
         try:
             return await self._loop(control).run(list(self.messages))

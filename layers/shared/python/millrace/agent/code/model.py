@@ -101,14 +101,16 @@ class AgentModel:
                 return
             except ProviderError as error:
                 self.calls.ended(asked.model, turn.turn, request, error)
-                await self._wait(turn.turn, error, attempt)
+                await self.wait_after(error, attempt, started=turn.turn.started)
             except BaseException:  # stopped: what was used counts
                 self.calls.ended(asked.model, turn.turn, request, None, "stopped")
                 raise
 
-    async def _wait(self, turn: Turn, error: ProviderError, attempt: int) -> None:
-        """Wait before the next try. Raises the error where there is none."""
-        if turn.started or not error.retryable:
+    async def wait_after(self, error: ProviderError, attempt: int, *, started: bool = False) -> None:
+        """Wait before a model is asked again that has failed at this attempt, the first of which is 1, as the
+        loop of agents does. Raises the error where the model must not be asked again, as after it has
+        `started` to answer, and `Suspended` where the run is queued until then."""
+        if started or not error.retryable:
             raise error
         if attempt == TRIES or (error.retry_after or 0.0) > LONGEST_WAIT:
             self.control.postpone(error)

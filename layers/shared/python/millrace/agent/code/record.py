@@ -1,6 +1,6 @@
 """The record of a run of an agent in code: what it has called and what it was told, as the history has it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -84,6 +84,12 @@ def entries(messages: Sequence[StoredMessage], made_here: bool = False) -> Itera
             yield Live(plain_text(message.content))
         else:
             yield from _answers(message)
+
+
+def calls_in(entries: Iterable[Entry]) -> set[Key]:
+    """The keys of all calls in a record."""
+    turns = (one for one in entries if isinstance(one, RecordedTurn))
+    return {key for turn in turns for key in turn.calls.values()}
 
 
 def text_of(message: StoredMessage) -> str:

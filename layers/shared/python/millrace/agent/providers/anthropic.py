@@ -28,6 +28,7 @@ from millrace.agent.model import (
 from millrace.agent.output import instruction
 from millrace.agent.providers.claude_output import can_hold_to
 from millrace.agent.providers.connection import Call, stream_deltas
+from millrace.agent.providers.error_statuses import status_of
 from millrace.agent.providers.extended_thinking import thinking_fields
 from millrace.agent.providers.failures import Server, failure, incomplete, words
 from millrace.agent.providers.finish_reasons import finish_reason
@@ -42,18 +43,6 @@ from millrace.settings import Settings
 
 VERSION = "2023-06-01"
 
-_ERROR_STATUS = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "api_error": 500,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-}
 _CACHED: Block = {"cache_control": {"type": "ephemeral"}}
 
 
@@ -260,7 +249,7 @@ class MessageReader(SseReader):
     def _failure(self, event: dict[str, Any]) -> ProviderError:
         error = event.get("error")
         kind = error.get("type", "") if isinstance(error, dict) else ""
-        return failure(self._server, _ERROR_STATUS.get(kind, 500), words(event))
+        return failure(self._server, status_of(kind) or 500, words(event))
 
     def close(self) -> Iterator[Delta]:
         """See `SseReader`. Nothing is known of why a message without a reason has ended, but that it has."""

@@ -29,6 +29,7 @@ from millrace.agent.output import instruction
 from millrace.agent.providers.bedrock_documents import with_documents
 from millrace.agent.providers.claude_output import can_hold_to
 from millrace.agent.providers.connection import Call, stream_deltas
+from millrace.agent.providers.error_statuses import status_of
 from millrace.agent.providers.event_stream import EventStreamParser
 from millrace.agent.providers.extended_thinking import thinking_fields
 from millrace.agent.providers.failures import Server, failure, incomplete, words
@@ -43,16 +44,6 @@ from millrace.settings import Settings
 if TYPE_CHECKING:
     from botocore.credentials import Credentials, ReadOnlyCredentials
 
-_EXCEPTION_STATUS = {
-    "validationException": 400,
-    "accessDeniedException": 403,
-    "resourceNotFoundException": 404,
-    "modelTimeoutException": 408,
-    "modelStreamErrorException": 424,
-    "throttlingException": 429,
-    "internalServerException": 500,
-    "serviceUnavailableException": 503,
-}
 _CACHE_POINT: Block = {"cachePoint": {"type": "default"}}
 # Claude 3.7 and later; a request to a model without a prompt cache is refused when it marks one.
 _CACHING_MODELS = re.compile(r"anthropic\.claude-(3-7|(opus|sonnet|haiku|fable|mythos)-[4-9])")
@@ -253,7 +244,7 @@ class ConverseReader:
     def _failure(self, headers: dict[str, Any], event: dict[str, Any]) -> ProviderError:
         kind = str(headers.get(":exception-type") or headers.get(":error-code") or "an error")
         message = words(event) or str(headers.get(":error-message") or "")
-        return failure(self._server, _EXCEPTION_STATUS.get(kind, 500), f"{kind}: {message}")
+        return failure(self._server, status_of(kind) or 500, f"{kind}: {message}")
 
     def end(self) -> Iterator[Delta]:
         """See `Reader`. `messageStop` is the end of message; the usage behind it may be missing."""

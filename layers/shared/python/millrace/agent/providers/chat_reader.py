@@ -21,6 +21,7 @@ import orjson
 from millrace.agent.model import Block, Delta, Finish, Text, Thinking, ThinkingBlock, Usage
 from millrace.agent.providers.chat_calls import ChatCalls
 from millrace.agent.providers.chat_usage import usage_of
+from millrace.agent.providers.error_statuses import status_in
 from millrace.agent.providers.failures import Server, failure, incomplete, words
 from millrace.agent.providers.finish_reasons import finish_reason, is_given
 from millrace.agent.providers.lenient_json import Joiner, parse
@@ -28,19 +29,6 @@ from millrace.agent.providers.reasoning_details import ReasoningDetails
 from millrace.agent.providers.sse import SseReader
 from millrace.errors import ProviderError
 
-# What an error inside a stream stands for, by its `code` or `type`; a number there is the status itself.
-_ERROR_STATUS = {
-    "authentication_error": 401,
-    "context_length_exceeded": 400,
-    "insufficient_quota": 429,
-    "invalid_api_key": 401,
-    "invalid_request_error": 400,
-    "BadRequestError": 400,
-    "model_not_found": 404,
-    "NotFoundError": 404,
-    "rate_limit_error": 429,
-    "rate_limit_exceeded": 429,
-}
 _REASONING = ("reasoning_content", "reasoning", "thinking")
 
 
@@ -155,10 +143,8 @@ class ChatReader(SseReader):
         message = words(error) or "an error without a reason"
         if not isinstance(error, dict):
             return failure(self._server, 500, message)
-        codes = [error.get("code"), error.get("status"), error.get("type"), error.get("status_code")]
-        status = next((code for code in map(_status, codes) if code), 500)
-        retryable = False if "insufficient_quota" in codes else None
-        return failure(self._server, status, message, retryable=retryable)
+        spent = "insufficient_quota" in (error.get("code"), error.get("type"))
+        return failure(self._server, status_in(error), message, retryable=False if spent else None)
 
     def close(self) -> Iterator[Delta]:
         """See `SseReader`."""
@@ -205,9 +191,3 @@ def _thought(given: Any) -> str:
     if isinstance(given, str):
         return given
     return "".join(part.get("text") or "" for part in given or ())
-
-
-def _status(code: Any) -> int:
-    if type(code) is int or (isinstance(code, str) and code.isdecimal()):
-        return int(code) if 400 <= int(code) < 600 else 0
-    return _ERROR_STATUS.get(code, 0) if isinstance(code, str) else 0

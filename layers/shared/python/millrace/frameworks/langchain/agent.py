@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from contextlib import aclosing
+from itertools import count
 from typing import Any
 
 from langchain_core.language_models import BaseLanguageModel
@@ -11,6 +12,7 @@ from langgraph.pregel import Pregel
 from pydantic_core import to_json
 
 from millrace.app import AgentContext, agent
+from millrace.frameworks.common.failures import of_ours
 from millrace.frameworks.langchain_core.callbacks import Calls, custom_event, said_in
 from millrace.frameworks.langchain_core.messages import asked, texts_before
 from millrace.frameworks.langgraph import langgraph_agent
@@ -51,11 +53,21 @@ def langchain_agent(
     @agent(id, **settings, replay=False)
     async def play(ctx: AgentContext) -> AsyncIterator[Any]:
         given: Any = dict(config(ctx)) if config else {}
-        given["callbacks"] = [*given.get("callbacks", ()), *Calls(ctx, once).handlers()]
-        run = _Run(output)
-        async with aclosing(run.events(runnable, make_input(ctx), given)) as events:
-            async for event in events:
-                yield event
+        calls, run, shown = Calls(ctx, once), _Run(output), False
+        given["callbacks"] = [*given.get("callbacks", ()), *calls.handlers()]
+        for attempt in count(1):
+            try:
+                async with aclosing(run.events(runnable, make_input(ctx), given)) as events:
+                    async for event in events:
+                        shown = True
+                        yield event
+                return
+            except Exception as error:
+                await calls.give_up()
+                failure = calls.failure(error)
+                if failure is None:
+                    raise of_ours(error) or error from error
+                await ctx.model.wait_after(failure, attempt, started=shown or calls.has_called)
 
     return play
 

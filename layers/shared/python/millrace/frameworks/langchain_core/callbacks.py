@@ -13,11 +13,13 @@ from langchain_core.outputs import LLMResult
 from pydantic_core import from_json, to_json
 
 from millrace.agent.code.context import ONCE, STEP
-from millrace.agent.code.record import Answer, RecordedTurn, key_of
-from millrace.app import AgentContext, ToolError, log, status, thought
+from millrace.agent.code.record import Answer, Key, calls_in, key_of
+from millrace.app import AgentContext, ProviderError, ToolError, log, status, thought
+from millrace.frameworks.common.failures import chain_of, of_server
 
 _NAME = re.compile(r"[^A-Za-z0-9_-]|_(?=_)")
 _ARGUMENTS_BYTES = 4_000
+_CLIENTS = frozenset({"anthropic", "openai"})
 
 
 def step_name(name: str) -> str:
@@ -67,6 +69,9 @@ class Calls:
         self._models: dict[UUID, str] = {}
         self._tasks: set[asyncio.Task[Answer]] = set()
         self._inside: set[UUID] = set()
+        self._made: set[Key] = set()
+        self._earlier = calls_in(ctx.run.earlier)
+        self._failed: list[BaseException] = []
         self.in_tools: set[str] = set()
         """The namespaces of LangGraph's checkpoints whose graphs are run by tools."""
 
@@ -79,9 +84,11 @@ class Calls:
         that must not be repeated."""
         kind = ONCE if name in self._once else STEP
         step = kind + step_name(name)
-        if kind == ONCE and self._was_begun(step, arguments):
+        key = key_of(step, arguments)
+        if kind == ONCE and key in self._earlier:
             raise ToolError(f"The call of {name} was interrupted; nobody knows whether it took effect.")
         busy = any(one.begun.is_set() for one in self._calls.values())
+        self._made.add(key)
         call = self._calls[run_id] = _ToolCall()
         task = asyncio.create_task(self._ctx.run.call(step, arguments, call.result))
         self._tasks.add(task)
@@ -101,10 +108,17 @@ class Calls:
             call.over.set_exception(result)
             call.over.exception()  # whoever shows the step may be gone
 
-    def _was_begun(self, step: str, arguments: dict[str, Any]) -> bool:
-        wanted = key_of(step, arguments)
-        turns = (one for one in self._ctx.run.earlier if isinstance(one, RecordedTurn))
-        return any(wanted in turn.calls.values() for turn in turns)
+    @property
+    def has_called(self) -> bool:
+        """A tool was called in this process."""
+        return bool(self._made)
+
+    async def give_up(self) -> None:
+        """End the calls that the framework has left, before it begins anew."""
+        for run_id in list(self._calls):
+            await self.end(run_id, ToolError("Something beside it failed, and it was ended."))
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._earlier |= self._made
 
     def starts(self, run_id: UUID, parent_run_id: UUID | None, metadata: dict[str, Any] | None) -> None:
         """Note what a tool runs."""
@@ -119,6 +133,17 @@ class Calls:
         self._models[run_id] = (
             f"{known.get('ls_provider', 'langchain')}:{known.get('ls_model_name', 'model')}"
         )
+
+    def failed(self, error: BaseException) -> None:
+        """Note that a model has failed."""
+        self._failed.append(error)
+
+    def failure(self, error: BaseException) -> ProviderError | None:
+        """The failure of a model's server that an error comes from; None where it comes from elsewhere: own
+        code may call services that fail in the same way."""
+        known = {id(one) for one in self._failed}
+        asked = (one for one in chain_of(error) if id(one) in known or _is_of_models(one))
+        return next((made for one in asked if (made := of_server(one))), None)
 
     def answered(self, run_id: UUID, response: LLMResult) -> None:
         """Count the tokens of a model."""
@@ -175,6 +200,10 @@ class _InLoop(AsyncCallbackHandler):
         """See `Calls.answered`."""
         self._loop.call_soon_threadsafe(self._calls.answered, run_id, response)
 
+    async def on_llm_error(self, error: BaseException, **_: Any) -> None:
+        """See `Calls.failed`."""
+        self._calls.failed(error)
+
 
 class _InThread(BaseCallbackHandler):
     """The callbacks of tools in threads, which wait there for the run."""
@@ -208,6 +237,11 @@ class _InThread(BaseCallbackHandler):
 def _named(serialized: dict[str, Any] | None, text: str, more: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """The name of a tool and its arguments."""
     return (serialized or {}).get("name") or more.get("name") or "tool", _public(more.get("inputs"), text)
+
+
+def _is_of_models(error: BaseException) -> bool:
+    """Return whether an error is one of a client library that own code asks models with."""
+    return type(error).__module__.partition(".")[0] in _CLIENTS
 
 
 def _failed(error: BaseException) -> ToolError:

@@ -24,6 +24,7 @@ from millrace.agent.code.record import Live, RecordedTurn
 from millrace.app import AgentContext
 from millrace.frameworks.langchain_core.callbacks import Calls, custom_event, said_in, step_name
 from millrace.frameworks.langchain_core.messages import asked, texts_before
+from millrace.frameworks.langgraph.attempts import Attempts
 from millrace.frameworks.langgraph.questions import Answers, answer_of
 from millrace.frameworks.langgraph.run_checkpoints import MESSAGES, RUN, RunCheckpoints
 
@@ -54,6 +55,7 @@ class GraphRun:
         self._saver = RunCheckpoints(ctx, self._calls.in_tools)
         self._graph = graph.copy({"checkpointer": self._saver})
         self._callbacks = self._calls.handlers()
+        self._attempts = Attempts(ctx, self._calls, self._saver)
         self._answers = Answers(ctx.run.earlier)
         self._live: list[str] = []
         self._last_nodes: list[str] = []
@@ -66,10 +68,15 @@ class GraphRun:
         given = await self._begin()
         while given is not _OVER:
             control = RunControl()
-            async with aclosing(self._streamed(given, control)) as said:
-                async for event in said:
-                    yield event
-            given = await self._after(await self._graph.aget_state(self._config))
+            try:
+                async with aclosing(self._streamed(given, control)) as said:
+                    async for event in said:
+                        yield event
+            except Exception as error:
+                await self._attempts.wait_after(error)
+                given = await self._once_more(given)
+            else:
+                given = await self._after(await self._graph.aget_state(self._config))
         snapshot = await self._graph.aget_state(self._config)
         if not self._has_said and (text := self._output(snapshot)):
             yield text
@@ -108,6 +115,11 @@ class GraphRun:
         if (snapshot.metadata or {}).get(RUN) != self._ctx.run_id:
             return _NEW
         return await self._after(snapshot)
+
+    async def _once_more(self, given: Any) -> Any:
+        """The input after a failure: none, if the one before is in the graph's state."""
+        snapshot = await self._graph.aget_state(self._config)
+        return None if (snapshot.metadata or {}).get(RUN) == self._ctx.run_id else given
 
     def _not_taken(self, snapshot: StateSnapshot) -> list[str]:
         """The live messages that came before the takeover and are not in the graph's state."""
@@ -183,7 +195,12 @@ class GraphRun:
             return []
         if not isinstance(message, AIMessageChunk) and message.id in self._saver.known_messages:
             return []
-        return [] if wanted and metadata["langgraph_node"] not in wanted else list(said_in(message))
+        if wanted and metadata["langgraph_node"] not in wanted:
+            return []
+        said = list(said_in(message))
+        if said:
+            self._attempts.said(metadata)
+        return said
 
     async def _finished(self, task: Mapping[str, Any], control: RunControl, namespace: str) -> None:
         """Store that a node has finished, with what it has said; then look for live messages."""
@@ -194,6 +211,7 @@ class GraphRun:
         await self._saver.finished(task["id"], namespace)
         await self._ctx.run.call(STEP + step_name(task["name"]), {"task": task["id"]}, _done)
         self._saver.count(task["id"])
+        self._attempts.finished(task["id"])
         if self._takes_messages:
             self._live += await self._ctx.live_messages()
             if self._live:

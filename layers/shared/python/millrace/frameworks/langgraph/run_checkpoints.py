@@ -18,7 +18,7 @@ from langgraph.checkpoint.base import (
 from langgraph.constants import START
 
 from millrace.agent.code.context import STEP
-from millrace.agent.code.record import RecordedTurn, key_of
+from millrace.agent.code.record import calls_in, key_of
 from millrace.app import AgentContext
 from millrace.frameworks.langgraph.checkpoints import Checkpoints
 from millrace.frameworks.langgraph.places import Place
@@ -41,9 +41,8 @@ class RunCheckpoints(Checkpoints):
         self.new = False
         self.known_messages: set[str] = set()
         self._run_id = ctx.run_id
-        turns = (one for one in ctx.run.earlier if isinstance(one, RecordedTurn))
-        keys = {key for turn in turns for key in turn.calls.values()}
-        self._finished = {arguments for name, arguments in keys if name.startswith(STEP)}
+        called = calls_in(ctx.run.earlier)
+        self._finished = {arguments for name, arguments in called if name.startswith(STEP)}
         self._namespaces: set[str] = set()
         self._stored: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._counted: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
@@ -99,6 +98,10 @@ class RunCheckpoints(Checkpoints):
             await super().aput_writes(config, writes, task_id, task_path)
         finally:
             self._stored[task_id].set()
+
+    def keeps(self, namespace: str) -> bool:
+        """Return whether the graph of a namespace can go on from its own checkpoints."""
+        return not namespace or namespace in self._namespaces - self._in_tools
 
     async def finished(self, task_id: str, namespace: str) -> None:
         """Wait until what a task has written is stored; graphs that keep no checkpoints store nothing."""

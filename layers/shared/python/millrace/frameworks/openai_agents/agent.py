@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from agents import Agent, MaxTurnsExceeded, RunConfig, Runner, RunResultStreaming
+from agents import Agent, MaxTurnsExceeded, ModelBehaviorError, RunConfig, Runner, RunResultStreaming
 from agents.exceptions import (
     InputGuardrailTripwireTriggered,
     OutputGuardrailTripwireTriggered,
@@ -14,10 +14,10 @@ from agents.exceptions import (
 )
 
 from millrace.agent.code.model import LimitReached
-from millrace.app import AgentContext, ToolError, agent, log, thought
+from millrace.app import AgentContext, ProviderError, ToolError, agent, log, thought
 from millrace.frameworks.common.decisions import asking, decision_on
-from millrace.frameworks.common.failures import of_ours
-from millrace.frameworks.openai_agents.steps import Recorded
+from millrace.frameworks.common.failures import ended_by, of_ours
+from millrace.frameworks.openai_agents.copies import Copies
 
 TURNS = 50
 _TEXTS = frozenset({"response.output_text.delta", "response.refusal.delta"})
@@ -57,7 +57,7 @@ def openai_agent(
 
     @agent(id, **given)
     async def play(ctx: AgentContext) -> AsyncIterator[Any]:
-        recorded = Recorded(ctx, frozenset(once), config.model_provider)
+        recorded = Copies(ctx, frozenset(once), config.model_provider)
         used = replace(config, model=recorded.model(config.model)) if config.model else config
         first = recorded.agent(framework_agent)
         state: Any = _input(ctx)
@@ -136,8 +136,7 @@ async def _end(result: RunResultStreaming) -> None:
 
 def _readable(error: Exception) -> Exception:
     """The error in words for people, and ours where the SDK has wrapped it."""
-    inner = of_ours(error)
-    if inner is not None:
+    if inner := of_ours(error):
         return inner
     if isinstance(error, MaxTurnsExceeded):
         return LimitReached("max_iterations")
@@ -145,4 +144,6 @@ def _readable(error: Exception) -> Exception:
         return ToolError(f"The guardrail {error.guardrail_result.guardrail.get_name()} has stopped the run.")
     if isinstance(error, _OF_TOOLS):
         return ToolError(f"The guardrail {error.guardrail.get_name()} has stopped the run.")
-    return error
+    if isinstance(error, ModelBehaviorError):
+        return ProviderError(f"The model cannot be followed: {error}", code="unreadable_response")
+    return ended_by(error)

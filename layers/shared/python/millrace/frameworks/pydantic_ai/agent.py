@@ -1,17 +1,13 @@
 """An agent of pydantic-ai as one of the deployment."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from hashlib import sha256
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import orjson
 from pydantic import TypeAdapter
-from pydantic_ai import Agent, ModelRetry
+from pydantic_ai import Agent, UnexpectedModelBehavior, UsageLimitExceeded
 from pydantic_ai.messages import (
     ModelMessage,
-    ModelMessagesTypeAdapter,
     ModelRequest,
     ModelResponse,
     PartDeltaEvent,
@@ -22,22 +18,13 @@ from pydantic_ai.messages import (
     ThinkingPartDelta,
     UserPromptPart,
 )
-from pydantic_ai.models import CompletedStreamedResponse, Model, ModelRequestParameters, StreamedResponse
-from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.run import AgentRunResultEvent
-from pydantic_ai.settings import ModelSettings
-from pydantic_ai.tools import RunContext
-from pydantic_ai.toolsets import ToolsetTool, WrapperToolset
 
-from millrace.agent.code.context import Stored
-from millrace.agent.tools.tool import Repeat
-from millrace.app import AgentContext, agent, thought
-from millrace.frameworks.common.live import Live
-from millrace.frameworks.common.steps import step_name
-
-_RESPONSE: TypeAdapter[ModelResponse] = TypeAdapter(ModelResponse)
-RETRY = "millrace:retry"
-"""The key of a stored wish of a tool to be called again with other arguments."""
+from millrace.agent.code.model import LimitReached
+from millrace.app import AgentContext, ProviderError, agent, thought
+from millrace.frameworks.common.failures import ended_by
+from millrace.frameworks.pydantic_ai.model import StoredModel
+from millrace.frameworks.pydantic_ai.tools import StoredTools
 
 
 def pydantic_ai_agent(
@@ -62,9 +49,9 @@ def pydantic_ai_agent(
 
     @agent(id, **{"description": _description(framework_agent), **settings})
     async def play(ctx: AgentContext) -> AsyncIterator[Any]:
-        model = _StoredModel(wrapped, ctx)
-        toolsets = [_StoredTools(one, ctx, frozenset(once)) for one in framework_agent.toolsets]
-        with framework_agent.override(model=model, tools=[], toolsets=toolsets):
+        model = StoredModel(wrapped, ctx)
+        toolsets = [StoredTools(one, ctx, frozenset(once)) for one in framework_agent.toolsets]
+        with framework_agent.override(model=model, tools=[], toolsets=toolsets), _readable():
             async with framework_agent.run_stream_events(
                 ctx.message, message_history=_history(ctx), deps=deps(ctx) if deps else None
             ) as events:
@@ -77,6 +64,20 @@ def pydantic_ai_agent(
                         yield made
 
     return play
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Raise errors in words for people, and ours where pydantic-ai has wrapped it."""
+    try:
+        yield
+    except UsageLimitExceeded as error:
+        raise LimitReached("max_tokens") from error
+    except Exception as error:
+        found = ended_by(error)
+        if isinstance(found, UnexpectedModelBehavior):
+            found = ProviderError(f"The model cannot be followed: {found}", code="unreadable_response")
+        raise found from error
 
 
 def _description(framework_agent: Agent[Any, Any]) -> str:
@@ -119,90 +120,3 @@ def _said(event: Any) -> Any:
 
 def _text(output: Any) -> str:
     return output if isinstance(output, str) else TypeAdapter(Any).dump_json(output).decode()
-
-
-class _StoredModel(WrapperModel):
-    """A model whose answers are stored with the run."""
-
-    def __init__(self, wrapped: Model, ctx: AgentContext) -> None:
-        super().__init__(wrapped)
-        self._ctx = ctx
-        self._live = Live(ctx)
-
-    async def request(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-    ) -> ModelResponse:
-        messages = await self._with_live(messages)
-        stored = self._ctx.stored("model", self._asked(messages))
-        if stored.result is not None:
-            return _RESPONSE.validate_json(stored.result)
-        response = await self.wrapped.request(messages, model_settings, model_request_parameters)
-        self._keep(stored, response)
-        return response
-
-    @asynccontextmanager
-    async def request_stream(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-        run_context: RunContext[Any] | None = None,
-    ) -> AsyncGenerator[StreamedResponse, None]:
-        messages = await self._with_live(messages)
-        stored = self._ctx.stored("model", self._asked(messages))
-        if stored.result is not None:
-            response = _RESPONSE.validate_json(stored.result)
-            yield CompletedStreamedResponse(
-                response, model_request_parameters=model_request_parameters, replay_events=True
-            )
-            return
-        async with self.wrapped.request_stream(
-            messages, model_settings, model_request_parameters, run_context
-        ) as streamed:
-            yield streamed
-        self._keep(stored, streamed.get())
-
-    def _keep(self, stored: Stored, response: ModelResponse) -> None:
-        stored.keep(_RESPONSE.dump_json(response).decode())
-        usage, name = response.usage, response.model_name or self.wrapped.model_name
-        self._ctx.model.used(f"{self.wrapped.system}:{name}", usage.input_tokens, usage.output_tokens)
-
-    async def _with_live(self, messages: list[ModelMessage]) -> list[ModelMessage]:
-        return await self._live.among(messages, lambda text: ModelRequest(parts=[UserPromptPart(text)]))
-
-    def _asked(self, messages: list[ModelMessage]) -> dict[str, Any]:
-        """By what a call is found again: its parts, without times and ids."""
-        digest = sha256(orjson.dumps(_parts(messages))).hexdigest()[:16]
-        return {"model": self.wrapped.model_name, "prompt": digest}
-
-
-def _parts(messages: list[ModelMessage]) -> list[Any]:
-    found = ModelMessagesTypeAdapter.dump_python(messages, mode="json")
-    names = ("part_kind", "content", "args")
-    return [[[part.get(name) for name in names] for part in one["parts"]] for one in found]
-
-
-@dataclass
-class _StoredTools(WrapperToolset[Any]):
-    """Tools whose results are stored with the run."""
-
-    context: AgentContext
-    once: frozenset[str]
-
-    async def call_tool(
-        self, name: str, tool_args: dict[str, Any], ctx: RunContext[Any], tool: ToolsetTool[Any]
-    ) -> Any:
-        async def called(arguments: dict[str, Any]) -> Any:
-            try:
-                return await self.wrapped.call_tool(name, arguments, ctx, tool)
-            except ModelRetry as error:  # it is for the model, and no failure
-                return {RETRY: error.message}
-
-        repeat: Repeat = "never" if name in self.once else "safe"
-        result = await self.context.step(step_name(name), called, tool_args, repeat=repeat)
-        if isinstance(result, dict) and result.keys() == {RETRY}:
-            raise ModelRetry(result[RETRY])
-        return result

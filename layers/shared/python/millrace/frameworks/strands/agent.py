@@ -1,6 +1,5 @@
 """An agent of Strands as one of the deployment."""
 
-import copy
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import aclosing
 from typing import Any
@@ -13,11 +12,11 @@ from strands.types.exceptions import MaxTokensReachedException
 from millrace.agent.code.model import LimitReached
 from millrace.app import AgentContext, ToolError, agent, thought
 from millrace.frameworks.common.decisions import asking
-from millrace.frameworks.common.failures import of_ours
-from millrace.frameworks.strands.steps import Recorded
+from millrace.frameworks.common.failures import ended_by
+from millrace.frameworks.strands.copies import copy_of
+from millrace.frameworks.strands.tools import Recorded
 
 _REASONS: TypeAdapter[Any] = TypeAdapter(Any)
-_OWN = "strands."
 
 
 def strands_agent(
@@ -47,7 +46,7 @@ def strands_agent(
 
     @agent(id, **given)
     async def play(ctx: AgentContext) -> AsyncIterator[Any]:
-        made = _copied(framework_agent) if isinstance(framework_agent, Agent) else framework_agent(ctx)
+        made = copy_of(framework_agent) if isinstance(framework_agent, Agent) else framework_agent(ctx)
         recorded = Recorded(ctx, made, frozenset(once))
         made.messages = [_message(one.role, one.text) for one in ctx.history if one.text]
         state = invocation_state(ctx) if invocation_state else {}
@@ -74,30 +73,8 @@ def _message(role: str, text: str) -> Any:
     return {"role": role, "content": [{"text": text}]}
 
 
-def _copied(given: Agent) -> Agent:
-    """A copy for one run: an agent can do one thing at a time, and keeps what was said to it."""
-    made = Agent(
-        model=given.model,
-        tools=list(given.tool_registry.registry.values()),
-        system_prompt=given.system_prompt,
-        structured_output_model=given._default_structured_output_model,
-        callback_handler=None,
-        conversation_manager=copy.deepcopy(given.conversation_manager),
-        trace_attributes=given.trace_attributes,
-        agent_id=given.agent_id,
-        name=given.name,
-        description=given.description,
-        state=copy.deepcopy(given.state.get()),
-        tool_executor=given.tool_executor,
-    )
-    for kind, entries in given.hooks._registered_callbacks.items():
-        known = made.hooks._registered_callbacks.setdefault(kind, [])
-        known += [one for one in entries if not one.callback.__module__.startswith(_OWN)]
-    return made
-
-
 async def _events(made: Agent, prompt: Any, state: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
-    """The events of one invocation. Raises ours where Strands has wrapped it."""
+    """The events of one invocation. Raises what reads well."""
     try:
         async with aclosing(made.stream_async(prompt, invocation_state=state)) as events:  # type: ignore[type-var]
             async for event in events:
@@ -105,7 +82,7 @@ async def _events(made: Agent, prompt: Any, state: dict[str, Any]) -> AsyncItera
     except MaxTokensReachedException as error:
         raise LimitReached("max_tokens") from error
     except Exception as error:
-        raise of_ours(error) or error from error
+        raise ended_by(error) from error
 
 
 def _said(event: dict[str, Any]) -> Any:

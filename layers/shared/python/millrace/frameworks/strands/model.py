@@ -1,0 +1,122 @@
+"""The model of an agent of Strands, with its answers stored."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import orjson
+from strands.models import Model
+
+from millrace.app import AgentContext
+from millrace.frameworks.common.answers import Answers
+from millrace.frameworks.common.live import Live
+from millrace.frameworks.common.steps import from_plain, to_plain
+
+
+class StoredModel(Model):
+    """A model whose answers are stored with the run. It puts live messages before the next call."""
+
+    def __init__(self, wrapped: Model, ctx: AgentContext) -> None:
+        config = wrapped.get_config()
+        self._wrapped = wrapped
+        self._ctx = ctx
+        self._live = Live(ctx)
+        self._name = str((config.get("model_id") if isinstance(config, dict) else None) or "model")
+        self._answers = Answers(ctx, self._name)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._wrapped, name)
+
+    @property
+    def stateful(self) -> bool:
+        """See `Model`."""
+        return self._wrapped.stateful
+
+    @property
+    def context_window_limit(self) -> int | None:
+        """See `Model`."""
+        return self._wrapped.context_window_limit
+
+    def update_config(self, **model_config: Any) -> None:
+        """See `Model`."""
+        self._wrapped.update_config(**model_config)
+
+    def get_config(self) -> Any:
+        """See `Model`."""
+        return self._wrapped.get_config()
+
+    def structured_output(self, *given: Any, **more: Any) -> Any:
+        """See `Model`."""
+        return self._wrapped.structured_output(*given, **more)
+
+    async def count_tokens(self, *given: Any, **more: Any) -> int:
+        """See `Model`."""
+        return await self._wrapped.count_tokens(*given, **more)
+
+    async def stream(
+        self, messages: Any, tool_specs: Any = None, system_prompt: str | None = None, **more: Any
+    ) -> AsyncIterator[Any]:
+        """See `Model`."""
+        sent = _together(await self._live.among(messages, _said_live))
+        stored = self._answers.find(system_prompt, [_about(one) for one in sent])
+        if stored.result is not None:
+            for event in from_plain(orjson.loads(stored.result)):
+                yield event
+            return
+        kept: list[Any] = []
+        wrapped: Any = self._wrapped
+        said = self._answers.stream(lambda: wrapped.stream(sent, tool_specs, system_prompt, **more))
+        async with aclosing(said) as events:
+            async for event in events:
+                kept.append(event)
+                yield event
+        stored.keep(orjson.dumps(to_plain(list(_joined(kept)))).decode())
+        self._used(kept)
+
+    def _used(self, events: Sequence[Any]) -> None:
+        """Count the tokens, under the name that models of the same server have here."""
+        server = type(self._wrapped).__module__.rpartition(".")[2]
+        for event in events:
+            if usage := event.get("metadata", {}).get("usage"):
+                self._ctx.model.used(f"{server}:{self._name}", usage["inputTokens"], usage["outputTokens"])
+
+
+def _said_live(text: str) -> Any:
+    return {"role": "user", "content": [{"text": text}]}
+
+
+def _together(messages: Sequence[Any]) -> list[Any]:
+    """The messages, with those of one role in a row as one: some servers refuse others."""
+    found: list[Any] = []
+    for one in messages:
+        if found and found[-1]["role"] == one["role"]:
+            found[-1] = found[-1] | {"content": [*found[-1]["content"], *one["content"]]}
+        else:
+            found.append(one)
+    return found
+
+
+def _about(message: Any) -> Any:
+    """By which a message is found again: without ids, which differ from one time to the next."""
+    return [message["role"], [_block(one) for one in message["content"]]]
+
+
+def _block(block: Any) -> Any:
+    for name in ("toolUse", "toolResult"):
+        if name in block:
+            return {key: value for key, value in block[name].items() if key != "toolUseId"}
+    return to_plain(block)
+
+
+def _joined(events: Sequence[Any]) -> Iterator[Any]:
+    """The events, with pieces of one text as one."""
+    text: list[str] = []
+    for event in events:
+        piece = event.get("contentBlockDelta", {}).get("delta", {}).get("text")
+        if piece is not None:
+            text.append(piece)
+            continue
+        if text:
+            yield {"contentBlockDelta": {"delta": {"text": "".join(text)}}}
+            text = []
+        yield event
