@@ -6,6 +6,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from millrace.stores.aws import Aws
+from tests.aws_calls import before_calls
 
 ITEM_BYTES = 400 * 1024
 MESSAGE_BYTES = 256 * 1024
@@ -25,22 +26,29 @@ class StrictAws(Aws):
 
 def refuse_as_aws(client: Any, service: str) -> None:
     """Have a client count the bytes of items, and of messages and calls, before they are sent."""
-    events = client.meta.events
-    if service == "dynamodb":
-        events.register("provide-client-params.dynamodb.PutItem", _check_item)
-        events.register("provide-client-params.dynamodb.TransactWriteItems", _check_transaction)
-    elif service == "sqs":
-        events.register("provide-client-params.sqs.SendMessage", _check_message)
-        events.register("provide-client-params.sqs.SendMessageBatch", _check_messages)
+    if service in ("dynamodb", "sqs"):
+        before_calls(client, _check_call)
 
 
-def _check_item(params: dict[str, Any], **_: Any) -> None:
+def _check_call(operation: str, params: dict[str, Any]) -> None:
+    match operation:
+        case "PutItem":
+            _check_item(params)
+        case "TransactWriteItems":
+            _check_transaction(params)
+        case "SendMessage":
+            _check_bodies([params["MessageBody"]], operation)
+        case "SendMessageBatch":
+            _check_bodies([entry["MessageBody"] for entry in params["Entries"]], operation)
+
+
+def _check_item(params: dict[str, Any]) -> None:
     size = sum(len(name.encode()) + _size(value) for name, value in params["Item"].items())
     if size > ITEM_BYTES:
         raise _refused("PutItem", "ValidationException", "Item size has exceeded the maximum allowed size")
 
 
-def _check_transaction(params: dict[str, Any], **_: Any) -> None:
+def _check_transaction(params: dict[str, Any]) -> None:
     for one in params["TransactItems"]:
         if "Put" in one:
             _check_item(one["Put"])
@@ -54,15 +62,7 @@ def _size(attribute: dict[str, Any]) -> int:
     return len(value) if kind in ("B", "N") else 1
 
 
-def _check_message(params: dict[str, Any], **_: Any) -> None:
-    _check([params["MessageBody"]], "SendMessage")
-
-
-def _check_messages(params: dict[str, Any], **_: Any) -> None:
-    _check([entry["MessageBody"] for entry in params["Entries"]], "SendMessageBatch")
-
-
-def _check(bodies: list[str], operation: str) -> None:
+def _check_bodies(bodies: list[str], operation: str) -> None:
     if any(map(_FORBIDDEN.search, bodies)):
         raise _refused(operation, "InvalidMessageContents", "Invalid characters were found in the message")
     if sum(len(body.encode()) for body in bodies) > MESSAGE_BYTES:

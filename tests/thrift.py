@@ -47,7 +47,7 @@ def shared_service_models() -> Iterator[None]:
 @contextmanager
 def shared_sessions() -> Iterator[None]:
     """All of the product's clients in one environment come from one session, but where hooks are added."""
-    made, lock, make = dict[Any, tuple[Any, list[Any]]](), threading.Lock(), Aws._make
+    made, lock, make = dict[Any, tuple[Any, list[Any]]](), threading.Lock(), Aws._with_botocore
 
     def session(aws: Aws) -> Any:
         # Its later clients are of the same session, whatever the environment is by then.
@@ -68,7 +68,7 @@ def shared_sessions() -> Iterator[None]:
         with lock:
             return make(aws, service)
 
-    with patch.object(Aws, "_session", property(session)), patch.object(Aws, "_make", making):
+    with patch.object(Aws, "_session", property(session)), patch.object(Aws, "_with_botocore", making):
         yield
 
 

@@ -24,6 +24,7 @@ from millrace.api.voice_app import create_app as voice_app
 from millrace.services.runs.platform import Platform
 from millrace.settings import Settings
 from tests.aws import Aws
+from tests.aws_calls import before_calls
 from tests.contract import DOCUMENT
 from tests.tokens import Issuer
 
@@ -191,7 +192,7 @@ RULE = {"name": "real", "metric": "error_rate", "threshold": 0.5}
 def refuse_what_dynamodb_refuses(client: Any) -> None:
     """Keys that are empty or too long, text that is no UTF-8, numbers of more than 38 digits."""
 
-    def get(params: Json, **_: Any) -> None:
+    def get(_operation: str, params: Json) -> None:
         keys = [params.get(name, {}) for name in ("Key", "ExclusiveStartKey", "Item")]
         keys += [params.get("ExpressionAttributeValues", {})] if "KeyConditionExpression" in params else []
         for name, value in (pair for key in keys for pair in key.items()):
@@ -202,7 +203,7 @@ def refuse_what_dynamodb_refuses(client: Any) -> None:
             assert len(number) <= 38, number
         json.dumps(params, ensure_ascii=False, default=str).encode()
 
-    client.meta.events.register("provide-client-params.dynamodb.*", get)
+    before_calls(client, get)
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
-"""Counts what a process asks of AWS, by botocore's own events; DynamoDB's units are told by the emulator.
+"""Counts what a process asks of AWS, by botocore's events, so of clients of botocore's alone; DynamoDB's
+units are told by the emulator.
 
 meter = Meter()
 with counting(meter):       # before any client is made
@@ -11,10 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 import botocore.handlers
 
 from millrace.cost import prices
+from millrace.stores.aws import Aws
 
 _WRITES = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"}
 _READS = {"GetItem", "Query", "BatchGetItem"}
@@ -78,12 +81,13 @@ def chunks(size: int) -> int:
 
 @contextmanager
 def hooked(*hooks: tuple[str, Callable[..., Any]]) -> Iterator[None]:
-    """Sessions that are made within the block, and their clients, call these: the name of one of botocore's
-    events, and a function."""
+    """Clients that are made within the block are botocore's, and call these: the name of one of its events,
+    and a function."""
     added: list[Any] = list(hooks)
     botocore.handlers.BUILTIN_HANDLERS += added
     try:
-        yield
+        with patch.object(Aws, "_make", Aws._with_botocore):
+            yield
     finally:
         for hook in added:
             botocore.handlers.BUILTIN_HANDLERS.remove(hook)

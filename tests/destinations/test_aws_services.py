@@ -34,7 +34,7 @@ class RefusingAws(Aws):
         self.answer = (status, code)
 
     def _make(self, service: str) -> Any:
-        client = super()._make(service)
+        client = self._with_botocore(service)
         client.meta.events.register("before-call", self._refuse)
         return client
 

@@ -17,6 +17,7 @@ from millrace.pipelines.definitions.destinations import DatabaseConfig
 from millrace.pipelines.event import Event
 from millrace.stores.aws import Aws as AwsClients
 from tests.aws import Aws
+from tests.aws_calls import before_calls
 from tests.destinations.sending import NOW, always, kinds
 from tests.destinations.test_database import Database, database, row
 
@@ -290,9 +291,9 @@ def test_item_of_too_many_attributes_is_a_dead_letter(items: Items) -> None:
     """DynamoDB refuses expressions of more than 300 operators or 4 KB, the emulator does not."""
     plain: dict[str, Any] = {"operation": "upsert", "versionField": None, "deletedField": None}
     calls: list[int] = []
-    items.clients.client("dynamodb").meta.events.register(
-        "provide-client-params.dynamodb.UpdateItem",
-        lambda params, **_: calls.append(len(params["UpdateExpression"])),
+    before_calls(
+        items.clients.client("dynamodb"),
+        lambda _, params: calls.append(len(params["UpdateExpression"])),
     )
     for count, expected in ((250, "delivered"), (251, "dead:too_large")):
         event = Event({"id": 1} | {f"attribute-{n}": n for n in range(count)}, "e")

@@ -1,22 +1,13 @@
-"""DynamoDB whose answer to a write is lost: the write takes effect, and botocore, which hears of a failure,
+"""DynamoDB whose answer to a write is lost: the write takes effect, and the client, which hears of a failure,
 sends it again by itself."""
 
 from typing import Any
 
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
-from botocore.compat import HTTPHeaders
-from botocore.httpsession import URLLib3Session
-
+from millrace.net.blocking import Answer
 from millrace.stores.aws import Aws as AwsClients
+from millrace.stores.signed_client import SignedClient
 
 WRITES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems")
-
-
-class Empty:
-    """The body of an answer that says nothing."""
-
-    def stream(self, **_: Any) -> list[bytes]:
-        return []
 
 
 class LosingAnswers(AwsClients):
@@ -27,7 +18,6 @@ class LosingAnswers(AwsClients):
         self.writes = 0
         self.lost = 0
         self._only = only
-        self._again = URLLib3Session()
 
     def arm(self, only: int) -> None:
         """Count the writes from here on, and lose the answer to the one of this number."""
@@ -40,21 +30,22 @@ class LosingAnswers(AwsClients):
     def _make(self, service: str) -> Any:
         client = super()._make(service)
         if service == "dynamodb":
-            for operation in WRITES:
-                client.meta.events.register(f"before-send.dynamodb.{operation}", self._lose)
+            self._lose_answers_to(client)
         return client
 
-    def _lose(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
-        attempt = str(request.headers.get("amz-sdk-request", ""))
-        if "attempt=1" not in attempt:
-            return None
+    def _lose_answers_to(self, client: SignedClient) -> None:
+        send = client.send
+
+        def losing(operation: str, body: bytes, attempt: int) -> Answer:
+            answer = send(operation, body, attempt)
+            lost = operation in WRITES and attempt == 0 and self._is_lost()
+            return Answer(500, {}, b"") if lost else answer
+
+        client.send = losing  # type: ignore[method-assign]
+
+    def _is_lost(self) -> bool:
         self.writes += 1
         if self._only not in (None, self.writes - 1):
-            return None
-        self._again.send(request)
+            return False
         self.lost += 1
-        return AWSResponse(str(request.url), 500, HTTPHeaders(), Empty())
-
-    def close(self) -> None:
-        super().close()
-        self._again.close()
+        return True

@@ -13,6 +13,7 @@ from unittest.mock import patch
 from botocore.exceptions import ClientError
 
 from millrace.stores.aws import Aws
+from tests.aws_calls import before_calls
 
 ITEM = 409_600
 TRANSACTION, TRANSACTION_WRITES = 4 * 1024 * 1024, 100
@@ -131,12 +132,8 @@ def strict() -> Iterator[None]:
     def made(aws: Aws, service: str) -> Any:
         client = make(aws, service)
         if service == "dynamodb":
-            client.meta.events.register("provide-client-params.dynamodb", _checked)
+            before_calls(client, check)
         return client
 
     with patch.object(Aws, "_make", made):
         yield
-
-
-def _checked(params: dict[str, Any], model: Any, **_: Any) -> None:
-    check(model.name, params)

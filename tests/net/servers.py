@@ -67,8 +67,11 @@ class Authority:
 
     def client_context(self) -> ssl.SSLContext:
         """Return an SSL context that trusts this authority and nothing else."""
-        pem = self._certificate.public_bytes(serialization.Encoding.PEM).decode()
-        return ssl.create_default_context(cadata=pem)
+        return ssl.create_default_context(cadata=self.pem())
+
+    def pem(self) -> str:
+        """Return its own certificate."""
+        return self._certificate.public_bytes(serialization.Encoding.PEM).decode()
 
     def server_context(self, host: str) -> ssl.SSLContext:
         """A server's, with a certificate for one name."""

@@ -30,7 +30,11 @@ seen: set[str] = set()
 
 
 def note(params: Any, model: Any, **_: Any) -> None:
-    """A call is about to be made, or signed."""
+    """botocore is about to make a call, or to sign it."""
+    note_call(model.service_model.service_name, model.name, params)
+
+
+def note_call(service: str, operation: str, params: Any) -> None:
     named = {name: params[name] for name in NAMED if isinstance(params.get(name), str)}
     if "Key" in named:
         named["Key"] = named["Key"].partition("/")[0] + "/x"
@@ -40,8 +44,8 @@ def note(params: Any, model: Any, **_: Any) -> None:
     buses = [entry.get("EventBusName", "default") for entry in params.get("Entries", ()) if "Detail" in entry]
     line = json.dumps(
         {
-            "service": model.service_model.service_name,
-            "operation": model.name,
+            "service": service,
+            "operation": operation,
             "params": named,
             "items": sorted(map(list, {tuple(item) for item in items})),
             "tables": sorted(params.get("RequestItems", ())),
@@ -60,3 +64,14 @@ if FUNCTION:
 
     hooks: Any = botocore.handlers.BUILTIN_HANDLERS
     hooks.append(("before-parameter-build", note))
+
+    from millrace.stores.signed_client import SignedClient
+
+    call = SignedClient.call
+
+    def noted(client: Any, operation: str, **params: Any) -> Any:
+        """The product's own client is about to make a call."""
+        note_call(client.service.name, operation, params)
+        return call(client, operation, **params)
+
+    SignedClient.call = noted  # type: ignore[method-assign, assignment]

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,22 +43,26 @@ class Body:
 
 
 def befall(request: Any, **_: Any) -> Any:
-    """A request is about to be sent. None: it is sent."""
+    """botocore is about to send a request. None: it is sent."""
+    fault = _befallen(str(request.headers.get("amz-sdk-invocation-id", "")), lambda: _send(request))
+    return _answer(request, fault) if fault else None
+
+
+def _befallen(call: str, send: Callable[[], object]) -> str:
+    """The fault by which a call's request fails; empty: it is to be sent."""
     if not (FOLDER / "on").exists():
-        return None
-    fault = _fault(str(request.headers.get("amz-sdk-invocation-id", "")))
-    if not fault:
-        return None
+        return ""
+    fault = _fault(call)
     if fault == "kill before":
         os.kill(os.getpid(), signal.SIGKILL)
     if fault == "slow":
         time.sleep(_draw.uniform(*SLOW_SECONDS))
-        return None
+        return ""
     if fault in ("kill after", "dropped"):
-        _send(request)
+        send()
     if fault == "kill after":
         os.kill(os.getpid(), signal.SIGKILL)
-    return _answer(request, fault)
+    return fault
 
 
 def _fault(call: str) -> str:
@@ -102,3 +107,22 @@ if FUNCTION:
 
     hooks: Any = botocore.handlers.BUILTIN_HANDLERS
     hooks.append(("before-send", befall))
+
+    from millrace.net.blocking import Answer
+    from millrace.stores.signed_client import SignedClient
+
+    really_send = SignedClient.send
+
+    def sending(client: Any, operation: str, body: bytes, attempt: int) -> Answer:
+        """The product's own client is about to send a request. All attempts of a call send the same body."""
+        call = str(id(body))
+        if not attempt:
+            _lasting.pop(call, None)  # of a body that lay there before
+        fault = _befallen(call, lambda: really_send(client, operation, body, attempt))
+        if not fault:
+            return really_send(client, operation, body, attempt)
+        if fault != "throttle":
+            return Answer(500, {}, b"{}")
+        return Answer(400, {}, b'{"__type": "ThrottlingException"}')
+
+    SignedClient.send = sending  # type: ignore[method-assign, assignment]

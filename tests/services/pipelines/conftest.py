@@ -22,6 +22,7 @@ from millrace.stores.dead_letters import DeadLetter
 from tests.api.conftest import issuer, keys_url, organization
 from tests.api.protocol_apps import settings_of
 from tests.aws import Aws
+from tests.aws_calls import before_calls
 from tests.clock import Clock
 from tests.serving import served
 from tests.strict_aws import StrictAws
@@ -113,12 +114,12 @@ class UndelayedAws(StrictAws):
     def _make(self, service: str) -> Any:
         client = super()._make(service)
         if service == "sqs":
-            client.meta.events.register("before-parameter-build.sqs.SendMessageBatch", _without_delay)
+            before_calls(client, _without_delay)
         return client
 
 
-def _without_delay(params: dict[str, Any], **_: Any) -> None:
-    for entry in params["Entries"]:
+def _without_delay(operation: str, params: dict[str, Any]) -> None:
+    for entry in params["Entries"] if operation == "SendMessageBatch" else ():
         entry["DelaySeconds"] = 0
 
 

@@ -18,6 +18,7 @@ from millrace.services.pipelines.window_store import WindowStore
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.windows import WindowTable
 from tests.aws import Aws
+from tests.aws_calls import before_calls
 from tests.pipelines.definitions import definition, step
 
 FAR = 4_000_000_000_000
@@ -34,10 +35,10 @@ class Recorded(WindowStore):
         self.client = clients.client("dynamodb")
         self.calls: Counter[str] = Counter()
         self.requests: list[dict[str, Any]] = []
-        self.client.meta.events.register("provide-client-params.dynamodb.*", self._record)
+        before_calls(self.client, self._record)
 
-    def _record(self, params: dict[str, Any], model: Any, **_: Any) -> None:
-        self.calls[model.name] += 1
+    def _record(self, operation: str, params: dict[str, Any]) -> None:
+        self.calls[operation] += 1
         self.requests.append(params)
 
 

@@ -1,4 +1,4 @@
-"""botocore for async code: clients made on first use, their calls on a bounded executor of our own."""
+"""AWS for async code: clients made on first use, their calls on a bounded executor of our own."""
 
 import asyncio
 import threading
@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from millrace.errors import MillraceError, Throttled, Unavailable
+from millrace.stores.signed_client import signed_client
 
 SERVICES = frozenset(
     (
@@ -66,7 +67,8 @@ class Aws:
         self.region = region
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="aws")
         self._clients: dict[str, Any] = {}
-        self._lock = threading.Lock()
+        # Threads must not make clients of one session at the same time; clients may be shared.
+        self._lock = threading.RLock()
         self._workers = workers
 
     @cached_property
@@ -76,15 +78,19 @@ class Aws:
         return make_session()
 
     def client(self, service: str) -> Any:
-        """The one client of a service. Making it takes some 100 ms of CPU: warm the needed ones in init."""
+        """The one client of a service: botocore's, or one that stands in for it (`stores.signed_client`).
+        Making botocore's takes some 100 ms of CPU: warm the needed ones in init."""
         assert service in SERVICES, f"add {service} to SERVICES, or its model is not deployed"
         with self._lock:
-            # Threads must not make clients of one session at the same time; clients may be shared.
             if service not in self._clients:
                 self._clients[service] = self._make(service)
             return self._clients[service]
 
     def _make(self, service: str) -> Any:
+        full = partial(self._with_botocore, service)
+        return signed_client(service, self.region, full) or full()
+
+    def _with_botocore(self, service: str) -> Any:
         from botocore.config import Config
 
         # A function that is called must not run twice because it was slow.
@@ -100,7 +106,8 @@ class Aws:
             s3={"addressing_style": "virtual"},
             signature_version="s3v4" if service == "s3" else None,
         )
-        return self._session.create_client(service, region_name=self.region, config=config)
+        with self._lock:
+            return self._session.create_client(service, region_name=self.region, config=config)
 
     def credentials(self) -> Any:
         """The credentials of the process, for requests that are signed by hand."""
@@ -124,18 +131,20 @@ class Aws:
 @contextmanager
 def unavailable_when_down(service: str) -> Iterator[None]:
     """Turn throttling, outages and a network that does not answer into `Unavailable`."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         yield
-    except ClientError as error:
-        if _is_throttled(error.response):
-            raise Throttled(f"{service} is throttling; try again.", retry_after=1) from error
-        if _passes(error.response):
+    except Exception as error:
+        # Imported for errors only: most functions need nothing of botocore otherwise.
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        if isinstance(error, ClientError):
+            if _is_throttled(error.response):
+                raise Throttled(f"{service} is throttling; try again.", retry_after=1) from error
+            if _passes(error.response):
+                raise _unavailable(service) from error
+        if isinstance(error, BotoCoreError):
             raise _unavailable(service) from error
         raise
-    except BotoCoreError as error:
-        raise _unavailable(service) from error
 
 
 def _is_throttled(response: Any) -> bool:

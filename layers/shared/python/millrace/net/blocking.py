@@ -1,0 +1,127 @@
+"""HTTP/1.1 connections for threads: a request is sent, its answer is read whole, the connection is kept."""
+
+import select
+import socket
+import ssl
+from dataclasses import dataclass, field
+from functools import cache
+
+from millrace.net.http1 import AnswerReader, Malformed
+
+_READ_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """An address to connect to. `authorities` is a file of the certificates that are trusted for it; empty
+    for a server without TLS."""
+
+    host: str
+    port: int
+    authorities: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`headers` have their names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(slots=True)
+class Connections:
+    """Connections to one server, as many as there are threads that ask at the same time. The timeouts are in
+    seconds, `read_timeout` for each read and write."""
+
+    server: Server
+    connect_timeout: float
+    read_timeout: float
+    _idle: list[socket.socket] = field(default_factory=list)
+    _closed: bool = False
+
+    def exchange(self, request: bytes) -> Answer:
+        """Send a request and read its answer. Raises `OSError` (a `TimeoutError` for one that does not come)
+        where it is not known whether the request was carried out."""
+        connection = self._kept() or self._connected()
+        try:
+            connection.sendall(request)
+            answer, reusable = _read(connection)
+        except BaseException:
+            connection.close()
+            raise
+        if reusable and not self._closed:
+            self._idle.append(connection)
+        else:
+            connection.close()
+        return answer
+
+    def close(self) -> None:
+        """Close those that are idle, and each of the others after its answer."""
+        self._closed = True
+        self.drop_idle()
+
+    def drop_idle(self) -> None:
+        """Close the idle ones: after an error the others are likely as dead."""
+        while connection := self._taken():
+            connection.close()
+
+    def _kept(self) -> socket.socket | None:
+        while connection := self._taken():
+            # A readable one was closed by the server, perhaps while this process was frozen.
+            if not _readable(connection):
+                return connection
+            connection.close()
+        return None
+
+    def _taken(self) -> socket.socket | None:
+        try:
+            return self._idle.pop()  # which is atomic: no two threads get the same
+        except IndexError:
+            return None
+
+    def _connected(self) -> socket.socket:
+        server = self.server
+        connection = socket.create_connection((server.host, server.port), self.connect_timeout)
+        try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if server.authorities:
+                trusting = _trusting(server.authorities)
+                connection = trusting.wrap_socket(connection, server_hostname=server.host)
+            connection.settimeout(self.read_timeout)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _read(connection: socket.socket) -> tuple[Answer, bool]:
+    """The answer, and whether its connection may serve another request."""
+    reader, parts = AnswerReader(b"POST"), list[bytes]()
+    try:
+        while not reader.done:
+            if data := connection.recv(_READ_BYTES):
+                parts += reader.feed(data)
+                if reader.wrong is not None:
+                    raise reader.wrong
+            else:
+                reader.end()
+    except Malformed as error:
+        raise ConnectionError(str(error)) from error
+    assert reader.head is not None
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in reader.head.headers}
+    return Answer(reader.head.status, headers, b"".join(parts)), reader.reusable
+
+
+def _readable(connection: socket.socket) -> bool:
+    poll = select.poll()  # select() refuses file descriptors from 1,024 on
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+@cache
+def _trusting(authorities: str) -> ssl.SSLContext:
+    """Reading the certificates takes some 15 ms: once per process."""
+    return ssl.create_default_context(cafile=authorities)
