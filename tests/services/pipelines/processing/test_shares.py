@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from millrace.services.pipelines.processing import batch, engine
+from millrace.services.pipelines.processing import batch, engine, taking
 from millrace.services.pipelines.processing.sorting import Message
 from millrace.services.pipelines.queue_messages import Events
 from tests.services.pipelines.conftest import Plant
@@ -134,7 +134,7 @@ def test_message_that_kills_the_function_again_takes_no_neighbor_along(
             raise Died
         await process(context, made, *given, **more)
 
-    monkeypatch.setattr(batch, "process", dies)
+    monkeypatch.setattr(taking, "process", dies)
     with pytest.raises(Died):
         asyncio.run(batch.transform_batch(plant.context, {"Records": [deadly, harmless]}))
     assert plant.payloads() == [{"n": 7}]

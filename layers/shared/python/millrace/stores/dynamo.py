@@ -10,14 +10,13 @@ from typing import Any
 
 from millrace.errors import InvalidRequest, Unavailable
 from millrace.stores.aws import Aws
+from millrace.stores.batch_writes import write_all
 from millrace.stores.repeated_writes import was_applied
 from millrace.stores.sizes import KEY_BYTES, check_transaction, check_write, text_bytes, too_large, valid_key
 
 Item = dict[str, Any]
 TransactItem = dict[str, dict[str, Any]]
 _TRIES = 8
-_BATCH = 25
-"""The most that one BatchWriteItem takes."""
 
 
 class ConditionFailed(Exception):
@@ -193,21 +192,14 @@ class Dynamo:
         answer = await self._aws.call("dynamodb", "query", **request)
         return [from_item(item) for item in answer["Items"]], answer.get("LastEvaluatedKey")
 
+    async def put_all(self, table: str, items: list[Item]) -> None:
+        """Put items that nobody else writes, as `delete_all` deletes them."""
+        await write_all(self._aws, table, [{"PutRequest": {"Item": to_item(item)}} for item in items])
+
     async def delete_all(self, table: str, keys: list[Item]) -> None:
         """Delete items that nobody writes any more, in batches of 25 and at half the price of transactions.
         Raises `Unavailable` when DynamoDB leaves some undone again and again."""
-        for start in range(0, len(keys), _BATCH):
-            rest = [{"DeleteRequest": {"Key": to_item(key)}} for key in keys[start : start + _BATCH]]
-            await self._delete_batch(table, rest)
-
-    async def _delete_batch(self, table: str, rest: list[dict[str, Any]]) -> None:
-        for attempt in range(_TRIES):
-            answer = await self._aws.call("dynamodb", "batch_write_item", RequestItems={table: rest})
-            rest = answer.get("UnprocessedItems", {}).get(table, [])
-            if not rest:
-                return
-            await asyncio.sleep(random.uniform(0, 0.05 * 2**attempt))
-        raise Unavailable("The store is busy; try again.", retry_after=1)
+        await write_all(self._aws, table, [{"DeleteRequest": {"Key": to_item(key)}} for key in keys])
 
     async def write(self, request: TransactItem) -> None:
         """One write by itself: half the price of a transaction. Repeats while a transaction holds the item.

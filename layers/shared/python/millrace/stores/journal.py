@@ -1,14 +1,18 @@
 """The journal: every event that pipelines accepted, as gzip NDJSON in S3 with an index in DynamoDB.
 
 An entry is what one invocation took for one pipeline. A small one stands in the index itself: an object costs
-as much as eight units of writing, and one call more before its events are processed. In the pipeline's
+as much as eight units of writing, and one call more before its events are processed. Where many pipelines of
+an organization take the same events, one object for all of them is the cheaper way. In the pipeline's
 partition of the registry's table:
 
     sk J#<time>#<ulid>    the entry, by the time it was written (13 digits of epoch ms)
     sk Q#<time>#<ulid>    the same for one that waits because the pipeline is paused; deleted when processed
 """
 
+import asyncio
 import gzip
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -21,6 +25,11 @@ from millrace.stores.dynamo import Dynamo, Item, delete, put
 
 KEPT_SECONDS = 30 * 86_400
 INLINE_BYTES = 4_000
+OBJECT_UNITS = 8
+"""Units of writing that an object costs as much as."""
+SHARED = "~"
+"""In place of a pipeline, in the keys of objects that several have in common."""
+_UNIT_BYTES = 1_024
 DAY_MS = 86_400_000
 EventRecord = dict[str, Any]
 
@@ -36,6 +45,22 @@ class Entry:
     version: int
 
 
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Events that a pipeline accepted: their number, and as `body` what `packed` made of them."""
+
+    organization: str
+    pipeline_id: str
+    version: int
+    events: int
+    body: bytes
+
+
+def packed(events: Iterable[EventRecord]) -> bytes:
+    """Return events as gzip NDJSON."""
+    return gzip.compress(b"".join(orjson.dumps(event) + b"\n" for event in events), compresslevel=5)
+
+
 class Journal:
     """Writes objects first and the index after, so that every indexed object is there."""
 
@@ -45,36 +70,42 @@ class Journal:
         self._bucket = bucket
         self._table = table
 
-    async def write(
-        self,
-        organization: str,
-        pipeline_id: str,
-        events: list[EventRecord],
-        version: int,
-        now: int,
-        waiting: bool = False,
-    ) -> Entry:
-        """Records events; `waiting` marks them as still to be processed. `now` in epoch ms."""
-        ulid = new_ulid()
-        position = f"{now:013d}#{ulid}"
-        body = gzip.compress(b"".join(orjson.dumps(event) + b"\n" for event in events), compresslevel=5)
-        small, key = len(body) <= INLINE_BYTES, ""
-        if not small:
-            key = f"{quote(organization, safe='')}/{pipeline_id}/{now // DAY_MS}/{ulid}.ndjson.gz"
-            await self._aws.call("s3", "put_object", Bucket=self._bucket, Key=key, Body=body)
-        entry = Entry(position, key, len(events), version)
-        partition = f"{organization}#{pipeline_id}"
-        item = _to_item(entry) | {"expiresAt": now // 1000 + KEPT_SECONDS}
-        content = {"body": body} if small else {}
-        indexed = put(self._table, {"pk": partition, "sk": f"J#{position}"} | item | content)
+    async def write(self, accepted: Accepted, now: int, waiting: bool = False) -> Entry:
+        """Record events of one pipeline; `waiting` marks them as still to be processed. `now` in epoch ms."""
+        key = await self._stored(accepted, 1, now)
+        entry, item = _indexed(accepted, key, now)
         if waiting:
+            mark = {name: value for name, value in item.items() if name != "body"}
+            marked = put(self._table, mark | {"sk": f"Q#{entry.position}"})
             # Both in one transaction: the queue is acknowledged afterwards, and an entry without its mark
             # would never be processed.
-            marked = put(self._table, {"pk": partition, "sk": f"Q#{position}"} | item)
-            await self._dynamo.transact(indexed, marked)
+            await self._dynamo.transact(put(self._table, item), marked)
         else:
-            await self._dynamo.write(indexed)
+            await self._dynamo.write(put(self._table, item))
         return entry
+
+    async def write_all(self, accepted: Sequence[Accepted], now: int) -> None:
+        """Record what several pipelines accepted, 25 in a call; what an organization's pipelines have in
+        common is one object. Where this raises, some may be recorded: repeat it."""
+        takers = Counter(map(_content, accepted))
+        first = {_content(one): one for one in accepted}
+        keys = await asyncio.gather(
+            *(self._stored(first[content], takers[content], now) for content in takers)
+        )
+        key_of = dict(zip(takers, keys, strict=True))
+        items = [_indexed(one, key_of[_content(one)], now)[1] for one in accepted]
+        await self._dynamo.put_all(self._table, items)
+
+    async def _stored(self, accepted: Accepted, takers: int, now: int) -> str:
+        """Return the key of the object that keeps the events of so many pipelines; "" where each of their
+        items keeps them itself, for less."""
+        size = len(accepted.body)
+        if size <= INLINE_BYTES and takers * (size // _UNIT_BYTES) <= OBJECT_UNITS:
+            return ""
+        folder = f"{quote(accepted.organization, safe='')}/{accepted.pipeline_id if takers == 1 else SHARED}"
+        key = f"{folder}/{now // DAY_MS}/{new_ulid()}.ndjson.gz"
+        await self._aws.call("s3", "put_object", Bucket=self._bucket, Key=key, Body=accepted.body)
+        return key
 
     async def read(self, organization: str, pipeline_id: str, position: str, key: str) -> list[EventRecord]:
         """The events of an entry; empty when they are gone, after 30 days."""
@@ -147,8 +178,22 @@ class Journal:
         await self._dynamo.write(delete(self._table, key, existing=False))
 
 
-def _to_item(entry: Entry) -> Item:
-    return {"objectKey": entry.key, "events": entry.events, "definitionVersion": entry.version}
+def _content(accepted: Accepted) -> tuple[str, bytes]:
+    return accepted.organization, accepted.body
+
+
+def _indexed(accepted: Accepted, key: str, now: int) -> tuple[Entry, Item]:
+    """An entry whose events are in the object of that key, or else in its item."""
+    entry = Entry(f"{now:013d}#{new_ulid()}", key, accepted.events, accepted.version)
+    item: Item = {
+        "pk": f"{accepted.organization}#{accepted.pipeline_id}",
+        "sk": f"J#{entry.position}",
+        "objectKey": key,
+        "events": entry.events,
+        "definitionVersion": entry.version,
+        "expiresAt": now // 1000 + KEPT_SECONDS,
+    }
+    return entry, item if key else item | {"body": accepted.body}
 
 
 def _to_entry(item: Item) -> Entry:

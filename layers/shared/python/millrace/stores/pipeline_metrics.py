@@ -68,18 +68,21 @@ class PipelineMetrics:
         self._noted: dict[tuple[str, str], float] = {}
 
     async def add(self, organization: str, pipeline_id: str, counters: Mapping[str, int], now: int) -> None:
-        """Adds to the minute of `now`, for the pipeline and for the organization."""
+        """Adds to the minute of `now`, for the pipeline."""
         grown = {name: value for name, value in counters.items() if value}
         if not grown:
             return
-        # Steps are numbered within their pipeline: added up over an organization they mean nothing.
-        totals = {name: value for name, value in grown.items() if not name.startswith("step")}
         writes = [self._add(f"{organization}#{pipeline_id}", _minute(now), grown, now, KEPT_SECONDS)]
-        if totals:
-            writes.append(self._add(f"{organization}#{TOTAL}", _minute(now), totals, now, KEPT_SECONDS))
         if self._is_news(organization, pipeline_id):
             writes.append(self._note(organization, pipeline_id, now))
         await asyncio.gather(*writes)
+
+    async def add_total(self, organization: str, counters: Mapping[str, int], now: int) -> None:
+        """Add to the minute of `now`, for the organization."""
+        # Steps are numbered within their pipeline: added up over an organization they mean nothing.
+        totals = {name: value for name, value in counters.items() if value and not name.startswith("step")}
+        if totals:
+            await self._add(f"{organization}#{TOTAL}", _minute(now), totals, now, KEPT_SECONDS)
 
     async def add_accepted(self, organization: str, pipeline_id: str, messages: int, now: int) -> None:
         """Counts messages put on the ingest queue for a pipeline: one write, for each push."""

@@ -2,6 +2,7 @@
 
 pk <organization>              sk P#<id>              a pipeline as it stands
                                sk CREATIONS           how many were created, see `stores.creations`
+                               sk REVISION            see `stores.revisions`
 pk <organization>#<id>         sk V#<version>         a definition as it was
                                sk S#<step hash>       the last version with that step
                                sk C#<checkpoint>      a place to go back to
@@ -9,6 +10,7 @@ pk <organization>#<id>         sk V#<version>         a definition as it was
                                sk GONE                a pipeline that was deleted: its id is not used again
 """
 
+from collections.abc import Collection
 from hashlib import sha256
 from typing import Any
 
@@ -30,6 +32,7 @@ from millrace.stores.dynamo import (
     put,
 )
 from millrace.stores.reading import readable
+from millrace.stores.revisions import revised, revisions
 
 BY_ID = "ById"
 KEY_SECONDS = 86_400
@@ -59,7 +62,9 @@ class PipelineStore:
                 )
             counted = next_creation(self._table, organization, before)
             try:
-                await self._dynamo.transact(request, unused, counted, *versions)
+                await self._dynamo.transact(
+                    request, unused, counted, revised(self._table, organization), *versions
+                )
             except ConditionFailed as error:
                 if {0, 1} & error.items.keys():
                     raise _used(pipeline.id) from error
@@ -91,11 +96,7 @@ class PipelineStore:
     async def page(self, organization: str, after: str, limit: int) -> tuple[list[Pipeline], str | None]:
         """Pipelines with ids above `after`, the oldest first, and the id to go on after."""
         items = await self._dynamo.query(
-            self._table,
-            "pk = :pk AND sk > :after",
-            limit=limit,
-            pk=organization,
-            after=f"P#{after}",
+            self._table, "pk = :pk AND sk > :after", limit=limit, pk=organization, after=f"P#{after}"
         )
         more = items[-1]["sk"].removeprefix("P#") if len(items) == limit else None
         return readable(items, _to_pipeline), more
@@ -106,10 +107,14 @@ class PipelineStore:
         items = await self._dynamo.query(self._table, condition, pk=organization, kind="P#")
         return readable(items, _to_pipeline)
 
+    async def revisions(self, organizations: Collection[str]) -> dict[str, int]:
+        """Return `stores.revisions.revisions` of the organizations' pipelines."""
+        return await revisions(self._dynamo, self._table, organizations)
+
     async def replace(self, organization: str, old: Pipeline, new: Pipeline) -> None:
         """Raises `Conflict` when somebody else changed it meanwhile, or deleted it."""
         try:
-            await self._dynamo.write(self._swap(organization, old, new))
+            await self._dynamo.transact(*self._swap(organization, old, new))
         except ConditionFailed as error:
             raise changed() from error
 
@@ -119,7 +124,7 @@ class PipelineStore:
         """Replaces the pipeline by one with the next version. Raises `Conflict` as `replace` does."""
         versions = self._version(organization, new, step_hashes)
         try:
-            await self._dynamo.transact(self._swap(organization, old, new), *versions)
+            await self._dynamo.transact(*self._swap(organization, old, new), *versions)
         except ConditionFailed as error:
             raise changed() from error
 
@@ -130,7 +135,7 @@ class PipelineStore:
         request = delete_when(self._table, key, "revision = :seen", seen=pipeline.revision)
         gone = put(self._table, _gone(organization, pipeline.id))
         try:
-            await self._dynamo.transact(request, gone)
+            await self._dynamo.transact(request, gone, revised(self._table, organization))
         except ConditionFailed as error:
             raise changed() from error
         # There may be more of these than a transaction holds. Nothing reaches what a crash leaves of them,
@@ -245,13 +250,13 @@ class PipelineStore:
         ]
         return [put(self._table, item) for item in [version, *steps]]
 
-    def _swap(self, organization: str, old: Pipeline, new: Pipeline) -> TransactItem:
+    def _swap(self, organization: str, old: Pipeline, new: Pipeline) -> list[TransactItem]:
         request = put(self._table, _to_item(organization, new), new=True)
         request["Put"] |= {
             "ConditionExpression": "revision = :seen",
             "ExpressionAttributeValues": {":seen": {"N": str(old.revision)}},
         }
-        return request
+        return [request, revised(self._table, organization)]
 
 
 def _gone(organization: str, pipeline_id: str) -> Item:

@@ -4,7 +4,9 @@ CloudWatch.
 Both come after the work and are statistics: where they fail, the work is done nevertheless.
 """
 
+import asyncio
 import logging
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from millrace.domain.clock import Clock
@@ -14,6 +16,14 @@ from millrace.stores.pipeline_metrics import PipelineMetrics
 from millrace.telemetry.metrics import PipelineLines
 
 log = logging.getLogger(__name__)
+
+Totals = defaultdict[str, Counter[str]]
+"""By organization, what its pipelines did."""
+
+
+def new_totals() -> Totals:
+    """Return totals of nothing yet."""
+    return defaultdict(Counter)
 
 
 class Meter:
@@ -40,14 +50,30 @@ class Meter:
         pipeline_id: str,
         counters: Mapping[str, int],
         latencies: Sequence[int] = (),
+        totals: Totals | None = None,
     ) -> None:
-        """Once per batch and pipeline. `latencies` in ms."""
+        """Once per batch and pipeline. `latencies` in ms. With `totals`, the organization's part is added to
+        them, for `add_totals`."""
         now = self._clock()
         self._lines.did(organization, pipeline_id, counters, latencies)
+        if totals is not None:
+            totals[organization].update(counters)
         try:
             await self._metrics.add(organization, pipeline_id, counters, now)
+            if totals is None:
+                await self._metrics.add_total(organization, counters, now)
         except Exception:
             log.exception("what pipeline %s did was not counted", pipeline_id)
+
+    async def add_totals(self, totals: Totals) -> None:
+        """Once per batch: what all pipelines of each organization did."""
+        now = self._clock()
+        writes = [self._metrics.add_total(organization, total, now) for organization, total in totals.items()]
+        for organization, result in zip(
+            totals, await asyncio.gather(*writes, return_exceptions=True), strict=True
+        ):
+            if isinstance(result, Exception):
+                log.error("what %s did was not counted", organization, exc_info=result)
 
     async def received(
         self, queue: str, messages: int, lag_ms: int, of_each: Mapping[tuple[str, str], int] | None = None

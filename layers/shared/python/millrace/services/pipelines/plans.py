@@ -1,8 +1,9 @@
 """Pipelines as compiled plans: the versions that a process knows, and when it reads them again."""
 
+import asyncio
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from millrace.domain.clock import Clock, now_ms
 from millrace.domain.pipelines import Pipeline
@@ -16,6 +17,10 @@ from millrace.pipelines.together import sends_items
 from millrace.stores.pipelines import PipelineStore
 
 CACHE_SECONDS = 3.0
+REREAD_SECONDS = 60.0
+"""After this, definitions are read again though nothing tells of a change: an earlier release, whose last
+functions work while the next one is deployed, does not count its changes."""
+_ASKED_TOGETHER = 100
 _PLANS = 500
 _ORGANIZATIONS = 1_000
 
@@ -59,6 +64,18 @@ class BrokenDefinition(InvalidRequest):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """An organization's pipelines, when it was asked whether they have changed (by the monotonic clock, and
+    `at` in epoch ms), and when they were read, with their revision."""
+
+    asked: float
+    at: int
+    read: float
+    revision: int
+    pipelines: dict[str, Pipeline]
+
+
 class Plans:
     """Pipelines of organizations, up to three seconds old unless asked for fresher ones, and compiled
     versions, which never change."""
@@ -66,22 +83,46 @@ class Plans:
     def __init__(self, store: PipelineStore, clock: Clock = now_ms) -> None:
         self._store = store
         self._clock = clock
-        self._known: dict[str, tuple[float, int, dict[str, Pipeline]]] = {}
+        self._known: dict[str, _Known] = {}
         self._compiled: dict[tuple[str, str, int], CompiledPipeline] = {}
 
     async def of(self, organization: str, since: int = 0) -> dict[str, Pipeline]:
         """An organization's pipelines by id, as they were at `since` (epoch ms) or later: an event that was
         sent after a start was answered meets that pipeline."""
-        cached = self._known.get(organization)
-        if cached and time.monotonic() - cached[0] < CACHE_SECONDS and cached[1] > since:
-            return cached[2]
-        if len(self._known) >= _ORGANIZATIONS:
-            self._known.clear()
+        return (await self.of_each({organization: since}))[organization]
+
+    async def of_each(self, since: Mapping[str, int]) -> dict[str, dict[str, Pipeline]]:
+        """`of` for organizations, each with its own `since`: one call tells of a hundred whether they have
+        changed."""
+        found: dict[str, dict[str, Pipeline]] = {}
+        unsure: list[str] = []
+        for organization, at in since.items():
+            known = self._known.get(organization)
+            if known and time.monotonic() - known.asked < CACHE_SECONDS and known.at > at:
+                found[organization] = known.pipelines
+            else:
+                unsure.append(organization)
+        for start in range(0, len(unsure), _ASKED_TOGETHER):
+            found |= await self._checked(unsure[start : start + _ASKED_TOGETHER])
+        return found
+
+    async def _checked(self, organizations: list[str]) -> dict[str, dict[str, Pipeline]]:
         # Taken before the read: a change that the read just missed must not count as seen.
         asked, at = time.monotonic(), self._clock()
-        found = {one.id: one for one in await self._store.all(organization)}
-        self._known[organization] = (asked, at, found)
-        return found
+        revisions = await self._store.revisions(organizations)
+
+        async def load(organization: str) -> _Known:
+            revision, known = revisions.get(organization, 0), self._known.get(organization)
+            if known and known.revision == revision and asked - known.read < REREAD_SECONDS:
+                return replace(known, asked=asked, at=at)
+            pipelines = {one.id: one for one in await self._store.all(organization)}
+            return _Known(asked, at, asked, revision, pipelines)
+
+        checked = dict(zip(organizations, await asyncio.gather(*map(load, organizations)), strict=True))
+        if len(self._known) + len(checked) > _ORGANIZATIONS:
+            self._known.clear()
+        self._known |= checked
+        return {organization: known.pipelines for organization, known in checked.items()}
 
     async def running(self, organization: str, pipeline_id: str) -> Pipeline:
         """The pipeline, read again unless it is known to run. Raises `NotFound`."""

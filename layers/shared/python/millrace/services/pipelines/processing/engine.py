@@ -24,6 +24,7 @@ from millrace.pipelines.work import Unfinished, Work
 from millrace.services.delivery.job import Job, jobs_of
 from millrace.services.pipelines.context import PipelineContext
 from millrace.services.pipelines.event_records import event_record
+from millrace.services.pipelines.meter import Totals
 from millrace.services.pipelines.plans import CompiledPipeline
 from millrace.services.pipelines.processing.timer_batch import Timers
 from millrace.stores.dead_letters import DeadLetter
@@ -217,20 +218,23 @@ async def process(
     start: int = 0,
     ends: float = math.inf,
     messages: int = 0,
+    totals: Totals | None = None,
 ) -> None:
-    """Events through a pipeline, in a thread. `messages`: as how many of the queue they came.
+    """Events through a pipeline, in a thread. `messages`: as how many of the queue they came. What is counted
+    is added to `totals`, where they are given, and not to the organization's.
 
     Raises `Unavailable`: repeat the call; and `Unfinished` where time is over, at `ends`.
     """
     run = EnginePass(context, compiled, asyncio.get_running_loop(), lag, backfill)
     run.counters["messagesReceived"] = messages
+    address = compiled.organization, compiled.pipeline_id
     try:
         await asyncio.to_thread(run.process, events, start, ends)
     except Unfinished:
         # The events that were finished count, because the caller repeats only the rest.
-        await context.meter.add(compiled.organization, compiled.pipeline_id, run.counters)
+        await context.meter.add(*address, run.counters, totals=totals)
         raise
-    await context.meter.add(compiled.organization, compiled.pipeline_id, run.counters)
+    await context.meter.add(*address, run.counters, totals=totals)
 
 
 async def on_timer(context: PipelineContext, compiled: CompiledPipeline, key: Key, now: int) -> None:

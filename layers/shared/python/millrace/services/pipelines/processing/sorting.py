@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Coroutine
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
@@ -108,6 +109,18 @@ def read_message(ingest: Queue, record: dict[str, Any]) -> Message | None:
     return Message(record["messageId"], content, sent, receives, problem)
 
 
+def organization_of(content: IngestMessage) -> str | None:
+    """Return the organization whose pipelines take a message's events, where it names one."""
+    match content:
+        case BusEvent(envelope):
+            detail = envelope.get("detail")
+            organization = detail.get("organization") if isinstance(detail, dict) else None
+            return organization if isinstance(organization, str) else None
+        case OperatorEvent() | Events() | Tick():
+            return content.organization
+    return None
+
+
 async def sort_message(context: PipelineContext, message: Message, work: Work) -> tuple[Address, Task] | None:
     """Add a message's events to the work of their pipelines; or return whose command it is, and the task that
     carries it out."""
@@ -118,6 +131,7 @@ async def sort_message(context: PipelineContext, message: Message, work: Work) -
             await _sort_operator_event(context, message.content, message, work)
         case Tick():
             if event := await _tick(context, message.content, message.sent):
+                event.pipeline_id = message.content.pipeline_id
                 work[message.content.address].append(message.group([event]))
         case Events(_, pipeline_id, events):
             for event in events:
@@ -220,8 +234,10 @@ async def _give(
     """Adds an event to a pipeline's work, unless its JSON could not be read without loss."""
     if message.problem:
         await refuse(context, organization, pipeline, [event], message.problem)
-    else:
-        work[organization, pipeline.id].append(message.group([event]))
+        return
+    own = copy(event)  # others may take it too, side by side
+    own.pipeline_id = pipeline.id
+    work[organization, pipeline.id].append(message.group([own]))
 
 
 async def _tick(context: PipelineContext, tick: Tick, sent: int) -> Event | None:

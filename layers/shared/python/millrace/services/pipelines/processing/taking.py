@@ -1,0 +1,216 @@
+"""Events of a batch that have found their pipelines: journaled, and taken through the engine.
+
+A pipeline takes its events by itself and with a share of the time. What all pipelines have to write is
+written together: their entries of the journal before, what they add up to for their organizations after.
+"""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field
+
+from millrace.domain.pipelines import Pipeline
+from millrace.errors import NotFound
+from millrace.pipelines.event import Event
+from millrace.pipelines.work import Unfinished
+from millrace.services.pipelines.context import PipelineContext
+from millrace.services.pipelines.event_records import event_record
+from millrace.services.pipelines.meter import Totals, new_totals
+from millrace.services.pipelines.plans import BrokenDefinition
+from millrace.services.pipelines.processing.engine import process
+from millrace.services.pipelines.processing.sorting import EventGroup, Work
+from millrace.services.pipelines.processing.unreadable import refuse
+from millrace.services.pipelines.queue_messages import Address, Events, ProcessEntry, encode, pack
+from millrace.stores.journal import Accepted, Entry, packed
+
+log = logging.getLogger(__name__)
+
+PORTION = 20
+AGAIN_MS = 1_000
+Contents = tuple[str, ...]
+"""The ids of messages, which tell what events there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """The pipelines of a batch, each with its own groups of events. `journaled`: those whose events are in
+    the journal, as they were then."""
+
+    context: PipelineContext
+    journaled: dict[Address, Pipeline] = field(default_factory=dict)
+    totals: Totals = field(default_factory=new_totals)
+
+    async def journal(self, work: Work) -> None:
+        """Write what the pipelines that run have accepted, together. Where that fails, each pipeline does it
+        by itself, and fails by itself."""
+        try:
+            found = {
+                address: await self._accepting(address) for address, groups in work.items() if new(groups)
+            }
+            taken = {address: pipeline for address, pipeline in found.items() if pipeline}
+            accepted = self._accepted(work, taken)
+            await self.context.journal.write_all(accepted, self.context.clock())
+        except Exception:
+            log.exception("the events of %d pipelines were not journaled together", len(work))
+        else:
+            self.journaled.update(taken)
+
+    async def _accepting(self, address: Address) -> Pipeline | None:
+        """Return a pipeline that processes what it takes at once."""
+        try:
+            pipeline = await self.context.plans.running(*address)
+        except NotFound:
+            return None
+        return None if pipeline.state == "paused" else pipeline
+
+    def _accepted(self, work: Work, taken: dict[Address, Pipeline]) -> list[Accepted]:
+        """Return what goes to the journal. Pipelines that take the same messages share what is made of
+        them."""
+        bodies: dict[Contents, bytes] = {}
+        found = []
+        for address, pipeline in taken.items():
+            groups = new(work[address])
+            contents = tuple(group.message_id for group in groups)
+            if contents not in bodies:
+                bodies[contents] = _packed(groups)
+            events = sum(len(group.events) for group in groups)
+            found.append(Accepted(*address, pipeline.version, events, bodies[contents]))
+        return found
+
+    async def process(self, address: Address, groups: list[EventGroup], ends: float) -> list[str]:
+        """Take events through a pipeline; return the ids of the messages that failed."""
+        try:
+            await self._process(address, groups, ends)
+        except NotFound as error:
+            # The pipeline was deleted. No repetition would find it, so the messages count as done.
+            events = sum(len(group.events) for group in groups)
+            log.warning("%d events are for no pipeline: %s", events, error.message)
+            self.context.meter.unclaimed(*address, events)
+        except BrokenDefinition as error:
+            # Groups may name versions of their own, of which only one need be broken.
+            if len(groups) == 1:
+                await self._refuse(address, groups[0], error)
+                return []
+            return [one for group in groups for one in await self.process(address, [group], ends)]
+        except Exception:
+            log.exception("%d messages of one pipeline were not taken together", len(groups))
+            if len(groups) == 1:
+                return [groups[0].message_id]
+            return [one for group in groups for one in await self.process(address, [group], ends)]
+        return []
+
+    async def _refuse(self, address: Address, group: EventGroup, problem: BrokenDefinition) -> None:
+        """Makes dead letters of events whose definition cannot be compiled, which would fail for ever."""
+        log.error("%s", problem.message)
+        pipeline = await self.context.plans.running(*address)
+        await refuse(self.context, address[0], pipeline, group.events, problem, group.start or 0)
+
+    async def _process(self, address: Address, groups: list[EventGroup], ends: float) -> None:
+        log.debug("%d messages of one pipeline are taken", len(groups))
+        organization, _ = address
+        pipeline = self.journaled.get(address) or await self.context.plans.running(*address)
+        if first := new(groups):
+            await self._process_new(organization, pipeline, first, ends)
+        for group in groups:
+            if group.again and group.start is None and pipeline.state == "paused":
+                await self._keep_waiting(organization, pipeline, [group])
+            elif group.again or group.start is not None:
+                await self._process_later(organization, pipeline, group, ends)
+
+    async def _process_new(
+        self, organization: str, pipeline: Pipeline, groups: list[EventGroup], ends: float
+    ) -> None:
+        """Journals events and processes them, unless the pipeline is paused. One that was stopped meanwhile
+        still takes what was accepted before."""
+        if pipeline.state == "paused":
+            await self._keep_waiting(organization, pipeline, groups)
+            return
+        # The journal comes first: a replay must find whatever destinations may have seen.
+        if (organization, pipeline.id) not in self.journaled:
+            await self._write(organization, pipeline, groups)
+        clock = self.context.clock
+        lag = max((clock() - one.sent for one in groups if one.sent is not None), default=0)
+        compiled = self.context.plans.compiled(organization, pipeline)
+        events = [event for group in groups for event in group.events]
+        try:
+            await process(
+                self.context,
+                compiled,
+                events,
+                lag=lag,
+                ends=ends,
+                messages=len(groups),
+                totals=self.totals,
+            )
+        except Unfinished as error:
+            # These are in the journal by now; `again` keeps them from being written to it twice.
+            await self._send_again(Events(organization, pipeline.id, again=1), error.events)
+
+    async def _process_later(
+        self, organization: str, pipeline: Pipeline, group: EventGroup, ends: float
+    ) -> None:
+        """Events that are in the journal: from a later step, or those whose time was over before. Each time
+        in smaller portions, at last one by one: an event alone is always finished."""
+        version = group.version or pipeline.version
+        compiled = await self.context.plans.version(organization, pipeline.id, version)
+        size = PORTION if group.again == 1 else 1 if group.again else len(group.events)
+        start, backfill = group.start or 0, group.start is not None
+        left = group.events
+        while left:
+            portion, rest = left[:size], left[size:]
+            try:
+                await process(
+                    self.context,
+                    compiled,
+                    portion,
+                    start=start,
+                    backfill=backfill,
+                    ends=ends,
+                    totals=self.totals,
+                )
+                left = rest
+            except Unfinished as error:
+                left = [*error.events, *rest]
+                break
+            if time.monotonic() > ends:
+                break
+        again = group.again + 1
+        head = Events(organization, pipeline.id, start=group.start, version=group.version, again=again)
+        await self._send_again(head, left)
+
+    async def _send_again(self, head: Events, events: list[Event]) -> None:
+        """Send events that there was no time for back to the queue, in messages like `head`; others come
+        first."""
+        if not events:
+            return
+        log.warning("%d events of pipeline %s need more time", len(events), head.pipeline_id)
+        messages = list(pack(head, map(event_record, events)))
+        await asyncio.to_thread(self.context.ingest.send, messages, AGAIN_MS, head.organization)
+
+    async def _keep_waiting(self, organization: str, pipeline: Pipeline, groups: list[EventGroup]) -> None:
+        """Events of a paused pipeline stay in the journal, until it is resumed."""
+        entry = await self._write(organization, pipeline, groups, waiting=True)
+        if (await self.context.pipelines.get(organization, pipeline.id)).state != "paused":
+            # Resumed between our two looks: whoever resumed may have listed what waits before we wrote.
+            command = ProcessEntry(organization, pipeline.id, entry.position, entry.key, waiting=True)
+            await asyncio.to_thread(self.context.ingest.send, [encode(command)], 0, organization)
+
+    async def _write(
+        self, organization: str, pipeline: Pipeline, groups: list[EventGroup], waiting: bool = False
+    ) -> Entry:
+        events = sum(len(group.events) for group in groups)
+        accepted = Accepted(organization, pipeline.id, pipeline.version, events, _packed(groups))
+        return await self.context.journal.write(accepted, self.context.clock(), waiting=waiting)
+
+    async def count(self) -> None:
+        """Add what the pipelines did to the totals of their organizations."""
+        await self.context.meter.add_totals(self.totals)
+
+
+def new(groups: list[EventGroup]) -> list[EventGroup]:
+    """Return the groups that were in no journal before."""
+    return [one for one in groups if one.start is None and not one.again]
+
+
+def _packed(groups: list[EventGroup]) -> bytes:
+    return packed(event_record(event) for group in groups for event in group.events)
