@@ -60,10 +60,10 @@ def read_once() -> Iterator[None]:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    top = collection_path.parent == Path(__file__).parent
-    return (
-        top and collection_path.name not in BROWSER_FOLDERS and config.option.markexpr == "browser"
-    ) or None
+    folder = collection_path.name if collection_path.parent == Path(__file__).parent else ""
+    chosen = config.option.markexpr
+    unread = chosen == "browser" and folder not in {*BROWSER_FOLDERS, ""}
+    return unread or (chosen == "fast" and folder in SLOW_FOLDERS) or None
 
 
 def pytest_collection_finish() -> None:

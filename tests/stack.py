@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ class RunningStack:
         """The calls of AWS that the functions make, a file for each: see tests/recording."""
         shutil.copy(ROOT / "tests" / "recording" / "sitecustomize.py", self.calls)
         self._watches: list[_Watch] = []
+        self._clients: dict[str, Any] = {}
         self.url = ""
         self.killed_at = 0.0
         self._ready = threading.Event()
@@ -88,7 +90,7 @@ class RunningStack:
     def pid(self) -> int:
         return self._process.pid
 
-    @property
+    @cached_property
     def deployment(self) -> dict[str, Any]:
         """The body of `/_local/stack`: arguments (for boto3), tables, resources, outputs, functions."""
         description: dict[str, Any] = httpx.get(f"{self.url}/_local/stack").raise_for_status().json()
@@ -105,8 +107,10 @@ class RunningStack:
         return {"authorization": f"Bearer {self.token(organization, user)}"}
 
     def client(self, service: Any) -> Any:
-        """A boto3 client of the stack's own account."""
-        return boto3.client(service, **self.deployment["arguments"])
+        """The boto3 client of a service in the stack's own account. Polls ask for it again and again."""
+        if service not in self._clients:
+            self._clients[service] = boto3.client(service, **self.deployment["arguments"])
+        return self._clients[service]
 
     def output_has(self, wanted: Callable[[str], bool], times: int = 1) -> threading.Event:
         """An event that is set once `times` lines of the output are as wanted."""

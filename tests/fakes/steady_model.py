@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from mcp.server.mcpserver import MCPServer
 
 from tests.fakes.model_bytes import OPENAI_DONE, openai_chunk, openai_usage
 from tests.fakes.model_server import Exchange, ModelServer, Script
@@ -95,6 +94,8 @@ class Office:
 @contextmanager
 def office() -> Iterator[Office]:
     """Run the model and the till until the block ends."""
+    from mcp.server.mcpserver import MCPServer  # its import takes long, and few tests want an office
+
     made = Office()
     server = MCPServer[Any]("till", log_level="CRITICAL")
 
