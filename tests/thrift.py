@@ -82,7 +82,7 @@ def shared_findings() -> Iterator[None]:
             (botocore.hooks, "accepts_kwargs", _once_per_code(botocore.hooks.accepts_kwargs)),
             (botocore.client.ClientCreator, "_create_client_class", _classes()),
             (fastapi.routing, "_build_dependant_with_parameterless_dependencies", _once_per_endpoint()),
-            (_openapi(), "models_json_schema", _once_per_models()),
+            (_loaded("millrace.api.openapi", pydantic.json_schema), "models_json_schema", _once_per_models()),
         ):
             stack.enter_context(patch.object(where, name, instead))
         yield
@@ -142,9 +142,9 @@ def _once_per_endpoint() -> Callable[..., Any]:
     return building
 
 
-def _openapi() -> Any:
-    """The module that makes the document, or that from which it will have the function."""
-    return sys.modules.get("millrace.api.openapi", pydantic.json_schema)
+def _loaded(name: str, otherwise: Any) -> Any:
+    """Return a module that tests have imported, or that from which it will have the function."""
+    return sys.modules.get(name, otherwise)
 
 
 def _once_per_models() -> Callable[..., Any]:
