@@ -264,7 +264,7 @@ async def test_run_that_goes_on_in_a_thread_recreates_nothing(platform: Platform
     about = Conversation("c1", "echo", "hi", run.started_at, run.started_at)
     question = StoredMessage("msg_0", "user", [{"text": "hi"}], run.started_at, run.id)
     record = await stores.leases.peek(run.slot)
-    lease = await stores.leases.begin(run, "env", about, question, record)
+    lease = await stores.leases.begin(stores.leases.beginning(run, "env", about, question, record))
     await stores.deletions.begin(root)
     with pytest.raises(LeaseLost):
         await stores.run_ends.end(lease, run, [], [], accepted=None)

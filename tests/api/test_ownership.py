@@ -300,7 +300,9 @@ async def test_run_never_begins_in_a_conversation_that_another_user_made_meanwhi
     run = run_of("stranger", slot)
     question = StoredMessage("msg_0", "user", [{"text": "hi"}], run.started_at, "run_1")
     with pytest.raises(SlotChanged):
-        await stores.leases.begin(run, "env_1", made_by("stranger"), question, LeaseRecord())
+        await stores.leases.begin(
+            stores.leases.beginning(run, "env_1", made_by("stranger"), question, LeaseRecord())
+        )
     assert (await stores.leases.peek(slot)).run_id is None
     message = NewMessage("hi", "echo", thread)
     with pytest.raises(NotFound):
@@ -339,7 +341,9 @@ async def test_command_reaches_no_conversation_that_another_user_made_meanwhile(
             await stores.conversations.create(slot, made_by("stranger"))
             begun = replace(run_of("stranger", slot), id=f"run_{uuid.uuid4().hex}")
             question = StoredMessage("msg_0", "user", [{"text": "hi"}], begun.started_at, begun.id)
-            await stores.leases.begin(begun, "env_1", made_by("stranger"), question, LeaseRecord())
+            await stores.leases.begin(
+                stores.leases.beginning(begun, "env_1", made_by("stranger"), question, LeaseRecord())
+            )
         return found
 
     with monkeypatch.context() as patched:

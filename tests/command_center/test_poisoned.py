@@ -34,7 +34,8 @@ async def begin(recorder: Recorder, organization: str, run_id: str) -> None:
     run = Run(run_id, Slot(organization, f"c-{run_id}"), "echo", "running", now, f"msg_{run_id}")
     conversation = Conversation(f"c-{run_id}", "echo", "A title", now, now, "user")
     question = StoredMessage(f"q_{run_id}", "user", [{"text": "hi"}], now)
-    await recorder.stores.leases.begin(run, "env", conversation, question, LeaseRecord())
+    leases = recorder.stores.leases
+    await leases.begin(leases.beginning(run, "env", conversation, question, LeaseRecord()))
     await record(recorder, organization, [started(organization, run_id)])
 
 

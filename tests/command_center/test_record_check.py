@@ -47,7 +47,8 @@ async def begin(recorder: Recorder, organization: str) -> None:
     now = iso(NOON)
     conversation = Conversation("c-run_1", "echo", "A title", now, now)
     question = StoredMessage("msg_0", "user", [{"text": "hi"}], now)
-    await recorder.stores.leases.begin(run_of(organization), "env", conversation, question, LeaseRecord())
+    leases = recorder.stores.leases
+    await leases.begin(leases.beginning(run_of(organization), "env", conversation, question, LeaseRecord()))
     await record(recorder, organization, [started(organization, "run_1")])
 
 

@@ -12,12 +12,11 @@ from millrace.domain.content import Content
 from millrace.domain.conversations import Slot, StoredMessage
 from millrace.domain.events import LogEntry
 from millrace.services.mcp_secrets import McpSecrets
-from millrace.services.runs.launch import launch
+from millrace.services.runs.launch import send_and_launch
 from millrace.services.runs.models import Models
-from millrace.services.runs.new_message import NewMessage, StartedRun
+from millrace.services.runs.new_message import NewMessage
 from millrace.services.runs.platform import HttpClients, Platform
 from millrace.services.runs.run_session import RunSession
-from millrace.services.runs.send import send
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
 
@@ -81,9 +80,9 @@ class Talk:
 
     async def start(self, content: Content, **more: Any) -> RunSession:
         message = NewMessage(content, **{"agent_id": "echo"} | more)
-        started = await send(self.stores, self.models, self.caller, "c1", message)
-        assert isinstance(started, StartedRun)
-        return launch(self.platform, started, None)
+        session = await send_and_launch(self.platform, self.caller, "c1", message, None)
+        assert isinstance(session, RunSession)
+        return session
 
     async def say(self, content: Content, **more: Any) -> list[LogEntry]:
         """Send a message; the events that its client sees."""

@@ -13,11 +13,10 @@ from millrace.api.streams import Streams
 from millrace.domain.access import Principal
 from millrace.domain.runs import Run
 from millrace.services.runs.follow import follow, outcome
-from millrace.services.runs.launch import launch
+from millrace.services.runs.launch import send_and_launch
 from millrace.services.runs.new_message import AcceptedMessage, NewMessage, ReplayedRun
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.run_session import RunSession
-from millrace.services.runs.send import send
 
 
 async def send_and_answer(
@@ -25,19 +24,18 @@ async def send_and_answer(
 ) -> ASGIApp:
     """Begin a run for a message, or join the one that its idempotency key has begun before. Raises as
     `send`."""
-    sent = await send(platform.stores, platform.models, caller, conversation_id, message)
+    sent = await send_and_launch(platform, caller, conversation_id, message, deadline(request))
     if isinstance(sent, AcceptedMessage):
         return JSONResponse(sent.injection.to_wire() | {"runId": sent.run_id}, 202)
     if isinstance(sent, ReplayedRun):
         return await _replay(platform, request, sent.run)
-    session = launch(platform, sent, deadline(request))
     if not wants_stream(request):
-        return await _whole(platform, request, session)
+        return await _whole(platform, request, sent)
     return EventStream(
-        frames(session.event_feed, view_of(request, session.run, detail_of(request))),
-        headers={"x-run-id": session.run.id},
-        on_end=session.over,
-        on_disconnect=session.leave,
+        frames(sent.event_feed, view_of(request, sent.run, detail_of(request))),
+        headers={"x-run-id": sent.run.id},
+        on_end=sent.over,
+        on_disconnect=sent.leave,
     )
 
 

@@ -35,13 +35,15 @@ HOLDING = ("running", "queued")
 @dataclass(slots=True)
 class Admission:
     """A run that asks to begin: its id, the time at which it asked, and the ids of the levels whose buckets
-    and sets it is counted in. `first`: it must ask before its transaction, which was refused before."""
+    and sets it is counted in. `first`: it must ask before its transaction, which was refused before. `spent`:
+    its model was asked, so that its request stays counted whatever becomes of it."""
 
     run_id: str
     started_at: str
     counted: dict[Level, str] = field(default_factory=dict)
     entered: dict[Level, str] = field(default_factory=dict)
     first: bool = False
+    spent: bool = False
 
     @property
     def entry(self) -> str:
@@ -93,9 +95,11 @@ class AdmissionStore:
         return writes
 
     async def give_back(self, organization: str, run: Admission) -> None:
-        """Take back all counts of a run that does not begin."""
-        counted, entered = run.counted, run.entered
-        run.counted, run.entered = {}, {}
+        """Take back all counts of a run that does not begin, but for a request that is `spent`."""
+        entered, run.entered = run.entered, {}
+        counted: Keys = {}
+        if not run.spent:
+            counted, run.counted = run.counted, {}
         await asyncio.gather(
             *(self._uncount(_rate_key(organization, level, id)) for level, id in counted.items()),
             *(

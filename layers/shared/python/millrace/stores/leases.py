@@ -2,7 +2,7 @@
 `lease_record`, and `run_ends` for its end)."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from millrace.domain.clock import Clock
@@ -44,6 +44,18 @@ class SlotChanged(Exception):
         self.lease_record = record
 
 
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """A run that is about to begin: the lease that it will have, and the transaction that takes it. `run_at`
+    is the place of the run's own write; its conversation's is the last."""
+
+    lease: Lease
+    writes: Sequence[TransactItem]
+    seen: LeaseRecord
+    has_marker: bool
+    run_at: int
+
+
 class LeaseStore:
     """The writes that begin a run and those of a run under way."""
 
@@ -83,7 +95,7 @@ class LeaseStore:
         alive = item and item["expiresAt"] > self._clock() // 1000
         return Repeated(item) if item and alive else None
 
-    async def begin(
+    def beginning(
         self,
         run: Run,
         holder: str,
@@ -95,14 +107,11 @@ class LeaseStore:
         more: Sequence[TransactItem] = (),
         earlier: Sequence[StoredMessage] = (),
         parent: int | None = None,
-    ) -> Lease:
-        """Takes the lease for a new run, with the message that starts it (None: one that is stored is
+    ) -> Beginning:
+        """Plan the write that begins a run, with the message that starts it (None: one that is stored is
         answered once more), after `earlier` ones that no run of ours has seen. They follow the message at the
         position `parent`, by default the end of the active branch. With a `definition` another process can
-        continue the run; `more` is written with it.
-
-        Raises `Repeated` for a used idempotency key, `SlotChanged` when the slot is not as it was `seen`, and
-        `Conflict` while the conversation is being deleted, or when another run has this one's id."""
+        continue the run; `more` is written with it."""
         run = replace(run, previous_id=seen.last_run_id)
         added = [*earlier, message] if message else list(earlier)
         first, last = seen.messages + 1, seen.messages + len(added)
@@ -123,16 +132,23 @@ class LeaseStore:
         writes += self._conversations.touches(
             run.slot, conversation, titled=seen.messages == 0, active=run.id
         )
+        branched = not tree.is_line
+        lease = Lease(run, holder, seq=0, messages=last, reserved=NUMBERS_AT_ONCE, branched=branched)
+        return Beginning(lease, writes, seen, marker is not None, run_at)
+
+    async def begin(self, planned: Beginning) -> Lease:
+        """Take the lease for a new run. Raises `Repeated` for a used idempotency key, `SlotChanged` when the
+        slot is not as it was `seen`, and `Conflict` while the conversation is being deleted, or when another
+        run has this one's id."""
         try:
-            await self._dynamo.transact(*writes)
+            await self._dynamo.transact(*planned.writes)
         except ConditionFailed as error:
-            _raise_not_begun(error, seen, marker, run_at=run_at, last=len(writes) - 1)
+            _raise_not_begun(error, planned)
         except Unavailable:
-            if not await self._has_begun(run, holder):
+            if not await self._has_begun(planned.lease.run, planned.lease.holder):
                 raise
             # Only the answer was lost.
-        branched = not tree.is_line
-        return Lease(run, holder, seq=0, messages=last, reserved=NUMBERS_AT_ONCE, branched=branched)
+        return planned.lease
 
     async def _has_begun(self, run: Run, holder: str) -> bool:
         """Return whether a run began, and may have been ended by somebody since. Raises `Unavailable` where
@@ -230,23 +246,22 @@ class LeaseStore:
         return active
 
 
-def _raise_not_begun(
-    error: ConditionFailed, seen: LeaseRecord, marker: Marker | None, *, run_at: int, last: int
-) -> NoReturn:
-    """Raise why a run did not begin; `run_at` is the position of the run's own write, `last` that of its
-    conversation's."""
+def _raise_not_begun(error: ConditionFailed, planned: Beginning) -> NoReturn:
+    """Raise why a run did not begin."""
     if is_deleting(error):
         raise being_deleted() from error
     # A used key counts before a changed slot: the earlier request is usually what has changed it.
-    used = error.items.get(1) if marker else None
+    used = error.items.get(1) if planned.has_marker else None
     if used:
         raise Repeated(used) from error
     if 0 in error.items:
         raise SlotChanged(to_lease(error.items[0])) from error
-    if run_at in error.items:
+    if planned.run_at in error.items:
         raise Conflict("Another run has this id; take a new one.", code="run_id_used") from error
-    if last in error.items:
-        raise SlotChanged(seen) from error  # another user has made a conversation of this id meanwhile
+    if len(planned.writes) - 1 in error.items:
+        raise SlotChanged(
+            planned.seen
+        ) from error  # another user has made a conversation of this id meanwhile
     raise error
 
 

@@ -188,7 +188,7 @@ class Flows:
         conversation = Conversation(slot.conversation_id, flow.agent_id, title, now, now, owner)
         work = {"executionId": execution.id}
         try:
-            lease = await stores.leases.begin(
+            planned = stores.leases.beginning(
                 run,
                 new_id("env"),
                 conversation,
@@ -201,6 +201,7 @@ class Flows:
                     *more,
                 ],
             )
+            lease = await stores.leases.begin(planned)
         except SlotChanged as busy:
             raise Conflict(
                 "This execution is under way.", code="run_active", runId=busy.lease_record.run_id

@@ -1,10 +1,12 @@
 """Beginning the run of a message: what is stored for it, in one transaction with its lease."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 
 from millrace.domain.access import Principal
-from millrace.domain.agents import Agent
+from millrace.domain.agents import CODE, Agent
 from millrace.domain.clock import iso
 from millrace.domain.content import plain_text, text_of
 from millrace.domain.conversations import Conversation, Slot, StoredMessage, title_of
@@ -20,11 +22,13 @@ from millrace.services.runs.initial_state import InitialState
 from millrace.services.runs.model_history import model_history
 from millrace.services.runs.models import Models
 from millrace.services.runs.new_message import NewMessage, StartedRun
+from millrace.services.runs.run_session import RunSession
 from millrace.stores.admissions import Admission
 from millrace.stores.connect import Stores
 from millrace.stores.conversation_items import unknown_conversation
 from millrace.stores.conversations import ConversationSnapshot
 from millrace.stores.dynamo import ConditionFailed, TransactItem
+from millrace.stores.leases import Beginning
 from millrace.stores.limits import keys_of
 
 
@@ -69,34 +73,27 @@ async def _begin(
     if message.options.earlier and not snapshot.lease_record.messages:
         earlier = await message.options.earlier_messages(stores, slot, now, caller.id)
     new = [*earlier, question] if question else earlier
+    counting = _counting(stores, caller, initial, run, asking)
+    planned = stores.leases.beginning(
+        run,
+        new_id("env"),
+        _conversation(initial, message, question, run, now),
+        question,
+        snapshot.lease_record,
+        message.marker(),
+        RunDefinition(
+            "agent",
+            agent.model_copy(update={"model": run.model}),
+            caller,
+            client_tools=message.options.client_tools,
+        ),
+        earlier=earlier,
+        more=[*(await message.writes(run) if message.writes else ()), *counting, *initial.noted],
+        parent=parent,
+    )
     history = asyncio.create_task(_history(stores, slot, snapshot, parent, new))
-    try:
-        lease = await stores.leases.begin(
-            run,
-            new_id("env"),
-            _conversation(initial, message, question, run, now),
-            question,
-            snapshot.lease_record,
-            message.marker(),
-            RunDefinition(
-                "agent",
-                agent.model_copy(update={"model": run.model}),
-                caller,
-                client_tools=message.options.client_tools,
-            ),
-            earlier=earlier,
-            more=[
-                *(await message.writes(run) if message.writes else ()),
-                *_counting(stores, caller, initial, run, asking),
-                *initial.noted,
-            ],
-            parent=parent,
-        )
-    except BaseException:
-        history.cancel()
-        raise
-    return StartedRun(
-        lease,
+    started = StartedRun(
+        planned.lease,
         caller,
         agent,
         provider,
@@ -105,6 +102,37 @@ async def _begin(
         snapshot.lease_record.pending_live_messages,
         message.options.client_tools,
     )
+    try:
+        # Not where a limit may yet refuse the run, nor for code of the deployment's own: it may have effects.
+        if message.head_start and not counting and not run.model.startswith(CODE):
+            return await _with_head_start(stores, planned, started, message.head_start, asking)
+        await stores.leases.begin(planned)
+    except BaseException:
+        history.cancel()
+        raise
+    return started
+
+
+async def _with_head_start(
+    stores: Stores,
+    planned: Beginning,
+    started: StartedRun,
+    head_start: Callable[[StartedRun, Awaitable[bool]], RunSession],
+    asking: Admission,
+) -> StartedRun:
+    """Store a run that is at work already. Nothing of it is stored or told before; should it be refused, it
+    ends there, and what it has used of its model counts."""
+    stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    session = head_start(started, stored)
+    try:
+        await stores.leases.begin(planned)
+    except BaseException:
+        stored.set_result(False)
+        await asyncio.shield(session.over())
+        asking.spent = bool(session.budget.input + session.budget.output)
+        raise
+    stored.set_result(True)
+    return replace(started, session=session)
 
 
 def _run(

@@ -21,7 +21,7 @@ from millrace.services.runs.access import authorize, authorize_run
 from millrace.services.runs.active_model import check_of_run
 from millrace.services.runs.answers import answer_call, not_waiting
 from millrace.services.runs.follow import follow, has_more
-from millrace.services.runs.launch import launch
+from millrace.services.runs.launch import launch, send_and_launch
 from millrace.services.runs.models import Models
 from millrace.services.runs.new_message import AcceptedMessage, NewMessage, ReplayedRun
 from millrace.services.runs.platform import Platform
@@ -70,12 +70,11 @@ async def converse(
     `AcceptedMessage` where it became a live message of the active run. `as_logged` reads the events from the
     log, a moment later, for clients that cannot tell us which ones they have seen of a process that died.
     Raises as `send`."""
-    sent = await send(platform.stores, platform.models, caller, conversation_id, message)
-    if isinstance(sent, AcceptedMessage):
-        return sent
-    if isinstance(sent, ReplayedRun):
-        return RunStream(sent.run, follow(platform.stores, sent.run, 0, deadline))
-    session = launch(platform, sent, deadline)
+    session = await send_and_launch(platform, caller, conversation_id, message, deadline)
+    if isinstance(session, AcceptedMessage):
+        return session
+    if isinstance(session, ReplayedRun):
+        return RunStream(session.run, follow(platform.stores, session.run, 0, deadline))
     if as_logged:
         session.event_feed.close()
     stores, run = platform.stores, session.run

@@ -41,14 +41,20 @@ async def no_history() -> Sequence[StoredMessage]:
 
 
 async def execute(
-    session: RunSession, loop: RunLoop, history: Awaitable[Sequence[StoredMessage]], deadline: float | None
+    session: RunSession,
+    loop: RunLoop,
+    history: Awaitable[Sequence[StoredMessage]],
+    deadline: float | None,
+    stored: Awaitable[bool] | None = None,
 ) -> None:
     """Returns when everything of the run is stored and its event feed is closed; `history` may still be read
     when the run begins. `deadline` is the function's own end on `time.monotonic()`'s scale; the run ends a
-    little before it."""
+    little before it. The beginning of the run may still be written, until `stored` says whether it was."""
     run = session.run
     logs.bind(organization=run.slot.organization, conversation_id=run.slot.conversation_id, run_id=run.id)
     work = asyncio.create_task(_work(loop, history))
+    if stored is not None and not await _begins(session, work, stored):
+        return session.event_feed.close()
     pump = asyncio.create_task(session.pump())
     publish = asyncio.create_task(session.publish())
     try:
@@ -69,6 +75,18 @@ async def execute(
                 await asyncio.gather(session.bus.flush(), session.spending.count(), return_exceptions=True)
         session.event_feed.close()
         log.debug("run %s is over", run.id)
+
+
+async def _begins(session: RunSession, work: asyncio.Task[str], stored: Awaitable[bool]) -> bool:
+    """Return whether the run was stored; else its work is over, and what it has used is counted."""
+    async with session.writes_wait():
+        if await stored:
+            return True
+        session.ended = True
+        await _unwind(work)
+    with contextlib.suppress(MillraceError):
+        await session.spending.count()
+    return False
 
 
 async def _work(loop: RunLoop, history: Awaitable[Sequence[StoredMessage]]) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from millrace.agent.budget import Budget
 from millrace.agent.emitter import Emitter
@@ -17,17 +18,35 @@ from millrace.services.runs.agent_values import RunValues
 from millrace.services.runs.asking import Desk
 from millrace.services.runs.execute import RunLoop, execute
 from millrace.services.runs.memory import UserMemory
-from millrace.services.runs.new_message import StartedRun
+from millrace.services.runs.new_message import AcceptedMessage, NewMessage, ReplayedRun, StartedRun
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.run_agents import RunAgents
 from millrace.services.runs.run_session import RunSession
 from millrace.services.runs.search import search_in
+from millrace.services.runs.send import send
 from millrace.services.runs.take_over import Stored
 from millrace.services.runs.tool_rules import asked_by
 
 
+async def send_and_launch(
+    platform: Platform, caller: Principal, conversation_id: str, message: NewMessage, deadline: float | None
+) -> RunSession | ReplayedRun | AcceptedMessage:
+    """Begin a run for a message, which works while it is being stored, and is stored when this returns.
+    Raises as `send`."""
+    message = replace(message, head_start=partial(_launch, platform, deadline))
+    sent = await send(platform.stores, platform.models, caller, conversation_id, message)
+    return launch(platform, sent, deadline) if isinstance(sent, StartedRun) else sent
+
+
 def launch(platform: Platform, started: StartedRun, deadline: float | None) -> RunSession:
-    """Start the run as a task of its own, whoever listens; `session.event_feed` has its events."""
+    """Start the run, unless it is at work already, as a task of its own, whoever listens;
+    `session.event_feed` has its events."""
+    return started.session or _launch(platform, deadline, started)
+
+
+def _launch(
+    platform: Platform, deadline: float | None, started: StartedRun, stored: Awaitable[bool] | None = None
+) -> RunSession:
     run, agent = started.lease.run, started.agent
     budget = Budget(agent.limits)
     session = RunSession(
@@ -40,7 +59,7 @@ def launch(platform: Platform, started: StartedRun, deadline: float | None) -> R
     run_context = agent_run(platform, session, started.user)
     run_context.agents.take_along(asked_by(agent))
     loop = run_context.loop(agent, Emitter(session.emit), session, client_tools=started.client_tools)
-    start(platform, session, loop, started.history, deadline)
+    start(platform, session, loop, started.history, deadline, stored)
     return session
 
 
@@ -73,9 +92,11 @@ def start(
     loop: RunLoop,
     history: Awaitable[Sequence[StoredMessage]],
     deadline: float | None,
+    stored: Awaitable[bool] | None = None,
 ) -> None:
-    """Starts a session's loop as a task that the platform waits for when it closes."""
-    task = asyncio.create_task(execute(session, loop, history, deadline))
+    """Starts a session's loop as a task that the platform waits for when it closes. `stored` as in
+    `execute`."""
+    task = asyncio.create_task(execute(session, loop, history, deadline, stored))
     platform.tasks.add(task)
     task.add_done_callback(platform.tasks.discard)
     session.task = task

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
@@ -21,6 +21,9 @@ from millrace.stores.idempotency import Marker
 from millrace.stores.injections import Injection
 from millrace.stores.lease_record import Lease
 
+if TYPE_CHECKING:
+    from millrace.services.runs.run_session import RunSession
+
 IfBusy = Literal["reject", "inject", "interrupt"]
 
 
@@ -31,7 +34,7 @@ class NewMessage:
     is kept with the message for the client's protocol, by its name, and shown to nobody else; `writes` gives
     what is stored together with the beginning of the run. The message follows the one of its `branch`, by
     default the end of the active branch. `is_edit`: the same message once more is a new one where another
-    run has been there since."""
+    run has been there since. `head_start` puts the run to work while it is being stored."""
 
     content: Content
     agent_id: str | None = None
@@ -46,6 +49,7 @@ class NewMessage:
     writes: Callable[[Run], Awaitable[Sequence[TransactItem]]] | None = None
     branch: BranchPoint | None = None
     is_edit: bool = False
+    head_start: "Callable[[StartedRun, Awaitable[bool]], RunSession] | None" = None
 
     @property
     def asks_again(self) -> bool:
@@ -74,7 +78,7 @@ class NewMessage:
 class StartedRun:
     """A run that this process now holds and must execute, in the name of `user`. The large messages of the
     `history` are read while the run begins. `pending_live_messages`: live messages that
-    an earlier run ended without may still wait."""
+    an earlier run ended without may still wait. The `session` is there where the run had a head start."""
 
     lease: Lease
     user: Principal
@@ -84,6 +88,7 @@ class StartedRun:
     history: Awaitable[list[StoredMessage]]
     pending_live_messages: bool
     client_tools: Sequence[ClientTool] = ()
+    session: "RunSession | None" = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Literal
 
 from millrace.agent.budget import Budget
@@ -166,6 +167,10 @@ class RunPump:
         async with self._writer.lock:
             if not self.ended:
                 await self._writer.write()
+
+    def writes_wait(self) -> AbstractAsyncContextManager[None]:
+        """Let nothing of the run be written inside the block."""
+        return self._writer.lock
 
     def lease_check(self) -> TransactItem:
         """The part of a transaction that refuses it once this run has lost its lease."""

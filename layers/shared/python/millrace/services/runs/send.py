@@ -1,8 +1,8 @@
 """Sending a message to an agent: finds out whether a run may begin, and begins it.
 
-Two round trips to AWS before the model is asked: what is there (conversation, lease and history in one query,
-agent and idempotency marker beside it, see `initial_state`), then one transaction that takes the lease and
-stores the message.
+Two round trips to AWS before the first byte of an answer: what is there (conversation, lease and history in
+one query, agent and idempotency marker beside it, see `initial_state`), then one transaction that takes the
+lease and stores the message. A run with a head start asks its model beside the second.
 """
 
 import asyncio
@@ -109,6 +109,8 @@ async def _attempts(
         except Repeated as repeated:
             return await replay(stores, slot, message, repeated)
         except (SlotChanged, Contended):
+            # Others are quicker: each head start would ask the model in vain.
+            message = replace(message, head_start=None)
             await asyncio.sleep(random.uniform(0, RETRY_SECONDS))
     raise Unavailable("The conversation is written by many at once; try again.", retry_after=1)
 
