@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from samtranslator.yaml_helper import yaml_parse
+from local.template_yaml import parse_template
 
 PACKAGES, SERVICES = "APP_PACKAGES", "APP_SERVICES"
 LAYER = "AppLayer"
@@ -99,7 +99,7 @@ def _read(path: Path) -> Json:
     if not path.exists():
         return {}
     try:
-        fragment = yaml_parse(path.read_text()) or {}
+        fragment = parse_template(path.read_text()) or {}
     except Exception as error:  # the parser's own errors have no common base
         raise AppError(f"{path} cannot be read: {error}") from error
     unknown = sorted(fragment.keys() - _KEYS) if isinstance(fragment, dict) else ["a list"]
@@ -132,7 +132,7 @@ def main(arguments: list[str]) -> int:
     template, target = Path(arguments[0]), Path(arguments[1])
     try:
         app = find_app(template.resolve().parent / "app")
-        found = yaml_parse(template.read_text())
+        found = parse_template(template.read_text())
         target.write_text(json.dumps(app.merged(found) if app else found, indent=1))  # JSON is YAML
     except (AppError, SyntaxError) as error:
         print(error, file=sys.stderr)

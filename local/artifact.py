@@ -13,9 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from samtranslator.yaml_helper import yaml_parse
-
 from local.app import SERVICES as NAMED
+from local.template_yaml import parse_template
 from millrace.stores.aws import FOR_CREDENTIALS, SERVICES
 
 USELESS = (
@@ -51,7 +50,7 @@ def named_services(template: Path) -> set[str]:
     """The services that the own code of a deployment names beside ours."""
     if not template.exists():
         return set()
-    resources = yaml_parse(template.read_text())["Resources"].values()
+    resources = parse_template(template.read_text())["Resources"].values()
     given = (one.get("Properties", {}).get("Environment", {}).get("Variables", {}) for one in resources)
     return {name for one in given for name in str(one.get(NAMED, "")).split(",") if name}
 
@@ -71,7 +70,7 @@ def gather_layers(build: Path) -> list[str]:
     """Copy the layers that sam does not build into the output, where they are compiled, and have the template
     name the copies. Return their ids."""
     path = build / "template.yaml"
-    template: dict[str, Any] = yaml_parse(path.read_text())
+    template: dict[str, Any] = parse_template(path.read_text())
     copied = []
     for name, one in template["Resources"].items():
         source = build / str(one.get("Properties", {}).get("ContentUri", ""))

@@ -13,9 +13,9 @@ from typing import Any
 
 from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.translator.transform import transform
-from samtranslator.yaml_helper import yaml_parse
 
 from local.app import LAYER, App
+from local.template_yaml import parse_template
 
 CODE_BUCKET = "code-on-this-machine"
 QUEUE_CONCURRENCY = 4
@@ -88,7 +88,7 @@ def read_template(path: Path, region: str = "us-east-1", app: App | None = None)
 
 def _parse(path: Path) -> dict[str, Any]:
     try:
-        raw = yaml_parse(path.read_text())
+        raw = parse_template(path.read_text())
     except Exception as error:  # the parser's own errors have no common base
         raise TemplateError(f"{path} cannot be read: {error}") from error
     if not isinstance(raw, dict) or not raw.get("Resources"):

@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -24,9 +23,9 @@ import pytest
 
 from local.deploy import Deployment, deploy
 from local.ministack import REGION, ClientArguments, MiniStack
-from local.template import Template, read_template
-
-TEMPLATE = Path(__file__).parent.parent / "template.yaml"
+from local.template import Template
+from tests.templates import TEMPLATE as TEMPLATE
+from tests.templates import translated
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniStack]:
 
 @pytest.fixture(scope="session")
 def template() -> Template:
-    return read_template(TEMPLATE)
+    return translated()
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,13 @@
 
 from functools import cache
 
-from local.template import read_template
-from tests.aws import TEMPLATE
+from tests.templates import translated
 
 
 @cache
 def url_functions() -> list[tuple[str, bool]]:
     """(folder under functions/, whether it streams) of every function with a URL."""
-    template = read_template(TEMPLATE)
+    template = translated()
     found = []
     for url in template.of_type("AWS::Lambda::Url").values():
         function = template.functions[url["TargetFunctionArn"]["Ref"]]

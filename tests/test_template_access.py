@@ -4,16 +4,15 @@ from typing import Any
 
 import pytest
 
-from local.template import read_template
 from millrace.domain.access import ROLES
-from tests.aws import TEMPLATE
+from tests.templates import translated
 
 Json = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def body() -> Json:
-    return dict(read_template(TEMPLATE).body)
+    return dict(translated().body)
 
 
 def test_pool_has_a_group_for_each_role_with_the_most_powerful_first(body: Json) -> None:

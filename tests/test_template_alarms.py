@@ -4,14 +4,14 @@ import re
 from typing import Any
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
 
 from millrace.api.errors import STATUS
 from tests.aws import TEMPLATE
+from tests.templates import written
 
 Resources = dict[str, dict[str, Any]]
 
-RESOURCES: Resources = yaml_parse(TEMPLATE.read_text())["Resources"]
+RESOURCES: Resources = written()["Resources"]
 ALARMS: Resources = {
     name: resource["Properties"]
     for name, resource in RESOURCES.items()
@@ -125,13 +125,13 @@ def test_failures_are_counted_of_every_function_and_server_errors_of_every_url()
 
 def test_lambda_passes_on_the_debug_lines_of_sampled_invocations() -> None:
     """In JSON it drops lines below the application's level, which is INFO unless said otherwise."""
-    level = yaml_parse(TEMPLATE.read_text())["Globals"]["Function"]["LoggingConfig"]["ApplicationLogLevel"]
+    level = written()["Globals"]["Function"]["LoggingConfig"]["ApplicationLogLevel"]
     assert level == {"Fn::If": ["HasLogSampling", "DEBUG", "INFO"]}
 
 
 def test_filters_read_fields_that_are_logged() -> None:
     """Lambda writes its own events where logs are JSON; ours have the field of `api/errors.py`."""
-    logging = yaml_parse(TEMPLATE.read_text())["Globals"]["Function"]["LoggingConfig"]
+    logging = written()["Globals"]["Function"]["LoggingConfig"]
     assert (logging["LogFormat"], logging["SystemLogLevel"]) == ("JSON", "INFO")
     patterns = {one["FilterPattern"] for one in FILTERS.values()}
     assert patterns == {

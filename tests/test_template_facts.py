@@ -9,12 +9,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from local.template import read_template
-from tests.aws import TEMPLATE
+from tests.templates import translated
 
 Json = dict[str, Any]
 
-BODY = read_template(TEMPLATE).body
+BODY = translated().body
 RESOURCES: Json = BODY["Resources"]
 
 

@@ -4,17 +4,16 @@ import json
 from typing import Any
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
 
-from local.template import read_template
-from tests.aws import TEMPLATE, Aws
+from tests.aws import Aws
 from tests.permissions import Roles
+from tests.templates import translated, written
 
 Json = dict[str, Any]
 
-BODY = read_template(TEMPLATE).body
+BODY = translated().body
 RESOURCES: Json = BODY["Resources"]
-RAW: Json = yaml_parse(TEMPLATE.read_text())
+RAW: Json = written()
 ROLE_POLICY_CHARACTERS = 10_240
 """Of all inline policies of a role together, spaces not counted."""
 ENVIRONMENT_BYTES = 4_096

@@ -12,10 +12,8 @@ from itertools import product
 from typing import Any
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
 
-from local.template import read_template
-from tests.aws import TEMPLATE
+from tests.templates import translated, written
 
 Resources = dict[str, dict[str, Any]]
 Wiring = dict[str, set[str]]
@@ -36,7 +34,7 @@ SENDS = (
 
 @pytest.fixture(scope="module")
 def resources() -> Resources:
-    found: Resources = read_template(TEMPLATE).body["Resources"]
+    found: Resources = translated().body["Resources"]
     return found
 
 
@@ -173,7 +171,7 @@ def test_dropped_recursive_invocations_raise_an_alarm() -> None:
     """Of every function: one that allows loops drops none, and the others must not be in any."""
     (alarm,) = [
         one["Properties"]
-        for one in yaml_parse(TEMPLATE.read_text())["Resources"].values()  # the emulator plays no such alarm
+        for one in written()["Resources"].values()  # the emulator plays no such alarm
         if one["Type"] == "AWS::CloudWatch::Alarm" and "RecursiveInvocationsDropped" in json.dumps(one)
     ]
     (query,) = alarm["Metrics"]

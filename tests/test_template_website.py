@@ -16,12 +16,12 @@ from local.front import Front
 from local.ministack import MiniStack
 from local.node import environment
 from local.page_headers import page_headers
-from local.template import read_template
 from tests.aws import TEMPLATE
+from tests.templates import translated
 
 Json = dict[str, Any]
 
-TRANSLATED = read_template(TEMPLATE)
+TRANSLATED = translated()
 RESOURCES: Json = TRANSLATED.body["Resources"]
 DISTRIBUTION: Json = RESOURCES["Distribution"]["Properties"]["DistributionConfig"]
 BEHAVIORS: list[Json] = DISTRIBUTION["CacheBehaviors"]
@@ -151,7 +151,7 @@ def test_addresses_of_the_page_get_the_page(uri: str, accept: str | None, served
 
 def test_website_deploys_and_only_its_distribution_may_read_the_bucket(ministack: MiniStack) -> None:
     arguments = ministack.client_arguments("000000000091")
-    deployed = deploy(read_template(TEMPLATE), arguments, "site")
+    deployed = deploy(translated(), arguments, "site")
     assert deployed.outputs["SiteUrl"].startswith("https://")
     bucket = deployed.outputs["WebBucketName"]
     policy = json.loads(boto3.client("s3", **arguments).get_bucket_policy(Bucket=bucket)["Policy"])

@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 
-from local.template import read_template
 from millrace.domain.erasures import QUIET_MS, Erasure
 from millrace.services.erasures import Eraser
 from millrace.services.runs.platform import Platform
@@ -21,7 +20,8 @@ from millrace.stores.limits import control_key
 from millrace.stores.remains import BUCKETS, TABLES, belongs_to
 from tests.api.talk import error_of, say
 from tests.api.worlds import World, fill, make_world
-from tests.aws import TEMPLATE, Aws
+from tests.aws import Aws
+from tests.templates import translated
 from tests.tokens import Issuer
 
 
@@ -31,7 +31,7 @@ def of_type(kind: str) -> dict[str, Any]:
 
 @cache
 def resources() -> dict[str, Any]:
-    return dict(read_template(TEMPLATE).body["Resources"])
+    return dict(translated().body["Resources"])
 
 
 @pytest.fixture

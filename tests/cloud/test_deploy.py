@@ -19,8 +19,9 @@ from cloud.stack import ROOT, CloudError, Stack, find_stack, require_stack
 from cloud.website import config_of, upload
 from local.deploy import deploy
 from local.ministack import ClientArguments, MiniStack
-from local.template import Template, read_template
+from local.template import Template
 from tests.aws import TEMPLATE
+from tests.templates import translated
 
 Json = dict[str, Any]
 ACCOUNTS = ["issuer", "hosted", "upload", "plain", "first", "doomed", "gone"]
@@ -45,7 +46,7 @@ class Site:
         return arguments
 
     def __call__(self, name: str, **parameters: str) -> Stack:
-        deploy(read_template(TEMPLATE), self.enter(name), name, parameters)
+        deploy(translated(), self.enter(name), name, parameters)
         return require_stack(name)
 
 
@@ -90,7 +91,7 @@ def test_missing_page_says_how_to_build_it(site: Site, tmp_path: Path) -> None:
 def test_page_without_cloudfront_calls_the_function_of_each_route(site: Site) -> None:
     stack = site("plain", Website="none")
     config = config_of(stack)
-    routes = [route for one in read_template(TEMPLATE).functions.values() for route in one.routes]
+    routes = [route for one in translated().functions.values() for route in one.routes]
     assert config["apiBase"].keys() == set(routes)
     assert config["apiBase"]["/api/voice"] == stack.outputs["VoiceUrl"].rstrip("/")
     assert config["apiBase"]["/hooks"] == stack.outputs["WebhooksUrl"].rstrip("/")
@@ -255,7 +256,7 @@ def test_template_for_import_fits_into_the_call(template: Template) -> None:
     assert len(json.dumps(reattach.reduced(template.body, kept), separators=(",", ":"))) < 51_200
 
 
-def translated(raw: Json) -> Json:
+def by_sam(raw: Json) -> Json:
     from samtranslator.translator.transform import transform
 
     class Policies:
@@ -267,14 +268,14 @@ def translated(raw: Json) -> Json:
 
 
 def test_gradual_deployment_shifts_every_function_and_its_url_and_heeds_the_alarms() -> None:
-    from samtranslator.yaml_helper import yaml_parse
+    from local.template_yaml import parse_template
 
-    raw = yaml_parse(TEMPLATE.read_text())
+    raw = parse_template(TEMPLATE.read_text())
     for one in raw["Resources"].values():
         for key in ("CodeUri", "ContentUri"):
             if key in one.get("Properties", {}):
                 one["Properties"][key] = "s3://bucket/key"
-    first = translated(gradual(raw, "Canary10Percent10Minutes", True, "one"))
+    first = by_sam(gradual(raw, "Canary10Percent10Minutes", True, "one"))
     functions = {name for name, one in first.items() if one["Type"] == "AWS::Lambda::Function"}
     aliases = {name: one for name, one in first.items() if one["Type"] == "AWS::Lambda::Alias"}
     assert len(aliases) == len(functions)
@@ -293,6 +294,6 @@ def test_gradual_deployment_shifts_every_function_and_its_url_and_heeds_the_alar
         if one["Type"] == "AWS::Lambda::Function":
             assert one["Properties"]["SnapStart"] == {"ApplyOn": "PublishedVersions"}
     versions = {name for name, one in first.items() if one["Type"] == "AWS::Lambda::Version"}
-    second = translated(gradual(raw, "Canary10Percent10Minutes", True, "two"))
+    second = by_sam(gradual(raw, "Canary10Percent10Minutes", True, "two"))
     again = {name for name, one in second.items() if one["Type"] == "AWS::Lambda::Version"}
     assert not versions & again, "each deployment publishes, also where only a parameter's value changed"

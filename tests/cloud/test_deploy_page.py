@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from local.template import read_template
-from tests.aws import TEMPLATE
+from tests.templates import translated
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/deploy.md").read_text()
-BODY = read_template(TEMPLATE).body
+BODY = translated().body
 FOLLOWED = {
     "Deploy": [
         "tests/cloud/test_sam_deploy.py::test_first_hour_from_a_failed_deployment_to_a_token",

@@ -13,13 +13,13 @@ from typing import Any
 import boto3
 import pytest
 import samtranslator
-from samtranslator.yaml_helper import yaml_parse
 
 from cloud import deploy as command
 from cloud import first_user
 from cloud.stack import find_stack, require_stack
 from cloud.website import upload
 from local.ministack import MiniStack
+from local.template_yaml import parse_template
 from tests.aws import TEMPLATE
 from tests.effort import SOAKING
 
@@ -49,7 +49,7 @@ def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MiniSta
 
 def template(folder: Path, *, playable: bool) -> Path:
     """The template with code by its path; `playable` without the alarms that the emulator refuses."""
-    body: dict[str, Any] = yaml_parse(TEMPLATE.read_text())
+    body: dict[str, Any] = parse_template(TEMPLATE.read_text())
     for name, one in list(body["Resources"].items()):
         properties = one.get("Properties", {})
         if playable and one["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in properties:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
 
 from local import artifact
 from local.app import RUN_AGENTS, AppError, find_app, main
 from local.shell import LIMITING, function_variables
 from local.template import read_template
 from tests.aws import TEMPLATE
+from tests.templates import written
 
 FRAGMENT = """
 Services: [ses]
@@ -48,7 +48,7 @@ def project(folder: Path, fragment: str = FRAGMENT, code: str = CODE) -> Path:
 def merged(app: Path) -> dict[str, Any]:
     found = find_app(app)
     assert found is not None
-    return found.merged(yaml_parse(TEMPLATE.read_text()))
+    return found.merged(written())
 
 
 def test_every_function_that_runs_agents_gets_code_environment_and_policies(tmp_path: Path) -> None:
@@ -63,14 +63,14 @@ def test_every_function_that_runs_agents_gets_code_environment_and_policies(tmp_
         assert variables["APP_SERVICES"] == "comprehend,ses"
         assert variables["ORDERS_TABLE"] == {"Ref": "OrdersTable"}
         assert function["Policies"][-1] == {"DynamoDBCrudPolicy": {"TableName": {"Ref": "OrdersTable"}}}
-    others = set(yaml_parse(TEMPLATE.read_text())["Resources"]) - {*RUN_AGENTS}
-    plain = yaml_parse(TEMPLATE.read_text())["Resources"]
+    others = set(written()["Resources"]) - {*RUN_AGENTS}
+    plain = written()["Resources"]
     assert all(template["Resources"][name] == json.loads(json.dumps(plain[name])) for name in others)
 
 
 def test_every_function_that_makes_a_platform_runs_agents() -> None:
     root = TEMPLATE.parent
-    resources = yaml_parse(TEMPLATE.read_text())["Resources"]
+    resources = written()["Resources"]
     modules = {
         "continue_batch",
         "notify",
@@ -101,9 +101,7 @@ def test_template_without_own_code_stays_as_it_is(tmp_path: Path) -> None:
     assert find_app(tmp_path / "app") is None
     (tmp_path / "template.yaml").write_text(TEMPLATE.read_text())
     assert main([str(tmp_path / "template.yaml"), str(tmp_path / "out.json")]) == 0
-    assert json.loads((tmp_path / "out.json").read_text()) == json.loads(
-        json.dumps(yaml_parse(TEMPLATE.read_text()))
-    )
+    assert json.loads((tmp_path / "out.json").read_text()) == json.loads(json.dumps(written()))
 
 
 @pytest.mark.parametrize(

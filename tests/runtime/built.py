@@ -9,13 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from samtranslator.yaml_helper import yaml_parse
-
 from local import artifact
-from tests.aws import TEMPLATE
 from tests.runtime.harness import ROOT, interpreters
+from tests.templates import written
 
-RESOURCES: dict[str, Any] = yaml_parse(TEMPLATE.read_text())["Resources"]
+RESOURCES: dict[str, Any] = written()["Resources"]
 LAYERS = ("RuntimeLayer", "SharedLayer")
 FUNCTIONS = tuple(name for name, one in RESOURCES.items() if one["Type"] == "AWS::Serverless::Function")
 MACHINE = "arm64" if platform.machine() == "aarch64" else "x86_64"

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
 
 from local import artifact
 from local.app import find_app
+from local.template_yaml import parse_template
 from millrace.project.init import init
 from millrace.project.sources import write_sources
 from tests.aws import Aws
@@ -105,7 +105,7 @@ async def test_built_function_of_a_project_has_its_own_code(rie: Path, tmp_path:
     write_sources(ROOT, sources, shop / "app")
     app = find_app(sources / "app")
     assert app is not None
-    merged = app.merged(yaml_parse((sources / "template.yaml").read_text()))["Resources"]
+    merged = app.merged(parse_template((sources / "template.yaml").read_text()))["Resources"]
     parts = (*LAYERS, "AppLayer", "ConversationFunction")
     plan = reduced(parts, merged, sources)
     own = {"APP_PACKAGES": "shop", "APP_SERVICES": ",".join(app.services), "ORDERS_TABLE": "orders"}

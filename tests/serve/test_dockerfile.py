@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 import uvicorn
 
-from local.template import read_template
 from millrace.serve import __main__ as command
 from millrace.serve.app import ROUTES
-from tests.aws import TEMPLATE
+from tests.templates import translated
 
 ROOT = Path(__file__).resolve().parents[2]
 LINES = [line for line in (ROOT / "Dockerfile").read_text().splitlines() if line and not line.startswith("#")]
@@ -46,7 +45,7 @@ def test_every_lock_file_of_the_apps_is_installed_with_its_hashes() -> None:
 def test_image_has_the_python_of_the_functions() -> None:
     runtimes = {
         function["Properties"]["Runtime"]
-        for function in read_template(TEMPLATE).body["Resources"].values()
+        for function in translated().body["Resources"].values()
         if function["Type"] == "AWS::Lambda::Function"
     }
     [[image]] = words("FROM")

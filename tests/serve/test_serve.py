@@ -9,15 +9,15 @@ import sys
 import httpx
 import pytest
 
-from local.template import read_template
 from millrace.errors import Unavailable
 from millrace.serve import __main__ as command
 from millrace.serve.app import ROUTES, create_app
 from millrace.settings import Settings
 from tests.api.conftest import issuer, keys_url, organization, settings
 from tests.api.faces import settings_of_all
-from tests.aws import TEMPLATE, Aws
+from tests.aws import Aws
 from tests.serving import served
+from tests.templates import translated
 from tests.tokens import Issuer
 
 __all__ = ["issuer", "keys_url", "organization", "settings"]
@@ -26,7 +26,7 @@ OF = {"management": "api"}
 
 
 def test_routes_are_those_of_the_template() -> None:
-    template = read_template(TEMPLATE)
+    template = translated()
     wanted = {source.code.name: source.routes for source in template.functions.values() if source.routes}
     assert {OF.get(name, name): routes for name, routes in ROUTES.items()} == wanted
 
