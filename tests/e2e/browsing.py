@@ -1,6 +1,6 @@
 """A browser that is signed in on the running stack, as a user of any organization."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min
 #: Without it the page signs the dev user in by itself.
 NO_DEV_USER = "if (!sessionStorage.length) sessionStorage.setItem('millrace.signedOut', '1')"
 SERIOUS = ("serious", "critical")
+_RUN_AXE = """async (options) =>
+  (await axe.run(document, { resultTypes: ["violations"], ...options })).violations"""
 
 
 @contextmanager
@@ -55,11 +57,12 @@ def make_user(stack: RunningStack, organization: str, role: str | None = None) -
     return made
 
 
-def violations(page: Page) -> list[str]:
-    """The findings of axe that are serious or critical. Put into the page by the debugger, since
-    the page's policy refuses foreign scripts."""
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("async () => (await axe.run(document, { resultTypes: ['violations'] })).violations")
+def violations(page: Page, only: Sequence[str] = ()) -> list[str]:
+    """The findings of axe that are serious or critical; `only` those of some rules. axe is put into
+    the page by the debugger, since the page's policy refuses foreign scripts."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text())
+    found = page.evaluate(_RUN_AXE, {"runOnly": {"type": "rule", "values": only}} if only else {})
     return [
         f"{one['id']}: {[node['target'] for node in one['nodes']]} {one['nodes'][0]['failureSummary']}"
         for one in found

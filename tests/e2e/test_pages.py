@@ -7,11 +7,13 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.e2e.browsing import make_user, signed_in, signed_out, violations
 from tests.stack import RunningStack
 from tests.web.conftest import browser, chromium
+from tests.web.shifts import BOUND, OBSERVE, forget_shifts, moved, shift_of
+from tests.web.shown import FLOW
 
 __all__ = ["browser", "chromium"]
 
@@ -39,6 +41,12 @@ LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtenges
 LONG_FLOW = "a-flow-whose-name-is-as-long-as-names-of-flows-may-be"
 WIDE_PAGES = ("/agents/wide", f"/flows/{LONG_FLOW}")
 ORGANIZATION = "org-pages"
+DESKTOP: ViewportSize = {"width": 1200, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+#: Those of axe that a theme can break.
+RULES_OF_COLORS = ("color-contrast", "link-in-text-block")
+#: Milliseconds that an answer takes, and no bound of bytes a second.
+NETWORK = {"offline": False, "latency": 60, "downloadThroughput": -1, "uploadThroughput": -1}
 PIPELINE = {
     "name": "Completed runs",
     "source": {"type": "agent_execution"},
@@ -66,38 +74,48 @@ def places(stack: RunningStack) -> dict[str, str]:
         api.post("/api/limits/stops", json={"agentId": "demo", "reason": "Not here."}).raise_for_status()
         wide = {"name": LONG, "model": "demo:", "description": LONG, "starters": [LONG]}
         api.put("/api/agents/wide", json=wide).raise_for_status()
-        steps = [{"name": "end", "type": "end", "result": "input"}]
-        flow = {"description": LONG, "steps": steps}
+        flow = {**FLOW, "description": LONG}
         api.put(f"/api/flows/{LONG_FLOW}", json=flow).raise_for_status()
         return {"conversation": "shown", "run": run["runId"], "pipeline": pipeline.json()["id"]}
 
 
 @pytest.fixture(scope="module")
 def page(stack: RunningStack, browser: Browser, places: dict[str, str]) -> Iterator[Page]:
-    with signed_in(browser, stack, ORGANIZATION, viewport={"width": 1200, "height": 800}) as page:
+    with signed_in(browser, stack, ORGANIZATION, viewport=DESKTOP) as page:
+        page.add_init_script(OBSERVE)
         yield page
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_axe_finds_nothing_serious_in_either_theme(page: Page, places: dict[str, str], path: str) -> None:
-    page.goto(path.format(**places))
-    expect(page.locator("#main")).to_be_visible()
-    expect(page.locator(".loading")).to_have_count(0)
-    for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-        assert violations(page) == [], theme
+@pytest.fixture
+def phone(page: Page) -> Iterator[Page]:
+    """The page as wide as a phone, over a network that brings one answer after the other."""
+    page.set_viewport_size(PHONE)
+    # Between addresses that differ after the # the document stays.
+    forget_shifts(page)
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    network.send("Network.emulateNetworkConditions", NETWORK)
+    yield page
+    network.detach()
+    page.set_viewport_size(DESKTOP)
 
 
 @pytest.mark.parametrize("path", PAGES + WIDE_PAGES)
-def test_page_fits_a_phone(page: Page, places: dict[str, str], path: str) -> None:
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.goto(path.format(**places))
-    expect(page.locator("#main")).to_be_visible()
-    expect(page.locator(".loading")).to_have_count(0)
-    width = page.evaluate("document.scrollingElement.scrollWidth")
-    inner = page.evaluate("document.querySelector('#main').scrollWidth")
-    page.set_viewport_size({"width": 1200, "height": 800})
+def test_page_stands_still_fits_a_phone_and_is_accessible_in_either_theme(
+    phone: Page, places: dict[str, str], path: str
+) -> None:
+    phone.goto(path.format(**places))
+    expect(phone.locator("#main")).to_be_visible()
+    expect(phone.locator(".loading")).to_have_count(0)
+    assert shift_of(phone) <= BOUND, moved(phone)
+    width = phone.evaluate("document.scrollingElement.scrollWidth")
+    inner = phone.evaluate("document.querySelector('#main').scrollWidth")
     assert (width, inner) == (390, 390)
+    phone.set_viewport_size(DESKTOP)
+    phone.emulate_media(color_scheme="light", reduced_motion="reduce")
+    assert violations(phone) == []
+    phone.emulate_media(color_scheme="dark")
+    assert violations(phone, only=RULES_OF_COLORS) == []
 
 
 def tab_to(page: Page, name: str, most: int = 60) -> None:

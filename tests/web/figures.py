@@ -20,17 +20,17 @@ import httpx
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
 from local.token import fetch_token
+from tests.web import shifts
 from tests.web.conftest import ARGUMENTS
 from tests.web.frames import measured_frames
 from tests.web.screenshots import chosen, pages
 from tests.web.shown import prepare
 
 _OBSERVE = """() => {
-  const seen = (window.figures = { lcp: 0, cls: 0, task: 0 });
+  const seen = (window.figures = { lcp: 0, task: 0 });
   const watch = (type, note) =>
     new PerformanceObserver((list) => list.getEntries().forEach(note)).observe({ type, buffered: true });
   watch("largest-contentful-paint", (entry) => (seen.lcp = entry.startTime));
-  watch("layout-shift", (entry) => (seen.cls += entry.hadRecentInput ? 0 : entry.value));
   watch("longtask", (entry) => (seen.task = Math.max(seen.task, entry.duration)));
 }"""
 _READ = """() => {
@@ -146,11 +146,15 @@ def measured(context: BrowserContext, path: str, screen: Screen) -> dict[str, An
         session.send("Network.enable")
         session.send("Network.emulateNetworkConditions", SLOW_4G)
     page.add_init_script(f"({_OBSERVE})()")
+    page.add_init_script(shifts.OBSERVE)
     page.goto(path)
     page.get_by_role("navigation", name="Pages").wait_for()
     expect(page.locator(".loading")).to_have_count(0, timeout=TIMEOUT_MS)
     page.wait_for_timeout(1000)
     seen: dict[str, Any] = page.evaluate(_READ)
+    seen["cls"] = shifts.shift_of(page)
+    if seen["cls"] > shifts.BOUND:
+        print(shifts.moved(page))
     page.close()
     return seen
 

@@ -26,16 +26,36 @@ export interface ChartProps {
   readonly height?: number;
 }
 
+const HEIGHT = 180;
 const Plot = lazy(() => import("./Plot"));
 
 /** Lines over time. uPlot is loaded with the first chart. */
-export function Chart(props: ChartProps): ReactNode {
+export function Chart({ height = HEIGHT, ...props }: ChartProps): ReactNode {
+  return (
+    <Frame title={props.title} height={height}>
+      <Suspense fallback={<Loading lines={4} />}>
+        <Plot {...props} height={height} />
+      </Suspense>
+    </Frame>
+  );
+}
+
+/** The room of a chart whose values are on their way. */
+export function ChartLoading({ title, height = HEIGHT }: Pick<ChartProps, "title" | "height">): ReactNode {
+  return (
+    <Frame title={title} height={height}>
+      <Loading lines={4} />
+    </Frame>
+  );
+}
+
+function Frame({ title, height, children }: { title: string; height: number; children: ReactNode }): ReactNode {
   return (
     <figure className="chart">
-      <figcaption>{props.title}</figcaption>
-      <Suspense fallback={<Loading lines={4} />}>
-        <Plot {...props} />
-      </Suspense>
+      <figcaption>{title}</figcaption>
+      <div className="chart-room" style={{ minHeight: `calc(${height}px + var(--legend))` }}>
+        {children}
+      </div>
     </figure>
   );
 }

@@ -24,10 +24,12 @@ export interface CodeEditorProps {
 const Editor = lazy(() => import("./Editor"));
 
 /** A code editor; CodeMirror is loaded with the first one. Tab leaves it after Escape. */
-export function CodeEditor(props: CodeEditorProps): ReactNode {
+export function CodeEditor({ height = "20rem", ...props }: CodeEditorProps): ReactNode {
   return (
-    <Suspense fallback={<Loading lines={6} />}>
-      <Editor {...props} />
-    </Suspense>
+    <div className="code-editor" style={{ minHeight: `calc(${height} + 2px)` }}>
+      <Suspense fallback={<Loading lines={6} />}>
+        <Editor {...props} height={height} />
+      </Suspense>
+    </div>
   );
 }

@@ -9,6 +9,8 @@ interface DialogProps {
   readonly isOpen: boolean;
   readonly onClose: () => void;
   readonly isWide?: boolean;
+  /** The element that has the focus first; without one it is the button that closes. */
+  readonly firstFocus?: () => HTMLElement | null | undefined;
   /** Buttons, the main one last. */
   readonly footer?: ReactNode;
   readonly children?: ReactNode;
@@ -18,7 +20,13 @@ interface DialogProps {
  * A modal window. Escape and a click beside it close the topmost one only. Its overlay is a plain element:
  * Radix's own writes a style sheet into the page, which the content security policy refuses.
  */
-export function Dialog({ title, description, isOpen, onClose, isWide, footer, children }: DialogProps): ReactNode {
+export function Dialog({ title, description, isOpen, onClose, isWide, firstFocus, footer, children }: DialogProps): ReactNode {
+  const focus = (event: Event) => {
+    const first = firstFocus?.();
+    if (!first) return;
+    event.preventDefault();
+    first.focus();
+  };
   return (
     <Radix.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
       <Radix.Portal>
@@ -26,6 +34,7 @@ export function Dialog({ title, description, isOpen, onClose, isWide, footer, ch
         <Radix.Content
           className="dialog"
           data-wide={Boolean(isWide)}
+          onOpenAutoFocus={focus}
           {...(!description && { "aria-describedby": undefined })}
         >
           <header className="dialog-head">

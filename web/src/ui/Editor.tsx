@@ -10,6 +10,8 @@ import { createPortal } from "react-dom";
 import { useIsDark } from "../app/theme";
 import type { CodeEditorProps } from "./CodeEditor";
 
+type EditorProps = CodeEditorProps & { readonly height: string };
+
 /** Before the colors of the dark theme, whose line numbers are too pale. */
 const LOOK = Prec.highest(EditorView.theme({
   "&": { fontSize: "0.875rem", backgroundColor: "var(--raised)" },
@@ -22,19 +24,17 @@ const LOOK = Prec.highest(EditorView.theme({
  * The editor of `CodeEditor`, in a file that is loaded when needed. It lives in a shadow root, where CodeMirror
  * uses constructed style sheets: the content security policy refuses the `<style>` elements that it writes elsewhere.
  */
-export default function Editor(props: CodeEditorProps): ReactNode {
+export default function Editor(props: EditorProps): ReactNode {
   const [root, setRoot] = useState<ShadowRoot | null>(null);
   const host = useCallback((element: HTMLDivElement | null) => {
     setRoot(element && (element.shadowRoot ?? element.attachShadow({ mode: "open" })));
   }, []);
   return (
-    <div className="code-editor" ref={host}>
-      {root && createPortal(<Inner {...props} root={root} />, root as unknown as Element)}
-    </div>
+    <div ref={host}>{root && createPortal(<Inner {...props} root={root} />, root as unknown as Element)}</div>
   );
 }
 
-function Inner({ root, ...props }: CodeEditorProps & { root: ShadowRoot }): ReactNode {
+function Inner({ root, ...props }: EditorProps & { root: ShadowRoot }): ReactNode {
   const isDark = useIsDark();
   const latest = useRef(props);
   latest.current = props;
@@ -44,7 +44,7 @@ function Inner({ root, ...props }: CodeEditorProps & { root: ShadowRoot }): Reac
       root={root}
       value={props.value}
       theme={isDark ? "dark" : "light"}
-      height={props.height ?? "20rem"}
+      height={props.height}
       readOnly={props.isReadOnly ?? false}
       extensions={extensions}
       indentWithTab={false}

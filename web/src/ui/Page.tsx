@@ -8,16 +8,14 @@ interface PageProps {
   readonly about?: ReactNode;
   /** Buttons at the right of the title. */
   readonly actions?: ReactNode;
-  /** Without the column that keeps text readable: tables, graphs, editors. */
-  readonly isWide?: boolean;
   readonly children: ReactNode;
 }
 
 /** The frame of every page but the chat: a title, actions, and what scrolls below. */
-export function Page({ title, about, actions, isWide = true, children }: PageProps): ReactNode {
+export function Page({ title, about, actions, children }: PageProps): ReactNode {
   useDocumentTitle(title);
   return (
-    <main className="page" data-wide={isWide} id="main" tabIndex={-1}>
+    <main className="page" id="main" tabIndex={-1}>
       <header className="page-head">
         <div>
           <h1>{title}</h1>
@@ -25,7 +23,7 @@ export function Page({ title, about, actions, isWide = true, children }: PagePro
         </div>
         {actions && <div className="buttons">{actions}</div>}
       </header>
-      <div className="page-body">{children}</div>
+      {children}
     </main>
   );
 }

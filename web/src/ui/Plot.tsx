@@ -6,10 +6,10 @@ import type { ChartProps, ChartSeries } from "./Chart";
 import "./chart.css";
 import { formatCompact } from "./format";
 
-const HEIGHT = 180;
+type PlotProps = ChartProps & { readonly height: number };
 
 /** The drawing of `Chart`, in a file that is loaded when needed. */
-export default function Plot(props: ChartProps): ReactNode {
+export default function Plot(props: PlotProps): ReactNode {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const isDark = useIsDark();
@@ -19,7 +19,7 @@ export default function Plot(props: ChartProps): ReactNode {
     if (!element) return;
     const made = new uPlot(optionsOf(props, element), dataOf(props), element);
     plot.current = made;
-    const observer = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: props.height ?? HEIGHT }));
+    const observer = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: props.height }));
     observer.observe(element);
     return () => {
       observer.disconnect();
@@ -47,7 +47,7 @@ function dataOf({ times, series, lines = [] }: ChartProps): uPlot.AlignedData {
   return [seconds, ...series.map(({ values }) => [...values]), ...flat] as uPlot.AlignedData;
 }
 
-function optionsOf({ series, lines = [], format = formatCompact, height = HEIGHT }: ChartProps, element: HTMLElement): uPlot.Options {
+function optionsOf({ series, lines = [], format = formatCompact, height }: PlotProps, element: HTMLElement): uPlot.Options {
   const color = (name: string) => getComputedStyle(element).getPropertyValue(`--${name}-now`) || "#888";
   const axis = { stroke: color("muted"), grid: { stroke: color("line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
   const value = (_: uPlot, raw: number | null) => (raw === null ? "–" : format(raw));

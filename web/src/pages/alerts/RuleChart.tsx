@@ -1,7 +1,9 @@
 import type { ReactNode } from "react";
-import { Chart, type ChartLine } from "../../ui/Chart";
+import { Chart, ChartLoading, type ChartLine } from "../../ui/Chart";
 import { EmptyState, Loaded } from "../../ui/states";
 import { METRICS, type Rule, resolveValueOf, useMetric, type Watched } from "./model";
+
+const HEIGHT = 150;
 
 interface RuleChartProps {
   readonly rule: Watched & Pick<Rule, "op" | "threshold" | "resolveThreshold">;
@@ -18,7 +20,7 @@ export function RuleChart({ rule, hours }: RuleChartProps): ReactNode {
     ...(resolves === rule.threshold ? [] : [{ label: "resolves", value: resolves, tone: "muted" as const }]),
   ];
   return (
-    <Loaded query={query}>
+    <Loaded query={query} loading={<ChartLoading title={label} height={HEIGHT} />}>
       {({ points }) =>
         rule.metric === "stuck_run" ? (
           <Now value={points.at(-1)?.value ?? null} format={format} />
@@ -29,7 +31,7 @@ export function RuleChart({ rule, hours }: RuleChartProps): ReactNode {
             series={[{ label: "value", values: points.map(({ value }) => value), isFilled: true }]}
             lines={lines}
             format={format}
-            height={150}
+            height={HEIGHT}
           />
         )
       }

@@ -4,14 +4,10 @@ import "@xyflow/react/dist/style.css";
 import { type ReactNode, useMemo } from "react";
 import { useIsDark } from "../../app/theme";
 import type { StepState } from "./execution";
-import type { FlowGraphProps } from "./FlowGraph";
+import { type FlowGraphProps, GAP, STEP_HEIGHT } from "./FlowGraph";
 import { detailOf, type FlowStep } from "./model";
-import "./flow-graph.css";
 
 const WIDTH = 210;
-const HEIGHT = 76;
-const GAP = 36;
-const MOST_HEIGHT = 640;
 
 type StepNode = Node<{ readonly step: FlowStep; readonly state: StepState | null }, "step">;
 
@@ -29,27 +25,25 @@ export default function Drawing({ steps, view, selected, onSelect }: FlowGraphPr
     data: { step, state: view ? (view.steps[step.name]?.state ?? "pending") : null },
     selected: step.name === selected,
     width: WIDTH,
-    height: HEIGHT,
+    height: STEP_HEIGHT,
     ariaLabel: `Step ${step.name}`,
   }));
   return (
-    <div className="flow-graph" style={{ height: Math.min(MOST_HEIGHT, steps.length * (HEIGHT + GAP) + GAP) }}>
-      <ReactFlow
-        nodes={nodes}
-        edges={edges}
-        nodeTypes={NODE_TYPES}
-        colorMode={isDark ? "dark" : "light"}
-        fitView
-        fitViewOptions={{ maxZoom: 1, padding: 0.15 }}
-        minZoom={0.2}
-        nodesDraggable={false}
-        nodesConnectable={false}
-        zoomOnScroll={false}
-        preventScrolling={false}
-        onNodeClick={(_, node) => onSelect(node.id)}
-        proOptions={{ hideAttribution: true }}
-      />
-    </div>
+    <ReactFlow
+      nodes={nodes}
+      edges={edges}
+      nodeTypes={NODE_TYPES}
+      colorMode={isDark ? "dark" : "light"}
+      fitView
+      fitViewOptions={{ maxZoom: 1, padding: 0.15 }}
+      minZoom={0.2}
+      nodesDraggable={false}
+      nodesConnectable={false}
+      zoomOnScroll={false}
+      preventScrolling={false}
+      onNodeClick={(_, node) => onSelect(node.id)}
+      proOptions={{ hideAttribution: true }}
+    />
   );
 }
 
@@ -104,13 +98,13 @@ function placesOf(steps: readonly FlowStep[], edges: readonly Edge[]): Map<strin
   const graph = new graphlib.Graph();
   graph.setGraph({ rankdir: "TB", ranksep: GAP, nodesep: 40 });
   graph.setDefaultEdgeLabel(() => ({}));
-  for (const { name } of steps) graph.setNode(name, { width: WIDTH, height: HEIGHT });
+  for (const { name } of steps) graph.setNode(name, { width: WIDTH, height: STEP_HEIGHT });
   for (const { source, target, className } of edges) if (!className) graph.setEdge(source, target);
   layout(graph);
   return new Map(
     steps.map(({ name }) => {
       const { x, y } = graph.node(name) as { x: number; y: number };
-      return [name, { x: x - WIDTH / 2, y: y - HEIGHT / 2 }];
+      return [name, { x: x - WIDTH / 2, y: y - STEP_HEIGHT / 2 }];
     }),
   );
 }

@@ -2,8 +2,8 @@ import type { Schemas } from "@millrace/client";
 import { type ReactNode, useState } from "react";
 import { useApi } from "../../app/context";
 import { useConfirm } from "../../ui/Confirm";
-import { Dialog } from "../../ui/Dialog";
 import { Field } from "../../ui/Field";
+import { FormDialog } from "../../ui/FormDialog";
 import { formatTime } from "../../ui/format";
 import { Section } from "../../ui/Page";
 import { EmptyState, Loaded } from "../../ui/states";
@@ -67,32 +67,24 @@ function Replay({ pipeline, onClose }: { pipeline: Pipeline; onClose: () => void
   const api = useApi();
   const [from, setFrom] = useState(() => localTime(Date.now() - 3_600_000));
   const [to, setTo] = useState(() => localTime(Date.now()));
-  const replay = useAction({
-    run: () => api.streaming.replay(pipeline.id, { from: new Date(from).toISOString(), to: new Date(to).toISOString() }),
-    failure: "Nothing is replayed",
-    success: "The events are processed again.",
-    changes: [pipelineKey(pipeline.id)],
-    onDone: onClose,
-  });
   return (
-    <Dialog
+    <FormDialog
       title="Replay"
       description="Processes again what was accepted in a span of time, with the current version."
-      isOpen
+      action="Replay"
+      isReady={from < to}
+      run={() => api.streaming.replay(pipeline.id, { from: new Date(from).toISOString(), to: new Date(to).toISOString() })}
+      success="The events are processed again."
+      changes={[pipelineKey(pipeline.id)]}
       onClose={onClose}
-      footer={
-        <button type="button" className="button primary" disabled={replay.isRunning || !(from < to)} onClick={() => replay.run()}>
-          Replay
-        </button>
-      }
     >
       <Field label="From">
-        {(ids) => <input {...ids} type="datetime-local" value={from} onChange={(event) => setFrom(event.target.value)} />}
+        {(ids) => <input {...ids} type="datetime-local" required value={from} onChange={(event) => setFrom(event.target.value)} />}
       </Field>
       <Field label="To">
-        {(ids) => <input {...ids} type="datetime-local" value={to} onChange={(event) => setTo(event.target.value)} />}
+        {(ids) => <input {...ids} type="datetime-local" required value={to} onChange={(event) => setTo(event.target.value)} />}
       </Field>
-    </Dialog>
+    </FormDialog>
   );
 }
 

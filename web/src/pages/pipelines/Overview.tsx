@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { Badge } from "../../ui/Badge";
 import { formatCompact, formatDuration, orDash } from "../../ui/format";
 import { Section } from "../../ui/Page";
+import { Loading } from "../../ui/states";
 import { Chain } from "./Chain";
 import { Charts } from "./Charts";
 import { Checkpoints } from "./Checkpoints";
@@ -13,9 +14,12 @@ import { type Pipeline, usePipelineQuery } from "./model";
 export function Overview({ pipeline }: { pipeline: Pipeline }): ReactNode {
   const metrics = usePipelineQuery(pipeline.id, "metrics", (api, options) => api.getPipelineMetrics(pipeline.id, options));
   const destinations = usePipelineQuery(pipeline.id, "destinations", (api, options) => api.listDestinations(pipeline.id, options));
+  const health = usePipelineQuery(pipeline.id, "health", (api, options) => api.getPipelineHealth(pipeline.id, options));
+  // Each of them would move what is below it.
+  if (health.isPending || metrics.isPending || destinations.isPending) return <Loading lines={8} />;
   return (
     <>
-      <Health id={pipeline.id} />
+      {health.data && <Health health={health.data} />}
       <Chain definition={pipeline} metrics={metrics.data ?? null} destinations={destinations.data?.items ?? []} />
       {metrics.data && <Facts metrics={metrics.data} />}
       <Charts id={pipeline.id} />
@@ -27,15 +31,13 @@ export function Overview({ pipeline }: { pipeline: Pipeline }): ReactNode {
 
 const TONES = { healthy: "good", degraded: "warning", unhealthy: "bad" } as const;
 
-function Health({ id }: { id: string }): ReactNode {
-  const { data } = usePipelineQuery(id, "health", (api, options) => api.getPipelineHealth(id, options));
-  if (!data) return null;
+function Health({ health: { status, reasons } }: { health: Schemas["PipelineHealth"] }): ReactNode {
   return (
     <div className="stack" role="status" aria-label="Health">
       <div>
-        <Badge tone={TONES[data.status]}>{data.status}</Badge>
+        <Badge tone={TONES[status]}>{status}</Badge>
       </div>
-      {data.reasons.map((reason) => (
+      {reasons.map((reason) => (
         <p key={reason} className="muted">
           {reason}
         </p>

@@ -1,9 +1,8 @@
 import { type ReactNode, useState } from "react";
 import { useApi } from "../../app/context";
-import { Dialog } from "../../ui/Dialog";
+import { FormDialog } from "../../ui/FormDialog";
 import { JsonEditor, readJson } from "../../ui/json/JsonEditor";
 import { toast } from "../../ui/toast";
-import { useAction } from "../../ui/useAction";
 import { type Pipeline, pipelineKey, usePipelineQuery } from "./model";
 
 /** An event pushed into the pipeline, as its source would. */
@@ -13,33 +12,18 @@ export function SendEvent({ pipeline, onClose }: { pipeline: Pipeline; onClose: 
   const [typed, setTyped] = useState<string | null>(null);
   const text = typed ?? JSON.stringify(recorded.data?.items[0]?.payload ?? { message: "A test event" }, null, 2);
   const parsed = readJson(text);
-  const send = useAction({
-    run: (payload: object) => api.streaming.process(pipeline.id, { payload: { ...payload }, type: "test" }),
-    failure: "The event was not accepted",
-    changes: [pipelineKey(pipeline.id)],
-    onDone: ({ id }) => {
-      toast.success("Event accepted.", { description: id });
-      onClose();
-    },
-  });
   return (
-    <Dialog
+    <FormDialog
       title="Send a test event"
       description="It goes through all steps and to the destinations, as any other event."
-      isOpen
+      action="Send"
+      isReady={"value" in parsed}
+      run={() => api.streaming.process(pipeline.id, { payload: { ...("value" in parsed && (parsed.value as object)) }, type: "test" })}
+      changes={[pipelineKey(pipeline.id)]}
+      onDone={({ id }) => toast.success("Event accepted.", { description: id })}
       onClose={onClose}
-      footer={
-        <button
-          type="button"
-          className="button primary"
-          disabled={send.isRunning || !("value" in parsed)}
-          onClick={() => "value" in parsed && send.run(parsed.value as object)}
-        >
-          Send
-        </button>
-      }
     >
       <JsonEditor label="Payload" value={text} onChange={setTyped} height="14rem" />
-    </Dialog>
+    </FormDialog>
   );
 }

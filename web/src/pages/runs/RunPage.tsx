@@ -39,10 +39,14 @@ function Actions({ run }: { run: Run | undefined }): ReactNode {
   };
   return (
     <>
-      {run && (
+      {run ? (
         <Link to="/chat/$conversationId" params={{ conversationId: run.conversationId }} className="button">
           Conversation
         </Link>
+      ) : (
+        <button type="button" className="button" disabled>
+          Conversation
+        </button>
       )}
       <button type="button" className="button" onClick={copy}>
         Copy link
@@ -54,7 +58,10 @@ function Actions({ run }: { run: Run | undefined }): ReactNode {
 function Details({ run }: { run: Run }): ReactNode {
   const isLive = !isOver(run);
   const { events, isLoaded, error } = useRunEvents(run.id, isLive);
-  const calls = useModelCalls(run.id, isLive).data?.items ?? [];
+  const modelCalls = useModelCalls(run.id, isLive);
+  const calls = modelCalls.data?.items ?? [];
+  // Calls that came later would move what is below them.
+  const isThere = isLoaded && !modelCalls.isPending;
   const now = useNow(isLive ? 500 : 3_600_000);
   const dated = useMemo(() => events.filter(({ at }) => at > 0), [events]);
   const timeline = useMemo(
@@ -65,11 +72,11 @@ function Details({ run }: { run: Run }): ReactNode {
     <>
       <Facts run={run} elapsed={timeline.end - timeline.start} />
       {Boolean(error) && <ErrorState error={error} />}
-      {!isLoaded && <Loading lines={6} />}
-      {isLoaded && dated.length === 0 && !error && (
+      {!isThere && <Loading lines={6} />}
+      {isThere && dated.length === 0 && !error && (
         <EmptyState title="The events of this run are no longer kept">They are kept for 24 hours; its figures stay for 30 days.</EmptyState>
       )}
-      {dated.length > 0 && <Told events={dated} timeline={timeline} calls={calls} />}
+      {isThere && dated.length > 0 && <Told events={dated} timeline={timeline} calls={calls} />}
     </>
   );
 }

@@ -1,10 +1,7 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, type ReactNode, useId, useState } from "react";
-import { explain } from "../../api/explain";
+import { type ReactNode, useState } from "react";
 import { useAdministration } from "../../app/context";
-import { Dialog } from "../../ui/Dialog";
 import { Field } from "../../ui/Field";
-import { toast } from "../../ui/toast";
+import { FormDialog } from "../../ui/FormDialog";
 import type { Subject } from "./Erasures";
 
 interface EraseProps {
@@ -43,59 +40,32 @@ const WORDS: Record<Subject, Words> = {
 /** Begins an erasure, after its subject was typed, and typed again. */
 export function Erase({ subject, changes, onClose }: EraseProps): ReactNode {
   const api = useAdministration();
-  const queries = useQueryClient();
-  const formId = useId();
   const words = WORDS[subject];
   const isUser = subject === "user";
   const [name, setName] = useState("");
   const [again, setAgain] = useState("");
   const typed = again.trim();
-  const erase = useMutation({
-    mutationFn: () => api.erasures.create(isUser ? { userId: typed } : { organization: typed }),
-    onSuccess: async () => {
-      toast.success("The erasure has begun.");
-      onClose();
-      await Promise.all(changes.map((queryKey) => queries.invalidateQueries({ queryKey })));
-    },
-  });
-  // The name of the organization is compared by the server.
-  const isConfirmed = typed !== "" && (!isUser || typed === name.trim());
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    if (isConfirmed) erase.mutate();
-  };
   return (
-    <Dialog
+    <FormDialog
       title={words.title}
       description={words.consequence}
-      isOpen
+      action={words.action}
+      isDangerous
+      // The name of the organization is compared by the server.
+      isReady={typed !== "" && (!isUser || typed === name.trim())}
+      run={() => api.erasures.create(isUser ? { userId: typed } : { organization: typed })}
+      success="The erasure has begun."
+      changes={changes}
       onClose={onClose}
-      footer={
-        <>
-          <button type="button" className="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" form={formId} className="button dangerous" disabled={!isConfirmed || erase.isPending}>
-            {words.action}
-          </button>
-        </>
-      }
     >
-      <form id={formId} className="stack" autoComplete="off" onSubmit={submit}>
-        {isUser && (
-          <Field label={words.label} hint={words.hint}>
-            {(ids) => <input {...ids} required maxLength={255} value={name} onChange={(event) => setName(event.target.value)} />}
-          </Field>
-        )}
-        <Field label={isUser ? "The same again, to confirm" : `${words.label}, to confirm`} {...(!isUser && { hint: words.hint })}>
-          {(ids) => <input {...ids} required maxLength={255} value={again} onChange={(event) => setAgain(event.target.value)} />}
+      {isUser && (
+        <Field label={words.label} hint={words.hint}>
+          {(ids) => <input {...ids} required maxLength={255} value={name} onChange={(event) => setName(event.target.value)} />}
         </Field>
-        {erase.error && (
-          <p className="field-error" role="alert">
-            {explain(erase.error)}
-          </p>
-        )}
-      </form>
-    </Dialog>
+      )}
+      <Field label={isUser ? "The same again, to confirm" : `${words.label}, to confirm`} {...(!isUser && { hint: words.hint })}>
+        {(ids) => <input {...ids} required maxLength={255} value={again} onChange={(event) => setAgain(event.target.value)} />}
+      </Field>
+    </FormDialog>
   );
 }

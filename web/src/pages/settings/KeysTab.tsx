@@ -27,10 +27,6 @@ export function KeysTab(): ReactNode {
   const [dialog, setDialog] = useState<"new" | ApiKey | null>(null);
   const [secret, setSecret] = useState<Secret | null>(null);
   const query = useQuery({ queryKey: ["keys"], queryFn: ({ signal }) => api.keys.list({ signal }), refetchInterval: 30_000 });
-  const done = (made: Secret) => {
-    setDialog(null);
-    setSecret(made);
-  };
   const create = (
     <button type="button" className="button primary" onClick={() => setDialog("new")}>
       <Icon name="plus" /> New key
@@ -47,9 +43,9 @@ export function KeysTab(): ReactNode {
           )
         }
       </Permitted>
-      {dialog === "new" && <NewKey changes={CHANGES} onDone={done} onClose={() => setDialog(null)} />}
+      {dialog === "new" && <NewKey changes={CHANGES} onDone={setSecret} onClose={() => setDialog(null)} />}
       {dialog !== null && dialog !== "new" && (
-        <RotateKey apiKey={dialog} changes={CHANGES} onDone={done} onClose={() => setDialog(null)} />
+        <RotateKey apiKey={dialog} changes={CHANGES} onDone={setSecret} onClose={() => setDialog(null)} />
       )}
       {secret && <SecretDialog secret={secret} onClose={() => setSecret(null)} />}
     </Section>

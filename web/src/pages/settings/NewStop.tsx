@@ -1,71 +1,50 @@
-import { type FormEvent, type ReactNode, useId, useState } from "react";
+import { type ReactNode, useState } from "react";
 import { useAgentNames } from "../../app/agentNames";
 import { useAdministration } from "../../app/context";
-import { Dialog } from "../../ui/Dialog";
 import { Field } from "../../ui/Field";
-import { useAction } from "../../ui/useAction";
+import { FormDialog } from "../../ui/FormDialog";
 import { CHANGES } from "./StopsTab";
 
 /** Stops an agent, or all of the organization, with a reason that users are told. */
 export function NewStop({ onClose }: { onClose: () => void }): ReactNode {
   const api = useAdministration();
-  const formId = useId();
   const [agentId, setAgentId] = useState("");
   const [isAll, setAll] = useState(false);
   const [reason, setReason] = useState("");
   const agents = useAgentNames();
-  const stop = useAction({
-    run: () => api.limits.stop({ agentId: isAll ? null : agentId, reason: reason.trim() }),
-    failure: "Nothing was stopped",
-    success: "Stopped. Runs end within ten seconds.",
-    changes: CHANGES,
-    onDone: onClose,
-  });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    stop.run();
-  };
-  const isReady = reason.trim() !== "" && (isAll || agentId !== "");
   return (
-    <Dialog
+    <FormDialog
       title="Stop"
       description="What was said is kept. Runs that wait for people end when they would go on."
-      isOpen
+      action={isAll ? "Stop the organization" : "Stop the agent"}
+      isDangerous
+      isReady={reason.trim() !== "" && (isAll || agentId !== "")}
+      run={() => api.limits.stop({ agentId: isAll ? null : agentId, reason: reason.trim() })}
+      success="Stopped. Runs end within ten seconds."
+      changes={CHANGES}
       onClose={onClose}
-      footer={
-        <>
-          <button type="button" className="button" onClick={onClose}>
-            Cancel
-          </button>
-          <button type="submit" form={formId} className="button dangerous" disabled={!isReady || stop.isRunning}>
-            {isAll ? "Stop the organization" : "Stop the agent"}
-          </button>
-        </>
-      }
     >
-      <form id={formId} className="stack" onSubmit={submit}>
-        <label className="check">
-          <input type="checkbox" checked={isAll} onChange={(event) => setAll(event.target.checked)} />
-          All agents of the organization
-        </label>
-        {!isAll && (
-          <Field label="Agent">
-            {(ids) => (
-              <select {...ids} required value={agentId} onChange={(event) => setAgentId(event.target.value)}>
-                <option value="">Choose one</option>
-                {agents.map(({ id, name }) => (
-                  <option key={id} value={id}>
-                    {name}
-                  </option>
-                ))}
-              </select>
-            )}
-          </Field>
-        )}
-        <Field label="Reason" hint="Whoever sends a message is told.">
-          {(ids) => <textarea {...ids} required rows={3} maxLength={500} value={reason} onChange={(event) => setReason(event.target.value)} />}
+      <label className="check">
+        <input type="checkbox" checked={isAll} onChange={(event) => setAll(event.target.checked)} />
+        All agents of the organization
+      </label>
+      {!isAll && (
+        <Field label="Agent">
+          {(ids) => (
+            <select {...ids} required value={agentId} onChange={(event) => setAgentId(event.target.value)}>
+              <option value="">Choose one</option>
+              {agents.map(({ id, name }) => (
+                <option key={id} value={id}>
+                  {name}
+                </option>
+              ))}
+            </select>
+          )}
         </Field>
-      </form>
-    </Dialog>
+      )}
+      <Field label="Reason" hint="Whoever sends a message is told.">
+        {(ids) => <textarea {...ids} required rows={3} maxLength={500} value={reason} onChange={(event) => setReason(event.target.value)} />}
+      </Field>
+    </FormDialog>
   );
 }

@@ -1,9 +1,7 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, type ReactNode, useId, useState } from "react";
-import { explain } from "../../api/explain";
+import { type ReactNode, useState } from "react";
 import { useAdministration } from "../../app/context";
-import { Dialog } from "../../ui/Dialog";
 import { Field } from "../../ui/Field";
+import { FormDialog } from "../../ui/FormDialog";
 import type { ApiKey, Secret } from "./KeysTab";
 
 interface RotateKeyProps {
@@ -16,56 +14,32 @@ interface RotateKeyProps {
 /** Gives a key another secret; the present one stays valid until whoever uses it has the new one. */
 export function RotateKey({ apiKey, changes, onDone, onClose }: RotateKeyProps): ReactNode {
   const api = useAdministration();
-  const queries = useQueryClient();
-  const formId = useId();
   const [hours, setHours] = useState("24");
   const [keep, setKeep] = useState<"latest" | "previous">("latest");
   const hasTwo = apiKey.previousStart !== null;
-  const rotate = useMutation({
-    mutationFn: () => api.keys.rotate(apiKey.id, { overlapHours: Number(hours), ...(hasTwo && { keep }) }),
-    onSuccess: (made) => {
-      for (const queryKey of changes) void queries.invalidateQueries({ queryKey });
-      onDone(made);
-    },
-  });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    rotate.mutate();
-  };
   return (
-    <Dialog
+    <FormDialog
       title={`Rotate ${apiKey.name}`}
       description="It gets a new secret. The present one stays valid for a while, so that nothing fails."
-      isOpen
+      action="Rotate"
+      run={() => api.keys.rotate(apiKey.id, { overlapHours: Number(hours), ...(hasTwo && { keep }) })}
+      changes={changes}
+      onDone={onDone}
       onClose={onClose}
-      footer={
-        <button type="submit" form={formId} className="button primary" disabled={rotate.isPending}>
-          Rotate
-        </button>
-      }
     >
-      <form id={formId} className="stack" onSubmit={submit}>
-        <Field label="Hours" hint="How long the present secret is still valid: 0 to 168.">
+      <Field label="Hours" hint="How long the present secret is still valid: 0 to 168.">
+        {(ids) => <input {...ids} type="number" min={0} max={168} required value={hours} onChange={(event) => setHours(event.target.value)} />}
+      </Field>
+      {hasTwo && (
+        <Field label="Two secrets are valid; the one that stays">
           {(ids) => (
-            <input {...ids} type="number" min={0} max={168} required value={hours} onChange={(event) => setHours(event.target.value)} />
+            <select {...ids} value={keep} onChange={(event) => setKeep(event.target.value as typeof keep)}>
+              <option value="latest">{apiKey.start}… (the latest)</option>
+              <option value="previous">{apiKey.previousStart}… (the one before)</option>
+            </select>
           )}
         </Field>
-        {hasTwo && (
-          <Field label="Two secrets are valid; the one that stays">
-            {(ids) => (
-              <select {...ids} value={keep} onChange={(event) => setKeep(event.target.value as typeof keep)}>
-                <option value="latest">{apiKey.start}… (the latest)</option>
-                <option value="previous">{apiKey.previousStart}… (the one before)</option>
-              </select>
-            )}
-          </Field>
-        )}
-        {rotate.error && (
-          <p className="field-error" role="alert">
-            {explain(rotate.error)}
-          </p>
-        )}
-      </form>
-    </Dialog>
+      )}
+    </FormDialog>
   );
 }

@@ -6,7 +6,7 @@ import { useAdministration } from "../../app/context";
 import { formatCost, formatNumber, formatTime } from "../../ui/format";
 import { Section } from "../../ui/Page";
 import { SearchField } from "../../ui/SearchField";
-import { Loaded } from "../../ui/states";
+import { Loaded, Loading } from "../../ui/states";
 import { LimitsForm } from "./LimitsForm";
 import { Permitted, isRefused } from "./Permitted";
 
@@ -18,10 +18,24 @@ const LEVELS = { organization: "The organization", user: "User", agent: "Agent" 
 /** Today's use beside its limits; admins change these, and look at any user and agent. */
 export function UsageTab(): ReactNode {
   const api = useAdministration();
+  const [userId, setUserId] = useState("");
+  const [agentId, setAgentId] = useState("");
   const limits = useQuery({ queryKey: ["limits"], queryFn: ({ signal }) => api.limits.get({ signal }) });
+  const usage = useUsage(userId, agentId);
+  // Until then nobody knows who may choose, and the choices would move what is there.
+  if (limits.isPending) return <Loading lines={8} />;
+  const choices = (
+    <div className="filters">
+      <SearchField label="User" onSearch={setUserId} />
+      <AgentChoice value={agentId} onChange={setAgentId} />
+    </div>
+  );
   return (
     <>
-      <Usage isManager={limits.data !== undefined} />
+      <Section title="Today">
+        {limits.data && choices}
+        <Loaded query={usage}>{(found) => <Levels usage={found} />}</Loaded>
+      </Section>
       {!isRefused(limits.error) && (
         <Section title="Limits">
           <Permitted query={limits} what="Limits">
@@ -33,37 +47,26 @@ export function UsageTab(): ReactNode {
   );
 }
 
-function Usage({ isManager }: { isManager: boolean }): ReactNode {
+function useUsage(userId: string, agentId: string) {
   const api = useAdministration();
-  const [userId, setUserId] = useState("");
-  const [agentId, setAgentId] = useState("");
-  const query = useQuery({
+  return useQuery({
     queryKey: ["usage", userId, agentId],
     queryFn: ({ signal }) => api.limits.usage({ userId: userId || null, agentId: agentId || null, signal }),
     refetchInterval: REFRESH_MS,
     placeholderData: (before) => before,
   });
+}
+
+function Levels({ usage: { items, resetsAt } }: { usage: Schemas["UsageToday"] }): ReactNode {
   return (
-    <Section title="Today">
-      {isManager && (
-        <div className="filters">
-          <SearchField label="User" onSearch={setUserId} />
-          <AgentChoice value={agentId} onChange={setAgentId} />
-        </div>
-      )}
-      <Loaded query={query}>
-        {({ items, resetsAt }) => (
-          <>
-            <ul className="usage" aria-label="Usage">
-              {items.map((level) => (
-                <LevelCard key={`${level.level} ${level.id}`} level={level} />
-              ))}
-            </ul>
-            <p className="muted">A day begins at midnight UTC: counts begin anew at {formatTime(resetsAt)}.</p>
-          </>
-        )}
-      </Loaded>
-    </Section>
+    <>
+      <ul className="usage" aria-label="Usage">
+        {items.map((level) => (
+          <LevelCard key={`${level.level} ${level.id}`} level={level} />
+        ))}
+      </ul>
+      <p className="muted">A day begins at midnight UTC: counts begin anew at {formatTime(resetsAt)}.</p>
+    </>
   );
 }
 
