@@ -1,4 +1,4 @@
-"""What moves on a page while it loads, as the browser itself measures it: cumulative layout shift.
+"""The layout shift of a page while it loads, as the browser itself measures it.
 
 page.add_init_script(OBSERVE)
 page.goto("/runs")
