@@ -1,14 +1,13 @@
-"""AWS for async code: clients made on first use, their calls on a bounded executor of our own."""
+"""AWS for async code: clients made on first use, their calls in a bounded number of threads."""
 
-import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import Any
 
 from millrace.errors import MillraceError, Throttled, Unavailable
+from millrace.stores.call_threads import CallThreads
 from millrace.stores.signed_client import signed_client
 
 SERVICES = frozenset(
@@ -65,7 +64,7 @@ class Aws:
 
     def __init__(self, region: str, workers: int = WORKERS) -> None:
         self.region = region
-        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="aws")
+        self._threads = CallThreads(workers, "aws")
         self._clients: dict[str, Any] = {}
         # Threads must not make clients of one session at the same time; clients may be shared.
         self._lock = threading.RLock()
@@ -117,13 +116,12 @@ class Aws:
         """Run one operation in a thread. Raises botocore's `ClientError` as it is for callers that expect
         one, and `Unavailable` when the service does not answer."""
         method: Callable[..., dict[str, Any]] = getattr(self.client(service), operation)
-        loop = asyncio.get_running_loop()
         with unavailable_when_down(service):
-            return await loop.run_in_executor(self._executor, partial(method, **parameters))
+            return await self._threads.run(partial(method, **parameters))
 
     def close(self) -> None:
         """Wait for calls under way and ends the threads."""
-        self._executor.shutdown(wait=True)
+        self._threads.close()
         for client in self._clients.values():
             client.close()
 
