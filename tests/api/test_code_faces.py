@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from millrace.agent.tools.own import tool_of
 from millrace.app import AgentContext, ToolError, agent, log, status, thought, tool
 from millrace.settings import Settings
 from tests.a2a.talk import answer_of, frames, message, states, text_of
+from tests.agent.test_attachments import PNG
 from tests.api.faces import Face, facing_all, settings_of_all
 from tests.aws import Aws
 from tests.clients import run_client
@@ -29,6 +31,15 @@ from tests.tokens import Issuer
 CHAT, MESSAGES = "/api/chat", "/api/conversations/c1/messages?detail=full"
 EVENTS = {"accept": "text/event-stream"}
 WHOLE = "7 was sent. paid 80."
+
+
+@agent("viewer")
+async def viewer(ctx: AgentContext) -> AsyncIterator[Any]:
+    """Looks at images and files."""
+    for one in [*(one for said in ctx.history for one in said.attachments), *ctx.message.attachments]:
+        yield f"{one.kind} {one.name} {one.size} {one.media_type} {len(await one.read())}; "
+    async for piece in ctx.model.stream(ctx.messages, model="echo:"):
+        yield piece
 
 
 @dataclass
@@ -82,7 +93,7 @@ class Shop:
                 self.ended.set()
             yield " and ".join(await ctx.live_messages())
 
-        return [shopkeeper, idler]
+        return [shopkeeper, idler, viewer]
 
 
 @pytest.fixture
@@ -329,3 +340,24 @@ def test_mcp_client_hears_of_an_error(chat: httpx.Client) -> None:
         result = result_of(list(mcp_frames(response)))
     assert result["isError"]
     assert "The shop is closed." in result["content"][0]["text"]
+
+
+def test_images_and_files_of_messages_can_be_read_and_reach_the_agents_model(face: Face) -> None:
+    with face.client() as chat:
+        texts = []
+        for name, question in (("cat.png", "Look."), ("dog.png", "And here?")):
+            image = {"type": "image", "mediaType": "image/png", "name": name, "data": b64encode(PNG).decode()}
+            content = [{"type": "text", "text": question}, image]
+            sent = chat.post(
+                "/api/conversations/c2/messages",
+                json={"agentId": "viewer", "content": content},
+                headers=EVENTS,
+            )
+            found = read_events(sent.iter_lines())
+            texts.append("".join(one.data["token"] for one in found if one.data["type"] == "token"))
+    cat, dog = (f"image {name} {len(PNG)} image/png {len(PNG)}; " for name in ("cat.png", "dog.png"))
+    assert texts[0].startswith(cat)
+    assert texts[1].startswith(cat + dog)
+    asked = face.models.requests[-1].messages
+    images = [block["image"]["data"] for one in asked for block in one["content"] if "image" in block]
+    assert images == [b64encode(PNG).decode()] * 2

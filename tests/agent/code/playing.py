@@ -1,12 +1,13 @@
 """Agents in code in a loop without a store, whose process may be lost at any message that is kept."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
 from millrace.agent.budget import Budget
 from millrace.agent.code.agent import CodeAgent, agent_of
+from millrace.agent.code.attachments import MessageText
 from millrace.agent.code.context import AgentContext
 from millrace.agent.code.loop import CodeLoop, with_steps
 from millrace.agent.code.model import AgentModel
@@ -21,6 +22,7 @@ from millrace.agent.tools.tool import Tool
 from millrace.agent.tools.toolbox import Toolbox
 from millrace.domain.conversations import StoredMessage
 from millrace.errors import ProviderError
+from millrace.testing.files import MemoryFiles
 from millrace.testing.memory import MemoryValues
 from tests.agent.control import LoopControl
 from tests.agent.tools.contexts import context
@@ -77,7 +79,9 @@ class Stage:
         self.events: list[dict[str, Any]] = []
         self.live: list[str] = []
         self.queued: list[ProviderError] | None = None
+        self.earlier: list[StoredMessage] = []
         self.values = MemoryValues()
+        self.files = MemoryFiles()
         self.budget = Budget(made.record().limits)
         self._tools = tools
         self._provider = provider
@@ -87,9 +91,9 @@ class Stage:
         self.queued = []
         return self.queued
 
-    async def ask(self, question: str) -> str:
+    async def ask(self, question: str, files: Mapping[str, bytes] | None = None) -> str:
         control = Control("run", self.live, None)
-        self.messages = [control.question(question)]
+        self.messages = [*self.earlier, control.add("user", self.files.blocks(question, files or {}))]
         return await self.go_on()
 
     async def go_on(self, dies: int | None = None) -> str:
@@ -106,13 +110,13 @@ class Stage:
         agent, emitter = self.code.record(), Emitter(self.events.append)
         calls = ModelCalls(self.budget, lambda *_: None)
 
-        def begin(run: CodeRun, message: str, history: Sequence[Said]) -> AgentContext:
+        def begin(run: CodeRun, message: MessageText, history: Sequence[Said]) -> AgentContext:
             asked = agent.model_copy(update={"model": "echo:"})
-            model = AgentModel(run, asked, self._find, calls, self.budget, control)
+            model = AgentModel(run, asked, self._find, calls, self.budget, control, self.files.attachments)
             made = context(values=self.values)
             return AgentContext(run, agent, made, model, message, history, {})
 
-        run = CodeRun(self.code, "run", begin, emitter)
+        run = CodeRun(self.code, "run", begin, emitter, load=self.files.load)
         open_tools: Callable[[], Any] = partial(with_steps, run, self._open)
         return CodeLoop(
             agent, run, self.code.id, open_tools, context(), emitter, control, self.budget, lambda *_: None

@@ -6,6 +6,7 @@ See docs/agents.md.
 """
 
 from millrace.agent.code.agent import InvalidAgent, agent
+from millrace.agent.code.attachments import Attachment
 from millrace.agent.code.context import AgentContext, ToolAnswer
 from millrace.agent.said import log, status, thought, token
 from millrace.agent.tools.own import InvalidTool, tool
@@ -15,6 +16,7 @@ from millrace.errors import ProviderError, ToolError
 
 __all__ = [
     "AgentContext",
+    "Attachment",
     "InvalidAgent",
     "InvalidTool",
     "Principal",

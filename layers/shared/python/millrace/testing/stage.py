@@ -10,6 +10,7 @@ from typing import Any
 
 from millrace.agent.budget import Budget
 from millrace.agent.code.agent import CODE_AGENTS, CodeAgent, agent_of
+from millrace.agent.code.attachments import MessageText
 from millrace.agent.code.context import AgentContext
 from millrace.agent.code.loop import CodeLoop, with_steps
 from millrace.agent.code.model import AgentModel
@@ -17,6 +18,7 @@ from millrace.agent.code.record import Said
 from millrace.agent.code.run import CodeRun
 from millrace.agent.emitter import Emitter
 from millrace.agent.loop import AgentLoop
+from millrace.agent.model import Block
 from millrace.agent.model_calls import ModelCalls
 from millrace.agent.suspension import Suspended
 from millrace.agent.tools.builtin import OWN_TOOLS, known_tools
@@ -35,6 +37,7 @@ from millrace.testing.clock import FrozenClock
 from millrace.testing.control import MemoryControl, ProcessLost
 from millrace.testing.desk import MemoryDesk, gate_of
 from millrace.testing.events import Events, check_events
+from millrace.testing.files import MemoryFiles
 from millrace.testing.memory import MemorySecrets, MemoryValues, UserMemories
 from millrace.testing.script import Script, Turn
 
@@ -81,6 +84,7 @@ class Stage:
         principal = Principal(ORGANIZATION, user, claims=claims or {}) if isinstance(user, str) else user
         self.memories = UserMemories(self.clock)
         self.values = MemoryValues()
+        self._files = MemoryFiles()
         self._context = ToolContext(
             principal.organization, CONVERSATION, "", self._agent.id, settings, principal,
             memories=self.memories, secrets=MemorySecrets(secrets or {}),
@@ -93,10 +97,13 @@ class Stage:
 
     # --- what happens -------------------------------------------------------------------------------
 
-    def ask(self, message: str, *, lost_at: int | None = None) -> str:
-        """Send a message and play its run, to its end or until it waits for people; the text of the answer.
-        Where the process is lost at the write `lost_at`, raises `ProcessLost`; `go_on` is the next one."""
-        self._begin(message)
+    def ask(
+        self, message: str, *, files: Mapping[str, bytes] | None = None, lost_at: int | None = None
+    ) -> str:
+        """Send a message, with images and files by their names, and play its run, to its end or until it
+        waits for people; the text of the answer. Where the process is lost at the write `lost_at`, raises
+        `ProcessLost`; `go_on` is the next one."""
+        self._begin(self._files.blocks(message, files or {}))
         return self.go_on(lost_at=lost_at)
 
     def go_on(self, *, lost_at: int | None = None) -> str:
@@ -178,12 +185,12 @@ class Stage:
 
     # --- making it ----------------------------------------------------------------------------------
 
-    def _begin(self, message: str) -> None:
+    def _begin(self, content: list[Block]) -> None:
         self._run_id = new_id("run")
         self.events = []
         self._budget = Budget(self._agent.limits)
         self._not_begun = set()
-        question = StoredMessage(new_id("msg"), "user", [{"text": message}], "", self._run_id)
+        question = StoredMessage(new_id("msg"), "user", content, "", self._run_id)
         self.history.append(question)
 
     def _loop(self, control: MemoryControl) -> AgentLoop:
@@ -194,13 +201,15 @@ class Stage:
         tools: Callable[[], Any] = self._open
         if self._code:
             provider = CodeRun(
-                self._code, self._run_id, partial(self._code_context, context, control), emitter
-            )
+                self._code, self._run_id, partial(self._code_context, context, control), emitter,
+                load=self._files.load,
+            )  # fmt: skip
             kind, tools = CodeLoop, partial(with_steps, provider, self._open)
         gate = gate_of(self._desk, self._agent, context.user, emitter) if asks_people(self._agent) else None
         return kind(
             self._agent, provider, "scripted", tools, context, emitter, control, self._budget, _unreported,
             gate, self._not_begun, output_format(self._agent.response_schema),
+            attachments=self._files.attachments(self._agent, self.script, "scripted"),
         )  # fmt: skip
 
     def _code_context(
@@ -208,12 +217,15 @@ class Stage:
         context: ToolContext,
         control: MemoryControl,
         run: CodeRun,
-        message: str,
+        message: MessageText,
         history: Sequence[Said],
     ) -> AgentContext:
         calls = ModelCalls(self._budget, _unreported)
         asked = self._agent.model_copy(update={"model": "demo:"})
-        model = AgentModel(run, asked, lambda agent: (self.script, "scripted"), calls, self._budget, control)
+        model = AgentModel(
+            run, asked, lambda agent: (self.script, "scripted"), calls, self._budget, control,
+            self._files.attachments,
+        )  # fmt: skip
         return AgentContext(run, self._agent, context, model, message, history, {})
 
     @asynccontextmanager

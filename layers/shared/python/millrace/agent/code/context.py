@@ -12,7 +12,8 @@ import orjson
 from pydantic import TypeAdapter
 from pydantic_core import from_json, to_json
 
-from millrace.agent.code.model import AgentModel
+from millrace.agent.code.attachments import MessageText, blocks_of
+from millrace.agent.code.model import AgentModel, RunUsage
 from millrace.agent.code.record import Answer, Said, key_of
 from millrace.agent.code.run import CodeRun
 from millrace.agent.code.values import AgentStore
@@ -73,8 +74,9 @@ class ToolAnswer(str):
 class AgentContext:
     """The run for which an agent in code works.
 
-    `message` is what the user asks, and `history` what was said before: texts with their `role`. `agent` is
-    the agent with its settings, and `model` asks a language model.
+    `message` is what the user asks, and `history` what was said before: texts with their `role`. Both have
+    `attachments`, their images and files. `agent` is the agent with its settings, and `model` asks a language
+    model.
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class AgentContext:
         agent: Agent,
         context: ToolContext,
         model: AgentModel,
-        message: str,
+        message: MessageText,
         history: Sequence[Said],
         sub_agents: dict[str, str],
     ) -> None:
@@ -144,9 +146,15 @@ class AgentContext:
 
     @property
     def messages(self) -> list[dict[str, Any]]:
-        """The history and the message, as `model` takes them."""
+        """The history and the message, as `model` takes them, with their images and files."""
         said = [*self.history, Said("user", self.message)]
-        return [{"role": one.role, "content": [{"text": one.text}]} for one in said if one.text]
+        return [{"role": one.role, "content": blocks_of(one.text)} for one in said if one.text]
+
+    @property
+    def usage(self) -> RunUsage:
+        """The tokens that the run has used so far, and what they cost, in all of its processes and with those
+        of other agents that it has asked."""
+        return self.model.usage
 
     def say(self, event: Any) -> None:
         """Say a text, or an event of `millrace.app`, as `yield` does. Raises `TypeError`."""
@@ -208,7 +216,7 @@ class AgentContext:
         result = self._run.noted_result(key_of(STEP + name, arguments))
         return Stored(self._run, STEP + name, arguments, result)
 
-    async def live_messages(self) -> list[str]:
+    async def live_messages(self) -> list[MessageText]:
         """The messages that users have sent into the run since the last look. What is never looked for is put
         to the agent when it is done, as a message of its own."""
         return await self._run.live_messages()

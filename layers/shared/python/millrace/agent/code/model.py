@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
 import orjson
 
+from millrace.agent.attachments import Attachments
 from millrace.agent.budget import Budget
 from millrace.agent.code.record import key_of
 from millrace.agent.code.run import CodeRun
@@ -26,6 +27,13 @@ from millrace.errors import InvalidRequest, ProviderError, ToolError
 MODEL_STEP = "step__model"
 Prompt = str | Sequence[Message]
 FindModel = Callable[[Agent], tuple[Provider, str]]
+FindAttachments = Callable[[Agent, object, str], Attachments]
+"""Given an agent, a provider and a model with its prefix, what the model is sent beside text."""
+
+
+def no_attachments(agent: Agent, provider: object, model: str) -> Attachments:
+    """The attachments of a model that takes none."""
+    return Attachments()
 
 
 class LimitReached(Exception):
@@ -34,6 +42,17 @@ class LimitReached(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class RunUsage:
+    """The tokens of a run and their cost in US dollars, which is None once a price or a count is not known.
+    `estimated`: some server did not count them."""
+
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+    estimated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +66,14 @@ class AgentModel:
     calls: ModelCalls
     budget: Budget
     control: RunControl
+    attachments: FindAttachments = no_attachments
+    _known: dict[str, Attachments] = field(default_factory=dict)
+
+    @property
+    def usage(self) -> RunUsage:
+        """See `AgentContext.usage`."""
+        used = self.budget
+        return RunUsage(used.input, used.output, used.cost, used.estimated)
 
     async def ask(self, prompt: Prompt, *, system: str = "", model: str = "") -> str:
         """The answer to a prompt, a text or `ctx.messages`. It is a step: stored before this returns, and not
@@ -81,18 +108,36 @@ class AgentModel:
         finally:
             self.run.note(MODEL_STEP, shown, "".join(pieces))
 
-    def used(self, model: str, input_tokens: int, output_tokens: int) -> None:
-        """Count what the agent has used of a model that it asked by itself; `model` as `provider:model`."""
-        self.budget.spend(model, Usage(input_tokens, output_tokens))
+    def used(
+        self, model: str, input_tokens: int, output_tokens: int, *, cache_read: int = 0, cache_write: int = 0
+    ) -> None:
+        """Count what the agent has used of a model that it asked by itself; `model` as `provider:model`. What
+        was read from a cache of prompts, or written to it, is part of the input."""
+        self.budget.spend(model, Usage(input_tokens, output_tokens, cache_read, cache_write))
+
+    async def with_files(
+        self, messages: Sequence[Message], model: str, provider: object = None
+    ) -> list[Message]:
+        """The messages as a model gets them: `data` (base64) in the images and PDFs that it takes, files of
+        text as text, and notes for the rest."""
+        return await self._files(model, provider).resolved(messages)
+
+    def _files(self, model: str, provider: object) -> Attachments:
+        if model not in self._known:
+            self._known[model] = self.attachments(self.agent, provider, model)
+        return self._known[model]
 
     async def _said(self, prompt: Prompt, system: str, model: str) -> AsyncIterator[Event]:
         """The tokens and thoughts of one answer, asked for again where nothing of it has come."""
         asked = self.agent.model_copy(update={"model": model or self.agent.model})
         provider, name = self.find(asked)
-        for attempt in range(1, TRIES + 1):
+        files = self._files(asked.model, provider)
+        attempt = 1
+        while True:
             if reason := self.budget.exhausted():
                 raise LimitReached(reason)
             request = self._request(prompt, system, name)
+            request = replace(request, messages=await files.resolved(request.messages))
             turn = _Answer(asked, request)
             try:
                 async for event in turn.events(provider):
@@ -101,7 +146,9 @@ class AgentModel:
                 return
             except ProviderError as error:
                 self.calls.ended(asked.model, turn.turn, request, error)
-                await self.wait_after(error, attempt, started=turn.turn.started)
+                if turn.turn.started or not files.shrink(error, request):
+                    await self.wait_after(error, attempt, started=turn.turn.started)
+                    attempt += 1
             except BaseException:  # stopped: what was used counts
                 self.calls.ended(asked.model, turn.turn, request, None, "stopped")
                 raise

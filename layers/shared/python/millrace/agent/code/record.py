@@ -6,7 +6,8 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from millrace.domain.content import plain_text
+from millrace.agent.attachments import Load, load_nothing
+from millrace.agent.code.attachments import Attachment, MessageText
 from millrace.domain.conversations import StoredMessage
 
 Key = tuple[str, bytes]
@@ -48,17 +49,22 @@ class RecordedTurn:
 class Live:
     """A live message."""
 
-    text: str
+    text: MessageText
 
 
 Entry = RecordedTurn | Answer | Live
 
 
 class Said(NamedTuple):
-    """A text of the conversation."""
+    """A message of the conversation: its text, and the images and files in it."""
 
     role: Literal["user", "assistant"]
-    text: str
+    text: MessageText
+
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """The images and files."""
+        return self.text.attachments
 
 
 def split(history: Sequence[StoredMessage], run_id: str) -> tuple[list[StoredMessage], list[StoredMessage]]:
@@ -75,13 +81,15 @@ def _asks(message: StoredMessage) -> bool:
     return message.role == "user" and not any("toolResult" in block for block in message.content)
 
 
-def entries(messages: Sequence[StoredMessage], made_here: bool = False) -> Iterator[Entry]:
+def entries(
+    messages: Sequence[StoredMessage], load: Load = load_nothing, made_here: bool = False
+) -> Iterator[Entry]:
     """The record in these messages, which follow a question."""
     for message in messages:
         if message.role == "assistant":
             yield RecordedTurn(text_of(message), dict(_calls(message)), list(_noted(message)), made_here)
         elif message.injected:
-            yield Live(plain_text(message.content))
+            yield Live(MessageText.of(message.content, load))
         else:
             yield from _answers(message)
 
@@ -121,9 +129,9 @@ def _answers(message: StoredMessage) -> Iterator[Answer]:
             yield Answer(result["toolUseId"], result["status"] == "success", text)
 
 
-def said_in(messages: Sequence[StoredMessage]) -> Iterator[Said]:
+def said_in(messages: Sequence[StoredMessage], load: Load = load_nothing) -> Iterator[Said]:
     """The texts of these messages."""
     for message in messages:
-        text = plain_text(message.content)
+        text = MessageText.of(message.content, load)
         if text:
             yield Said(message.role, text)

@@ -11,7 +11,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from millrace.agent.attachments import Load, load_nothing
 from millrace.agent.code.agent import CodeAgent
+from millrace.agent.code.attachments import MessageText
 from millrace.agent.code.record import (
     Answer,
     Entry,
@@ -24,7 +26,6 @@ from millrace.agent.code.record import (
     said_in,
     split,
 )
-from millrace.domain.content import plain_text
 from millrace.domain.conversations import StoredMessage
 from millrace.errors import MillraceError
 
@@ -63,8 +64,9 @@ class Replay:
     `unread` have come; `live` have come to the run in all. A function that is not replayed finds in `earlier`
     what processes before have recorded. `previous_run` is the run before, in this branch."""
 
-    def __init__(self, agent: CodeAgent, run_id: str) -> None:
+    def __init__(self, agent: CodeAgent, run_id: str, load: Load = load_nothing) -> None:
         self.agent = agent
+        self._load = load
         self.history: Callable[[], Sequence[StoredMessage]] = lambda: ()
         self.transcript: list[Said] = []
         self.resumed = False
@@ -72,19 +74,19 @@ class Replay:
         self.by_id: dict[str, Call] = {}
         self.body: asyncio.Task[None] | None = None
         self.boundary: asyncio.Future[None] | None = None
-        self.unread: list[str] = []
+        self.unread: list[MessageText] = []
         self.live = 0
         self.earlier: list[Entry] = []
         self.previous_run = ""
         self.spoken = False
         self._run_id = run_id
-        self._asked = ""
+        self._asked = MessageText()
         self._read = 0
         self._entries: deque[Entry] = deque()
         self._woken = asyncio.Event()
         self._lock = asyncio.Lock()
 
-    def play(self, question: str) -> None:
+    def play(self, question: MessageText) -> None:
         """Start the function with a question."""
         raise NotImplementedError
 
@@ -149,21 +151,21 @@ class Replay:
         made_here = bool(self._read)
         if not made_here:
             before, own = split(history, self._run_id)
-            self.transcript = list(said_in(before))
+            self.transcript = list(said_in(before, self._load))
             self.previous_run = next((one.run_id for one in reversed(before) if one.run_id), "")
-            self._asked = plain_text(own[0].content) if own else ""
+            self._asked = MessageText.of(own[0].content if own else [], self._load)
             self._read = len(before) + len(own[:1])
             # A live message may have come before anything was done.
             self.resumed = any(one.role == "assistant" for one in history[self._read :])
             if self.resumed and not self.agent.replay:
                 self._skip(history[self._read :])
-        self._entries.extend(entries(history[self._read :], made_here))
+        self._entries.extend(entries(history[self._read :], self._load, made_here))
         self._read = len(history)
 
     def _skip(self, messages: Sequence[StoredMessage]) -> None:
         """Leave out what an earlier process has done, for a function that knows it by itself."""
-        self.transcript.extend(said_in(messages))
-        self.earlier = list(entries(messages))
+        self.transcript.extend(said_in(messages, self._load))
+        self.earlier = list(entries(messages, self._load))
         self.live = sum(isinstance(one, Live) for one in self.earlier)
         self._read += len(messages)
 
@@ -184,7 +186,7 @@ class Replay:
                 await self._until_spoken()
             self.spoken = False
             if entry.text:
-                self.transcript.append(Said("assistant", entry.text))
+                self.transcript.append(Said("assistant", MessageText(entry.text)))
 
     async def _until_called(self, turn: RecordedTurn) -> None:
         missing = {id: key for id, key in turn.calls.items() if id not in self.by_id}
@@ -224,10 +226,10 @@ class Replay:
             self.boundary.set_result(None)
         self.boundary = None
 
-    def _next_question(self) -> str:
+    def _next_question(self) -> MessageText:
         if self.body is None:
             return self._asked
-        question, self.unread = "\n".join(self.unread), []
+        question, self.unread = MessageText.joined(self.unread), []
         return question
 
 

@@ -11,8 +11,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
+from millrace.agent.attachments import Load, load_nothing
 from millrace.agent.call_ids import new_id
 from millrace.agent.code.agent import CodeAgent
+from millrace.agent.code.attachments import MessageText
 from millrace.agent.code.record import RESULT, Answer, Said
 from millrace.agent.code.replay import Call, Replay
 from millrace.agent.emitter import Emitter
@@ -28,7 +30,7 @@ CLOSE_SECONDS = 0.5
 INTERRUPTED = '"interrupted"'
 """The result of a step that an earlier process has begun, of a function that is not replayed."""
 
-Begin = Callable[["CodeRun", str, Sequence[Said]], "AgentContext"]
+Begin = Callable[["CodeRun", MessageText, Sequence[Said]], "AgentContext"]
 """Makes the context of the function for a question, with what was said before it."""
 
 
@@ -36,9 +38,16 @@ class CodeRun(Replay):
     """A `Provider` for one loop. `alone` is work for another agent, to which no live messages come."""
 
     def __init__(
-        self, agent: CodeAgent, run_id: str, begin: Begin, emitter: Emitter, *, alone: bool = False
+        self,
+        agent: CodeAgent,
+        run_id: str,
+        begin: Begin,
+        emitter: Emitter,
+        *,
+        alone: bool = False,
+        load: Load = load_nothing,
     ) -> None:
-        super().__init__(agent, run_id)
+        super().__init__(agent, run_id, load)
         self._begin = begin
         self._emitter = emitter
         self._alone = alone
@@ -140,7 +149,7 @@ class CodeRun(Replay):
         Until then it may be lost, with all that followed from it."""
         self._noted.append(ToolCall(new_id(), name, arguments | {RESULT: result}))
 
-    async def live_messages(self) -> list[str]:
+    async def live_messages(self) -> list[MessageText]:
         """The live messages since the last look. The loop looks for them, and stores them."""
         if not self._alone:
             self.boundary = asyncio.get_running_loop().create_future()
@@ -149,7 +158,7 @@ class CodeRun(Replay):
         unread, self.unread = self.unread, []
         return unread
 
-    def play(self, question: str) -> None:
+    def play(self, question: MessageText) -> None:
         """See `Replay`."""
         context = self._begin(self, question, [*self.transcript])
         self.transcript.append(Said("user", question))

@@ -3,24 +3,29 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from millrace.agent.code.attachments import blocks_of
+from millrace.agent.model import Block
 from millrace.app import AgentContext
 
 
 class Live:
     """The live messages of a run, each at the place where it came in: the framework does not know them, and
-    sends its own messages again with every call."""
+    sends its own messages again with every call. `model` is the name by which it is known what it takes."""
 
-    def __init__(self, ctx: AgentContext) -> None:
+    def __init__(self, ctx: AgentContext, model: str) -> None:
         self._ctx = ctx
+        self._model = model
         self._found: list[tuple[int, Any]] = []
         self._calls = 0
 
-    async def among(self, messages: Sequence[Any], made: Callable[[str], Any]) -> list[Any]:
-        """The messages of the next call with the live ones, which `made` makes of their texts."""
+    async def among(self, messages: Sequence[Any], made: Callable[[list[Block]], Any]) -> list[Any]:
+        """The messages of the next call with the live ones, which `made` makes of their blocks."""
         # Before the first answer there is nothing that a live message could have been sent into.
         if self._calls:
-            for text in await self._ctx.live_messages():
-                self._found.append((len(messages), made(text)))
+            texts = await self._ctx.live_messages()
+            turns = [{"role": "user", "content": blocks_of(text)} for text in texts]
+            for turn in await self._ctx.model.with_files(turns, self._model):
+                self._found.append((len(messages), made(turn["content"])))
         self._calls += 1
         all_of_them: list[Any] = []
         for place, message in enumerate(messages):

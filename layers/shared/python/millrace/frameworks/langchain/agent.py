@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 
 from langchain_core.language_models import BaseLanguageModel
-from langchain_core.messages import AnyMessage, BaseMessage
+from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.pregel import Pregel
 from pydantic_core import to_json
@@ -14,7 +14,7 @@ from pydantic_core import to_json
 from millrace.app import AgentContext, agent
 from millrace.frameworks.common.failures import of_ours
 from millrace.frameworks.langchain_core.callbacks import Calls, custom_event, said_in
-from millrace.frameworks.langchain_core.messages import asked, texts_before
+from millrace.frameworks.langchain_core.messages import conversation, filled
 from millrace.frameworks.langgraph import langgraph_agent
 
 _PIECES = ("on_chain_stream", "on_chat_model_stream", "on_llm_stream")
@@ -36,8 +36,8 @@ def langchain_agent(
     """A runnable as an agent of the deployment, under this id: an agent of `create_agent`, a chain, a model.
 
     Args:
-        input: Makes the runnable's input of the context. Without it a chain gets the message in its only
-            variable, and the conversation in `messages`, `history` or `chat_history`.
+        input: Makes the runnable's input of the context, also as a coroutine. Without it a chain gets the
+            message in its only variable, and the conversation in `messages`, `history` or `chat_history`.
         output: Makes the answer of what the runnable returns, where that is not streamed text.
         config: Makes more of its configuration: `configurable`, `tags` ...
         once: Names of tools that must not be called again where a call was interrupted: it is then an error
@@ -57,7 +57,7 @@ def langchain_agent(
         given["callbacks"] = [*given.get("callbacks", ()), *calls.handlers()]
         for attempt in count(1):
             try:
-                async with aclosing(run.events(runnable, make_input(ctx), given)) as events:
+                async with aclosing(run.events(runnable, await filled(make_input(ctx)), given)) as events:
                     async for event in events:
                         shown = True
                         yield event
@@ -125,7 +125,7 @@ def _input_for(id: str, runnable: Runnable[Any, Any]) -> Callable[[AgentContext]
     variables = list(runnable.get_input_jsonschema().get("properties") or ())
     if not variables:
         takes_messages = isinstance(getattr(runnable, "bound", runnable), BaseLanguageModel)
-        return _conversation if takes_messages else lambda ctx: ctx.message
+        return conversation if takes_messages else lambda ctx: str(ctx.message)
     texts = [name for name in variables if name not in (MESSAGES, *_HISTORY)]
     if len(texts) > 1 or (MESSAGES in variables and texts):
         raise ValueError(
@@ -133,17 +133,14 @@ def _input_for(id: str, runnable: Runnable[Any, Any]) -> Callable[[AgentContext]
             f"input=lambda ctx: {{{variables[0]!r}: ctx.message, ...}})."
         )
 
-    def made(ctx: AgentContext) -> dict[str, Any]:
-        given: dict[str, Any] = dict.fromkeys(texts, ctx.message)
+    async def made(ctx: AgentContext) -> dict[str, Any]:
+        given: dict[str, Any] = dict.fromkeys(texts, str(ctx.message))
+        messages = await conversation(ctx)
         for name in variables:
             if name == MESSAGES:
-                given[name] = _conversation(ctx)
+                given[name] = messages
             elif name in _HISTORY:
-                given[name] = texts_before(ctx)
+                given[name] = messages[:-1]
         return given
 
     return made
-
-
-def _conversation(ctx: AgentContext) -> list[AnyMessage]:
-    return [*texts_before(ctx), asked(ctx.message)]

@@ -152,7 +152,14 @@ class Calls:
             message = getattr(generation, "message", None)
             usage = message.usage_metadata if isinstance(message, AIMessage) else None
             if usage:
-                self._ctx.model.used(model, usage["input_tokens"], usage["output_tokens"])
+                details = usage.get("input_token_details") or {}
+                self._ctx.model.used(
+                    model,
+                    usage["input_tokens"],
+                    usage["output_tokens"],
+                    cache_read=details.get("cache_read") or 0,
+                    cache_write=details.get("cache_creation") or 0,
+                )
 
 
 class _InLoop(AsyncCallbackHandler):

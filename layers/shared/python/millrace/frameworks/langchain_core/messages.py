@@ -1,19 +1,65 @@
 """The conversation as messages of LangChain."""
 
+from collections.abc import Sequence
+from inspect import isawaitable
+from typing import Any
+
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
+from millrace.agent.accepts import MediaRules
+from millrace.agent.code.attachments import blocks_of
+from millrace.agent.model import Block, Message
 from millrace.app import AgentContext
+from millrace.domain.content import attached
+
+STATE_BYTES = 1_500_000
+"""The most bytes of images and files that the state of a graph is given in a conversation: it is stored whole
+with each step (see `VALUE_BYTES`)."""
 
 
-def texts_before(ctx: AgentContext) -> list[AnyMessage]:
-    """The conversation before the message, as its texts."""
-    return [
-        HumanMessage(one.text) if one.role == "user" else AIMessage(one.text)
-        for one in ctx.history
-        if one.text
-    ]
+class Room:
+    """Stands for the server of a model that is not known: the limits of what is sent beside text."""
+
+    def __init__(self, most: int = STATE_BYTES) -> None:
+        self.media = MediaRules(image_bytes=most, pdf_bytes=most, bytes=most)
 
 
-def asked(text: str, id: str | None = None) -> HumanMessage:
-    """A message of the user's."""
-    return HumanMessage(text, id=id)
+async def conversation(ctx: AgentContext) -> list[AnyMessage]:
+    """The conversation before the message, and the message, with their images and files."""
+    turns = await ctx.model.with_files(ctx.messages, "langchain:", Room())
+    return [message_of(turn) for turn in turns]
+
+
+async def question(ctx: AgentContext, id: str | None = None) -> HumanMessage:
+    """The message, with as many of its images and files as there is room for beside those before it."""
+    used = sum(one.size or 0 for said in ctx.history for one in said.attachments)
+    asked = {"role": "user", "content": blocks_of(ctx.message)}
+    [turn] = await ctx.model.with_files([asked], "langchain:question", Room(max(0, STATE_BYTES - used)))
+    return HumanMessage(_content(turn["content"]), id=id)
+
+
+async def filled(given: Any) -> Any:
+    """The input that a function has made, which may be a coroutine: reading a file takes one."""
+    return await given if isawaitable(given) else given
+
+
+def message_of(turn: Message) -> AnyMessage:
+    """A message of the conversation."""
+    content = _content(turn["content"])
+    return HumanMessage(content) if turn["role"] == "user" else AIMessage(content)
+
+
+def _content(blocks: Sequence[Block]) -> Any:
+    if not any(map(attached, blocks)):
+        return "\n".join(block["text"] for block in blocks)
+    return [_part(block) for block in blocks]
+
+
+def _part(block: Block) -> dict[str, Any]:
+    about = attached(block)
+    if about is None:
+        return {"type": "text", "text": block["text"]}
+    made = {"base64": about["data"], "mime_type": about["mediaType"]}
+    if "image" in block:
+        return {"type": "image"} | made
+    return {"type": "file", "filename": about.get("name") or "file.pdf"} | made

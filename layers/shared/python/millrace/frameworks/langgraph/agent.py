@@ -27,7 +27,8 @@ def langgraph_agent(
     """A compiled graph as an agent of the deployment, under this id.
 
     Args:
-        input: Makes the graph's input of the context; without it the message goes to `messages`.
+        input: Makes the graph's input of the context, also as a coroutine; without it the message goes to
+            `messages`.
         output: Makes the answer of the final state, for a graph whose models say nothing.
         config: Makes more of its configuration: `configurable`, `recursion_limit`, `tags` ...
         context: Makes its runtime context (`context_schema`).

@@ -23,7 +23,7 @@ from millrace.agent.code.context import STEP
 from millrace.agent.code.record import Live, RecordedTurn
 from millrace.app import AgentContext
 from millrace.frameworks.langchain_core.callbacks import Calls, custom_event, said_in, step_name
-from millrace.frameworks.langchain_core.messages import asked, texts_before
+from millrace.frameworks.langchain_core.messages import conversation, filled, question
 from millrace.frameworks.langgraph.attempts import Attempts
 from millrace.frameworks.langgraph.questions import Answers, answer_of
 from millrace.frameworks.langgraph.run_checkpoints import MESSAGES, RUN, RunCheckpoints
@@ -91,7 +91,7 @@ class GraphRun:
         if known and known["run"] == ctx.run_id:
             self._thread = known["thread"]
             if known["ended"] and not ctx.resumed:  # it plays once more, for live messages
-                return {MESSAGES: [self._asked(ctx.message, ctx.run.live)]}
+                return {MESSAGES: [await question(ctx, self._id(ctx.run.live))]}
             if (given := await self._resumed()) is not _NEW:
                 return given
         elif known and known["run"] == ctx.run.previous_run:
@@ -104,9 +104,10 @@ class GraphRun:
         if known and known["thread"] != self._thread:
             await self._saver.adelete_thread(known["thread"])
         if self._options.input:
-            return self._options.input(ctx)
-        before = texts_before(self._ctx) if fresh else await self._repairs(bool(known and known["ended"]))
-        return {MESSAGES: [*before, self._asked(ctx.message, 0)]}
+            return await filled(self._options.input(ctx))
+        if fresh:
+            return {MESSAGES: await conversation(ctx)}
+        return {MESSAGES: [*await self._repairs(bool(known and known["ended"])), await question(ctx)]}
 
     async def _resumed(self) -> Any:
         """The input of a process that has taken the run over; `_NEW` where the graph has not begun."""
@@ -123,7 +124,7 @@ class GraphRun:
 
     def _not_taken(self, snapshot: StateSnapshot) -> list[str]:
         """The live messages that came before the takeover and are not in the graph's state."""
-        came = [one.text for one in self._ctx.run.earlier if isinstance(one, Live)]
+        came = [str(one.text) for one in self._ctx.run.earlier if isinstance(one, Live)]
         ids = [str(one.id) for one in _messages(snapshot)]
         marks = [id.removeprefix(self._mark) for id in ids if id.startswith(self._mark)]
         return came[max((int(mark) for mark in marks), default=0) :] if self._takes_messages else []
@@ -136,14 +137,14 @@ class GraphRun:
         open_calls = _open_calls(_messages(snapshot))
         found: list[AnyMessage] = [ToolMessage(STOPPED, tool_call_id=id) for id in open_calls]
         last = self._ctx.history[-1] if self._ctx.history else None
-        known = {one.text for one in _messages(snapshot) if isinstance(one, AIMessage)}
-        if last and last.role == "assistant" and last.text and last.text not in known:
-            found.append(AIMessage(last.text))
+        known = {str(one.text) for one in _messages(snapshot) if isinstance(one, AIMessage)}
+        if last and last.role == "assistant" and last.text and str(last.text) not in known:
+            found.append(AIMessage(str(last.text)))
         return found
 
-    def _asked(self, text: str, taken: int) -> HumanMessage:
-        """A message of the user's. Its id tells how many live messages the graph has taken with it."""
-        return asked(text, f"{self._mark}{taken}" if taken else None)
+    def _id(self, taken: int) -> str | None:
+        """The id of a message, which tells how many live messages the graph has taken with it."""
+        return f"{self._mark}{taken}" if taken else None
 
     async def _end(self) -> None:
         await self._ctx.store.put(THREAD, {"thread": self._thread, "run": self._ctx.run_id, "ended": True})
@@ -248,7 +249,7 @@ class GraphRun:
 
     def _taken(self) -> HumanMessage:
         text, self._live = "\n".join(self._live), []
-        return self._asked(text, self._ctx.run.live)
+        return HumanMessage(text, id=self._id(self._ctx.run.live))
 
     @property
     def _mark(self) -> str:

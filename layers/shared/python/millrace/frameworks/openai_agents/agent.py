@@ -17,6 +17,7 @@ from millrace.agent.code.model import LimitReached
 from millrace.app import AgentContext, ProviderError, ToolError, agent, log, thought
 from millrace.frameworks.common.decisions import asking, decision_on
 from millrace.frameworks.common.failures import ended_by, of_ours
+from millrace.frameworks.openai_agents.content import item_of
 from millrace.frameworks.openai_agents.copies import Copies
 
 TURNS = 50
@@ -60,7 +61,7 @@ def openai_agent(
         recorded = Copies(ctx, frozenset(once), config.model_provider)
         used = replace(config, model=recorded.model(config.model)) if config.model else config
         first = recorded.agent(framework_agent)
-        state: Any = _input(ctx)
+        state: Any = [item_of(turn) for turn in await ctx.model.with_files(ctx.messages, recorded.name)]
         made_context = context(ctx) if context else None
         speaker = first.name
         while True:
@@ -97,11 +98,6 @@ def _may_ask(framework_agent: Agent[Any]) -> bool:
             return True
         left += one.handoffs
     return False
-
-
-def _input(ctx: AgentContext) -> list[Any]:
-    said = [(one.role, one.text) for one in ctx.history if one.text]
-    return [{"role": role, "content": text} for role, text in [*said, ("user", ctx.message)]]
 
 
 async def _said_by(result: RunResultStreaming, speaker: str) -> AsyncIterator[Any]:

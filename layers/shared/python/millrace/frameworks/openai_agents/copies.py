@@ -12,7 +12,7 @@ from millrace.agent.tools.tool import Repeat
 from millrace.app import AgentContext
 from millrace.frameworks.common.live import Live
 from millrace.frameworks.common.steps import step_name
-from millrace.frameworks.openai_agents.model import StoredModel
+from millrace.frameworks.openai_agents.model import StoredModel, name_of
 
 
 class Copies:
@@ -23,7 +23,9 @@ class Copies:
         self._ctx = ctx
         self._once = once
         self._provider = provider
-        self._live = Live(ctx)
+        self._live: Live | None = None
+        self.name = ""
+        """The model that is asked first, with its provider."""
         self._made: dict[int, Agent[Any]] = {}
 
     def agent(self, original: Agent[Any]) -> Agent[Any]:
@@ -41,6 +43,10 @@ class Copies:
     def model(self, given: str | Model | None) -> "StoredModel":
         """A model that stores its answers."""
         wrapped = given if isinstance(given, Model) else self._provider.get_model(given)
+        # One for all agents: each of them sends the messages of those before it.
+        if self._live is None:
+            self.name = name_of(wrapped)
+            self._live = Live(self._ctx, self.name)
         return StoredModel(wrapped, self._ctx, self._live)
 
     def _wrap_mcp(self, original: Agent[Any], made: Agent[Any]) -> None:

@@ -17,6 +17,7 @@ from millrace.agent.code.context import Stored
 from millrace.app import AgentContext
 from millrace.frameworks.common.answers import Answers
 from millrace.frameworks.common.live import Live
+from millrace.frameworks.openai_agents.content import content_of
 
 _ANSWER: TypeAdapter[ModelResponse] = TypeAdapter(ModelResponse)
 _ABOUT = ("type", "role", "content", "name", "arguments", "output")
@@ -30,7 +31,7 @@ class StoredModel(Model):
         self._wrapped = wrapped
         self._ctx = ctx
         self._live = live
-        self._name = str(getattr(wrapped, "model", "") or "model")
+        self._name = name_of(wrapped)
         self._answers = Answers(ctx, self._name)
 
     async def get_response(
@@ -78,14 +79,21 @@ class StoredModel(Model):
 
     async def _with_live(self, input: Any) -> list[Any]:
         items = [{"role": "user", "content": input}] if isinstance(input, str) else list(input)
-        return await self._live.among(items, lambda text: {"role": "user", "content": text})
+        return await self._live.among(items, lambda blocks: {"role": "user", "content": content_of(blocks)})
 
     def _stored(self, system: str | None, items: list[Any]) -> Stored:
         return self._answers.find(system, [_about(item) for item in items])
 
     def _used(self, usage: Usage | Any) -> None:
         if usage is not None:
-            self._ctx.model.used(f"openai:{self._name}", usage.input_tokens, usage.output_tokens)
+            details = getattr(usage, "input_tokens_details", None)
+            cached = getattr(details, "cached_tokens", None) or 0
+            self._ctx.model.used(self._name, usage.input_tokens, usage.output_tokens, cache_read=cached)
+
+
+def name_of(model: Model) -> str:
+    """The name of a model with its provider, by which its price is known."""
+    return f"openai:{getattr(model, 'model', '') or 'model'}"
 
 
 def _about(item: Any) -> list[Any]:

@@ -21,8 +21,10 @@ from pydantic_ai.messages import (
 from pydantic_ai.run import AgentRunResultEvent
 
 from millrace.agent.code.model import LimitReached
+from millrace.agent.model import Message
 from millrace.app import AgentContext, ProviderError, agent, thought
 from millrace.frameworks.common.failures import ended_by
+from millrace.frameworks.pydantic_ai.content import content_of
 from millrace.frameworks.pydantic_ai.model import StoredModel
 from millrace.frameworks.pydantic_ai.tools import StoredTools
 
@@ -51,9 +53,12 @@ def pydantic_ai_agent(
     async def play(ctx: AgentContext) -> AsyncIterator[Any]:
         model = StoredModel(wrapped, ctx)
         toolsets = [StoredTools(one, ctx, frozenset(once)) for one in framework_agent.toolsets]
+        *before, asked = await ctx.model.with_files(ctx.messages, model.name)
         with framework_agent.override(model=model, tools=[], toolsets=toolsets), _readable():
             async with framework_agent.run_stream_events(
-                ctx.message, message_history=_history(ctx), deps=deps(ctx) if deps else None
+                content_of(asked["content"]),
+                message_history=[_message(one) for one in before],
+                deps=deps(ctx) if deps else None,
             ) as events:
                 said = False
                 async for event in events:
@@ -93,14 +98,10 @@ def _model_of(framework_agent: Agent[Any, Any]) -> Any:
     return framework_agent.model
 
 
-def _history(ctx: AgentContext) -> list[ModelMessage]:
-    return [
-        ModelRequest(parts=[UserPromptPart(one.text)])
-        if one.role == "user"
-        else ModelResponse(parts=[TextPart(one.text)])
-        for one in ctx.history
-        if one.text
-    ]
+def _message(turn: Message) -> ModelMessage:
+    if turn["role"] == "user":
+        return ModelRequest(parts=[UserPromptPart(content_of(turn["content"]))])
+    return ModelResponse(parts=[TextPart(one["text"]) for one in turn["content"]])
 
 
 def _said(event: Any) -> Any:

@@ -21,6 +21,7 @@ from millrace.agent.code.context import Stored
 from millrace.app import AgentContext
 from millrace.frameworks.common.answers import Answers
 from millrace.frameworks.common.live import Live
+from millrace.frameworks.pydantic_ai.content import content_of
 
 _RESPONSE: TypeAdapter[ModelResponse] = TypeAdapter(ModelResponse)
 _ABOUT = ("part_kind", "content", "args")
@@ -34,7 +35,12 @@ class StoredModel(WrapperModel):
         super().__init__(wrapped)
         self._ctx = ctx
         self._answers = Answers(ctx, self.wrapped.model_name)
-        self._live = Live(ctx)
+        self._live = Live(ctx, self.name)
+
+    @property
+    def name(self) -> str:
+        """The name with its provider."""
+        return f"{self.wrapped.system}:{self.wrapped.model_name}"
 
     async def request(
         self,
@@ -82,10 +88,18 @@ class StoredModel(WrapperModel):
     def _keep(self, stored: Stored, response: ModelResponse) -> None:
         stored.keep(_RESPONSE.dump_json(response).decode())
         usage, name = response.usage, response.model_name or self.wrapped.model_name
-        self._ctx.model.used(f"{self.wrapped.system}:{name}", usage.input_tokens, usage.output_tokens)
+        self._ctx.model.used(
+            f"{self.wrapped.system}:{name}",
+            usage.input_tokens,
+            usage.output_tokens,
+            cache_read=usage.cache_read_tokens,
+            cache_write=usage.cache_write_tokens,
+        )
 
     async def _with_live(self, messages: list[ModelMessage]) -> list[ModelMessage]:
-        return await self._live.among(messages, lambda text: ModelRequest(parts=[UserPromptPart(text)]))
+        return await self._live.among(
+            messages, lambda blocks: ModelRequest(parts=[UserPromptPart(content_of(blocks))])
+        )
 
 
 def _parts(messages: list[ModelMessage]) -> list[Any]:

@@ -13,6 +13,7 @@ from millrace.agent.code.model import LimitReached
 from millrace.app import AgentContext, ToolError, agent, thought
 from millrace.frameworks.common.decisions import asking
 from millrace.frameworks.common.failures import ended_by
+from millrace.frameworks.strands.content import content_of, message_of
 from millrace.frameworks.strands.copies import copy_of
 from millrace.frameworks.strands.tools import Recorded
 
@@ -48,9 +49,10 @@ def strands_agent(
     async def play(ctx: AgentContext) -> AsyncIterator[Any]:
         made = copy_of(framework_agent) if isinstance(framework_agent, Agent) else framework_agent(ctx)
         recorded = Recorded(ctx, made, frozenset(once))
-        made.messages = [_message(one.role, one.text) for one in ctx.history if one.text]
+        *before, asked = await ctx.model.with_files(ctx.messages, recorded.model.name)
+        made.messages = [message_of(turn) for turn in before]
         state = invocation_state(ctx) if invocation_state else {}
-        prompt: Any = ctx.message
+        prompt: Any = content_of(asked["content"])
         said = False
         while True:
             result = None
@@ -67,10 +69,6 @@ def strands_agent(
             yield result.structured_output.model_dump_json()
 
     return play
-
-
-def _message(role: str, text: str) -> Any:
-    return {"role": role, "content": [{"text": text}]}
 
 
 async def _events(made: Agent, prompt: Any, state: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:

@@ -7,10 +7,12 @@ from typing import Any
 import orjson
 from strands.models import Model
 
+from millrace.agent.model import Block
 from millrace.app import AgentContext
 from millrace.frameworks.common.answers import Answers
 from millrace.frameworks.common.live import Live
 from millrace.frameworks.common.steps import from_plain, to_plain
+from millrace.frameworks.strands.content import content_of
 
 
 class StoredModel(Model):
@@ -20,9 +22,11 @@ class StoredModel(Model):
         config = wrapped.get_config()
         self._wrapped = wrapped
         self._ctx = ctx
-        self._live = Live(ctx)
-        self._name = str((config.get("model_id") if isinstance(config, dict) else None) or "model")
-        self._answers = Answers(ctx, self._name)
+        model = str((config.get("model_id") if isinstance(config, dict) else None) or "model")
+        # Under the name that models of the same server have here.
+        self.name = f"{type(wrapped).__module__.rpartition('.')[2]}:{model}"
+        self._live = Live(ctx, self.name)
+        self._answers = Answers(ctx, model)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._wrapped, name)
@@ -74,15 +78,13 @@ class StoredModel(Model):
         self._used(kept)
 
     def _used(self, events: Sequence[Any]) -> None:
-        """Count the tokens, under the name that models of the same server have here."""
-        server = type(self._wrapped).__module__.rpartition(".")[2]
         for event in events:
             if usage := event.get("metadata", {}).get("usage"):
-                self._ctx.model.used(f"{server}:{self._name}", usage["inputTokens"], usage["outputTokens"])
+                self._ctx.model.used(self.name, usage["inputTokens"], usage["outputTokens"])
 
 
-def _said_live(text: str) -> Any:
-    return {"role": "user", "content": [{"text": text}]}
+def _said_live(blocks: list[Block]) -> Any:
+    return {"role": "user", "content": content_of(blocks)}
 
 
 def _together(messages: Sequence[Any]) -> list[Any]:

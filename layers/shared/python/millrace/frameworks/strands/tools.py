@@ -24,7 +24,7 @@ class Recorded:
         self.ctx = ctx
         self._agent = agent
         self._failure: ToolError | None = None
-        agent.model = StoredModel(agent.model, ctx)
+        agent.model = self.model = StoredModel(agent.model, ctx)
         for known in (agent.tool_registry.registry, agent.tool_registry.dynamic_tools):
             for name, tool in known.items():
                 known[name] = StoredTool(tool, self, "never" if name in once else "safe")

@@ -7,12 +7,11 @@ from functools import partial
 from typing import Any
 
 from millrace.agent.accepts import accepted, media_rules
-from millrace.agent.attachments import Attachments
+from millrace.agent.attachments import Attachments, Load
 from millrace.agent.budget import Budget
 from millrace.agent.control import RunControl
 from millrace.agent.emitter import Emitter, current_emitter, emit
 from millrace.agent.loop import AgentLoop
-from millrace.agent.model import Provider
 from millrace.agent.model_calls import Report
 from millrace.agent.suspension import Interrupted
 from millrace.agent.tools.tool import ToolContext, ToolResult
@@ -92,7 +91,7 @@ class AgentRunContext:
             not_begun,
             output_format(agent.response_schema),
             models.compactor_for(agent),
-            self._attachments(agent, provider, named.model),
+            self.attachments(agent, provider, named.model),
             self.call_ids,
         )
 
@@ -101,10 +100,15 @@ class AgentRunContext:
         add, parent = self.session.bus.add, emitter.tags.get("parent")
         return (lambda kind, data: add(kind, data | {"parent": parent})) if parent else add
 
-    def _attachments(self, agent: Agent, provider: Provider, model: str) -> Attachments:
+    def attachments(self, agent: Agent, provider: object, model: str) -> Attachments:
+        """The images and files that a model is sent; `model` with its provider's prefix."""
         rules = media_rules(provider)
-        slot = Slot(self.context.organization, self.context.conversation_id)
-        return Attachments(accepted(agent, model, rules), rules, loader(self.platform, slot))
+        return Attachments(accepted(agent, model, rules), rules, self.load)
+
+    @property
+    def load(self) -> Load:
+        """The reader of the images and files in the conversation."""
+        return loader(self.platform, Slot(self.context.organization, self.context.conversation_id))
 
     def _gate(self, agent: Agent, emitter: Emitter) -> AskingGate:
         path = (*self.above, named(agent)) if self.above else ()

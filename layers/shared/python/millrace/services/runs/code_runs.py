@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from millrace.agent.code.agent import CODE_AGENTS
+from millrace.agent.code.attachments import MessageText
 from millrace.agent.code.context import AgentContext
 from millrace.agent.code.model import AgentModel
 from millrace.agent.code.record import Said
@@ -34,9 +35,11 @@ def code_run(
     asks = agent.model_copy(update={"model": code.model})
     calls = ModelCalls(run_context.budget, run_context.session.bus.add)
 
-    def begin(run: CodeRun, message: str, history: Sequence[Said]) -> AgentContext:
+    def begin(run: CodeRun, message: MessageText, history: Sequence[Said]) -> AgentContext:
         asked = asks.model_copy(update={"model": models.name_of(asks)})
-        model = AgentModel(run, asked, models.provider_for, calls, run_context.budget, control)
+        model = AgentModel(
+            run, asked, models.provider_for, calls, run_context.budget, control, run_context.attachments
+        )
         return AgentContext(run, agent, context, model, message, history, sub_agent_tools(asked_by(agent)))
 
-    return CodeRun(code, context.run_id, begin, emitter, alone=run_context.depth > 0)
+    return CodeRun(code, context.run_id, begin, emitter, alone=run_context.depth > 0, load=run_context.load)

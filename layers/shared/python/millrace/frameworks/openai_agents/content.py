@@ -1,0 +1,29 @@
+"""Messages as the OpenAI Agents SDK has them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from millrace.agent.model import Block, Message
+from millrace.domain.content import attached
+
+
+def item_of(turn: Message) -> dict[str, Any]:
+    """A message as an item of the input: with a text, or with texts, images and files."""
+    return {"role": turn["role"], "content": content_of(turn["content"])}
+
+
+def content_of(blocks: Sequence[Block]) -> str | list[dict[str, Any]]:
+    """The content of a message."""
+    if not any(map(attached, blocks)):
+        return "\n".join(block["text"] for block in blocks)
+    return [_part(block) for block in blocks]
+
+
+def _part(block: Block) -> dict[str, Any]:
+    about = attached(block)
+    if about is None:
+        return {"type": "input_text", "text": block["text"]}
+    data = f"data:{about['mediaType']};base64,{about['data']}"
+    if "image" in block:
+        return {"type": "input_image", "image_url": data, "detail": "auto"}
+    return {"type": "input_file", "file_data": data, "filename": about.get("name") or "file.pdf"}

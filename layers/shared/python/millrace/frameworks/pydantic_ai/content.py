@@ -1,0 +1,23 @@
+"""Messages as pydantic-ai has them."""
+
+from base64 import b64decode
+from collections.abc import Sequence
+
+from pydantic_ai.messages import BinaryContent, UserContent
+
+from millrace.agent.model import Block
+from millrace.domain.content import attached
+
+
+def content_of(blocks: Sequence[Block]) -> str | list[UserContent]:
+    """The content of a user's message: a text, or texts with images and files between them."""
+    found = [_part(block) for block in blocks]
+    texts = [one for one in found if isinstance(one, str)]
+    return "\n".join(texts) if len(texts) == len(found) else found
+
+
+def _part(block: Block) -> UserContent:
+    about = attached(block)
+    if about is None:
+        return str(block["text"])
+    return BinaryContent(b64decode(about["data"]), media_type=about["mediaType"])
