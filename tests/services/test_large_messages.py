@@ -104,8 +104,15 @@ async def test_any_sizes_leave_a_conversation_that_works_with_the_whole_text(
 async def test_answer_of_a_lost_run_is_kept_whole(environment: Settings) -> None:
     now = [1_800_000_000_000]
     stores = Stores.connect(environment, clock=lambda: now[0])
-    talk = Talk(environment, stores, [says("中" * 200_000)])
+    speaking = asyncio.Event()
+
+    async def goes_on() -> None:
+        speaking.set()
+        await asyncio.Event().wait()
+
+    talk = Talk(environment, stores, [[goes_on]])
     session = await talk.start("hello")
+    await speaking.wait()
     assert session.task is not None
     session.task.cancel()
     await asyncio.wait({session.task})

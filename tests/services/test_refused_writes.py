@@ -3,7 +3,7 @@ silent."""
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -43,7 +43,7 @@ class Story:
     """A message, a tool, a live message and an answer in two pieces, as its client sees it."""
 
     talk: Talk
-    session: RunSession | None = None
+    session: asyncio.Future[RunSession] = field(default_factory=asyncio.Future)
     injecting: asyncio.Task[str | None] | None = None
 
     async def publish(self) -> list[LogEntry]:
@@ -51,14 +51,16 @@ class Story:
             [*says("one "), self._flush, self._inject, *calls("tool " + "x" * 5_000)],
             [*says("two "), self._flush, *says("three")],
         ]
-        self.session = await self.talk.start("hello " + "é" * 40_000)
-        seen = [event async for batch in self.session.event_feed for event in batch]
-        await self.session.over()
+        session = await self.talk.start("hello " + "é" * 40_000)
+        self.session.set_result(session)
+        seen = [event async for batch in session.event_feed for event in batch]
+        await session.over()
         return seen
 
     async def _flush(self) -> None:
-        assert self.session is not None
-        await self.session._ask_to_stop(self.session._flush)
+        # The run is at work before its message is stored.
+        session = await asyncio.shield(self.session)
+        await session._ask_to_stop(session._flush)
 
     async def _inject(self) -> None:
         """Somebody else's request: it goes on when the run is over."""
@@ -137,15 +139,16 @@ async def test_run_whose_end_cannot_be_stored_is_continued_by_another_process(
     now = [1_800_000_000_000]
     aws = Down(settings.region)
     talk = Talk(settings, Stores.connect(settings, aws, clock=lambda: now[0]))
-    session: RunSession | None = None
+    starting: asyncio.Future[RunSession] = asyncio.Future()
 
     async def fall() -> None:
-        assert session is not None
+        session = await asyncio.shield(starting)
         await session._ask_to_stop(session._flush)
         aws.down = True
 
     talk.models.turns = [[*says("one "), fall, *says("two")]]
     session = await talk.start("hello")
+    starting.set_result(session)
     seen = [event async for batch in session.event_feed for event in batch]
     await session.over()
     assert [event.type for event in seen] == ["start", "token", "token"]  # its client comes back

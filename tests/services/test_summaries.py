@@ -160,6 +160,12 @@ async def test_all_that_follows_the_summary_is_sent_however_far_back_it_begins(t
 
 @pytest.mark.parametrize("character", ["x", "中", "😀", "\x01", "\ud800"])
 async def test_summary_with_a_question_of_any_size_is_stored(talk: Talk, character: str) -> None:
+    kept = asyncio.Event()
+
+    async def wait() -> None:
+        await kept.wait()
+
+    talk.models.turns = [[wait]]
     session = await talk.start("Hi", agent_id=AGENT)
     question = character * (512 * 1024 // len(character.encode(errors="surrogatepass")))
     await session.keep_summary(Summary("What came before.", "msg_1", "Hi", question))
@@ -168,4 +174,5 @@ async def test_summary_with_a_question_of_any_size_is_stored(talk: Talk, charact
     assert found.text == "What came before."
     assert len(found.latest) > 10_000
     assert found.latest.startswith("?" if character == "\ud800" else character)
+    kept.set()
     await session.over()
