@@ -14,6 +14,7 @@ from millrace.agent.model import Delta, Finish, FinishReason, ModelRequest, Text
 from millrace.agent.raw_calls import calls_in
 from millrace.agent.tools.tool import Tool, ToolContext, ToolResult
 from millrace.domain.agents import Agent
+from tests.agent.leaking import taken
 from tests.agent.looping import Conversation
 from tests.agent.test_leak import cut
 
@@ -135,7 +136,7 @@ def taken_apart(
     tokens: list[str], agent: Agent, tools: bool = True
 ) -> tuple[str, str, list[tuple[str, Any]]]:
     leak = LeakFilter(dialect=dialect_of(agent), tools=tools)
-    pieces = [piece for token in tokens for piece in leak.feed(token)]
+    pieces = [piece for token in tokens for piece in taken(leak, token)]
     pieces += leak.finish(whole=not any(piece.kind == "call" for piece in pieces))
     calls = [
         call

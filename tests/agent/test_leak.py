@@ -9,13 +9,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from millrace.agent.leak import TAG_LIMIT, LeakFilter, Piece
+from tests.agent.leaking import taken
 
 Pairs = list[tuple[str, str]]
 
 
 def filtered(tokens: list[str], react: bool = False) -> list[Piece]:
     leak = LeakFilter(react=react)
-    return [piece for token in tokens for piece in leak.feed(token)] + leak.finish()
+    return [piece for token in tokens for piece in taken(leak, token)] + leak.finish()
 
 
 def joined(pieces: list[Piece]) -> Pairs:
@@ -194,7 +195,7 @@ def test_no_more_than_a_possible_tag_is_held_back(text: str, seed: int) -> None:
     leak, fed, given_back = LeakFilter(), "", ""
     for token in cut(text, seed):
         fed += token
-        given_back += "".join(piece.text for piece in leak.feed(token))
+        given_back += "".join(piece.text for piece in taken(leak, token))
         lease = len(strip_real_tags(fed)) - len(given_back)
         assert lease <= TAG_LIMIT
         if lease:

@@ -32,7 +32,8 @@ __all__ = ["TAG_LIMIT", "LeakFilter", "Piece"]
 
 
 class LeakFilter:
-    """Feed it a model's text as it comes; it gives back what of it is known for certain.
+    """Feed it a model's text as it comes; it gives back what of it is known for certain. A text that `passes`
+    is to be seen as it is, and is not fed.
 
     One filter per model message. `finish` gives what was still held back; nothing may be fed after it.
     """
@@ -45,6 +46,8 @@ class LeakFilter:
         self._stages: list[RawCallFilter | ReactFilter] = [*calls, *steps]
         # Nothing between a token and the only filter.
         self.feed: Callable[[str], list[Piece]] = self._feed if self._stages else self._source.feed
+        alone = not self._stages and self._source is self._tags
+        self.passes: Callable[[str], bool] = self._tags.passes if alone else _never
 
     def _feed(self, text: str) -> list[Piece]:
         pieces = self._source.feed(text)
@@ -65,6 +68,10 @@ class LeakFilter:
     def start_outside(self) -> None:
         """The thinking came apart from the text, so the text does not start in it."""
         self._tags.start_outside()
+
+
+def _never(_text: str) -> bool:
+    return False
 
 
 def _through(stage: RawCallFilter | ReactFilter, pieces: Iterable[Piece]) -> list[Piece]:

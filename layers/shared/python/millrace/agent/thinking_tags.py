@@ -62,10 +62,18 @@ class TagFilter:
         if starts_inside:
             self._depth, self._kind, self._code = 1, "thinking", CodeSpans()
 
+    def passes(self, text: str) -> bool:
+        """Return whether a text is to be seen as it is, as that of most tokens is. One that is not is to be
+        fed."""
+        if self._pending or self._depth or self._special.search(text) is not None or not text:
+            return False
+        self._code.skip(text)
+        return True
+
     def feed(self, text: str) -> list[Piece]:
         if not text:
             return []
-        # Most tokens hold none of these characters, and pass without being split.
+        # Most tokens hold none of these characters, and are not split.
         if not self._pending and not self.assumed and self._special.search(text) is None:
             self._code.skip(text)
             # For every token, so without the call of Piece's own constructor.

@@ -77,11 +77,18 @@ class Turn:
         self._request = request
         deltas = provider.stream(request)
         # Left to the garbage collector, a cancelled stream would let the model write on at our cost.
+        passes = self._filter.passes
         async with aclosing(deltas):
             async for delta in deltas:
-                # Most deltas are text: this runs for every token, so it is one comparison.
+                # Most deltas are text, and most text is shown as it is: this runs for every token.
                 if type(delta) is Text:
-                    self._show(self._filter.feed(delta.text))
+                    text = delta.text
+                    if passes(text):
+                        self._text.append(text)
+                        # The same as `events.token`, without a call for every token.
+                        self._say({"type": "token", "token": text})
+                    else:
+                        self._show(self._filter.feed(text))
                 else:
                     self._apply(delta)
                 if self.first_token_ms is None and type(delta) not in _ABOUT:
@@ -150,8 +157,7 @@ class Turn:
         for kind, text in pieces:
             if kind == "text":
                 self._text.append(text)
-                # The same as `events.token`, without a call for every token.
-                self._say({"type": "token", "token": text})
+                self._say(events.token(text))
             elif kind == "thinking":
                 self._think(text)
             elif kind == "call":

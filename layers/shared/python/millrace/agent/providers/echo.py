@@ -114,10 +114,15 @@ class EchoProvider:
             yield _call(done, text, asked)
             yield Finish("tool_use", _usage(request.messages, 1))
             return
-        streamed = 0
-        async for token in _paced(_answer(question, text, live, asked), asked):
-            streamed += 1
+        streamed, pause = 0, asked.delay_ms / 1000
+        for token in _answer(question, text, live, asked):
+            _fail_at(streamed, asked)
+            await asyncio.sleep(pause)
             yield Text(token)
+            streamed += 1
+            if asked.hang:
+                await asyncio.Event().wait()
+        _fail_at(streamed, asked)
         yield Finish("stop", _usage(request.messages, streamed))
 
 
@@ -140,18 +145,6 @@ def _answer(question: str, text: str, live: list[str], asked: EchoOptions) -> It
     """The echo, then a line for each live message, whatever `tokens` says."""
     lines = [f"\n{message}" for message in live]
     return chain(echoed(text, asked) if question else (), *map(tokens_of, lines))
-
-
-async def _paced(tokens: Iterator[str], asked: EchoOptions) -> AsyncGenerator[str, None]:
-    sent = 0
-    for token in tokens:
-        _fail_at(sent, asked)
-        await asyncio.sleep(asked.delay_ms / 1000)
-        yield token
-        sent += 1
-        if asked.hang:
-            await asyncio.Event().wait()
-    _fail_at(sent, asked)
 
 
 def _fail_at(sent: int, asked: EchoOptions) -> None:

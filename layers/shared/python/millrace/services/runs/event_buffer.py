@@ -1,6 +1,6 @@
 """A run's events between the agent and the log."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from millrace.domain.events import Event, LogEntry
@@ -43,18 +43,26 @@ class EventBuffer:
         return self.seq + len(self.unnumbered)
 
     def add(self, event: Event) -> None:
-        """Number an event and hand it out, at once if a number is there."""
+        """Number an event and hand it out, at once if a number is there: several in its place when its
+        text is longer than one may be."""
         # While one event waits for a number, all that follow wait behind it: clients rely on the order.
-        if self._closed or self.seq >= self._lease.reserved or self.unnumbered:
-            self.unnumbered.append(event)
+        if self._closed or self.unnumbered or self.seq >= self._lease.reserved:
+            self.unnumbered += _pieces(event)
         else:
             self._number(event)
 
     def _number(self, event: Event) -> None:
-        self.seq += 1
-        logged = encode(self.seq, event)
+        seq = self.seq + 1
+        logged = encode(seq, event)
+        size = len(logged.data)
+        # A text has no more characters than its JSON has bytes: few events are looked at for theirs.
+        if size > PIECE and len(pieces := _pieces(event)) > 1:
+            for piece in pieces:
+                self.add(piece)
+            return
+        self.seq = seq
         self.unlogged.append(logged)
-        self._size += len(logged.data)
+        self._size += size
         self._hand_out(logged)
 
     @contextmanager
@@ -105,8 +113,7 @@ class EventBuffer:
             self._number(event)
 
 
-def pieces(event: Event) -> Iterable[Event]:
-    """The event, or several in its place when its text is longer than one may be."""
+def _pieces(event: Event) -> Sequence[Event]:
     name = _TEXTS.get(event["type"])
     if name is None or len(event[name]) <= PIECE:
         return (event,)

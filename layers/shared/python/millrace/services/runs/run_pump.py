@@ -16,7 +16,7 @@ from millrace.agent.budget import Budget
 from millrace.domain.events import Event, LogEntry
 from millrace.domain.runs import StopReason
 from millrace.errors import MillraceError, Unavailable
-from millrace.services.runs.event_buffer import EventBuffer, pieces
+from millrace.services.runs.event_buffer import EventBuffer
 from millrace.services.runs.event_feed import EventFeed
 from millrace.services.runs.lease_writer import LeaseWriter
 from millrace.services.runs.run_events import RunEvents
@@ -73,10 +73,8 @@ class RunPump:
 
     def emit(self, event: Event) -> None:
         """The run's sink: numbers an event, hands it to the client and keeps it for the log."""
-        if self.ended or self.abandoned:
-            return
-        for piece in pieces(event):
-            self._events.add(piece)
+        if not (self.ended or self.abandoned):
+            self._events.add(event)
 
     def _hand_out(self, logged: LogEntry) -> None:
         self.event_feed.put(logged)
