@@ -1,8 +1,7 @@
 """The A2A function's app behind a real socket. What goes on elsewhere does so in the emulated Lambda."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from millrace.api import a2a_app
 from millrace.settings import Settings

@@ -5,13 +5,14 @@ import base64
 import hmac
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
 import httpx
 import orjson
 import pytest
+from msgspec.structs import replace
 from starlette.responses import PlainTextResponse
 
 from millrace.api.a2a_app import create_app
@@ -44,7 +45,7 @@ def sent() -> Sent:
 @pytest.fixture
 def platform(settings: Settings, sent: Sent) -> Platform:
     made = Platform.make(replace(settings, allow_loopback_http=True))
-    made.stores = replace(made.stores, push_queue=sent)  # type: ignore[arg-type]
+    made.stores = replace(made.stores, push_queue=sent)
     return made
 
 
@@ -76,7 +77,7 @@ def take_up(settings: Settings, sent: Sent, message: PushMessage) -> None:
 
     async def work() -> None:
         made = Platform.make(replace(settings, allow_loopback_http=True))
-        made.stores = replace(made.stores, push_queue=sent)  # type: ignore[arg-type]
+        made.stores = replace(made.stores, push_queue=sent)
         await Notices(made, notifications, time.monotonic() + 60).take_up(message)
         await made.http.close()
 

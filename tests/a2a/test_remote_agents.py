@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from millrace.agent.tools.a2a import A2aTools, CardCatalog
 from millrace.agent.tools.mcp_server import McpServer as Remote

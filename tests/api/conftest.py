@@ -2,10 +2,10 @@
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import replace
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from millrace.api.conversation_app import create_app as conversation_app
 from millrace.api.management_app import create_app as management_app

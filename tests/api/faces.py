@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
 import httpx
+from msgspec.structs import replace
 
 from millrace.agent.code.agent import CODE_AGENTS, agent_of
 from millrace.api import a2a_app, mcp_app

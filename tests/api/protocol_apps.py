@@ -2,11 +2,11 @@
 `create_app`, the function's app, `settings` and `headers`."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from millrace.services.runs.platform import Platform
 from millrace.settings import Settings

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 from openai import AuthenticationError, OpenAI
 
 from millrace.api.conversation_app import create_app as conversation_app

@@ -7,7 +7,6 @@ import hmac
 import json
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -16,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
+from msgspec.structs import replace
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route

@@ -4,11 +4,11 @@ import asyncio
 import base64
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from millrace.api.conversation_app import create_app as conversation_app
 from millrace.api.management_app import create_app as management_app

@@ -5,10 +5,10 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import replace
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from millrace.api import sse
 from millrace.domain.access import Principal

@@ -2,12 +2,12 @@
 anybody else goes. A table or bucket that is added to the template fails here until it is covered."""
 
 import random
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from millrace.domain.erasures import QUIET_MS, Erasure
 from millrace.services.erasures import Eraser

@@ -4,11 +4,11 @@ import base64
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from millrace.api.conversation_app import create_app
 from millrace.domain.files import UNUSED_SECONDS

@@ -5,7 +5,7 @@ import base64
 import json
 import re
 from collections.abc import MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import cycle, product
 from typing import Any
 from urllib.parse import quote, unquote
@@ -14,6 +14,7 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from starlette.types import ASGIApp
 
 from millrace.api.command_center_app import create_app as command_center_app

@@ -5,12 +5,12 @@ import asyncio
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from millrace.api.conversation_app import create_app
 from millrace.domain.conversations import LIVE_MESSAGE_MARKER

@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
 from typing import Any
@@ -19,11 +19,13 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from msgspec.structs import replace
 from starlette.routing import Route
 
 from millrace import api
 from millrace.api import mcp_app
 from millrace.api.a2a import A2A
+from millrace.api.endpoint import EndpointRoute
 from millrace.api.management_app import create_app as management_app
 from millrace.api.openapi import streamed_endpoints
 from millrace.api.streamed_app import streamed_app
@@ -106,7 +108,7 @@ class World:
 
         async def work() -> None:
             platform = Platform.make(self.platform.settings)
-            platform.stores = replace(platform.stores, push_queue=self)  # type: ignore[arg-type]
+            platform.stores = replace(platform.stores, push_queue=self)
             await Notices(platform, notifications, time.monotonic() + 60).take_up(message)
             await platform.http.close()
 
@@ -134,7 +136,7 @@ def world(
             httpx.Client(base_url=management_url, headers=headers, timeout=30) as management,
         ):
             made = World(platform, aws, api, management)
-            platform.stores = replace(platform.stores, push_queue=made)  # type: ignore[arg-type]
+            platform.stores = replace(platform.stores, push_queue=made)
             yield made
 
 
@@ -424,7 +426,7 @@ def served_operations(settings: Settings) -> set[str]:
     modules = [importlib.import_module(f"{api.__name__}.{name}") for name in names]
     apps = [module.create_app(settings) for module in modules if hasattr(module, "create_app")]
     assert len(apps) >= 7
-    routes = [route for app in apps for route in app.routes if isinstance(route, Route)]
+    routes = [route for app in apps for route in app.routes if isinstance(route, Route | EndpointRoute)]
     return {
         f"{method} {route.path}" for route in routes for method in route.methods or () if method != "HEAD"
     }

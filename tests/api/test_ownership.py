@@ -2,13 +2,14 @@
 role."""
 
 import asyncio
+import dataclasses
 import uuid
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from millrace.domain.access import ROLES, Principal
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
@@ -439,7 +440,7 @@ async def test_search_finds_only_what_the_runs_user_said(
     say(owner, "/echo tools=0\nthe word is xylophone")
     say(stranger, "/echo tools=0\nthe word is xylophone", conversation="c2")
     for name, conversation in (("owner", "c1"), ("stranger", "c2")):
-        admin = replace(user(organization, name), scopes=ROLES["admin"])
+        admin = dataclasses.replace(user(organization, name), scopes=ROLES["admin"])
         search = search_in(platform.stores, Slot(organization, "now"), admin, lambda query, hits: None)
         assert {hit.conversation_id for hit in await search("xylophone", 10)} == {conversation}
 

@@ -5,12 +5,12 @@ added, or that loses its scope, fails."""
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from millrace.api import a2a_app, command_center_app, conversation_app, flows_app, management_app, voice_app
 from millrace.domain.access import ROLES, SCOPES

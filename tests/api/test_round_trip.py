@@ -6,12 +6,12 @@ The resources are those of the OpenAPI document, so a new one is tested, or fail
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from millrace.api.command_center_app import create_app as command_center_app
 from millrace.api.flows_app import create_app as flows_app

@@ -2,11 +2,11 @@
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from millrace.api.tickets import _network
 from millrace.domain.access import Principal

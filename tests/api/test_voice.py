@@ -4,11 +4,11 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import httpx
 import openai
 import pytest
+from msgspec.structs import replace
 
 from millrace.settings import Settings
 from millrace.speech.encoders import FORMATS

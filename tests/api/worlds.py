@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import httpx
+from msgspec.structs import replace
 
 from millrace.domain.pipelines import Pipeline
 from millrace.services.erasures import sweep_erasures

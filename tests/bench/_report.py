@@ -25,6 +25,7 @@ PARTS = (
     "dollars",
     "tokens",
     "init",
+    "cold",
     "speech",
     "growth",
 )

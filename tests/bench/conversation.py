@@ -12,11 +12,11 @@ import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import boto3
+from msgspec.structs import replace
 from starlette.responses import StreamingResponse
 
 from local.artifact import size

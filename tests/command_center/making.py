@@ -1,9 +1,9 @@
 """Run events as the bus brings them, made for tests."""
 
-from dataclasses import replace
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Slot

@@ -4,12 +4,15 @@ import pytest
 
 from millrace.domain.agents import BUILTIN_AGENTS, AgentLimits
 from millrace.domain.approvals import OWNER
-from millrace.domain.limits import AllLimits, LevelLimits, OrganizationLimits, UserLimits
+from millrace.domain.limits import AllLimits, Control, LevelLimits, OrganizationLimits, UserLimits
 from millrace.domain.wire import WireModel
 
 KNOWN: list[WireModel] = [
     *BUILTIN_AGENTS.values(),
-    *(model.known() for model in (AgentLimits, AllLimits, LevelLimits, OrganizationLimits, UserLimits)),
+    *(
+        model.known()
+        for model in (AgentLimits, AllLimits, Control, LevelLimits, OrganizationLimits, UserLimits)
+    ),
     OWNER,
 ]
 

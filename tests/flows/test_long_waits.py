@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from millrace.domain.access import Principal
 from millrace.domain.approvals import GivenAnswer

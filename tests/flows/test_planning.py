@@ -1,9 +1,8 @@
 """An agent step that plans first: planner, tools, final answer."""
 
-from dataclasses import replace
-
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from millrace.agent.planning import MAX_CALLS
 from millrace.api.flows_app import create_app

@@ -3,10 +3,10 @@ is kept when a run, a key or a deletion meets another branch."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from millrace.domain import events
 from millrace.domain.branches import BranchPoint

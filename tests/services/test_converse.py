@@ -1,9 +1,9 @@
 """The verbs that the endpoints of protocols share: begin, join, go on reading, answer, stop."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from millrace.agent.model import Text
 from millrace.domain.access import Principal

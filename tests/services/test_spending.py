@@ -3,10 +3,10 @@
 import asyncio
 import random
 import uuid
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from millrace.agent.budget import Budget
 from millrace.domain.agents import AgentLimits

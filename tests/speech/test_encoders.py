@@ -2,9 +2,9 @@
 
 import struct
 from collections.abc import AsyncGenerator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from millrace.errors import InvalidRequest, NotImplementedHere
 from millrace.speech.encoders import FORMATS, SLICE, encoded, format_named

@@ -4,10 +4,11 @@ first has written. Each is a success; and what another one has written stays a r
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from millrace.domain.access import Principal
 from millrace.domain.agents import Agent

@@ -1,11 +1,11 @@
 """Any history is sent so that it fits, is valid, and has the first question and the last."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from millrace.agent.budget import Budget
 from millrace.agent.context.compaction import Summarizer

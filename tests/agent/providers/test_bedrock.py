@@ -1,9 +1,9 @@
 from base64 import b64encode
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from millrace.agent.model import Delta, Finish, Text, Thinking, ThinkingBlock, ToolCall, Usage
 from millrace.agent.providers.bedrock import ConverseReader, converse_request

@@ -1,11 +1,11 @@
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import httpx
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from millrace.agent.providers.connection import model_client
 from millrace.agent.providers.registry import ProviderRegistry, check_model, split_model

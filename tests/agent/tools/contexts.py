@@ -1,7 +1,8 @@
 """A run's context for the tests of tools."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from millrace.agent.model import ToolCall
 from millrace.agent.tools.tool import ToolContext

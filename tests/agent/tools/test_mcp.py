@@ -2,13 +2,13 @@
 
 import asyncio
 import socket
-from dataclasses import replace
 from urllib.parse import quote
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from millrace.agent.tools.mcp import Listing, McpTools, ToolCatalog, chosen, tool_name
 from millrace.agent.tools.mcp_server import ListedTool, McpServer

@@ -4,12 +4,13 @@ import asyncio
 import json
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from msgspec.structs import replace
 
 from millrace.api.management_app import empty_app
 from millrace.api.pipelines import pipelines_router

@@ -1,10 +1,11 @@
 """An exporter on the emulated AWS, and batches of the trace queue."""
 
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
 from millrace.domain.events import Event
 from millrace.services.traces.export import TraceExporter

@@ -1,12 +1,13 @@
 """Batches of the trace queue on their way to endpoints that fail, refuse, or are organizations' own."""
 
+import dataclasses
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from millrace.services.traces import sending
@@ -43,7 +44,7 @@ def secret_of(exporting: Exporting, value: Any) -> Exporting:
     made = exporting.aws.client("secretsmanager").create_secret(
         Name=f"otlp-{id(exporting)}-{abs(hash(text))}", SecretString=text
     )
-    return replace(exporting, settings=replace(exporting.settings, otlp_secret=made["ARN"]))
+    return dataclasses.replace(exporting, settings=replace(exporting.settings, otlp_secret=made["ARN"]))
 
 
 async def test_batch_is_sent_in_one_request_and_names_the_stack(
@@ -140,7 +141,9 @@ async def test_message_that_is_no_event_is_a_dead_letter_and_spoils_no_other(
 
 
 async def test_endpoint_that_nobody_answers_fails_and_raises_nothing(exporting: Exporting) -> None:
-    gone = replace(exporting, settings=replace(exporting.settings, otlp_endpoint="http://127.0.0.1:1"))
+    gone = dataclasses.replace(
+        exporting, settings=replace(exporting.settings, otlp_endpoint="http://127.0.0.1:1")
+    )
     batch = gone.batch(ended("acme", "r1"))
     assert failed(batch, await gone.exporter().export(batch, TIME)) == [0]
 

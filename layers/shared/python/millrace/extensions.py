@@ -8,9 +8,10 @@ extension that cannot be loaded harms nobody but those who name it: `Extension.p
 """
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -20,8 +21,7 @@ POINTS: tuple[Point, ...] = get_args(Point)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 
 
-@dataclass(frozen=True, slots=True)
-class Extension:
+class Extension(Struct, frozen=True):
     """An extension under the name of its entry point; `package` has its name and version. `value` is what the
     entry point names, or None with a `problem`."""
 

@@ -6,14 +6,16 @@ package looks at `os.environ` (botocore reads its own `AWS_*` variables, `AWS_EN
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Self
+
+from msgspec import Struct
 
 from millrace.errors import Unavailable
 
+MOST_QUOTA_MB = 950_000_000
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+
+class Settings(Struct, frozen=True):
     """The deployment as a function sees it. Names of tables and queues, issuer and model defaults."""
 
     region: str
@@ -96,7 +98,7 @@ class Settings:
         """Read every field from the variable of its name in capitals (region from AWS_REGION)."""
         env = os.environ if environ is None else environ
         region = env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1"
-        names = [name for name in cls.__dataclass_fields__ if name not in ("region", "allow_loopback_http")]
+        names = [name for name in cls.__struct_fields__ if name not in ("region", "allow_loopback_http")]
         given = {name: found for name in names if (found := env.get(name.upper(), "").strip())}
         loopback = env.get("ALLOW_LOOPBACK_HTTP", "").lower() in ("1", "true")
         return cls(region=region, allow_loopback_http=loopback, **given)
@@ -119,9 +121,12 @@ class Settings:
 
     @property
     def file_quota(self) -> int:
-        """The most bytes of files of an organization. Raises `Unavailable` if the setting is not a number."""
-        if not self.file_quota_mb.isdigit():
-            raise Unavailable("FILE_QUOTA_MB must be a whole number.", code="not_configured")
+        """The most bytes of files of an organization. Raises `Unavailable` if the setting is not a number, or
+        more than a limit of storage may be."""
+        if not self.file_quota_mb.isdigit() or int(self.file_quota_mb) > MOST_QUOTA_MB:
+            raise Unavailable(
+                f"FILE_QUOTA_MB must be a whole number up to {MOST_QUOTA_MB}.", code="not_configured"
+            )
         return int(self.file_quota_mb) * 1024 * 1024
 
     @property

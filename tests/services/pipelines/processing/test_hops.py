@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from millrace.api.webhooks_app import create_app
 from millrace.destinations.results import Dead, Delivered, DeliveryResult

@@ -4,7 +4,7 @@ Each event is delivered once or is one dead letter that can be read and redriven
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -12,6 +12,7 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from millrace.services.delivery.batch import BatchDeliverer, DeliverySettings
 from millrace.settings import Settings

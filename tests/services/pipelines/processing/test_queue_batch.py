@@ -2,10 +2,10 @@
 
 import json
 import uuid
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from millrace.services.pipelines.context import PipelineContext
 from millrace.services.pipelines.processing.dead_letter_queues import (

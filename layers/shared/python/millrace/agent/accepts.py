@@ -7,8 +7,9 @@ check` asks the model itself, and an agent's `accepts` overrules the table.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.domain.agents import Agent
 from millrace.domain.content import attached, note_of
@@ -43,8 +44,7 @@ _KNOWN: tuple[tuple[str, Accepts], ...] = (
 _PATTERNS = [(re.compile(one if one[0] == "^" else _START + one), taken) for one, taken in _KNOWN]
 
 
-@dataclass(frozen=True, slots=True)
-class MediaRules:
+class MediaRules(Struct, frozen=True):
     """The limits of a model server for what stands beside text: bytes of one, how many of them in a request,
     bytes of all. `pdf` says that it has a field for PDFs at all, `urls` which kinds it fetches itself."""
 

@@ -3,7 +3,8 @@
 import base64
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from millrace.agent.accepts import NOTHING, Accepts, MediaRules, kind_of, most_bytes
 from millrace.agent.model import Block, Message, ModelRequest
@@ -22,8 +23,7 @@ async def load_nothing(about: Block) -> bytes | None:
     return None
 
 
-@dataclass(slots=True)
-class Attachments:
+class Attachments(Struct):
     """The images and files of one run. What was read once stays: each call of the model sends it again."""
 
     taken: Accepts = NOTHING

@@ -1,6 +1,6 @@
 """A run's budget: the limits it may reach, and what it has used so far."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from millrace.agent.model import Usage
 from millrace.agent.prices import cost
@@ -10,8 +10,7 @@ CALL_TOKENS = 8192
 """The most output tokens asked of one model call: models refuse more than they can write."""
 
 
-@dataclass(slots=True)
-class Budget:
+class Budget(Struct):
     """The sum over a run's model calls, its sub-agents' among them. `cost` in US dollars; None once a call's
     price was not known. `estimated`: the tokens of some call were not told, and an estimate counts."""
 

@@ -6,9 +6,10 @@ servers the same id for every call, some models names that no tool has.
 
 import re
 from collections.abc import Collection
-from dataclasses import replace
 from hashlib import sha256
 from uuid import uuid4
+
+from msgspec.structs import replace
 
 from millrace.agent.model import ToolCall
 

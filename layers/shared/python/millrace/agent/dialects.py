@@ -5,15 +5,16 @@ name, and an agent may name it (`dialect`, `startsInThinking`).
 """
 
 import re
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace.agent.raw_calls import Fences
 from millrace.agent.thinking_tags import Markers
 from millrace.domain.agents import Agent, DialectName
 
 
-@dataclass(frozen=True, slots=True)
-class TextDialect:
+class TextDialect(Struct, frozen=True):
     """`markers` enclose thinking, beside the tags that are known of every model; `calls` enclose calls."""
 
     markers: Markers = ()

@@ -1,8 +1,9 @@
 """The decision on each tool call before it begins: it runs, has an answer already, or waits for people."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from millrace.agent.model import ToolCall
 from millrace.agent.suspension import Suspended
@@ -11,8 +12,7 @@ from millrace.agent.tools.toolbox import Toolbox
 from millrace.domain.approvals import WaitingCall
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """The call waits for people, for `seconds` from now at most, as `call`."""
 
     seconds: float

@@ -10,7 +10,8 @@ on: calls of the last turn without a result are run or answered by what is known
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from millrace.agent.attachments import Attachments
 from millrace.agent.budget import Budget

@@ -13,8 +13,9 @@ with the block, kept as it came and sent to no other server. Reasoning that is n
 """
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
+
+from msgspec import Struct, field
 
 Block = dict[str, Any]
 Message = dict[str, Any]
@@ -22,8 +23,7 @@ FinishReason = Literal["stop", "tool_use", "max_tokens", "refusal", "other"]
 """`other`: the server gave a reason that we do not know, so the answer may be whole or not."""
 
 
-@dataclass(frozen=True, slots=True)
-class ToolSpec:
+class ToolSpec(Struct, frozen=True):
     """A tool as the model sees it; `parameters` is a JSON Schema of type object. No model is told that
     the `client` runs it."""
 
@@ -33,8 +33,7 @@ class ToolSpec:
     client: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRequest:
+class ModelRequest(Struct, frozen=True):
     """One call of a model. `model` is without the provider's prefix; `max_tokens` bounds the answer with its
     thinking, `thinking_tokens` (0 asks for none) the thinking of models that can be asked to think.
     `response_schema` is the JSON Schema that the answer is to fit."""
@@ -48,30 +47,27 @@ class ModelRequest:
     response_schema: dict[str, Any] | None = None
 
 
-@dataclass(slots=True)  # not frozen: one is made for every token, and that would take twice as long
-class Text:
+# not frozen: one is made for every token, and that would take twice as long
+class Text(Struct):
     """A piece of the answer's text, as the model cut it."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Thinking:
+class Thinking(Struct, frozen=True):
     """A piece of the model's reasoning."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ThinkingBlock:
+class ThinkingBlock(Struct, frozen=True):
     """A finished `reasoningContent` block to be kept in the history: sent after its `Thinking` pieces, only
     where its server wants it back: signed, redacted, or with `providerData`."""
 
     block: Block
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(Struct, frozen=True):
     """A whole tool call. `arguments` is None when the model's JSON was cut or is not an object; `raw` then
     holds what came, so that the executor can hand the error back to the model. `provider_data` goes into the
     history beside the call (see this module's docstring)."""
@@ -83,8 +79,7 @@ class ToolCall:
     provider_data: Block | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """Tokens of one model call, as the server counted them (cached input is part of `input`), or `estimated`
     where it did not."""
 
@@ -95,16 +90,14 @@ class Usage:
     estimated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PromptUsage:
+class PromptUsage(Struct, frozen=True):
     """The tokens of the prompt, from a server that tells them before its answer: they are spent even if the
     answer is cut off."""
 
     usage: Usage
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(Struct, frozen=True):
     """The model's own end of message: always the last delta. `usage` is None where the server sent none that
     can be read."""
 

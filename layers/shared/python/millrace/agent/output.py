@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from millrace.agent.model import Block, ModelRequest
 from millrace.agent.providers.lenient_json import parse
@@ -19,8 +19,7 @@ _AGAIN = """Your answer does not fit what was asked for: {problem}
 Answer again with nothing but one JSON value that fits the schema."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutputFormat:
+class OutputFormat(Struct, frozen=True):
     """The JSON Schema of an answer, and the check of a value against it, which raises `InvalidRequest`."""
 
     schema: dict[str, Any]
@@ -35,8 +34,7 @@ class OutputFormat:
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Struct, frozen=True):
     """The value of an answer that fits; null is one."""
 
     value: Any

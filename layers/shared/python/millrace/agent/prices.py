@@ -10,15 +10,15 @@ A row is for one model: its dated, versioned and regional ids match it (`gpt-5-m
 """
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from millrace.agent.model import Usage
 
 PUBLISHED = "2026-11-01"
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(Struct, frozen=True):
     """Dollars per million tokens. Prompts of more than `longest` tokens are priced by `above`, or unknown."""
 
     input: float

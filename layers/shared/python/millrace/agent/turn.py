@@ -3,9 +3,9 @@
 import time
 from collections.abc import Iterator
 from contextlib import aclosing
-from dataclasses import replace
 
 import orjson
+from msgspec.structs import replace
 
 from millrace.agent.call_ids import accept_call, known_name
 from millrace.agent.dialects import PLAIN, TextDialect

@@ -4,7 +4,6 @@ Each agent that is exposed has one address, `/a2a/{agentId}`: JSON-RPC is posted
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
@@ -26,6 +25,7 @@ from a2a.types.a2a_pb2 import (
 from a2a.utils.errors import ContentTypeNotSupportedError, InvalidParamsError
 from a2a.utils.proto_utils import parse_params
 from google.protobuf.json_format import ParseError
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
@@ -73,8 +73,7 @@ CACHED = "max-age=300"
 Operate = Callable[[Request, Call], Awaitable[ASGIApp]]
 
 
-@dataclass(frozen=True, slots=True)
-class A2A:
+class A2A(Struct, frozen=True):
     """The endpoints."""
 
     platform: Platform

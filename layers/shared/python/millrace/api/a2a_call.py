@@ -1,13 +1,12 @@
 """A request to an agent's A2A interface."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from millrace.domain.access import Principal
 from millrace.domain.agents import Agent
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A request's caller, the agent whose interface it came to, the last event that the client has seen, and
     the function's deadline."""
 

@@ -1,7 +1,5 @@
 """Push notification configurations for A2A clients: the operations of both bindings."""
 
-from dataclasses import dataclass
-
 from a2a.types.a2a_pb2 import (
     AuthenticationInfo,
     DeleteTaskPushNotificationConfigRequest,
@@ -12,6 +10,7 @@ from a2a.types.a2a_pb2 import (
 )
 from a2a.utils.errors import PushNotificationNotSupportedError, TaskNotFoundError
 from a2a.utils.proto_utils import validate_proto_required_fields
+from msgspec import Struct
 
 from millrace.api.a2a_call import Call
 from millrace.domain.runs import Run
@@ -40,8 +39,7 @@ def new_push(settings: Settings, given: TaskPushNotificationConfig) -> NewPush:
     return NewPush(given.id, given.url, given.token, auth.scheme, auth.credentials)
 
 
-@dataclass(frozen=True, slots=True)
-class PushOperations:
+class PushOperations(Struct, frozen=True):
     """The operations."""
 
     platform: Platform

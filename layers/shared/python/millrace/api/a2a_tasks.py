@@ -7,7 +7,6 @@ ours and get their shape from the binding.
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 
 from a2a.types.a2a_pb2 import (
     CancelTaskRequest,
@@ -25,6 +24,7 @@ from a2a.types.a2a_pb2 import (
 from a2a.utils.errors import TaskNotCancelableError, TaskNotFoundError, UnsupportedOperationError
 from a2a.utils.proto_utils import validate_proto_required_fields
 from a2a.utils.task import apply_history_length, validate_history_length, validate_page_size
+from msgspec import Struct
 
 from millrace.api.a2a_call import Call
 from millrace.api.a2a_pushes import new_push
@@ -50,8 +50,7 @@ from millrace.stores.runs import stream_of
 PAGE = 50
 
 
-@dataclass(frozen=True, slots=True)
-class TaskStream:
+class TaskStream(Struct, frozen=True):
     """Updates of a task, batch by batch, with the projection that they come from. The `session` is there
     where this process works on the task."""
 
@@ -65,8 +64,7 @@ class TaskStream:
         return self.projection.run.id
 
 
-@dataclass(frozen=True, slots=True)
-class Tasks:
+class Tasks(Struct, frozen=True):
     """The operations."""
 
     platform: Platform

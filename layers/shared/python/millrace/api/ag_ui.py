@@ -6,10 +6,11 @@ people AG-UI's ends, and the answers begin its next one.
 """
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
@@ -53,8 +54,7 @@ PARTS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class AgUi:
+class AgUi(Struct, frozen=True):
     """The endpoints."""
 
     platform: Platform

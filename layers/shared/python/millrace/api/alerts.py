@@ -1,9 +1,9 @@
 """Alert rules over HTTP, part of the command center's function."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, get_args
 
+from msgspec import Struct
 from pydantic import RootModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -43,8 +43,7 @@ class AlertChanges(RootModel[dict[str, Any]]):
     """The fields of a rule that are to change."""
 
 
-@dataclass(frozen=True, slots=True)
-class Alerts:
+class Alerts(Struct, frozen=True):
     """The endpoints."""
 
     recorder: Recorder

@@ -1,8 +1,8 @@
 """Calls that wait for a person, over HTTP: what waits, and the answers."""
 
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -53,8 +53,7 @@ class AnswerCall(WireModel):
         return GivenAnswer(self.call_id, self.decision, self.arguments, self.content, self.reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Approvals:
+class Approvals(Struct, frozen=True):
     """The endpoints."""
 
     stores: Stores

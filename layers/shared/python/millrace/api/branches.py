@@ -1,9 +1,9 @@
 """The branches of a conversation: another answer to the same question, and the branch that is active."""
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
+from msgspec import Struct
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -52,8 +52,7 @@ class SelectBranch(WireModel):
     message_id: str = Field(min_length=1, max_length=128)
 
 
-@dataclass(frozen=True, slots=True)
-class Branches:
+class Branches(Struct, frozen=True):
     """The endpoints."""
 
     platform: Platform

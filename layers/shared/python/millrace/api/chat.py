@@ -1,7 +1,6 @@
 """The AI SDK's endpoints: a chat is a conversation. What answers is imported when it is called."""
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
@@ -19,8 +18,7 @@ VIEW = (VERSION, detail("full"), AFTER, LAST_EVENT_ID)
 RUN_ID, TAIL = "x-workflow-run-id", "x-workflow-stream-tail-index"
 
 
-@dataclass(frozen=True, slots=True)
-class Chat:
+class Chat(Struct, frozen=True):
     """The endpoints."""
 
     platform: Platform

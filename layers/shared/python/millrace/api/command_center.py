@@ -1,7 +1,6 @@
 """The command center: a stream over all runs of the caller's organization, and what runs now."""
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
@@ -38,8 +37,7 @@ SINCE = Parameter(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CommandCenter:
+class CommandCenter(Struct, frozen=True):
     """The endpoints."""
 
     recorder: Recorder

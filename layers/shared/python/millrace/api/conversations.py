@@ -1,11 +1,12 @@
 """Conversations: create, list, read, delete."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import Field, field_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -90,8 +91,7 @@ def _checked(metadata: dict[str, Any]) -> dict[str, Any]:
     return metadata
 
 
-@dataclass(frozen=True, slots=True)
-class Conversations:
+class Conversations(Struct, frozen=True):
     """The endpoints."""
 
     platform: Platform

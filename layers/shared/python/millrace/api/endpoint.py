@@ -6,12 +6,13 @@ init.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import TypeVar
 
+from msgspec import Struct
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from millrace.api.audited import admitted, noted
@@ -36,13 +37,41 @@ class Endpoint(Operation):
     handler: Handler
     credential: Credential = field(default="either", kw_only=True)
 
-    def route(self, auth: Auth) -> Route:
+    def route(self, auth: Auth) -> "EndpointRoute":
         """The endpoint as a Starlette route."""
-        return Route(self.path, _Served(self, auth), methods=[self.method])
+        return EndpointRoute(self.path, self.method, _Served(self, auth))
 
 
-@dataclass(frozen=True, slots=True)
-class _Served:
+class EndpointRoute(BaseRoute):
+    """A route whose pattern is compiled when a request of its shape comes: a function has some fifty routes,
+    and a process of it serves few of them."""
+
+    def __init__(self, path: str, method: str, app: ASGIApp) -> None:
+        self.path, self.methods = path, [method]
+        self._app = app
+        self._segments = path.split("/")
+
+    @cached_property
+    def _route(self) -> Route:
+        return Route(self.path, self._app, methods=self.methods)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """See Starlette. Where an app is mounted, only its pattern knows."""
+        asked = scope.get("path", "").split("/")
+        if scope.get("root_path") or self._may_serve(asked):
+            return self._route.matches(scope)
+        return Match.NONE, {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._route.handle(scope, receive, send)
+
+    def _may_serve(self, asked: list[str]) -> bool:
+        return len(asked) == len(self._segments) and all(
+            own == given or own.startswith("{") for own, given in zip(self._segments, asked, strict=True)
+        )
+
+
+class _Served(Struct, frozen=True):
     """An endpoint as an ASGI app: Starlette wraps functions once more, and each token would pass that."""
 
     endpoint: Endpoint

@@ -1,7 +1,6 @@
 """Files over HTTP: announced here, uploaded straight to S3, used by messages."""
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from pydantic import Field, field_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -39,8 +38,7 @@ class UploadFile(WireModel):
         return name
 
 
-@dataclass(frozen=True, slots=True)
-class Files:
+class Files(Struct, frozen=True):
     """The endpoints."""
 
     stores: Stores

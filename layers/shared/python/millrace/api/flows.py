@@ -1,8 +1,8 @@
 """Definitions of flows over HTTP."""
 
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -35,8 +35,7 @@ DEFINITION_ERRORS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class FlowsApi:
+class FlowsApi(Struct, frozen=True):
     """The endpoints of definitions."""
 
     flows: Flows

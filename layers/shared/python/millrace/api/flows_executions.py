@@ -1,9 +1,9 @@
 """Executions of flows over HTTP: begin, continue, read and cancel them, as JSON or streamed."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from msgspec import Struct
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -73,8 +73,7 @@ class FlowEvent(WireModel):
         return GivenAnswer("", self.decision, None, content, self.reason)
 
 
-@dataclass(frozen=True, slots=True)
-class FlowExecutionsApi:
+class FlowExecutionsApi(Struct, frozen=True):
     """The endpoints of executions."""
 
     flows: Flows

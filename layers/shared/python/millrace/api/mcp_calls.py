@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
 from typing import Any
 
 from mcp_types.methods import validate_client_request
+from msgspec import Struct
+from msgspec.structs import replace
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -47,8 +48,7 @@ class AgentArguments(WireModel):
     conversation_id: str | None = Field(default=None, max_length=128)
 
 
-@dataclass(frozen=True, slots=True)
-class AgentCalls:
+class AgentCalls(Struct, frozen=True):
     """Calls of agents."""
 
     platform: Platform

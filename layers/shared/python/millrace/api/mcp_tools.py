@@ -1,9 +1,9 @@
 """The tools of the MCP server that are no agents: pipelines, and calls that wait for a person."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from msgspec import Struct
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from millrace.api.approvals import AnswerCall
@@ -83,8 +83,7 @@ class FixedTool(NamedTuple):
         return await self.call(caller, given)
 
 
-@dataclass(frozen=True, slots=True)
-class FixedTools:
+class FixedTools(Struct, frozen=True):
     """The tools."""
 
     platform: Platform

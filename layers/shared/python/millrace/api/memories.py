@@ -1,7 +1,6 @@
 """Memories over HTTP: a user reads and deletes what agents remember of them."""
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -19,8 +18,7 @@ PAGE = 50
 USER = Parameter("userId", "Another user's, with the scope `conversations:manage`")
 
 
-@dataclass(frozen=True, slots=True)
-class Memories:
+class Memories(Struct, frozen=True):
     """The endpoints."""
 
     stores: Stores

@@ -1,8 +1,8 @@
 """Messages: send and stream, attach, resume, stop, inject."""
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from msgspec import Struct
 from pydantic import Field, field_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -114,8 +114,7 @@ class InjectMessage(WireModel):
     idempotency_key: str | None = Field(default=None, min_length=1, max_length=200)
 
 
-@dataclass(frozen=True, slots=True)
-class Messages:
+class Messages(Struct, frozen=True):
     """The endpoints."""
 
     platform: Platform

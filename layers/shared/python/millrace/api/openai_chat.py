@@ -4,9 +4,9 @@ A request is a run. The messages that it brings are its conversation, unless `me
 one of ours; the agent's own tools run here, the client's functions there.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
@@ -46,8 +46,7 @@ if TYPE_CHECKING:  # imported when a client speaks it
 MOST_MODELS = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class OpenAiChat:
+class OpenAiChat(Struct, frozen=True):
     """The endpoints."""
 
     platform: Platform

@@ -3,8 +3,8 @@
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
+from msgspec.structs import replace
 from starlette.requests import Request
 
 from millrace.api.deadline import deadline

@@ -4,9 +4,10 @@ A response is a run, or the part of one that follows the answer to what it waite
 can be read, followed from any sequence number, and cancelled, from any process.
 """
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
@@ -52,8 +53,7 @@ AFTER = Parameter(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class OpenAiResponses:
+class OpenAiResponses(Struct, frozen=True):
     """The endpoints."""
 
     platform: Platform

@@ -16,6 +16,7 @@ from millrace.api.openapi_operation import error_responses, operation_object
 from millrace.api.openapi_texts import ABOUT, PARAMETERS, SECURITY_SCHEMES, TAGS
 from millrace.api.operation import Operation, Parameter
 from millrace.api.schemas.catalog import EXAMPLES, MODELS
+from millrace.domain.wire import WireModel
 from millrace.services.command_center.record import Recorder
 from millrace.services.flows.manage import Flows
 from millrace.services.flows.steps import no_pipelines
@@ -48,11 +49,20 @@ def declared(app: FastAPI, endpoints: Iterable[Endpoint]) -> list[tuple[str, Ope
     """Every operation with its id: the management API's, and those of the endpoint tables."""
     routes = [context.original_route for context in iter_route_contexts(app.routes)]
     functions = [route.endpoint for route in routes if isinstance(route, JsonRoute)]
+    _build_all(WireModel)
     paths = app.openapi()["paths"]
     return [
         *((function.__name__, _with_parameters(operation_of(function), paths)) for function in functions),
         *((endpoint.handler.__name__, endpoint) for endpoint in endpoints),
     ]
+
+
+def _build_all(model: type[BaseModel]) -> None:
+    """Build a model and those that inherit from it: pydantic cannot write a default into a schema if the
+    default's own model has not been built."""
+    model.model_rebuild()
+    for kind in model.__subclasses__():
+        _build_all(kind)
 
 
 def _with_parameters(operation: Operation, paths: Json) -> Operation:

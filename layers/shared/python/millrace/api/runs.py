@@ -1,9 +1,9 @@
 """Runs as they were: a list, the events of one with their times, its model calls."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import get_args
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -36,8 +36,7 @@ FILTERS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Runs:
+class Runs(Struct, frozen=True):
     """The endpoints."""
 
     stores: Stores

@@ -1,8 +1,8 @@
 """Sharing conversations over HTTP."""
 
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 from pydantic import field_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -32,8 +32,7 @@ class NewShare(WireModel):
         return user_id
 
 
-@dataclass(frozen=True, slots=True)
-class Shares:
+class Shares(Struct, frozen=True):
     """The endpoints."""
 
     stores: Stores

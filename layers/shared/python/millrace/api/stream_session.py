@@ -6,8 +6,8 @@ received nothing misses nothing. When the end of a run has been sent twice, it g
 """
 
 import logging
-from dataclasses import dataclass
 
+from msgspec import Struct
 from starlette.requests import Request
 
 from millrace.errors import MillraceError
@@ -16,8 +16,7 @@ from millrace.stores.tickets import Ticket, TicketStore
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class StreamSession:
+class StreamSession(Struct, frozen=True):
     """The session of one request."""
 
     tickets: TicketStore

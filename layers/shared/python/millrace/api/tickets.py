@@ -1,9 +1,9 @@
 """Tickets over HTTP: for `<audio>` and `EventSource`, which cannot send an Authorization header."""
 
-from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any, Literal
 
+from msgspec import Struct
 from pydantic import Field, field_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -39,8 +39,7 @@ class NewTicket(WireModel):
         return path
 
 
-@dataclass(frozen=True, slots=True)
-class Callers:
+class Callers(Struct, frozen=True):
     """An `Authenticator` that also accepts a ticket in place of a token."""
 
     auth: Authenticator
@@ -113,8 +112,7 @@ def callers(settings: Settings, stores: Stores) -> Callers:
     return Callers(Authenticator(settings, stores), tickets)
 
 
-@dataclass(frozen=True, slots=True)
-class Tickets:
+class Tickets(Struct, frozen=True):
     """The endpoint that gives them out."""
 
     tickets: TicketStore

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from msgspec import Struct
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -66,8 +66,7 @@ TIMINGS = Parameter(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class VoiceApi:
+class VoiceApi(Struct, frozen=True):
     """The endpoints."""
 
     engines: Engines

@@ -1,7 +1,6 @@
 """The app of the webhooks function: anybody may call it; a pipeline's signature check decides."""
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -36,8 +35,7 @@ def endpoints(context: PipelineContext) -> list[Endpoint]:
     return WebhooksApi(Webhooks(context, Ingest(context, Backpressure(context)), secrets)).endpoints()
 
 
-@dataclass(frozen=True, slots=True)
-class WebhooksApi:
+class WebhooksApi(Struct, frozen=True):
     """The endpoint that events are posted to."""
 
     webhooks: Webhooks

@@ -10,9 +10,10 @@ import their modules when they are first needed: SQLAlchemy and drivers take hal
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, assert_never
 from urllib.parse import urlsplit
+
+from msgspec import Struct, field
 
 from millrace.destinations.results import SendReport, Unsendable
 from millrace.destinations.sending import HttpSender, Post, WaitForSlot
@@ -45,8 +46,7 @@ class Sender(Protocol):
     async def send(self, events: Sequence[Event], wait_for_slot: WaitForSlot) -> SendReport: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(Struct, frozen=True):
     """The addresses and resources that the operator lets destinations reach. Tables and topics are reached
     with the function's own role, so that without a prefix there are none."""
 
@@ -56,8 +56,7 @@ class Reach:
     loopback: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceUrls:
+class ServiceUrls(Struct, frozen=True):
     """Other addresses for services than their own: proxies, regions."""
 
     mixpanel: str = ""
@@ -65,8 +64,7 @@ class ServiceUrls:
     segment: str = ""
 
 
-@dataclass
-class DestinationCatalog:
+class DestinationCatalog(Struct):
     """Makes senders, and keeps what they share."""
 
     aws: Aws
@@ -98,8 +96,7 @@ def _no_host(config: Any) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Kind(Generic[C]):
+class Kind(Struct, Generic[C], frozen=True):
     """A kind of destination.
 
     `repeatable`: it knows a repetition by the event's id; for others deliveries note what they have sent.

@@ -9,12 +9,12 @@ import socket
 import ssl
 from collections import OrderedDict
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from hashlib import sha256
 from threading import Lock
 from typing import Any
 
 import certifi
+from msgspec import Struct, field
 from sqlalchemy import URL, Engine, Table, create_engine, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -39,8 +39,7 @@ _MYSQL_SESSION = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(Struct, frozen=True):
     """Access that the operator allows: `private_hosts` are database hosts that may have private addresses;
     `loopback` (one machine's stack) also allows this machine and SQLite files."""
 
@@ -48,8 +47,7 @@ class Access:
     private_hosts: Collection[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Database:
+class Database(Struct, frozen=True):
     """An engine, and the tables looked up through it with the time when (`time.monotonic`)."""
 
     engine: Engine

@@ -1,9 +1,9 @@
 """Inspection of a table before any row is sent: its columns, and what will go wrong."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import Column, Float, Table
 
 from millrace.destinations.results import Unsendable
@@ -12,8 +12,7 @@ from millrace.destinations.statements import key_of
 from millrace.pipelines.definitions.destinations import DatabaseConfig
 
 
-@dataclass(frozen=True, slots=True)
-class Inspection:
+class Inspection(Struct, frozen=True):
     """`needed` are the columns that every new row has to name; `problems` are for people."""
 
     columns: list[str]

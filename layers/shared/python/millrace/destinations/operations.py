@@ -6,9 +6,10 @@ with its version, and nothing older brings it back.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.destinations.results import Unsendable
 from millrace.pipelines.definitions.destinations import OPERATIONS, DatabaseConfig, is_template
@@ -19,8 +20,7 @@ from millrace.pipelines.expressions.template import compile_template
 Values = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """`operation` is insert, upsert, update or delete; `deleted` says whether an upsert marks its row as
     deleted (None: the table has no such marks)."""
 

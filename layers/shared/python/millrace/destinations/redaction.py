@@ -12,7 +12,8 @@ import base64
 import html
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 SHORT = 8
 """Values with fewer characters are taken out only where they stand as a whole value."""
@@ -33,8 +34,7 @@ Pieces = Iterable[tuple[str, int]]
 """Characters with the length that each had before it was decoded."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Decoded:
+class _Decoded(Struct, frozen=True):
     """A text, and for each of its characters (and its end) where it begins in the original."""
 
     text: str

@@ -1,6 +1,6 @@
 """Results of deliveries: one for each event, and a report on all events of one call."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from millrace.errors import MillraceError, Throttled, is_transient
 
@@ -18,8 +18,7 @@ class Unsendable(Exception):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """`code` is a stable word; `status` and `body` are the server's, where it answered. `retry_after` is what
     it asked for, in seconds."""
 
@@ -30,27 +29,23 @@ class Failure:
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(Struct, frozen=True):
     """It arrived, or had arrived before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(Struct, frozen=True):
     """It did not arrive now; the same may succeed later."""
 
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
-class Dead:
+class Dead(Struct, frozen=True):
     """It will not arrive, however often it is sent."""
 
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Struct, frozen=True):
     """It was not sent yet: not its turn before `wait_ms` are over. This is no attempt."""
 
     wait_ms: int
@@ -60,8 +55,7 @@ DeliveryResult = Delivered | Retry | Dead | Wait
 DELIVERED = Delivered()
 
 
-@dataclass(slots=True)
-class SendReport:
+class SendReport(Struct):
     """The results of one call to a sender: one per event, in their order; how many requests succeeded and
     failed; `gone` if the destination answered 410; `limited` if some events had to wait for a rate limit."""
 

@@ -6,13 +6,13 @@ checked here, the same for all.
 
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import time
 from decimal import Decimal
 from functools import partial
 from typing import Any
 from uuid import UUID
 
+from msgspec import Struct
 from sqlalchemy import (
     ARRAY,
     JSON,
@@ -44,8 +44,7 @@ Values = dict[str, Any]
 _FLOAT_DIGITS = 15
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """`position` is that of the event, `operation` what is done with the values."""
 
     values: Values

@@ -6,9 +6,9 @@ order of deliveries lets a stale row win. A repeated insert is left out where th
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import (
     Column,
     ColumnElement,
@@ -58,8 +58,7 @@ def _meant(config: DatabaseConfig) -> str:
     return "upsert" if is_template(config.operation) else config.operation
 
 
-@dataclass(frozen=True, slots=True)
-class Statements:
+class Statements(Struct, frozen=True):
     """The SQL statements that write rows. `together`: the only one of them, for executemany; else each row
     by all of them."""
 

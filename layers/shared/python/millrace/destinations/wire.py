@@ -6,10 +6,11 @@ looks (`request`) and what the answer means (`read`). `millrace.destinations.sen
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Literal, Protocol
+
+from msgspec import Struct, field
 
 from millrace.destinations.results import BODY_SHOWN, DELIVERED, Dead, DeliveryResult, Failure, Retry
 from millrace.pipelines.event import Event
@@ -22,18 +23,19 @@ _LOOPED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """`headers` have lower-case names."""
+class Request(Struct, frozen=True):
+    """`headers` have lower-case names. Its text shows nothing that may hold a secret."""
 
-    url: str = field(repr=False)
-    content: bytes = field(repr=False)
+    url: str
+    content: bytes
     method: str = "POST"
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Request(method={self.method!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """`headers` are looked up in lower case. `body` is its first 64 KB."""
 
     status: int
@@ -44,16 +46,14 @@ class Answer:
         return self.body.decode(errors="replace")
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedEvent:
+class EncodedEvent(Struct, frozen=True):
     """An event as it will stand in a request."""
 
     event: Event
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class RequestLimits:
+class RequestLimits(Struct, frozen=True):
     """Of one request: events, bytes of all with what stands between them, bytes of one."""
 
     events: int = 1
@@ -61,8 +61,7 @@ class RequestLimits:
     event: int = 1_000_000
 
 
-@dataclass(slots=True)
-class Verdict:
+class Verdict(Struct):
     """The meaning of an answer: results by position in the request, and groups of positions to send again
     now."""
 

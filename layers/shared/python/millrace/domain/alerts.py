@@ -4,9 +4,9 @@ Between triggered and resolved lies a margin (hysteresis): a metric that hovers 
 make an alert flap.
 """
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+from msgspec import Struct
 from pydantic import Field, ValidationInfo, model_validator
 
 from millrace.domain.replacement import ManagedBy
@@ -88,8 +88,7 @@ class AlertRule(AlertSettings):
     updated_at: str
 
 
-@dataclass(frozen=True, slots=True)
-class AlertState:
+class AlertState(Struct, frozen=True):
     """The state of a rule. `count` numbers its alerts; `version` fences writers. `unannounced` holds
     the last event until it is on the bus."""
 

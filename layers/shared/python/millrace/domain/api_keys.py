@@ -7,7 +7,8 @@ repositories can tell one from other text, and made-up ones are refused without 
 import hashlib
 import secrets
 import zlib
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from millrace.domain.access import Principal
 
@@ -18,8 +19,7 @@ _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _CHANCE, _CHECKSUM = 43, 6
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
+class ApiKey(Struct, frozen=True):
     """A key as admins see it. Times are epoch milliseconds; `days` is its lifetime from one rotation to the
     next. `start` is the beginning of its secret, by which people recognize it; while a rotation lasts, the
     secret before it has `previous_start` and is valid until `previous_expires_ms`."""
@@ -42,8 +42,7 @@ class ApiKey:
         return self.previous_expires_ms is not None and self.previous_expires_ms > now
 
 
-@dataclass(frozen=True, slots=True)
-class KeyHolder:
+class KeyHolder(Struct, frozen=True):
     """The caller that a secret stands for, until `expires_ms`."""
 
     organization: str

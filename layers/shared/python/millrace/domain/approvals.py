@@ -5,10 +5,10 @@ A run that meets one stops working until it is answered. Who may answer is decid
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import orjson
+from msgspec import Struct, field
 from pydantic import ConfigDict, Field, model_validator
 
 from millrace.domain.access import Principal
@@ -77,8 +77,7 @@ class AskWhen(WireModel):
 Policy = Literal["auto", "ask"] | AskWhen
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """An answer to a call. `by` is the user who gave it, empty where the time was over. `arguments` are the
     edited ones of an approval, None where they are as the agent gave them."""
 
@@ -114,8 +113,7 @@ class Answer:
         return orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
 
 
-@dataclass(frozen=True, slots=True)
-class GivenAnswer:
+class GivenAnswer(Struct, frozen=True):
     """An answer as a caller gives it."""
 
     call_id: str
@@ -130,8 +128,7 @@ def expired_answer(now_ms: int) -> Answer:
     return Answer("reject", "", iso(now_ms), reason=EXPIRED)
 
 
-@dataclass(frozen=True, slots=True)
-class WaitingCall:
+class WaitingCall(Struct, frozen=True):
     """A call that waits for an answer, or has one.
 
     `name` is the tool's or the step's. `schema` is the JSON Schema of an approval's arguments, or of the

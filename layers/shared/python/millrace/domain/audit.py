@@ -3,8 +3,9 @@ none has a secret, or a word of a message."""
 
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 from millrace.domain.clock import iso
 
@@ -12,8 +13,7 @@ Kind = Literal["act", "access", "refusal"]
 """A call that changes something; one that reads what belongs to somebody else; one that was not allowed."""
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
+class AuditEntry(Struct, frozen=True):
     """An entry. `action` is an operation of the API as its document names it, `target` the ids that it was
     about, `created` the path of what it made. `status` is that of its answer; None where its process ended
     before."""
@@ -43,8 +43,7 @@ class AuditEntry:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class CurrentCall:
+class CurrentCall(Struct, frozen=True):
     """The call that is being answered: its operation and its id."""
 
     action: str = ""

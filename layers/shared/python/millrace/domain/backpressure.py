@@ -8,7 +8,8 @@ is refused because of somebody else's backlog, and who has none is under no pres
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 TARGET_LAG_MS = 30_000
 REFUSE_AT = 0.95
@@ -23,8 +24,7 @@ BEHIND_MS = 5_000
 _LEAST_PER_SECOND = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Drain:
+class Drain(Struct, frozen=True):
     """The rate at which a queue was drained in the last minute, and the average lag of its messages."""
 
     per_second: float = 0.0

@@ -8,7 +8,8 @@ line.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 Interval = tuple[int, int]
 """Positions from the first to the last, both included."""
@@ -21,8 +22,7 @@ MOST_BRANCHES = 400
 """The branches of one slot: its lease holds where they begin, and is written with every step of a run."""
 
 
-@dataclass(frozen=True, slots=True)
-class MessageTree:
+class MessageTree(Struct, frozen=True):
     """`branches` are pairs of positions in ascending order: where a branch begins, and the message that it
     follows (0: none). `head` is the last message of the active branch; 0 stands for the latest message."""
 
@@ -104,8 +104,7 @@ class MessageTree:
 LINE = MessageTree()
 
 
-@dataclass(frozen=True, slots=True)
-class BranchPoint:
+class BranchPoint(Struct, frozen=True):
     """The place in a conversation behind which a message goes on: the message with an id (empty: before the
     first one), or the last one of a run. With `again` the question there, or the one that led to the message
     there, is answered once more."""

@@ -7,9 +7,11 @@ that neither sees what the other had.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Literal, Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace.domain.ids import valid_organization
 from millrace.errors import InvalidRequest, Unavailable
@@ -22,8 +24,7 @@ _DIGITS = 20
 """No integer of 64 bits has more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One row that changed; `time` in epoch milliseconds, `old` and `new` where the source tells them.
     `expired` marks what DynamoDB deleted because its time to live was over; `left_out` names the images that
     are too large to be told. `sequence` orders the changes of one row; see `ordered`."""

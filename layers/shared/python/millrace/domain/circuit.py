@@ -7,8 +7,10 @@ A probe that succeeds closes the circuit, one that fails opens it again, each ti
 disabled: the server said that the destination is gone (410), or an operator; nothing goes out any more.
 """
 
-from dataclasses import dataclass, replace
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 WINDOW_MS = 60_000
 LEAST_REQUESTS = 20
@@ -21,8 +23,7 @@ HANGS = 2
 PROVEN_MS = 10 * 60_000
 
 
-@dataclass(frozen=True, slots=True)
-class Circuit:
+class Circuit(Struct, frozen=True):
     """Times in epoch milliseconds. `until` is 0 while closed; `opened` counts openings in a row. `reason`
     says in words why nothing goes out. `hung` counts jobs that got no answer in time, `proven` is until when
     it counts as one that answers."""
@@ -43,8 +44,7 @@ class Circuit:
         return self.until > 0
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(Struct, frozen=True):
     """`probe` asks for the probe's place, which has to be taken with `probing` first; `wait_ms` says when
     to ask again. `proven`: no place is needed for the job."""
 

@@ -1,6 +1,6 @@
 """The command center's events: which there are, who sees which, and what a viewer's filters mean."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from millrace.domain.events import Event
 from millrace.errors import InvalidRequest
@@ -34,8 +34,7 @@ def center_stream(organization: str) -> str:
     return f"{organization}#center"
 
 
-@dataclass(frozen=True, slots=True)
-class Filters:
+class Filters(Struct, frozen=True):
     """A viewer's filters. An empty set admits everything."""
 
     agent_ids: frozenset[str] = frozenset()

@@ -1,7 +1,8 @@
 """Conversations: slots, messages, and what they look like to clients."""
 
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 from millrace.domain.access import Access
 from millrace.domain.events import Detail, Event
@@ -14,8 +15,7 @@ LIVE_MESSAGE_MARKER = "[Live message from the user, sent while you were working]
 """What precedes an injected message in the history that the model sees. One constant, documented."""
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Struct, frozen=True):
     """A conversation or one of its threads, in which one run at a time may be active. `key` is the
     partition of its items; no other organization can form it."""
 
@@ -44,8 +44,7 @@ class Slot:
         return cls(organization, conversation_id, thread_id)
 
 
-@dataclass(frozen=True, slots=True)
-class WorkPosition:
+class WorkPosition(Struct, frozen=True):
     """The position of a message outside the history, where an agent works for another one or for a step of a
     flow: the `work` (the id of the call, or of the step), and its `number` there. With it the messages of
     this work hold what the events up to `announced` have told of it, and the agent has `used` so much."""
@@ -56,8 +55,7 @@ class WorkPosition:
     used: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class StoredMessage:
+class StoredMessage(Struct):
     """A message of the history: Converse-style blocks and where they came from. `steps` are the events of the
     run that led to it (see `domain.projection.kept_step`), `visibility` is the run's (None: stored before it
     was kept), `extra` tells how the run ended. `created_by` is the user who wrote it; empty where nobody
@@ -91,8 +89,7 @@ class StoredMessage:
         return body | {name: True for name, on in flags.items() if on} | self.extra
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(Struct, frozen=True):
     """A conversation. `created_by` is the user whose it is, `shared_with` what others may do with it. One
     that is not `listed` is missing from lists, not from anything else: a trial of an agent, for example."""
 

@@ -1,7 +1,8 @@
 """Erasures: the deletion of all that a user, or an organization, has left, step by step."""
 
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from millrace.domain.clock import iso
 
@@ -13,8 +14,7 @@ ORGANIZATION_STEPS = ("conversations", "schedules", "quiet", "objects", "items")
 """The last two are repeated after a quiet time until they find nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Erasure:
+class Erasure(Struct, frozen=True):
     """An erasure under way, or done: of a user, or with an empty `user_id` of the organization. `step` and
     `cursor` say where it goes on; `removed` counts what it has deleted, `found` what this pass of an
     organization's has. `until_ms`: the time before which no other process claims it."""

@@ -1,7 +1,8 @@
 """Exports: everything that is kept of a user, or of an organization, as zip archives, part by part."""
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.domain.clock import iso
 
@@ -20,8 +21,7 @@ EXCLUDED = {
 """What no export has, with the reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Export:
+class Export(Struct, frozen=True):
     """An export under way, or done: of a user, or with an empty `user_id` of the organization. `step` and
     `cursor` say where it goes on. `parts` have `items` records and files, and `size` bytes. `until_ms`: the
     time before which no other process claims it; `tries`: how often the next part was begun."""
@@ -79,8 +79,7 @@ class Export:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class ExportPart:
+class ExportPart(Struct, frozen=True):
     """A zip archive of an export: its number from 1 on, the key of its object, and its size in bytes."""
 
     number: int

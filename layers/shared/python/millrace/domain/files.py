@@ -2,8 +2,9 @@
 
 import hashlib
 from base64 import b32encode
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Slot
@@ -22,8 +23,7 @@ UPLOADS = "uploads/"
 KEPT = "conversations/"
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFile:
+class StoredFile(Struct, frozen=True):
     """A file of its `owner`. `conversation_id` is the conversation that keeps it, None as long as no message
     has used it; then it expires at `expires_ms`."""
 

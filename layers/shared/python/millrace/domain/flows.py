@@ -1,8 +1,9 @@
 """Flows: named lists of steps, and how far each execution of one has come."""
 
-from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 from pydantic import Field, field_validator, model_validator
 
 from millrace.domain.agents import AgentLimits
@@ -161,8 +162,7 @@ def agent_id_of(flow: str) -> str:
     return AGENT_PREFIX + flow
 
 
-@dataclass(frozen=True, slots=True)
-class StepAnswer:
+class StepAnswer(Struct, frozen=True):
     """A person's answer to a step that waited. `by` is empty where nobody answered in time."""
 
     step: str
@@ -182,8 +182,7 @@ class StepAnswer:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
+class Execution(Struct, frozen=True):
     """One execution: the flow as it was when it began, what was posted, the results and answers so far, and
     the step that comes next. `begun` names a step that has begun and must not run twice; `owner` is the user
     who started it."""

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, get_args
 
+from msgspec import Struct, field
 from pydantic import Field
 
 from millrace.domain.access import Principal
@@ -97,7 +97,8 @@ class AllLimits(WireModel):
         return self.model_copy(update=parts)
 
     def _filled(self, level: Level, defaults: "AllLimits") -> LevelLimits:
-        own = self.of(level).model_dump(exclude_none=True)
+        # Not `model_dump`, for which pydantic would build the models: most organizations set no limit.
+        own = {name: value for name, value in self.of(level) if value is not None}
         return defaults.of(level).model_copy(update=own)
 
 
@@ -114,7 +115,7 @@ def default_limits(text: str) -> AllLimits:
         if not (equals and dot and level in found) or not _NUMBER.fullmatch(number):
             raise ValueError(f"DEFAULT_LIMITS must be level.limit=number ...; {entry!r} is not.")
         found[level][limit] = float(number) if "." in number else int(number)
-    return AllLimits.model_validate(found)
+    return AllLimits.model_validate(found) if text else AllLimits.known()
 
 
 _NUMBER = re.compile(r"[0-9]{1,15}([.][0-9]{1,6})?")
@@ -176,16 +177,14 @@ class Control(WireModel):
             raise Forbidden(f"{what} stopped: {stop.reason}", code="agent_stopped", agentId=stop.agent_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Used:
+class Used(Struct, frozen=True):
     """The use of a day's limits; `cost` in millionths of a US dollar."""
 
     tokens: int = 0
     cost: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
+class Reached(Struct, frozen=True):
     """A limit that is reached. `limit` and `used` in its unit; `retry_after` in seconds, for limits of a day
     until the next one."""
 
@@ -230,8 +229,7 @@ def check_count(name: Name, most: int | None, used: int, level: Level = "organiz
         raise Reached(level, name, most, used, LATER_SECONDS).error(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """A caller's standing: the limits, the use of each level today (absent: not counted), and the limit of
     requests or runs that has refused this one."""
 

@@ -1,8 +1,9 @@
 """Memories that agents keep of their users."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 MEMORY_BYTES = 4000
 """The most that one memory may have, in bytes of UTF-8."""
@@ -10,8 +11,7 @@ MOST_MEMORIES = 200
 """Of one user with one agent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(Struct, frozen=True):
     """Something that an agent remembers of a user. Times are ISO 8601."""
 
     id: str

@@ -4,8 +4,9 @@ Events come at least once and in any order. An event's id is `<subject>:<n>` (a 
 so that a few ranges of numbers tell all that were seen. An ended run takes no second end.
 """
 
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from millrace.domain.clock import from_iso
 from millrace.domain.command_center import DELETED, ENDS, EVENT_TYPES, TEXTS
@@ -21,8 +22,7 @@ MODEL_CALL = "run:llm_call"
 _TEXTS = ("id", "type", "time", "organization")
 
 
-@dataclass(slots=True)
-class Subject:
+class Subject(Struct):
     """A run (or another thing that events are about). `seen` holds ranges `[first, last]` in order; `view` is
     what the snapshot shows, as clients see it; `ended`: its last event has been recorded. `texts` are the
     places in the organization's stream of the events that repeat what was said in it; once it is `deleted`

@@ -1,8 +1,10 @@
 """The definition of a run: what another process needs to continue it, as it was when the run began."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from millrace.domain.access import Principal
 from millrace.domain.agents import Agent
@@ -15,8 +17,7 @@ DEEPEST = 3
 """Agents may ask agents that ask agents, and no deeper."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClientTool:
+class ClientTool(Struct, frozen=True):
     """A tool that the client of a run gave, and runs itself; `parameters` is a JSON Schema of type object."""
 
     name: str
@@ -24,8 +25,7 @@ class ClientTool:
     parameters: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class EarlierMessage:
+class EarlierMessage(Struct, frozen=True):
     """A message that was said elsewhere before: a client that keeps its own history sends all of it."""
 
     role: Literal["user", "assistant"]
@@ -33,8 +33,7 @@ class EarlierMessage:
     attached: Sequence[Attachment] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RunDefinition:
+class RunDefinition(Struct, frozen=True):
     """The agent as it was defined when the run began (secrets of its MCP servers encrypted, as they are
     stored), and the user in whose name it works: an edit, a deploy or a new role changes no run in
     mid-flight. `first` is the position of the message that began the run. `work` is what else runs of this

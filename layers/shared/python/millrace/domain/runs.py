@@ -1,7 +1,9 @@
 """Runs: states, leases, and the numbers that bound them."""
 
-from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
+
+from msgspec import Struct, field
+from msgspec.structs import asdict, replace
 
 from millrace.domain.branches import LINE, MessageTree
 from millrace.domain.conversations import Slot
@@ -35,8 +37,7 @@ MAX_WAITING = 100
 MAX_INJECTION_BYTES = 32 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseRecord:
+class LeaseRecord(Struct, frozen=True):
     """The state of a slot: which run is active, who holds it (a nonce of the process) and until when, the
     last event logged (`seq`), how many live messages it has accepted, whether it is to stop, how many
     messages the history holds, and whether live messages were left over by the run before.
@@ -97,8 +98,7 @@ class LeaseRecord:
 NO_TOKEN = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """The usage of a run up to its last stored step, over all of its processes. `paused_ms` is the time in
     which it waited for people, `waiting_since` when it began to (0: it does not wait), `queued` how often
     in a row its model could not be reached, `first_token_ms` the time to the first token of the answer
@@ -141,8 +141,7 @@ class Progress:
 _FRESH: dict[str, Any] = asdict(Progress())
 
 
-@dataclass(frozen=True, slots=True)
-class ContinueRun:
+class ContinueRun(Struct, frozen=True):
     """A message of the run queue: some process is to continue this run, if no other one works on it."""
 
     organization: str
@@ -150,8 +149,7 @@ class ContinueRun:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """A run as stored and as clients see it. `usage` in tokens, `cost` in US dollars or None. `owner` is the
     user whose conversation it is in, `created_by` the one who sent the message; both are empty in runs that
     are older than owners. `hops` is how often what caused it has left here and come back, `traceparent` the

@@ -1,8 +1,10 @@
 """The summary that stands for the older part of a conversation when a model is asked."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from millrace.domain.conversations import StoredMessage
 
@@ -12,8 +14,7 @@ SUMMARY_ID = "summary"
 """The id of the message that brings a summary into a history; no stored message has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Struct, frozen=True):
     """The `text` tells what was said before the message `first_kept`. Kept word by word are the `first`
     question of the conversation, and, where the work on it has been going on since, the `latest` one."""
 

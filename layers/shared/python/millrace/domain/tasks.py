@@ -1,10 +1,10 @@
 """Tasks of A2A: a task is a run, and its context is the conversation."""
 
 import hashlib
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from millrace.domain.access import Principal
 from millrace.domain.content import Attachment, Content, TextPart, fingerprint
@@ -13,8 +13,7 @@ CLIENT = "a2a"
 """The name under which a message keeps what its client called it."""
 
 
-@dataclass(frozen=True, slots=True)
-class TaskMessage:
+class TaskMessage(Struct, frozen=True):
     """A message of an A2A client. `id` is the client's own; `answers` are those of its parts that answer a
     call. Without a `task_id` it begins a task, without a `context_id` in a context of its own."""
 
@@ -46,8 +45,7 @@ def new_context(caller: Principal, agent_id: str, message: TaskMessage) -> str:
     return f"ctx_{hashlib.sha256(parts.encode(errors='surrogatepass')).hexdigest()[:32]}"
 
 
-@dataclass(frozen=True, slots=True)
-class PushConfig:
+class PushConfig(Struct, frozen=True):
     """The address to which a task's updates are pushed. `sealed` holds, encrypted, the token and the
     credentials for the `scheme` of authentication. Events up to `seq` have been told; of the messages of the
     queue those of the `chain` go on."""
@@ -60,8 +58,7 @@ class PushConfig:
     chain: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PushMessage:
+class PushMessage(Struct, frozen=True):
     """A message of the push queue: a configuration with whose events some process is to go on. `attempt`
     counts the failures in a row; `sent_ms` is the time of the first of the chain."""
 

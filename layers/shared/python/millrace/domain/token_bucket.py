@@ -9,7 +9,7 @@ then has those of `late` more milliseconds. Where slots are further apart than t
 they are closer, they are that much further apart than the limit asks, so that no second exceeds it.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 AHEAD_MS = 2_000
 LONGEST_AHEAD_MS = 5_000
@@ -19,8 +19,7 @@ LONGEST_LATE_MS = 250
 _EXACT_MS = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(Struct, frozen=True):
     """A limit. A request may come every `interval` ms, and `burst` at once after a rest. Who comes to a slot
     `late` ms after it needs another."""
 
@@ -47,8 +46,7 @@ class Rate:
         return min(AHEAD_MS + 3 * self.interval, LONGEST_AHEAD_MS)
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(Struct, frozen=True):
     """`full_at`: when the whole burst is available again. `queue_end`: when a job that joins the queue now
     may send (both in epoch milliseconds)."""
 
@@ -56,8 +54,7 @@ class Bucket:
     queue_end: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class SlotRequest:
+class SlotRequest(Struct, frozen=True):
     """`count` slots at once, until `ends`. `due`: requests that are still to come, all in all. A job that is
     `new` does not overtake the line; one that was `served` does not go to its end. `lead`: milliseconds until
     the first slot can be used."""
@@ -70,8 +67,7 @@ class SlotRequest:
     lead: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Struct, frozen=True):
     """The times of the slots that are reserved; without any, the milliseconds to stay away."""
 
     slots: tuple[float, ...] = ()

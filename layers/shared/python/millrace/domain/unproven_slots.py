@@ -6,7 +6,8 @@ whatever an organization's destinations do, the deliver function has time for al
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 OF_DESTINATION = 2
 OF_ORGANIZATION = 3
@@ -14,8 +15,7 @@ SLOT_MS = 60_000
 """A place that was not given back by then: its holder has crashed."""
 
 
-@dataclass(frozen=True, slots=True)
-class UnprovenSlots:
+class UnprovenSlots(Struct, frozen=True):
     """`held`: for each place that is taken, by which destination and until when at most (epoch ms)."""
 
     held: list[tuple[str, int]] = field(default_factory=list)

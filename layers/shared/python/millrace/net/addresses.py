@@ -7,8 +7,9 @@ below; IPv6 must be in 2000::/3, the only block that IANA has given out as globa
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+
+from msgspec import Struct
 
 from millrace.net.errors import AddressNotAllowed
 
@@ -54,8 +55,7 @@ _REFUSED = tuple(
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """Rules for outgoing calls: public addresses on `ports` by https; with `loopback` also this machine
     itself, on any port and without TLS (for a stack on one machine)."""
 

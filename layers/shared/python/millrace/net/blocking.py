@@ -3,16 +3,16 @@
 import select
 import socket
 import ssl
-from dataclasses import dataclass, field
 from functools import cache
+
+from msgspec import Struct, field
 
 from millrace.net.http1 import AnswerReader, Malformed
 
 _READ_BYTES = 256 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(Struct, frozen=True):
     """An address to connect to. `authorities` is a file of the certificates that are trusted for it; empty
     for a server without TLS."""
 
@@ -21,8 +21,7 @@ class Server:
     authorities: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """`headers` have their names in lower case."""
 
     status: int
@@ -30,8 +29,7 @@ class Answer:
     body: bytes
 
 
-@dataclass(slots=True)
-class Connections:
+class Connections(Struct):
     """Connections to one server, as many as there are threads that ask at the same time. The timeouts are in
     seconds, `read_timeout` for each read and write."""
 

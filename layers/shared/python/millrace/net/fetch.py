@@ -2,9 +2,9 @@
 
 import asyncio
 import zlib
-from dataclasses import dataclass
 
 import httpx
+from msgspec import Struct
 
 from millrace.net.client import TIMEOUT
 from millrace.net.errors import AddressNotAllowed, RequestFailed
@@ -12,8 +12,7 @@ from millrace.net.errors import AddressNotAllowed, RequestFailed
 BODY_LIMIT = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(Struct, frozen=True):
     """An answer of any status, 3xx too. `body` is its beginning (`truncated` says whether more would follow),
     unpacked if it came gzipped."""
 

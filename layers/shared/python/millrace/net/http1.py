@@ -7,8 +7,9 @@ them.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 Headers = Sequence[tuple[bytes, bytes]]
 Framing = Literal["none", "length", "chunked", "close"]
@@ -37,8 +38,7 @@ class Malformed(Exception):
     """Bytes that are no HTTP/1.1, read or to be written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """The beginning of an answer."""
 
     version: bytes

@@ -7,12 +7,12 @@ and for each request; everything above it stays httpx's. No redirects, proxies, 
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from functools import cache
 from http.cookiejar import CookieJar
 from typing import Any
 
 import httpx
+from msgspec import Struct
 
 from millrace.net.connection import Connection
 
@@ -22,8 +22,7 @@ BODY = "body"
 """The extension of a response that holds its `Body`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """A server."""
 
     tls: bool

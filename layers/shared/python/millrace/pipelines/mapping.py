@@ -1,7 +1,8 @@
 """`map`: a new payload from expressions, compiled to one closure per field."""
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.pipelines.chunk import Chunk, Column, MappedChunk
 from millrace.pipelines.event import Event, Payload
@@ -58,8 +59,7 @@ class Mapping:
         return self._growth.of(before) + made
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
+class _Parts(Struct, frozen=True):
     """The possible content of a field's value: values at some paths, and `extra` bytes. `is_open`:
     anything."""
 

@@ -1,8 +1,10 @@
 """The outcome of a call of `transform`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from millrace.pipelines.chunk import Chunk
 from millrace.pipelines.errors import EvaluationError
@@ -10,8 +12,7 @@ from millrace.pipelines.event import Event, Payload
 from millrace.pipelines.work import Work
 
 
-@dataclass(slots=True)
-class StepCount:
+class StepCount(Struct):
     """Events of one step: received = passed (to the next) + dropped + failed + held (by a window or batch)
     + late, where no step made several of one. A late one sent to the dead letters is not failed as well."""
 
@@ -23,15 +24,14 @@ class StepCount:
     late: int = 0
 
     def as_json(self) -> dict[str, int]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {name: getattr(self, name) for name in self.__struct_fields__}
 
     def add(self, other: "StepCount") -> None:
-        for name in self.__slots__:
+        for name in self.__struct_fields__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-@dataclass(frozen=True, slots=True)
-class FailedEvent:
+class FailedEvent(Struct, frozen=True):
     """An event that a step could not take, as it came to that step, and why."""
 
     event: Event
@@ -45,8 +45,7 @@ class FailedEvent:
         return {"step": self.step, "error": error, "meta": self.event.meta(), "payload": self.payload}
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(Struct):
     """`counts` has one entry per step of the definition; `changes` is what `keep` has to write. `work` is
     what the events may cost, `events` how many came."""
 
@@ -88,8 +87,7 @@ class Outcome:
             self.dead_letters.append(FailedEvent(event, payload, step, "late", message))
 
 
-@dataclass(frozen=True, slots=True)
-class Savepoint:
+class Savepoint(Struct, frozen=True):
     """The content of an outcome before a step ran."""
 
     count: StepCount
@@ -97,8 +95,7 @@ class Savepoint:
     changes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """Events to keep in one bucket of a window or batch step: the `members` of a chunk (their numbers), whose
     rows or items are the `content`."""
 

@@ -1,10 +1,10 @@
 """A definition compiled, once per version: the stages that events go through."""
 
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import assert_never
 
 import orjson
+from msgspec import Struct
 
 from millrace.pipelines import stages, stateful_stages
 from millrace.pipelines.chunk import Chunk
@@ -33,8 +33,7 @@ from millrace.pipelines.stateful_stages import StatefulStage
 State = Window | SessionWindow | Batch
 
 
-@dataclass(frozen=True, slots=True)
-class PlanStep:
+class PlanStep(Struct, frozen=True):
     """One step: `run` takes a chunk; `state` is the window or batch that holds events back, if it is one."""
 
     index: int
@@ -45,8 +44,7 @@ class PlanStep:
     state: State | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The compiled steps that `transform` runs."""
 
     definition: PipelineDefinition

@@ -6,8 +6,9 @@ size is computed from the parts' sizes, each of which is looked at once, and nev
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.pipelines.errors import EvaluationError
 
@@ -59,8 +60,7 @@ def largest(column: Sequence[Any]) -> int:
     return max(map(expanded_size, column))
 
 
-@dataclass(frozen=True, slots=True)
-class Growth:
+class Growth(Struct, frozen=True):
     """The growth of an event in a step: `factor` times what it was, and `extra` bytes."""
 
     factor: int

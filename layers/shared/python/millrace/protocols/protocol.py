@@ -6,8 +6,9 @@ can go on behind any chunk of it that a client has seen.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from millrace.domain.events import Detail, LogEntry
 from millrace.domain.runs import Run
@@ -43,8 +44,7 @@ class Encoder(Protocol):
         """Return the bytes with which the stream ends behind an event."""
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """A viewer's part of a run: which run, in what detail (capped by the agent's visibility)."""
 
     run: Run
@@ -56,8 +56,7 @@ ProjectionFactory = Callable[[View, Mapping[str, str]], Projection]
 are the request's; which there are is the protocol's own matter."""
 
 
-@dataclass(frozen=True, slots=True)
-class StreamProtocol:
+class StreamProtocol(Struct, frozen=True):
     """A row of the table of protocols: how a run is projected (None: it is not, events are sent as they are),
     what keeps a silent stream alive, the headers of its streams, and in what detail they are where the client
     asks for none."""

@@ -1,6 +1,6 @@
 """API keys of an organization: make, list, rotate, revoke."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from millrace.domain.access import Principal
 from millrace.domain.api_keys import ApiKey, new_secret, start_of_secret

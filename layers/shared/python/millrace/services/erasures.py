@@ -1,8 +1,9 @@
 """The erasure of all that a user or an organization has left: begun by an admin, done by sweeps."""
 
 import logging
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.domain.access import Principal
 from millrace.domain.clock import iso
@@ -87,8 +88,7 @@ async def _finished(stores: Stores, erasure: Erasure) -> bool:
         return False
 
 
-@dataclass(frozen=True, slots=True)
-class Eraser:
+class Eraser(Struct, frozen=True):
     """The steps. Each is repeated until it finds nothing more, and may be repeated after that."""
 
     stores: Stores

@@ -11,8 +11,9 @@ import base64
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from millrace.agent.tools.mcp_server import McpServer as OpenServer
 from millrace.domain.agents import HIDDEN, QUERY, McpServer, RemoteServer
@@ -30,8 +31,7 @@ S = TypeVar("S", bound=RemoteServer)
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(Struct, frozen=True):
     """The agent that has the servers."""
 
     organization: str

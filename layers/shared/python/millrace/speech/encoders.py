@@ -5,8 +5,9 @@ import importlib.util
 import struct
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from millrace.errors import InvalidRequest, NotImplementedHere
 
@@ -72,8 +73,7 @@ class Mp3:
         return bytes(self._lame.flush())
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(Struct, frozen=True):
     """An audio format: its `Content-Type`, its encoder by sample rate (Hz), the module that the encoder
     needs, the extra that brings it, and its bit rate (kbit/s) if it does not grow with the sample rate."""
 

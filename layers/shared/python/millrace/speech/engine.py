@@ -1,8 +1,9 @@
 """The interface of speech engines."""
 
 from collections.abc import AsyncGenerator, Iterable
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from millrace.errors import InvalidRequest
 from millrace.speech.languages import closest
@@ -25,8 +26,7 @@ OPENAI_VOICES = (
 """The names that every engine understands."""
 
 
-@dataclass(frozen=True, slots=True)
-class Voice:
+class Voice(Struct, frozen=True):
     """A voice of one engine: `id` as clients name it, `native` as the engine does; `language` is a BCP 47 tag
     or empty (the engine hears it from the text)."""
 
@@ -46,8 +46,7 @@ class Voice:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """A word of a sentence and when it is heard, in seconds since the sentence's first sound."""
 
     text: str

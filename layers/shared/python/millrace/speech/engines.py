@@ -3,8 +3,9 @@
 import asyncio
 import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from millrace.errors import InvalidRequest, MillraceError, NotImplementedHere
 from millrace.extensions import Extension, extension, names
@@ -19,8 +20,7 @@ NAMES = ("espeak", "piper", "polly", "openai")
 _PROBE_SECONDS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class SpeechConfig:
+class SpeechConfig(Struct, frozen=True):
     """The default engine and the settings of each engine. `openai_base_url` is any server with OpenAI's
     `/audio/speech`, `piper_voices` a folder with more of Piper's voices."""
 

@@ -12,10 +12,11 @@ import os
 import threading
 from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from millrace.errors import Unavailable
 from millrace.speech.engine import Voice, Word, find_voice, speaks

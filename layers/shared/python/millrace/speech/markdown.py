@@ -6,9 +6,10 @@ not read, addresses are their host, a row of a table names its columns, an item 
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -49,8 +50,7 @@ _MARKS_AT_END = re.compile(r"(?:^|(?<=\n))[ \-=#>*+`~_|:0-9.)\[!<&]+$")
 _LAST_WORD = re.compile(r"[!-~]+$")
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(Struct, frozen=True):
     """A part of a document that is heard without a break: a paragraph, an item, a row.
 
     `safe` is the length of `text` that cannot change any more, whatever follows in the document."""
@@ -59,8 +59,7 @@ class Passage:
     safe: int
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """The passages of a text so far. `settled` is the number of characters of the text that belong to
     complete blocks, and `settled_passages` the number of passages in them. `in_code`: the text ends within a
     code block."""

@@ -13,9 +13,10 @@ import threading
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from millrace.speech.engine import OPENAI_VOICES, Voice, Word, find_voice, speaks
 from millrace.speech.espeak import EspeakEngine

@@ -8,11 +8,11 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 from xml.sax.saxutils import escape
 
 import orjson
+from msgspec.structs import replace
 
 from millrace.errors import ProviderError
 from millrace.speech.engine import Voice, Word, find_voice, speaks

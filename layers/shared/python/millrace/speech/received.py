@@ -7,7 +7,8 @@ played at another rate than theirs are another voice.
 import struct
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from millrace.errors import ProviderError
 from millrace.speech.resample import Resampler, resampled, whole_samples
@@ -23,8 +24,7 @@ _LONGEST_HEADER = 64 * 1024
 _PCM_TAG, _EXTENSIBLE = 1, 0xFFFE
 
 
-@dataclass(frozen=True, slots=True)
-class MediaType:
+class MediaType(Struct, frozen=True):
     """A `Content-Type`: `name` in small letters, `rate` in Hz if it is given, `channels`."""
 
     name: str

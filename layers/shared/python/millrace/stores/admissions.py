@@ -12,7 +12,8 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from millrace.domain.clock import Clock, iso
 from millrace.domain.limits import SOON_SECONDS, Control, Level, Reached
@@ -32,8 +33,7 @@ HOLDING = ("running", "queued")
 """The states of runs that count: those that wait for people do not."""
 
 
-@dataclass(slots=True)
-class Admission:
+class Admission(Struct):
     """A run that asks to begin: its id, the time at which it asked, and the ids of the levels whose buckets
     and sets it is counted in. `first`: it must ask before its transaction, which was refused before. `spent`:
     its model was asked, so that its request stays counted whatever becomes of it."""

@@ -2,10 +2,10 @@
 after an organization's last run."""
 
 import time
-from dataclasses import replace
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
 from millrace.domain.alerts import MAX_RULES, STORED, AlertRule, AlertState
 from millrace.domain.replacement import changed

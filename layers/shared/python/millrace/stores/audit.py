@@ -8,9 +8,9 @@ import contextlib
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import orjson
+from msgspec import Struct
 
 from millrace.domain.access import Principal
 from millrace.domain.audit import AuditEntry, Kind, current_call
@@ -29,8 +29,7 @@ _NOTED = 1000
 _EVER = "9"
 
 
-@dataclass(frozen=True, slots=True)
-class AuditFilter:
+class AuditFilter(Struct, frozen=True):
     """Entries that are wanted: of a user, an operation, a kind, a time (ISO 8601)."""
 
     user_id: str | None = None

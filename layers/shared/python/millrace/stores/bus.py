@@ -2,7 +2,9 @@
 
 import asyncio
 import random
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace.domain.portions import portions
 from millrace.errors import TooLarge, Unavailable
@@ -17,8 +19,7 @@ _ENTRY_BYTES = 64
 _TRIES = 4
 
 
-@dataclass(frozen=True, slots=True)
-class BusEvent:
+class BusEvent(Struct, frozen=True):
     """`source` and `kind` are what rules match on; `detail` is JSON text of at most 256 KB in all."""
 
     source: str

@@ -1,6 +1,6 @@
 """Every store of a deployment, made from its settings."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from millrace.domain.clock import Clock, now_ms
 from millrace.settings import Settings
@@ -43,8 +43,7 @@ from millrace.stores.task_pushes import PushConfigs
 from millrace.stores.tasks import TaskList
 
 
-@dataclass(frozen=True, slots=True)
-class Stores:
+class Stores(Struct, frozen=True):
     """The stores that conversations need; `clock` gives milliseconds and may be fixed in tests."""
 
     aws: Aws

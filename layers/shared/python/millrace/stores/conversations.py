@@ -9,8 +9,9 @@ idempotency markers; a conversation's also lists its threads, `H#<threadId>`, an
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from millrace.domain.branches import Interval, contains
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
@@ -38,8 +39,7 @@ HISTORY_MESSAGES = 200
 THREAD_PREFIX = "H#"
 
 
-@dataclass(frozen=True, slots=True)
-class ConversationSnapshot:
+class ConversationSnapshot(Struct, frozen=True):
     """The state of a slot, from one query: its conversation (None: unknown), its lease, and its `latest`
     messages of all branches with their positions, of which large ones are shortened: `parts` says by their
     ids where the whole content is. `first` is the position of the oldest. A summary stands for the messages

@@ -9,12 +9,13 @@ import asyncio
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
 import orjson
+from msgspec import Struct, field
+from msgspec.structs import asdict, replace
 
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, delete_when, put, to_attribute
 from millrace.stores.large_objects import DEAD_LETTERS, LargeObjects
@@ -30,8 +31,7 @@ _READS = 20
 _LONGEST_ID = 100
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadLetter(Struct, frozen=True):
     """`place` is where the event failed (`destination:0`), `event` all that is needed to send it again, as
     JSON values; `at` is when it was accepted, in epoch milliseconds. `stamp` is new whenever it is stored.
     A large payload is kept under `object_key`, and null here until the store's `load` has read it.
@@ -59,8 +59,7 @@ class DeadLetter:
         return f"{self.at:015d}-{sha256(said).hexdigest()[:24]}"
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetterFilter:
+class DeadLetterFilter(Struct, frozen=True):
     """A filter of dead letters: of a place, with a code, of events accepted from `since` on and before
     `until` (epoch milliseconds). All by default."""
 
@@ -82,8 +81,7 @@ class DeadLetterFilter:
 ALL_DEAD_LETTERS = DeadLetterFilter()
 
 
-@dataclass(slots=True)
-class DeadLetterCount:
+class DeadLetterCount(Struct):
     """Counts of dead letters by place and by code; not `complete`: there are more."""
 
     count: int = 0
@@ -97,8 +95,7 @@ class DeadLetterCount:
         self.codes[dead_letter.code] += 1
 
 
-@dataclass(slots=True)
-class DeadLetterGroup:
+class DeadLetterGroup(Struct):
     """The dead letters of a place with a code; `latest` is the one accepted last."""
 
     latest: DeadLetter
@@ -283,7 +280,7 @@ def _key(organization: str, pipeline_id: str, dead_letter_id: str) -> Item:
 
 def _to_item(organization: str, dead_letter: DeadLetter, now: int) -> Item:
     return _key(organization, dead_letter.pipeline_id, dead_letter.id) | {
-        "body": to_json(_fields(dead_letter) | {"stamp": ""}).decode(),
+        "body": to_json(asdict(dead_letter) | {"stamp": ""}).decode(),
         "stamp": dead_letter.stamp,
         "expiresAt": now // 1000 + KEPT_SECONDS,
     }
@@ -292,8 +289,3 @@ def _to_item(organization: str, dead_letter: DeadLetter, now: int) -> Item:
 def _from_item(item: Item) -> DeadLetter:
     older = {"payload_bytes": len(item["body"])}  # those of earlier versions did not note it
     return DeadLetter(**older | orjson.loads(item["body"]) | {"stamp": item["stamp"]})
-
-
-def _fields(dead_letter: DeadLetter) -> dict[str, Any]:
-    """Not `asdict`, which copies the event and fails for one that is nested too deeply."""
-    return {each.name: getattr(dead_letter, each.name) for each in fields(dead_letter)}

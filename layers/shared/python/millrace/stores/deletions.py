@@ -12,8 +12,9 @@ takes away again. From that time on the sweep claims it, and it is a deletion li
 
 import random
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.domain.clock import Clock, iso
 from millrace.domain.conversations import Conversation, Slot
@@ -44,8 +45,7 @@ _CHOICE = 5
 _TEXTS = "title, metadata"
 
 
-@dataclass(frozen=True, slots=True)
-class Deletion:
+class Deletion(Struct, frozen=True):
     """A deletion under way: the conversation and the token that marks it."""
 
     root: Slot

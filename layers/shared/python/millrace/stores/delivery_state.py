@@ -9,11 +9,12 @@ computing and writing on condition that nobody else wrote meanwhile.
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Literal, TypeVar
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from millrace.domain.circuit import Admission, Circuit, admission, counted, disabled, probed, probing, unused
 from millrace.domain.clock import Clock
@@ -34,8 +35,7 @@ State = TypeVar("State", Circuit, Bucket, UnprovenSlots)
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True)
-class DestinationKey:
+class DestinationKey(Struct, frozen=True):
     """One destination of one pipeline; `destination` changes with its configuration."""
 
     organization: str

@@ -6,9 +6,9 @@ user. Both are written in one transaction.
 """
 
 import asyncio
-from dataclasses import dataclass, field
 
 import orjson
+from msgspec import Struct, field
 
 from millrace.domain.access import Access
 from millrace.domain.conversations import Conversation, Slot
@@ -22,8 +22,7 @@ Position = tuple[str, str]
 """Where a list goes on: the id of the last conversation, and the time that it is listed under."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
+class _Page(Struct, frozen=True):
     """Items of an index, the latest first, and whether there are more."""
 
     items: list[Item] = field(default_factory=list)

@@ -4,7 +4,8 @@ That of an organization is the last item of it that goes.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+
+from msgspec.structs import asdict, replace
 
 from millrace.domain.clock import Clock
 from millrace.domain.erasures import Erasure
@@ -53,7 +54,7 @@ class ErasureStore:
 
     async def save(self, seen: Erasure, **changes: object) -> Erasure | None:
         """Store an erasure with changes; None where another process goes on with it."""
-        changed = replace(seen, version=seen.version + 1, **changes)  # type: ignore[arg-type]
+        changed = replace(seen, version=seen.version + 1, **changes)
         try:
             await self._dynamo.write(put_version(self._table, self._item(changed), changed.version))
         except ConditionFailed:
@@ -78,4 +79,4 @@ def key_of(organization: str, user_id: str) -> Item:
 
 
 def _erasure(item: Item) -> Erasure:
-    return Erasure(**{name: item[name] for name in Erasure.__dataclass_fields__})
+    return Erasure(**{name: item[name] for name in Erasure.__struct_fields__})

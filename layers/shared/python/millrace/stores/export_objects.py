@@ -1,7 +1,8 @@
 """The archives of exports in the bucket of files."""
 
-from dataclasses import dataclass
 from typing import IO, Any
+
+from msgspec import Struct
 
 from millrace.domain.exports import ExportPart
 from millrace.errors import Unavailable
@@ -9,8 +10,7 @@ from millrace.stores.aws import Aws
 from millrace.stores.file_objects import download_link
 
 
-@dataclass(frozen=True, slots=True)
-class ExportObjects:
+class ExportObjects(Struct, frozen=True):
     """The bucket. Without one, `Unavailable` is raised."""
 
     aws: Aws

@@ -3,7 +3,7 @@ parts of each in one of its own. An item for each subject names its latest expor
 once only one begins.
 """
 
-from dataclasses import asdict, replace
+from msgspec.structs import asdict, replace
 
 from millrace.domain.clock import Clock
 from millrace.domain.exports import Export, ExportPart
@@ -88,7 +88,7 @@ class ExportStore:
     async def save(self, seen: Export, part: ExportPart | None = None, **changes: object) -> Export | None:
         """Store an export with changes, and with them another part of it; None where another process goes on
         with it, or it was deleted."""
-        changed = replace(seen, version=seen.version + 1, **changes)  # type: ignore[arg-type]
+        changed = replace(seen, version=seen.version + 1, **changes)
         more = [put(self._table, _part_item(seen, part))] if part else []
         try:
             await self._dynamo.transact(put_version(self._table, _item(changed), changed.version), *more)
@@ -164,9 +164,7 @@ def _part_item(export: Export, part: ExportPart) -> Item:
 
 
 def _export(item: Item) -> Export:
-    return Export(
-        item["exportId"], **{name: item[name] for name in Export.__dataclass_fields__ if name != "id"}
-    )
+    return Export(item["exportId"], **{name: item[name] for name in Export.__struct_fields__ if name != "id"})
 
 
 def _export_or_none(item: Item) -> Export | None:

@@ -2,8 +2,9 @@
 there, so that nobody who still has the form can change it."""
 
 import re
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.domain.conversations import Slot
 from millrace.domain.files import UPLOAD_SECONDS, StoredFile, kept_prefix
@@ -14,8 +15,7 @@ DOWNLOAD_SECONDS = 15 * 60
 _MISSING = {"NoSuchKey", "404", "PreconditionFailed", "412", "InvalidRange", "AccessDenied"}
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """The beginning of an object, its size in bytes, and the tag of this very content."""
 
     data: bytes

@@ -10,8 +10,9 @@ quota together. A user's count is always kept, and made from the index before th
 
 import asyncio
 import random
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from millrace.domain.clock import Clock, iso
 from millrace.domain.conversations import Slot

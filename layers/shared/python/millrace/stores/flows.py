@@ -1,9 +1,9 @@
 """Flows and waiting executions, by organization: `FLOW#<name>` and `EXECUTION#<id>`."""
 
 import time
-from dataclasses import asdict
 
 import orjson
+from msgspec.structs import asdict
 
 from millrace.domain.flows import Execution, Flow, StepAnswer
 from millrace.domain.ids import valid_id

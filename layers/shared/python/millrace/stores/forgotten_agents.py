@@ -7,8 +7,9 @@ No user's partition begins with `#`: it begins with an organization's name.
 """
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.domain.ids import new_ulid
 from millrace.stores.dynamo import (
@@ -28,8 +29,7 @@ _LIST = "#forgetting"
 BATCH = 25
 
 
-@dataclass(frozen=True, slots=True)
-class ForgottenAgent:
+class ForgottenAgent(Struct, frozen=True):
     """A deleted agent whose memories are to go; `token` is of this deletion."""
 
     organization: str

@@ -4,7 +4,7 @@ One item per key, `K#<key>` in the slot's partition of the conversations' table,
 what it stands for: whichever request comes first decides, and every other one learns what it was.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from millrace.domain.conversations import Slot
 from millrace.stores.dynamo import Item, TransactItem, put_unless_alive
@@ -12,8 +12,7 @@ from millrace.stores.dynamo import Item, TransactItem, put_unless_alive
 LIFE_SECONDS = 24 * 3600
 
 
-@dataclass(frozen=True, slots=True)
-class Marker:
+class Marker(Struct, frozen=True):
     """An idempotency key of a message, and what its request was."""
 
     key: str

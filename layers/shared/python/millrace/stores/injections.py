@@ -8,10 +8,10 @@ time decides here as well.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from millrace.domain.clock import Clock, iso
 from millrace.domain.content import Block, attached, plain_text
@@ -35,8 +35,7 @@ from millrace.stores.messages import MessageStore
 from millrace.stores.reading import readable
 
 
-@dataclass(frozen=True, slots=True)
-class Injection:
+class Injection(Struct, frozen=True):
     """A live message that was accepted; `expires_ms` in milliseconds since the epoch. `created_by` is the
     user who sent it, empty in those that are older than authors."""
 

@@ -13,11 +13,11 @@ import asyncio
 import gzip
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 import orjson
+from msgspec import Struct
 
 from millrace.domain.ids import new_ulid
 from millrace.stores.aws import Aws
@@ -34,8 +34,7 @@ DAY_MS = 86_400_000
 EventRecord = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """`position` orders entries by time, `key` is the object ("" for one in the index), `version` the
     definition that took them."""
 
@@ -45,8 +44,7 @@ class Entry:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """Events that a pipeline accepted: their number, and as `body` what `packed` made of them."""
 
     organization: str

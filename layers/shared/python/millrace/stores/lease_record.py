@@ -5,9 +5,8 @@ lease is still held. So a run that was given up for lost can write nothing more,
 the state they belong to are stored together or not at all. `holder` is a nonce of the process that runs it.
 """
 
-from dataclasses import dataclass, field
-
 import orjson
+from msgspec import Struct, field
 
 from millrace.domain.branches import LINE, MessageTree
 from millrace.domain.conversations import Slot
@@ -44,8 +43,7 @@ class Stopping(Exception):
         self.reason = reason
 
 
-@dataclass(slots=True)
-class Lease:
+class Lease(Struct):
     """A lease as its holder knows it: advanced by each write. The holder may number events up to
     `reserved`, no further before the write that reserves more is stored. `progress` goes with each write;
     `drained` live messages had left the queue when the holder took over. The client of the holder itself is

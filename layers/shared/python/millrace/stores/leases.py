@@ -2,8 +2,10 @@
 `lease_record`, and `run_ends` for its end)."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import NoReturn
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace.domain.clock import Clock
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
@@ -44,8 +46,7 @@ class SlotChanged(Exception):
         self.lease_record = record
 
 
-@dataclass(frozen=True, slots=True)
-class Beginning:
+class Beginning(Struct, frozen=True):
     """A run that is about to begin: the lease that it will have, and the transaction that takes it. `run_at`
     is the place of the run's own write; its conversation's is the last."""
 

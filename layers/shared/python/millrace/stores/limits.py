@@ -8,9 +8,9 @@ runs at once each learns after its own model call what all of them have used, wi
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import orjson
+from msgspec.structs import replace
 
 from millrace.domain.access import Principal
 from millrace.domain.clock import Clock
@@ -69,7 +69,7 @@ class LimitStore:
     def connect(cls, settings: Settings, aws: Aws, runs: RunStore, clock: Clock) -> "LimitStore":
         """Make it; no call goes out yet. Raises `ValueError` for defaults that cannot be read."""
         admissions = AdmissionStore(Dynamo(aws), settings.limits_table, runs, clock)
-        storage = AllLimits(organization=OrganizationLimits(storage_bytes=settings.file_quota))
+        storage = AllLimits.known(organization=OrganizationLimits.known(storage_bytes=settings.file_quota))
         defaults = default_limits(settings.default_limits).over(storage)
         return cls(aws, settings.limits_table, clock, admissions, defaults)
 
@@ -84,7 +84,7 @@ class LimitStore:
     async def read_control(self, organization: str) -> Control:
         """The limits and stops as they stand."""
         if not self._table:
-            return self._with_defaults(Control())
+            return self._with_defaults(Control.known())
         asked = time.monotonic()
         return self._remember(
             organization, await self._dynamo.get(self._table, control_key(organization)), asked
@@ -95,7 +95,7 @@ class LimitStore:
         remembered; where they are not, `writes` counts it. One round trip, none where nothing is limited and
         that is remembered; a second one for a run whose transaction was refused before."""
         if not self._table:
-            return Standing(self._with_defaults(Control()))
+            return Standing(self._with_defaults(Control.known()))
         known = self._cached(organization)
         if known is None and run and run.first:
             known = await self.read_control(organization)
@@ -240,7 +240,7 @@ def keys_of(run: Run) -> Keys:
 
 
 def _to_control(item: Item | None) -> Control:
-    return Control.model_validate(orjson.loads(item["body"])) if item else Control()
+    return Control.model_validate(orjson.loads(item["body"])) if item else Control.known()
 
 
 def control_key(organization: str) -> Item:

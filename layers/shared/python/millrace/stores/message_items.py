@@ -10,10 +10,11 @@ whoever deletes a partition deletes the parts.
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from millrace.domain.conversations import Slot, StoredMessage, WorkPosition
 from millrace.stores.dynamo import Item
@@ -34,8 +35,7 @@ _UNREADABLE = "[This message has too many parts to be shown in short.]"
 Block = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(Struct, frozen=True):
     """The place of what a head does not hold whole: `count` parts with `size` bytes of JSON. `shortened`: the
     head lacks some of the content, and not only the steps."""
 

@@ -9,9 +9,9 @@ A process that takes the run over goes on inside this work. Nobody reads it once
 import asyncio
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 import orjson
+from msgspec import Struct, field
 
 from millrace.domain.agents import CODE, Agent
 from millrace.domain.conversations import Slot, StoredMessage
@@ -24,8 +24,7 @@ AGENTS_AT_ONCE = 10
 """Of 256 KB each, so that one transaction holds them."""
 
 
-@dataclass(frozen=True, slots=True)
-class NestedWork:
+class NestedWork(Struct, frozen=True):
     """The stored messages of each work, in order, and the agents by their ids."""
 
     messages: Mapping[str, list[StoredMessage]] = field(default_factory=dict)

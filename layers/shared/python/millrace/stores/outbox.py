@@ -8,8 +8,9 @@ row with a lower id may come later.
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
+
+from msgspec import Struct
 
 from millrace.domain.changes import Change, number, ordered
 from millrace.errors import InvalidRequest, Unavailable
@@ -39,8 +40,7 @@ RETURNING box.id, event_id::text,
 """
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
+class OutboxRow(Struct, frozen=True):
     """A row as the database tells it; `keys`, `old` and `new` are JSON text, `time` is None where no event
     can have it."""
 

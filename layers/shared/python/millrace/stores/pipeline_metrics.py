@@ -12,9 +12,10 @@ statistics.
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, to_attribute, update
 from millrace.stores.reading import readable
@@ -32,8 +33,7 @@ _MOST_NAMED = 50
 Counters = dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Active:
+class Active(Struct, frozen=True):
     """A pipeline that did something in the last two hours, and the backpressure last reported of it."""
 
     organization: str

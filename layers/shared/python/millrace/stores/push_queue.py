@@ -1,8 +1,7 @@
 """The SQS queue of push notifications to clients of A2A."""
 
-from dataclasses import asdict
-
 import orjson
+from msgspec.structs import asdict
 
 from millrace.domain.tasks import PushMessage
 from millrace.errors import InvalidRequest

@@ -4,9 +4,10 @@ Each item says in its key, or in an attribute, whose it is. A look at everything
 ever writes; it costs what reading the tables costs, $0.03 for each GB, and organizations are erased rarely.
 """
 
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from millrace.domain.exports import EXPORTS
 from millrace.domain.files import KEPT, UPLOADS
@@ -45,8 +46,7 @@ _LISTS = ("#exports", "#forgetting", "#retention")
 _AT_ONCE = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Remains:
+class Remains(Struct, frozen=True):
     """The tables and buckets of a deployment."""
 
     aws: Aws

@@ -4,7 +4,8 @@ Either its own process ends it, or whoever finds that this process is gone (see 
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from millrace.domain.conversations import Conversation, StoredMessage
 from millrace.domain.events import Event, LogEntry

@@ -4,9 +4,8 @@ A message names a run and nothing else, so it may come twice, late or for a run 
 it looks at the run's lease, and of many only one takes the run over.
 """
 
-from dataclasses import asdict
-
 import orjson
+from msgspec.structs import asdict
 
 from millrace.domain.runs import ContinueRun
 from millrace.errors import InvalidRequest

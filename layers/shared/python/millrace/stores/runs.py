@@ -1,10 +1,10 @@
 """Runs in DynamoDB: one item each, by organization and id (ULIDs, so by time), kept 30 days."""
 
 import time
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
+from msgspec import Struct
 
 from millrace.domain.conversations import Slot
 from millrace.domain.runs import Run
@@ -26,8 +26,7 @@ class RunPosition(NamedTuple):
     run_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class RunFilter:
+class RunFilter(Struct, frozen=True):
     """The runs that a list shows; None admits all. `user` owns the conversation or sent the message; `since`
     and `until` are ISO times of the start, both included."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 import orjson
+from msgspec import Struct
 
 from millrace.domain.limits import check_count
 from millrace.errors import InvalidRequest, NotFound
@@ -38,8 +39,7 @@ class Secret:
     hosts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SecretInfo:
+class SecretInfo(Struct, frozen=True):
     """A secret without its value, as it may be shown."""
 
     name: str

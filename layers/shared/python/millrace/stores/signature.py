@@ -6,13 +6,13 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-re
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from hmac import digest
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+
+class Credentials(Struct, frozen=True):
     """A key of AWS. `token` is empty for one that does not expire."""
 
     key_id: str

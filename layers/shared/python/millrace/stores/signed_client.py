@@ -13,12 +13,12 @@ import time
 import uuid
 from base64 import b64decode, b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
+from msgspec import Struct
 
 from millrace.errors import Unavailable
 from millrace.net.blocking import Answer, Connections, Server
@@ -55,8 +55,7 @@ _BUSY = {
 """Codes after which botocore's standard mode sends a request again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(Struct, frozen=True):
     """A service that speaks AWS's JSON protocol of `version`. `target` comes before an operation's name, and
     `variable` ends the name of the variable that holds an address of its own."""
 

@@ -6,7 +6,9 @@ a slot does not read it.
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace.domain.conversations import Slot
 from millrace.domain.runs import Run
@@ -17,8 +19,7 @@ from millrace.stores.runs import KEPT_SECONDS
 _PREFIX = "F#"
 
 
-@dataclass(frozen=True, slots=True)
-class PushConfigs:
+class PushConfigs(Struct, frozen=True):
     """The configurations in the table of conversations."""
 
     dynamo: Dynamo

@@ -14,11 +14,12 @@ import contextlib
 import hashlib
 import secrets
 import zlib
-from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import unquote
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace.domain.access import Principal
 from millrace.domain.clock import Clock
@@ -40,8 +41,7 @@ _FOR_PATH = "httpMethod = :get AND httpPath = :path"
 _UNUSED = "attribute_exists(pk) AND attribute_not_exists(clientAgent) AND attribute_not_exists(usedBy)"
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(Struct, frozen=True):
     """The call that a ticket allows: its caller, path, method and body.
 
     Of a stream that is open also where it has begun, and the end of the run that was sent last: `ended` once,
@@ -57,8 +57,7 @@ class Ticket:
     again: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(Struct, frozen=True):
     """The holder of a ticket, as far as a server can tell: `agent` is the User-Agent, `network` the
     address that it comes from. `proven`: it names an event of the stream that only a client that has
     received it can know."""

@@ -1,9 +1,10 @@
 """The desk for calls that wait for people, in memory."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
+
+from msgspec import field
 
 from millrace.agent.emitter import Emitter
 from millrace.domain.access import Principal
@@ -18,7 +19,6 @@ from millrace.stores.connect import Stores
 LONGEST = 30 * 24 * 3600
 
 
-@dataclass
 class MemoryDesk(Desk):
     """Keeps the calls by their ids."""
 

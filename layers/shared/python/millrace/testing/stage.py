@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from types import EllipsisType
 from typing import Any
+
+from msgspec.structs import replace
 
 from millrace.agent.budget import Budget
 from millrace.agent.code.agent import CODE_AGENTS, CodeAgent, agent_of

@@ -14,9 +14,9 @@ async def researcher(ctx: AgentContext):
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from millrace.agent.tools.own import tool_of
@@ -36,8 +36,7 @@ class InvalidAgent(TypeError):
     """A function that cannot be an agent; the message says what to write instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class CodeAgent:
+class CodeAgent(Struct, frozen=True):
     """An agent in code. `model` is what `ctx.model` asks, empty for the deployment's default. `replay`: a
     process that takes a run over plays the function from its start, with the results of what it has done."""
 

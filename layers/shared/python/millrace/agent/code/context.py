@@ -3,12 +3,12 @@
 import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 
 import orjson
+from msgspec import Struct
 from pydantic import TypeAdapter
 from pydantic_core import from_json, to_json
 
@@ -36,8 +36,7 @@ _ARGUMENTS_BYTES = 4_000
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """A step that is done outside, such as a model's answer that is streamed: its `result` where a process
     before has stored one. What is kept is stored with the next step."""
 

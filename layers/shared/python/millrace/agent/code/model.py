@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
 import orjson
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from millrace.agent.attachments import Attachments
 from millrace.agent.budget import Budget
@@ -44,8 +45,7 @@ class LimitReached(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class RunUsage:
+class RunUsage(Struct, frozen=True):
     """The tokens of a run and their cost in US dollars, which is None once a price or a count is not known.
     `estimated`: some server did not count them."""
 
@@ -55,8 +55,7 @@ class RunUsage:
     estimated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class AgentModel:
+class AgentModel(Struct, frozen=True):
     """Asks models for an agent in code. What they use counts for the run. `agent` names the model that is
     asked where a call names none."""
 

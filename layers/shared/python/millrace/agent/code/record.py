@@ -1,10 +1,10 @@
 """The record of a run of an agent in code: what it has called and what it was told, as the history has it."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import orjson
+from msgspec import Struct, field
 
 from millrace.agent.attachments import Load, load_nothing
 from millrace.agent.code.attachments import Attachment, MessageText
@@ -23,8 +23,7 @@ def key_of(name: str, arguments: dict[str, Any]) -> Key:
     return name, orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """The result of a call, as its text."""
 
     call_id: str
@@ -32,8 +31,7 @@ class Answer:
     text: str
 
 
-@dataclass(slots=True)
-class RecordedTurn:
+class RecordedTurn(Struct):
     """The text of the agent up to a point, and the calls that it made there, by their ids. One without calls
     ends where it was done, or looked for live messages. What was `noted` with the calls is there with its
     result, for which nobody has to wait. Those that are not `made_here` are of a process
@@ -45,8 +43,7 @@ class RecordedTurn:
     made_here: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Live:
+class Live(Struct, frozen=True):
     """A live message."""
 
     text: MessageText

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import orjson
+from msgspec import Struct
 
 from millrace.agent.context.sizes import is_boundary, is_question, shortened, tokens_of
 from millrace.agent.emitter import Emitter
@@ -30,8 +30,7 @@ _MESSAGE_BYTES, _TOOL_BYTES = 8_000, 1_000
 _NOTHING = "(There is no summary of them: it could not be made.)"
 
 
-@dataclass(frozen=True, slots=True)
-class Summarizer:
+class Summarizer(Struct, frozen=True):
     """Writes summaries with a model; `priced` is its name with its provider's prefix. `window` is what it
     can hold, in tokens."""
 

@@ -5,7 +5,9 @@ oldest turns become a summary, which is stored in their place (see `compaction`)
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace.agent.context.compaction import Summarizer, cut_point, questions, without_model
 from millrace.agent.context.refusals import limit_in
@@ -38,8 +40,7 @@ MOST_REFUSALS = 3
 TOO_LONG = frozenset({"context_exceeded", "request_too_large"})
 
 
-@dataclass(slots=True)
-class Context:
+class Context(Struct):
     """The context of one agent's model calls in a run. `window` is None where it is not known; a server that
     refuses a prompt teaches it. `most_messages`: see `RunControl`. `own_model`: the agent's own model writes
     the summaries. `scale` is how many tokens the server counts for one that is estimated."""

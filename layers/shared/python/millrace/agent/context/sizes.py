@@ -1,9 +1,9 @@
 """The sizes of histories in tokens, and histories made smaller without a model."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import orjson
+from msgspec.structs import replace
 
 from millrace.agent import attachments
 from millrace.agent.estimate import tokens_in

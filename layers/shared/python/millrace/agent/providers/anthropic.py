@@ -7,11 +7,11 @@ from a marker for one of the request before): reading it back costs a tenth of t
 """
 
 from collections.abc import AsyncGenerator, Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import orjson
+from msgspec.structs import replace
 
 from millrace.agent.accepts import MediaRules
 from millrace.agent.model import (

@@ -7,8 +7,9 @@ no index; no id; neither; an id or a name with every piece; another id with ever
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.agent.call_ids import new_id, portable_id
 from millrace.agent.model import ToolCall
@@ -18,8 +19,7 @@ EXTRAS = ("extra_content", "thought_signature", "provider_specific_fields")
 """Fields of a call that Gemini's servers and gateways want back as they came: they hold a signature."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(Struct, frozen=True):
     index: int | str | None
     id: str
     name: str

@@ -13,10 +13,10 @@ that are in use (for those of tool calls see `chat_calls`, of usage `chat_usage`
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
 from millrace.agent.model import Block, Delta, Finish, Text, Thinking, ThinkingBlock, Usage
 from millrace.agent.providers.chat_calls import ChatCalls

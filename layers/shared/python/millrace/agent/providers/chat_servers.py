@@ -3,14 +3,14 @@
 The dialect is known by a server's host; a server of one's own may be given one (`OPENAI_SERVERS`).
 """
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 Replay = Literal["nothing", "calls", "always"]
 
 
-@dataclass(frozen=True, slots=True)
-class ChatDialect:
+class ChatDialect(Struct, frozen=True):
     """A dialect.
 
     `limit_key` is the name of the limit of output tokens, `stream_options` says that this field is taken.

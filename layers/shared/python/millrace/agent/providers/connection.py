@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
 from typing import Protocol
 
 import httpx
+from msgspec import Struct
 
 from millrace.agent.model import Delta
 from millrace.agent.providers.failures import Server, failure, readable, retry_after, said, unreadable
@@ -21,8 +21,7 @@ DRAIN_SECONDS = 0.25
 _ANSWER_WORDS = (b'"choices"', b'"error"')
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A POST to a model server."""
 
     url: str

@@ -22,9 +22,10 @@ import asyncio
 import base64
 import re
 from collections.abc import AsyncGenerator, Iterator
-from dataclasses import dataclass
 from itertools import chain, cycle, islice, repeat
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.agent.accepts import MediaRules
 from millrace.agent.model import (
@@ -53,8 +54,7 @@ async def echo_tool(text: str, ms: int = 0) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class EchoOptions:
+class EchoOptions(Struct, frozen=True):
     """Options from the first line of a message; times in milliseconds, -1 for "not given"."""
 
     tokens: int = -1

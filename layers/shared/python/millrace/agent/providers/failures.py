@@ -8,10 +8,11 @@
 import re
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.agent.context.refusals import says_too_long
 from millrace.agent.providers.lenient_json import parse, whole
@@ -38,8 +39,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(Struct, frozen=True):
     """A model server: its name for people, what to check when it refuses the credential, and the secrets
     that no message may repeat."""
 

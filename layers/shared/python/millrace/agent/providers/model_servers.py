@@ -9,11 +9,11 @@ which has the same object and is merged into this one.
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
+from msgspec import Struct
 
 from millrace.agent.providers.chat_servers import DIALECTS
 from millrace.errors import Unavailable
@@ -24,8 +24,7 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _FIELDS = frozenset({"baseUrl", "key", "dialect"})
 
 
-@dataclass(frozen=True, slots=True)
-class ModelServer:
+class ModelServer(Struct, frozen=True):
     """A server of chat completions. `dialect` is empty where its host tells it; `key_setting` is the place of
     its key, for people."""
 

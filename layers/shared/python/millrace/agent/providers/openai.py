@@ -7,10 +7,10 @@ comes back `chat_reader`'s, and `chat_servers` knows what the servers differ in.
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
 
 import httpx
 import orjson
+from msgspec.structs import replace
 
 from millrace.agent.accepts import MediaRules
 from millrace.agent.model import Delta, ModelRequest

@@ -8,9 +8,10 @@ to the origin that they were given for and nowhere else, whatever the card says.
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from millrace.agent.tools.mcp_server import McpServer as Remote
 from millrace.agent.tools.tool import Tool
@@ -37,8 +38,7 @@ PARAMETERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(Struct, frozen=True):
     """An agent's card as far as a caller needs it; `url` is of the interface with this
     `binding`, `organization` what the protocol calls its tenant."""
 

@@ -1,10 +1,10 @@
 """Reading the card of a remote A2A agent. Imports httpx, so it is itself imported late."""
 
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import orjson
+from msgspec.structs import replace
 
 from millrace.agent.tools.a2a import Card, described
 from millrace.agent.tools.mcp_server import McpServer as Remote

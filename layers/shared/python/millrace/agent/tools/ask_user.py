@@ -1,5 +1,6 @@
 """The built-in tool `ask_user`: the model asks, the run waits, and the answer is the tool's result."""
 
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,7 +14,7 @@ from millrace.errors import InvalidRequest
 class Question(BaseModel):
     """The arguments that the model gives."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     question: str = Field(min_length=1, max_length=4000, description="The question, in full.")
     options: list[str] | None = Field(
@@ -38,10 +39,13 @@ def read_question(arguments: dict[str, Any]) -> Question:
     return read_arguments(Question, arguments)
 
 
-ask_user = Tool(
-    name=ASK_USER,
-    description="Asks the user a question and waits for the answer, which may take days. Use it when you "
-    "cannot go on without a decision or a fact that only the user has.",
-    parameters=schema_of(Question),
-    run=_only_asked,
-)
+@cache
+def ask_user() -> Tool:
+    """The tool, made when the first agent has it: its schema takes longer than most of an init."""
+    return Tool(
+        name=ASK_USER,
+        description="Asks the user a question and waits for the answer, which may take days. Use it when you "
+        "cannot go on without a decision or a fact that only the user has.",
+        parameters=schema_of(Question),
+        run=_only_asked,
+    )

@@ -14,6 +14,7 @@ from millrace.agent.tools.memory import forget, recall, remember
 from millrace.agent.tools.search_conversations import search_conversations
 from millrace.agent.tools.tool import Tool
 from millrace.domain.agents import ToolUse
+from millrace.domain.approvals import ASK_USER
 from millrace.errors import InvalidRequest
 
 BUILT_IN: dict[str, Callable[..., Any] | Tool] = {
@@ -59,6 +60,8 @@ def own_rule(name: str) -> ToolUse | None:
 
 
 def _built_in(name: str) -> Tool:
+    if name == ASK_USER:
+        return ask_user()
     found = BUILT_IN[name]
     return found if isinstance(found, Tool) else made_of(found)
 

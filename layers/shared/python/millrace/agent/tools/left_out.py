@@ -1,12 +1,11 @@
 """Tools that a server has and an agent does not get, with the reason."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 NAMED = 20
 
 
-@dataclass(slots=True)
-class LeftOut:
+class LeftOut(Struct):
     """Tools of one server that are left out for one reason."""
 
     server: str

@@ -12,12 +12,13 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 
 import orjson
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from millrace.agent.tools.left_out import LeftOut
 from millrace.agent.tools.mcp_server import ListedTool, McpServer
@@ -38,8 +39,7 @@ SCHEMA_LIMIT = 16 * 1024
 NAME_LIMIT = 64  # of every provider's tool names
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """The tools of a server that an agent gets, and the others with the reason."""
 
     tools: list[ListedTool]

@@ -3,11 +3,11 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import orjson
+from msgspec import Struct, field
 
 from millrace.agent.tools.tool import Repeat
 from millrace.errors import InvalidRequest
@@ -20,8 +20,7 @@ SHORTEST_SECRET = 6
 _SERVER_NAME = re.compile(r"[A-Za-z0-9-]+(?:_[A-Za-z0-9-]+)*\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class McpServer:
+class McpServer(Struct, frozen=True):
     """A server as an agent names it. `url` and `headers` may hold secrets and are kept out of every text.
     `tools` are the names of the only ones that the agent wants; None for all. `scope` is what users need.
 
@@ -29,8 +28,8 @@ class McpServer:
     """
 
     name: str
-    url: str = field(repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
     tools: tuple[str, ...] | None = None
     scope: str = ""
 
@@ -39,6 +38,9 @@ class McpServer:
             raise InvalidRequest(
                 f"A server's name is 1 to 24 letters, digits, - or single _ inside, not {self.name[:48]!r}."
             )
+
+    def __repr__(self) -> str:
+        return f"McpServer(name={self.name!r}, tools={self.tools!r}, scope={self.scope!r})"
 
     def identity(self) -> str:
         """Equal for equal URLs, headers and wanted tools; does not reveal them."""
@@ -66,8 +68,7 @@ class McpServer:
         return sorted(((name, form) for form, name in forms.items()), key=lambda one: -len(one[1]))
 
 
-@dataclass(frozen=True, slots=True)
-class ListedTool:
+class ListedTool(Struct, frozen=True):
     """A tool as its server lists it. `repeat` follows its hints: one that is read-only or idempotent may be
     called again."""
 

@@ -18,10 +18,10 @@ which is when a function starts.
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, TypeVar, get_type_hints, overload
 
+from msgspec.structs import replace
 from pydantic import ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUserError
 

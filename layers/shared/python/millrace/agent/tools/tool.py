@@ -2,8 +2,10 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from millrace.agent.emitter import emit
 from millrace.agent.model import ToolSpec
@@ -26,8 +28,7 @@ Repeat = Literal["safe", "never"]
 or that its service recognizes by `ToolContext.idempotency_key`."""
 
 
-@dataclass(frozen=True, slots=True)
-class SearchHit:
+class SearchHit(Struct, frozen=True):
     """A message that a search of the organization's conversations found; `created_at` is ISO 8601."""
 
     conversation_id: str
@@ -73,8 +74,7 @@ log = logging.getLogger("millrace.app")
 """The log of tools and agents of a deployment's own; its lines name the run."""
 
 
-@dataclass(frozen=True, slots=True)
-class ToolContext:
+class ToolContext(Struct, frozen=True):
     """The run for which a tool works. Filled in by the service that starts the run.
 
     `user` is who started the run: id, claims, roles and scopes; its sub-agents act for the same one.
@@ -114,8 +114,7 @@ class ToolContext:
         return f"{self.run_id}.{self.call_id}"
 
 
-@dataclass(frozen=True, slots=True)
-class ToolResult:
+class ToolResult(Struct, frozen=True):
     """The result of a tool call.
 
     `text` is for the model, `summary` one line for people (at most 120 characters). A toolbox cuts `text` and
@@ -129,11 +128,10 @@ class ToolResult:
     duration_ms: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "summary", one_line(self.summary))
+        force_setattr(self, "summary", one_line(self.summary))
 
 
-@dataclass(frozen=True, slots=True)
-class Tool:
+class Tool(Struct, frozen=True):
     """A tool that an agent may call. `parameters` is a JSON Schema of type object.
 
     `run` gets the model's arguments unchecked; it raises `InvalidRequest` for wrong ones, and any other

@@ -4,7 +4,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from millrace.agent.model import ToolCall, ToolSpec
 from millrace.agent.suspension import Interrupted, Suspended, together

@@ -6,10 +6,10 @@ go on; what is sent to it becomes dead letters that say why.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast
 
+from msgspec import Struct
 from pydantic import BeforeValidator, ConfigDict, Field, create_model, model_validator
 
 from millrace.extensions import Extension, extension, names
@@ -27,8 +27,7 @@ from millrace.pipelines.limits import DESTINATIONS
 C = TypeVar("C", bound=ExtensionConfig)
 
 
-@dataclass(frozen=True, slots=True)
-class DestinationType:
+class DestinationType(Struct, frozen=True):
     """A kind of destination that a package adds. `config` is a subclass of `ExtensionConfig`. Either `http`
     makes an `HttpDestination` of a config, or `sender` a `Sender`, as `millrace.destinations.extension` has
     them. `repeatable` says that it knows a repetition by the event's id; for others, deliveries note what
@@ -41,8 +40,7 @@ class DestinationType:
     rate_limit: RateLimit | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SourceType:
+class SourceType(Struct, frozen=True):
     """A kind of source that a package adds. `config` is a subclass of `ExtensionSource`; `receive` makes
     events of a request to the pipeline's address. It gets the config with its secret in place, raises
     `Unauthenticated` for a request that its sender has not signed, and returns an answer for the sender, or
@@ -52,8 +50,7 @@ class SourceType:
     receive: Callable[[Any, "WebhookRequest"], "list[dict[str, Any]] | str"]
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookRequest:
+class WebhookRequest(Struct, frozen=True):
     """A request to a pipeline's address: `headers` have lower-case names, `body` is as it was sent; `now` is
     in epoch milliseconds."""
 

@@ -6,8 +6,10 @@ a redelivered event has to give the same result. Packages add their own under th
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from millrace.extensions import extension
 from millrace.pipelines.errors import EvaluationError
@@ -19,8 +21,7 @@ from millrace.pipelines.limits import NODES
 Form = Literal["plain", "coalesce", "has", "now", "matches"]
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(Struct, frozen=True):
     """One entry. `form` marks the few that the compiler itself must know (they look at more than values).
     `checks` are of arguments, by position, that raise `EvaluationError` when one is written as a constant."""
 

@@ -1,8 +1,9 @@
 """An expression's text as tokens."""
 
 import re
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from millrace.pipelines.errors import InvalidExpression
 from millrace.pipelines.limits import SOURCE_CHARACTERS
@@ -30,8 +31,7 @@ _HINTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Struct, frozen=True):
     """A piece of source: `text` as written, `value` of a literal, `offset` in characters from 0."""
 
     kind: Kind

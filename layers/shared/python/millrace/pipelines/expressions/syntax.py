@@ -1,17 +1,16 @@
 """The parts of a parsed expression. `offset` is where a node begins in its source."""
 
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+
+class Literal(Struct, frozen=True):
     offset: int
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
+class Path(Struct, frozen=True):
     """Fields by name from a root: `user.id` is ("user", "id") of "$event"."""
 
     offset: int
@@ -19,8 +18,7 @@ class Path:
     keys: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """`target[key]`, or `target.name` where the target is not itself a path."""
 
     offset: int
@@ -28,8 +26,7 @@ class Item:
     key: "Node"
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Struct, frozen=True):
     """A unary or binary operator, or `?:` with three operands."""
 
     offset: int
@@ -37,15 +34,13 @@ class Operation:
     operands: tuple["Node", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     offset: int
     name: str
     arguments: tuple["Node", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ListOf:
+class ListOf(Struct, frozen=True):
     offset: int
     items: tuple["Node", ...]
 

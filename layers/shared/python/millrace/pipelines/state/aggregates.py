@@ -7,11 +7,11 @@ do not depend on the order of rows: sums use `math.fsum`, first and last go by (
 import math
 from array import array
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import repeat
 from operator import itemgetter
 
 import orjson
+from msgspec import Struct
 
 from millrace.pipelines.chunk import Chunk
 from millrace.pipelines.definitions.steps import Aggregation
@@ -77,8 +77,7 @@ _NUMERIC: dict[str, Callable[[Numbers], float]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Output:
+class _Output(Struct, frozen=True):
     name: str
     function: str
     column: int

@@ -7,9 +7,9 @@ unchanged. So two closers can never put an item into two batches, and a batch se
 
 import zlib
 from base64 import b64decode, b64encode
-from dataclasses import dataclass, field
 
 import orjson
+from msgspec import Struct, field
 
 from millrace.domain.portions import portions
 from millrace.pipelines.definitions.steps import BatchConfig
@@ -34,8 +34,7 @@ _ADDED = ("item", 0, "")
 Seal = list[int]
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """A batch step, compiled."""
 
     scope: Scope
@@ -93,8 +92,7 @@ def _bytes(item: BatchItem) -> int:
     return len(canonical(item[3])) + 1
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
+class _State(Struct, frozen=True):
     """A slot's register: how many of its batches are surely sent, and whether its time is over."""
 
     sent: int = 0
@@ -131,8 +129,7 @@ def _pack(items: list[BatchItem]) -> list[bytes]:
     return _pack(items[:middle]) + _pack(items[middle:])
 
 
-@dataclass(slots=True)
-class _Slot:
+class _Slot(Struct):
     """A slot as its closer has read it: items by hash, which block holds which, and the batches that are
     sealed; of these `last` is the register that still has room."""
 

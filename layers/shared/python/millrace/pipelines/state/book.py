@@ -6,10 +6,10 @@ crashed later it is unknown what it sent, until another one sends or retracts th
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import orjson
+from msgspec import Struct
 
 from millrace.domain.portions import portions
 from millrace.pipelines.state.store import Key, Store
@@ -26,8 +26,7 @@ _BLOCK_BYTES = 250_000
 _LONG_BLOCKS = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Book:
+class Book(Struct, frozen=True):
     """A book as its closer has read it: results that stand (`sent`), and those of them that a closer which
     never ended may or may not have sent (`unsure`)."""
 

@@ -3,7 +3,8 @@ have tens of thousands. They are in blocks of their own, which count once META n
 (`spilled`)."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from millrace.pipelines.state.meta import KEEP_MS, Digests, Meta
 from millrace.pipelines.state.store import Key, Store

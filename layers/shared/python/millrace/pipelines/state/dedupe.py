@@ -4,10 +4,10 @@ A key's register holds until when others are kept back, and which events have pa
 passes again when it is delivered again.
 """
 
-from dataclasses import dataclass
 from hashlib import sha256
 
 import orjson
+from msgspec import Struct
 
 from millrace.pipelines.event import Event
 from millrace.pipelines.expressions.values import Value
@@ -37,8 +37,7 @@ def passing(events: dict[Key, list[Event]], ttl: int, store: Store) -> dict[Key,
     return passes
 
 
-@dataclass(slots=True)
-class _Seen:
+class _Seen(Struct):
     """The state of a key."""
 
     until: int

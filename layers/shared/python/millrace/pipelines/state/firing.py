@@ -7,7 +7,8 @@ may crash anywhere and be called any number of times.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from millrace.pipelines.event import Event
 from millrace.pipelines.state import sessions, windows

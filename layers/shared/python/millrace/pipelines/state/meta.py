@@ -2,11 +2,12 @@
 
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Literal
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace.pipelines.state.store import Key, Outputs, Register, Store
 
@@ -18,8 +19,7 @@ KEEP_MS = 15 * 86_400_000  # longer than SQS keeps a message: what comes after m
 _RETRY_MS = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Meta:
+class Meta(Struct, frozen=True):
     """`generation` counts firings that began; `fired_at` and `covered` (block hashes) belong to the last one
     that ended; where those are too many, `spilled` is its generation, see `covered_by`. Of sessions,
     `announced` are the generations whose entries in the book count, and `unended` those of them that may have

@@ -6,8 +6,9 @@ the anchor are ignored from then on, by everyone, so blocks can be deleted in an
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from zlib import crc32
+
+from msgspec import Struct
 
 from millrace.pipelines.definitions.steps import WindowConfig
 from millrace.pipelines.event import Event
@@ -24,8 +25,7 @@ from millrace.pipelines.state.windows import Buckets, Scope, buckets_of
 PARTS = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """Rows of one group from `start` to `last` (both times of events)."""
 
     key: bytes
@@ -38,8 +38,7 @@ class Session:
         return self.key, self.start
 
 
-@dataclass(frozen=True, slots=True)
-class SessionWindow:
+class SessionWindow(Struct, frozen=True):
     """A session window step, compiled."""
 
     scope: Scope
@@ -118,8 +117,7 @@ def _parted(window: SessionWindow, start: int, last: int, time: int) -> bool:
     return time - last >= window.gap or time - start >= window.config.max_duration
 
 
-@dataclass(frozen=True, slots=True)
-class Firing:
+class Firing(Struct, frozen=True):
     """The results of a firing: events to send and what they say of each session, sessions that are over
     for good, and when to look again: `due` for the next session's end, `settles` for the next that will be
     over for good."""

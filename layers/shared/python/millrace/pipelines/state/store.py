@@ -4,10 +4,11 @@ Two things per key: blocks, which are only ever appended and deleted, and one re
 where its version is still the one that was read. A key is `W#organization#pipeline#stepHash#start`.
 """
 
-from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple, Protocol
 from urllib.parse import quote, unquote
+
+from msgspec import Struct
 
 from millrace.pipelines.event import Event
 
@@ -29,8 +30,7 @@ class Key(NamedTuple):
         return cls(*map(unquote, text.split("#")[1:]))
 
 
-@dataclass(frozen=True, slots=True)
-class Register:
+class Register(Struct, frozen=True):
     """`due`: when a sweeper should look at it (epoch ms), if ever."""
 
     data: bytes
@@ -106,14 +106,14 @@ class Outputs(Protocol):
         """Counts events that came when their window was closed for good."""
 
 
-@dataclass(slots=True)
 class MemoryStore:
     """For tests, dry runs and the command line."""
 
-    _blocks: dict[Key, dict[str, bytes]] = field(default_factory=dict)
-    _registers: dict[Key, Register] = field(default_factory=dict)
-    _counters: dict[Key, int] = field(default_factory=dict)
-    _references: "count[int]" = field(default_factory=count)
+    def __init__(self) -> None:
+        self._blocks: dict[Key, dict[str, bytes]] = {}
+        self._registers: dict[Key, Register] = {}
+        self._counters: dict[Key, int] = {}
+        self._references = count()
 
     def append(self, key: Key, blocks: list[bytes], expires: int) -> None:
         stored = self._blocks.setdefault(key, {})

@@ -7,12 +7,12 @@ known, and the values that they left with, so that these leave again.
 
 import math
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import sha256
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from millrace.pipelines.definitions.steps import Aggregation
 from millrace.pipelines.event import Event, Payload
@@ -28,8 +28,7 @@ _VALUES_BYTES = 20_000
 _FOREVER_MS = 3650 * 86_400_000
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One event's part in the totals of its group; `cells` in the order of the aggregations."""
 
     event: Event
@@ -114,8 +113,7 @@ class Total:
 _NUMERIC = ("sum", "avg", "min", "max", "stddev")
 
 
-@dataclass(slots=True)
-class _Group:
+class _Group(Struct):
     """`recent`: of the latest events, the values that each one left with, as JSON; None where these are not
     kept, for they are too much."""
 

@@ -5,9 +5,10 @@ event is kept once, in a pane of gcd(size, slide), and a firing merges panes.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from math import gcd
+
+from msgspec import Struct
 
 from millrace.pipelines.definitions.steps import WindowConfig
 from millrace.pipelines.event import Event
@@ -21,8 +22,7 @@ LAG_FACTOR = 5
 Buckets = dict[int, Sequence[int]]
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """The owner of a state: part of every key."""
 
     organization: str
@@ -41,8 +41,7 @@ def buckets_of(buckets: Iterable[int]) -> Buckets:
     return {**members}
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(Struct, frozen=True, dict=True):
     """A tumbling or sliding window step, compiled. All times in epoch ms."""
 
     scope: Scope
@@ -103,8 +102,7 @@ class Window:
         return start + self.size + self.config.grace + self.config.allowed_lateness + 900_000
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(Struct, frozen=True):
     """The blocks of some keys, unpacked."""
 
     grouping: Grouping

@@ -4,7 +4,7 @@ Blocks are put first and META is read after: a closer that reads the blocks too 
 META by then, and is called again. In the other order an event could be lost between the two.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from millrace.pipelines.errors import Contended
 from millrace.pipelines.state.meta import Meta, kept_until, read_meta, write_meta

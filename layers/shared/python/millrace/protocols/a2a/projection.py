@@ -6,7 +6,6 @@ that was cut off between them, and comes back with the id of the event before, l
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from a2a.types.a2a_pb2 import (
@@ -22,6 +21,7 @@ from a2a.types.a2a_pb2 import (
     TaskStatusUpdateEvent,
 )
 from google.protobuf.timestamp_pb2 import Timestamp
+from msgspec import Struct, field
 
 from millrace.domain.clock import from_iso
 from millrace.domain.events import Detail, Event, LogEntry
@@ -43,8 +43,7 @@ OUTPUT = "output"
 _STOPPED = frozenset({"stopped", "interrupted"})
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(Struct, frozen=True):
     """Something to send, with the number of the event that a client has seen after it; 0 while more follows
     of the same event."""
 
@@ -53,8 +52,7 @@ class Update:
     text: str = ""
 
 
-@dataclass(slots=True)
-class TaskProjection:
+class TaskProjection(Struct):
     """The task as far as events have been taken. `texts` are the pieces of the answer with their numbers."""
 
     run: Run

@@ -1,14 +1,14 @@
 """One agent's part of a run in AG-UI: its messages, of which one text and one thought are open at most."""
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 Chunk = dict[str, Any]
 Message = dict[str, Any]
 
 
-@dataclass(slots=True)
-class Transcript:
+class Transcript(Struct):
     """The agent of the run (`subagent` empty), or one that works for it. `prefix` begins the ids of its
     messages, which are unique over all runs; calls belong to the message of the `turn` under way."""
 

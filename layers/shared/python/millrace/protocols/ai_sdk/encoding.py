@@ -5,9 +5,9 @@ which they begin: a part `data-rewind` takes back those between its `after` and 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import orjson
+from msgspec import Struct
 
 from millrace.domain.events import Event, LogEntry
 from millrace.domain.projection import CAP, project, rewound_to
@@ -22,8 +22,7 @@ _FINISH_REASONS = {"stop": "stop", "max_tokens": "length", "refusal": "content-f
 _NO_EVENT: Event = {}
 
 
-@dataclass(frozen=True, slots=True)
-class _OpenPart:
+class _OpenPart(Struct, frozen=True):
     """A text or a reasoning that goes on. `prefix` is the chunk of its next piece, up to the piece."""
 
     kind: str

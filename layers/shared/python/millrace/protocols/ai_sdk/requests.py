@@ -2,10 +2,10 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import orjson
+from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
@@ -100,8 +100,7 @@ class ChatRequest(_Open):
         return f"ai-sdk:{_digest(self.last.id, parts, *place)}"
 
 
-@dataclass(frozen=True, slots=True)
-class ClientAnswer:
+class ClientAnswer(Struct, frozen=True):
     """An answer to a call, as the parts of an assistant's message have it."""
 
     call_id: str

@@ -1,15 +1,15 @@
 """Calls of tools as tool parts: their ids, their approvals, their outputs."""
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.domain.approvals import ASK_USER
 from millrace.domain.events import Event
 from millrace.protocols.ai_sdk.parts import Chunk, about
 
 
-@dataclass(slots=True)
-class _ToolPart:
+class _ToolPart(Struct):
     """A call as the client knows it."""
 
     id: str

@@ -7,10 +7,10 @@ events carry the call, so any process can go on with both. Neither grants anythi
 import re
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import orjson
+from msgspec import Struct
 
 from millrace.errors import InvalidRequest
 from millrace.protocols.framing import ChunkId, parse_chunk_id
@@ -51,8 +51,7 @@ def parse_session(text: str) -> Session | None:
     return Session(found[1], found[2] == "e") if found else None
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A request that a run answers: its JSON-RPC id, its progress token, the version that its client speaks,
     whether the client can ask its user, and whether it is to be answered with a task at once."""
 

@@ -4,9 +4,9 @@ The `id` of a run's event is `<runId>.<seq>`, of an event of the command center 
 number (0) is not in the log, and has no id."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import orjson
+from msgspec import Struct
 
 from millrace.domain.event_ids import EventId
 from millrace.domain.events import TERMINAL, Detail, LogEntry
@@ -15,8 +15,7 @@ from millrace.protocols.protocol import RETRY
 from millrace.protocols.table import NATIVE
 
 
-@dataclass(frozen=True, slots=True)
-class NativeEncoder:
+class NativeEncoder(Struct, frozen=True):
     """A client's view of events: in what detail, with SSE's `event` field or not, and of which run. It needs
     no event before those that it sends: a stream is read from where it goes on."""
 

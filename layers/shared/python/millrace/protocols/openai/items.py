@@ -4,8 +4,9 @@ Every change gives the events of the stream (without their numbers) and the item
 that a response that is read whole cannot differ from one that was streamed.
 """
 
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from millrace.domain.events import Event
 
@@ -13,8 +14,7 @@ Chunk = dict[str, Any]
 Json = dict[str, Any]
 
 
-@dataclass(slots=True)
-class Item:
+class Item(Struct):
     """An output item at its index. `sources` are the numbers and events of the log that it is made of; `void`
     says that it was taken back, so that the finished response does not have it."""
 

@@ -1,9 +1,9 @@
 """The parts that requests of OpenAI's clients share: contents, tools, formats, and histories."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from msgspec import Struct, field
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from millrace.domain.content import Content, Part, TextPart, attachment, attachments, text_of
@@ -51,8 +51,7 @@ class Function(Loose):
         return ClientTool(self.name, self.description or "", self.parameters or blank)
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """A message, a call or a result of a request's history, whichever API it came by. `results` are texts by
     the ids of their calls."""
 

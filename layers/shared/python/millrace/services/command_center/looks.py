@@ -8,10 +8,10 @@ functions take them side by side.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from millrace.errors import InvalidRequest
 from millrace.services.command_center.record import Recorder
@@ -32,8 +32,7 @@ APART_SECONDS, LATEST_SECONDS = 2, 50
 AT_ONCE = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Portion:
+class Portion(Struct, frozen=True):
     """Organizations that are to be looked at; `look` is a name of `LOOKS`."""
 
     look: str

@@ -6,7 +6,8 @@ that a batch changes is one transaction on the stream's head; whoever loses the 
 
 import asyncio
 import random
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from millrace.domain.alerts_metrics import Bucket, bucket_of, count
 from millrace.domain.clock import Clock, now_ms
@@ -26,8 +27,7 @@ from millrace.stores.record import RecordStore
 TRIES = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Recorder:
+class Recorder(Struct, frozen=True):
     """The parts of a deployment that recording, alerts and viewers need."""
 
     records: RecordStore

@@ -3,10 +3,10 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from millrace.domain.command_center import Filters, center_stream
 from millrace.domain.events import LogEntry
@@ -51,8 +51,7 @@ async def snapshot(recorder: Recorder, organization: str, filters: Filters) -> d
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Viewer:
+class Viewer(Struct, frozen=True):
     """A connected viewer: its filters, the end of the function that serves it (monotonic; None: no
     end), and a check for its disconnection."""
 

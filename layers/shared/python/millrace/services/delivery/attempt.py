@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from millrace.destinations.results import (
     DELIVERED,
@@ -40,8 +41,7 @@ _DISABLED = Failure(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Attempts:
+class Attempts(Struct, frozen=True):
     """The state that the jobs of a process share: `clock` gives epoch milliseconds, as for `rate_limits`.
     `in_place` has the destinations that a job of this process is finding out about."""
 

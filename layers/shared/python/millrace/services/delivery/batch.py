@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
@@ -39,8 +38,7 @@ COUNT_EVERY = 1.0
 Batch = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class DeliverySettings(Settings):
+class DeliverySettings(Settings, frozen=True):
     """Further settings of deliveries: queue, tables, the secrets' key, and what destinations may reach.
     `database_hosts` is a list with commas. The base URLs are for a proxy, or another region's address, in
     front of the services."""

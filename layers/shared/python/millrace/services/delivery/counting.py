@@ -1,7 +1,8 @@
 """Counts of deliveries, for the metrics of their pipelines."""
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from millrace.domain.latency import began, measure
 from millrace.services.delivery.deliver import Report
@@ -11,8 +12,7 @@ Address = tuple[str, str]
 """Organization and pipeline."""
 
 
-@dataclass(slots=True)
-class Count:
+class Count(Struct):
     """The counts of a batch for one pipeline. `latencies`: ms from when each event happened (or was
     accepted, see `began`) to its arrival."""
 

@@ -9,9 +9,8 @@ not. Events that wait (an open circuit, no token, no time left) spend no attempt
 import logging
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
-from msgspec import structs
+from msgspec import Struct, field, structs
 
 from millrace.destinations.results import (
     THROTTLED,
@@ -40,8 +39,7 @@ LONGEST_WAIT_MS = 24 * 3600 * 1000
 _EXPIRED = "Nothing could be sent to the destination for 24 hours, or in 2,000 tries."
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """The results of a job's events: `retried` and `waiting` come again. `attempts` were sent, of which
     `throttled` got the answer that there are too many. `behind_ms`: how long the job has waited for its
     turn at a rate limit; None where it did not."""
@@ -55,8 +53,7 @@ class Report:
     behind_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Deliverer:
+class Deliverer(Struct, frozen=True):
     """`clock` gives epoch milliseconds, `chance` a number from 0 to 1 for jitter; `attempts` know the same
     clock."""
 

@@ -9,8 +9,10 @@ import math
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
 from weakref import WeakValueDictionary
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from millrace.domain.clock import Clock
 from millrace.domain.token_bucket import Grant, Rate, SlotRequest
@@ -146,8 +148,7 @@ class JobSlots:
         self._due = due
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimits:
+class RateLimits(Struct, frozen=True):
     """Gives each job its turns, and the jobs of one destination the same slots."""
 
     state: DeliveryState

@@ -6,9 +6,9 @@ alone.
 
 import asyncio
 import time
-from dataclasses import asdict
 from typing import Annotated, Any
 
+from msgspec.structs import asdict
 from pydantic import Field
 
 from millrace.destinations.results import Delivered, Failure, Retry, Unsendable, Wait

@@ -1,15 +1,14 @@
 """The result of a step of an export."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+from msgspec import Struct, field
 
 from millrace.stores.dynamo import Item
 
 
-@dataclass(frozen=True, slots=True)
-class StoredObject:
+class StoredObject(Struct, frozen=True):
     """An object of a bucket, and its name in the archive."""
 
     bucket: str
@@ -17,8 +16,7 @@ class StoredObject:
     name: str
 
 
-@dataclass(slots=True)
-class Found:
+class Found(Struct):
     """Items by the settings that name their tables, objects, and where the step goes on (None: nowhere)."""
 
     cursor: str | None = None

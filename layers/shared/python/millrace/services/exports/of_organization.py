@@ -1,6 +1,6 @@
 """Everything that an organization has, as its erasure finds it: by looking at all tables and buckets."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from millrace.services.exports.found import Found, StoredObject, from_cursor, to_cursor
 from millrace.stores.connect import Stores
@@ -13,8 +13,7 @@ AT_ONCE = 10
 _OWN = (ERASURES, EXPORTS)
 
 
-@dataclass(frozen=True, slots=True)
-class OrganizationSource:
+class OrganizationSource(Struct, frozen=True):
     """The steps. Each answers a page, and may be repeated."""
 
     stores: Stores

@@ -1,10 +1,10 @@
 """Everything that is kept of a user: the same as their erasure deletes, and what it leaves to others."""
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from millrace.domain.conversations import Slot
 from millrace.domain.files import StoredFile, kept_prefix
@@ -25,8 +25,7 @@ Place = tuple[str, str]
 """The setting of a table, and a partition of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class UserSource:
+class UserSource(Struct, frozen=True):
     """The steps. Each answers a page, and may be repeated."""
 
     stores: Stores

@@ -9,8 +9,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from millrace.domain.clock import iso
 from millrace.domain.exports import EXCLUDED, Export, ExportPart

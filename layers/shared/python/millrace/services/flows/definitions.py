@@ -1,8 +1,9 @@
 """Definitions of an organization's flows: find, create, replace, delete."""
 
 import re
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from millrace.domain.access import Principal
 from millrace.domain.clock import iso, updated_time
@@ -15,8 +16,7 @@ from millrace.services.search import has_words, search, words_of
 from millrace.stores.flows import FlowStore
 
 
-@dataclass(frozen=True, slots=True)
-class FlowDefinitions:
+class FlowDefinitions(Struct, frozen=True):
     """The definitions of flows, and the verbs on them."""
 
     platform: Platform

@@ -1,8 +1,10 @@
 """Executions of an organization's flows: answer, cancel, read, list."""
 
 import asyncio
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace.domain.access import Principal
 from millrace.domain.approvals import GivenAnswer
@@ -18,8 +20,7 @@ from millrace.services.runs.stop import stop_run
 from millrace.stores.flows import FlowStore, not_waiting, unknown_execution
 
 
-@dataclass(frozen=True, slots=True)
-class FlowExecutions:
+class FlowExecutions(Struct, frozen=True):
     """The executions of flows, and the verbs on them."""
 
     platform: Platform

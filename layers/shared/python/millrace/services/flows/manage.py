@@ -3,10 +3,11 @@
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace.agent.budget import Budget
 from millrace.domain.access import Principal
@@ -50,16 +51,14 @@ from millrace.stores.lease_record import Lease
 from millrace.stores.leases import SlotChanged
 
 
-@dataclass(frozen=True, slots=True)
-class FlowRun:
+class FlowRun(Struct, frozen=True):
     """A run of a flow in this process."""
 
     session: RunSession
     execution_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Flows:
+class Flows(Struct, frozen=True):
     """The flows of a deployment: what there is of them, and the start of their runs."""
 
     platform: Platform

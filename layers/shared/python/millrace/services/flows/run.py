@@ -8,10 +8,10 @@ be repeated; else its outcome is unknown, and the flow fails.
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
 from millrace.agent.emitter import Emitter, emitting
 from millrace.agent.suspension import Interrupted, Suspended

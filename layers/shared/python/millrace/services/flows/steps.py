@@ -4,10 +4,11 @@
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace.agent.model import ToolCall
 from millrace.domain.clock import now_ms
@@ -92,8 +93,7 @@ def _evaluated(mapping: Mapping, payload: dict[str, Any]) -> Any:
         ) from error
 
 
-@dataclass(frozen=True, slots=True)
-class Steps:
+class Steps(Struct, frozen=True):
     """The steps of one run: its context (platform, budget, reports) and the pipelines."""
 
     run_context: AgentRunContext

@@ -1,7 +1,8 @@
 """Steps of flows that wait for a person: the same calls as those of agents."""
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.agent.suspension import Suspended
 from millrace.domain.approvals import OWNER, WaitingCall
@@ -19,8 +20,7 @@ class Refused(Exception):
         self.answer = answer
 
 
-@dataclass(frozen=True, slots=True)
-class StepWaiting:
+class StepWaiting(Struct, frozen=True):
     """The waiting steps of one run; a step's name is its call's id. `longest` is how long one may wait, in
     seconds."""
 

@@ -4,9 +4,9 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import orjson
+from msgspec import Struct
 
 from millrace.domain.backpressure import (
     TARGET_LAG_MS,
@@ -35,8 +35,7 @@ AT_ONCE = 16
 _CACHE_SIZE = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class QueueState:
+class QueueState(Struct, frozen=True):
     """A queue that pipelines share: messages that wait, how fast they are received, of how many pipelines."""
 
     depth: int

@@ -1,7 +1,8 @@
 """The resources of a function that works on pipelines: stores, queues, compiled plans."""
 
-from dataclasses import dataclass, field
 from functools import cached_property
+
+from msgspec import Struct, field
 
 from millrace.domain.clock import Clock, now_ms
 from millrace.services.pipelines.meter import Meter
@@ -23,8 +24,7 @@ from millrace.stores.runs import RunStore
 from millrace.stores.windows import WindowTable
 
 
-@dataclass(frozen=True)
-class PipelineContext:
+class PipelineContext(Struct, frozen=True, dict=True):
     """The stores and queues of a deployment's pipelines; `clock` gives epoch milliseconds."""
 
     settings: Settings

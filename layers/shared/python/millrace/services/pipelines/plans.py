@@ -3,7 +3,9 @@
 import asyncio
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace.domain.clock import Clock, now_ms
 from millrace.domain.pipelines import Pipeline
@@ -25,8 +27,7 @@ _PLANS = 500
 _ORGANIZATIONS = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledPipeline:
+class CompiledPipeline(Struct, frozen=True):
     """A version of a pipeline, compiled; `guards` are its destinations' `when`, `together` the numbers of
     those that get a batch's items one by one."""
 
@@ -64,8 +65,7 @@ class BrokenDefinition(InvalidRequest):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(Struct, frozen=True):
     """An organization's pipelines, when it was asked whether they have changed (by the monotonic clock, and
     `at` in epoch ms), and when they were read, with their revision."""
 

@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from millrace.agent.accepts import accepted, media_rules
 from millrace.agent.attachments import Attachments, Load
@@ -37,8 +39,7 @@ from millrace.services.runs.run_work import RunWork
 from millrace.stores.lease_record import LeaseLost, Stopping
 
 
-@dataclass(frozen=True, slots=True)
-class AgentRunContext:
+class AgentRunContext(Struct, frozen=True):
     """The context that the agents of one run share. `stored` are the messages of each work that an earlier
     process has stored, `lost` the events of it that were announced beyond them. `above` names the agents
     above this depth, for people who are asked; `visibility` is the least of theirs."""

@@ -4,9 +4,10 @@ import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
+
+from msgspec import Struct, field
 
 from millrace.agent.providers.conformance import conformance_artifact, conformance_message
 from millrace.agent.providers.echo import echo_tool
@@ -29,8 +30,7 @@ MOST_TOOLS = 128
 Ask = Callable[[str, dict[str, Any], ToolContext], Awaitable[ToolResult]]
 
 
-@dataclass(slots=True)
-class AgentTools:
+class AgentTools(Struct):
     """The tools with where each comes from; `problems` says in words which servers are not available."""
 
     sources: list[tuple[ToolSource, Tool]] = field(default_factory=list)

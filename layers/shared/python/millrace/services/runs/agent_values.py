@@ -1,8 +1,9 @@
 """The values that the agents of one run keep with its conversation (see `agent.code.values.Values`)."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from millrace.agent.suspension import Interrupted
 from millrace.errors import Unavailable
@@ -14,8 +15,7 @@ from millrace.stores.lease_record import LeaseLost
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class RunValues:
+class RunValues(Struct, frozen=True):
     """Writes only as long as the run's lease is held. Raises `Interrupted` in a process whose run was taken
     over, or is over."""
 

@@ -1,10 +1,10 @@
 """Answering calls that wait: who may, with what, and once."""
 
 import logging
-from dataclasses import replace
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
 from millrace.domain.access import Principal
 from millrace.domain.approvals import (

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from millrace.agent.emitter import Emitter
 from millrace.agent.gate import Decision, Waiting
@@ -64,8 +65,7 @@ def rules_of(agent: Agent) -> ToolRules:
     return ToolRules(rules_in(agent), sub_agent_tools(asked))
 
 
-@dataclass
-class Desk:
+class Desk(Struct):
     """The calls of a run that wait, and those that have waited, for the gates of all its agents. `resumed`:
     the run has been in another process, so there may be such calls. `longest` is how long one may wait, in
     seconds, and `waiting` how many do."""
@@ -100,8 +100,7 @@ class Desk:
         self.session.ask(call)
 
 
-@dataclass
-class AskingGate:
+class AskingGate(Struct, dict=True):
     """See `agent.gate.Gate`. `path` names the agents from the run's own to this one, where it works for
     another, and `visibility` is the least of theirs. The `begun` calls are of agents that went to work in an
     earlier process: what people have said of them has been told."""
@@ -149,7 +148,7 @@ class AskingGate:
         """The call as one that waits; None where it may run. Raises `InvalidRequest` for a call that could
         not run, so that nobody is asked about it."""
         arguments = call.arguments or {}
-        if tool is ask_user:
+        if call.name == ASK_USER and tool is ask_user():
             return self._question(call, arguments)
         if tool.client:
             return self._of_client(call, arguments)

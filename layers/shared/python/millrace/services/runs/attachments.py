@@ -5,8 +5,9 @@ What a form has uploaded is looked at here for the first time: its size, and the
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from millrace.domain.content import (
     Attachment,

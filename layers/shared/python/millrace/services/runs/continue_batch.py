@@ -4,8 +4,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Self
+
+from msgspec import Struct
 
 from millrace.domain.run_definitions import Kind
 from millrace.services.runs.continue_run import LOOPS, MakeLoop, continue_run
@@ -20,8 +21,7 @@ from millrace.stores.run_queue import to_continue_run
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class RunContinuer:
+class RunContinuer(Struct, frozen=True):
     """The resources that the function keeps between batches: settings with the providers' keys, and the
     AWS clients. Connections to model servers belong to the event loop of one batch."""
 

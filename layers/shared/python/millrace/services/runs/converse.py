@@ -6,7 +6,9 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace.domain.access import Principal
 from millrace.domain.agents import listed_agents
@@ -35,8 +37,7 @@ from millrace.stores.injections import Injection
 from millrace.stores.runs import stream_of
 
 
-@dataclass(frozen=True, slots=True)
-class RunStream:
+class RunStream(Struct, frozen=True):
     """A run and its events as they come, up to its end, or to the calls for which it waits.
 
     The events begin with the run's first one, so that projections can be made of them; the client of this

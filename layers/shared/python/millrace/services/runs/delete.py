@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from millrace.domain.clock import iso
 from millrace.domain.conversations import Conversation, Slot

@@ -8,8 +8,9 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.domain.content import plain_text
 from millrace.domain.conversations import Conversation, Slot, StoredMessage
@@ -32,8 +33,7 @@ MOST_MATCHES = 3
 BEFORE, AFTER = 60, 140
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """A message with all words of a query, and the part of its text around the first of them."""
 
     message: StoredMessage
@@ -50,8 +50,7 @@ class Match:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """A conversation with the messages that match, the latest first."""
 
     conversation: Conversation

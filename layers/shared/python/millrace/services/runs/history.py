@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from millrace.domain.branches import BranchPoint, MessageTree
 from millrace.domain.conversations import Slot, StoredMessage
@@ -52,8 +53,7 @@ async def _hidden_before(stores: Stores, slot: Slot, found: Messages, relatives:
     return sorted(read.items())
 
 
-@dataclass(frozen=True, slots=True)
-class _Relatives:
+class _Relatives(Struct, frozen=True):
     """The messages that others on a page follow, and those that stand in their place on other branches, by
     their ids."""
 

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from millrace.domain.access import Principal
 from millrace.domain.agents import Agent
@@ -17,8 +18,7 @@ from millrace.stores.dynamo import TransactItem
 from millrace.stores.idempotency import Repeated
 
 
-@dataclass(frozen=True, slots=True)
-class InitialState:
+class InitialState(Struct, frozen=True):
     """The state before a run begins: the slot, the earlier use of the idempotency key, the agent (None:
     unknown, or a replay, which needs none), the user whose conversation it is or will be, whether it is there
     already, how the sender stands to the limits, and the entry of the audit log where the conversation is

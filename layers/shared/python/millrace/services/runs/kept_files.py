@@ -4,7 +4,8 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from millrace.domain.content import Attachment, Content, attachments
 from millrace.domain.conversations import Slot
@@ -14,8 +15,7 @@ from millrace.stores.connect import Stores
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class Sight:
+class Sight(Struct):
     """Knowledge of a conversation: `existed` once it was seen. One that never was may be begun by another
     message with the same files, so they stay for that and for a repeat."""
 

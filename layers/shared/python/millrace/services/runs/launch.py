@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from millrace.agent.budget import Budget
 from millrace.agent.emitter import Emitter

@@ -9,8 +9,9 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from millrace.domain.approvals import WaitingCall
 from millrace.domain.conversations import StoredMessage

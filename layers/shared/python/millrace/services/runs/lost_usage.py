@@ -1,9 +1,9 @@
 """The usage of a run whose process can no longer report it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import orjson
+from msgspec.structs import replace
 
 from millrace.agent.budget import Budget
 from millrace.agent.estimate import tokens_in

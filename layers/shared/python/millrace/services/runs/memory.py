@@ -1,8 +1,9 @@
 """The memory of one run's agent: what it remembers of the user for whom it works."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.domain.access import Principal
 from millrace.domain.ids import new_id
@@ -13,8 +14,7 @@ from millrace.stores.memories import MemoryStore
 Report = Callable[[str, dict[str, Any]], None]
 
 
-@dataclass(frozen=True, slots=True)
-class UserMemory:
+class UserMemory(Struct, frozen=True):
     """See `agent.tools.tool.Memories`. `report` is told each operation and what it was about."""
 
     store: MemoryStore

@@ -2,11 +2,11 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import orjson
+from msgspec.structs import replace
 
 from millrace.agent.accepts import accepted, check_accepted, media_rules
 from millrace.agent.context.setup import Compactor

@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
+from msgspec import Struct, field
+from msgspec.structs import asdict, replace
 
 from millrace.agent.model import Provider
 from millrace.domain.access import Principal
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 IfBusy = Literal["reject", "inject", "interrupt"]
 
 
-@dataclass(frozen=True, slots=True)
-class NewMessage:
+class NewMessage(Struct, frozen=True):
     """A message as a client sends it. `if_busy` says what happens when a run is active; `send` sets
     `created_by`. The default agent answers in a new conversation for which no agent was chosen. `client_data`
     is kept with the message for the client's protocol, by its name, and shown to nobody else; `writes` gives
@@ -74,8 +74,7 @@ class NewMessage:
         return Marker(self.idempotency_key, hashlib.sha256(parts.encode()).hexdigest())
 
 
-@dataclass(frozen=True, slots=True)
-class StartedRun:
+class StartedRun(Struct, frozen=True):
     """A run that this process now holds and must execute, in the name of `user`. The large messages of the
     `history` are read while the run begins. `pending_live_messages`: live messages that
     an earlier run ended without may still wait. The `session` is there where the run had a head start."""
@@ -91,15 +90,13 @@ class StartedRun:
     session: "RunSession | None" = None
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayedRun:
+class ReplayedRun(Struct, frozen=True):
     """The idempotency key was used before: its run is there to follow."""
 
     run: Run
 
 
-@dataclass(frozen=True, slots=True)
-class AcceptedMessage:
+class AcceptedMessage(Struct, frozen=True):
     """The message went to the active run (`ifBusy: inject`)."""
 
     injection: Injection

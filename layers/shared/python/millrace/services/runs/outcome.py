@@ -1,7 +1,8 @@
 """The outcome of a run, as its last message keeps it for the history."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from millrace.domain.conversations import StoredMessage
 from millrace.domain.events import Event

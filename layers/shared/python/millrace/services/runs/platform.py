@@ -3,9 +3,10 @@ active runs."""
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from millrace.agent.tools.a2a import CardCatalog
 from millrace.agent.tools.mcp import ToolCatalog
@@ -48,8 +49,7 @@ class HttpClients:
                 await self.__dict__[name].aclose()
 
 
-@dataclass(eq=False)
-class Platform:
+class Platform(Struct, eq=False, dict=True):
     """Made once per process, in init; nothing goes out over the network until it is used. The deployment's
     own code is loaded then: what is wrong with it ends the init."""
 

@@ -1,7 +1,8 @@
 """Runs without a process: noticed and put on the run queue, or ended where nothing can continue them."""
 
 import logging
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from millrace.domain import events
 from millrace.domain.clock import iso

@@ -1,7 +1,8 @@
 """Runs beside their streams: lists of them, and the events of one with their times."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from millrace.domain.access import Principal, missing_scope
 from millrace.domain.clock import iso

@@ -9,10 +9,10 @@ import asyncio
 import contextlib
 import logging
 import time
-from dataclasses import replace
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
 from millrace.domain.clock import Clock, iso
 from millrace.domain.events import Event

@@ -1,10 +1,11 @@
 """Options that a message gives to its own run, beside what the agent is set to."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import orjson
+from msgspec import Struct, field
+from msgspec.structs import asdict
 from pydantic import BaseModel
 
 from millrace.domain.agents import Agent
@@ -24,8 +25,7 @@ MOST_EARLIER = 60
 beginning. Those before them become one text."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunOptions:
+class RunOptions(Struct, frozen=True):
     """`run_id` is the run's id where the client's own names it (empty: a new one). `instructions` follow the
     agent's, `max_tokens` may lower its limit. `earlier` begins the history of a new conversation,
     `request` is kept with the run for its client."""
@@ -84,8 +84,8 @@ class RunOptions:
         return orjson.dumps(asdict(self), default=_dumped, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def _dumped(part: BaseModel) -> dict[str, Any]:
-    return part.model_dump(exclude_none=True)
+def _dumped(part: BaseModel | Struct) -> dict[str, Any]:
+    return asdict(part) if isinstance(part, Struct) else part.model_dump(exclude_none=True)
 
 
 def _transcript(messages: Sequence[EarlierMessage]) -> str:

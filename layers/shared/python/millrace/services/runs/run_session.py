@@ -4,7 +4,8 @@
 """
 
 import contextlib
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from millrace.agent.output import Output
 from millrace.agent.suspension import Suspended

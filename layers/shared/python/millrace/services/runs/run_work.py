@@ -7,8 +7,9 @@ A turn of the model is stored before its tools start, and each result as it come
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import replace
 from typing import Literal, TypeVar
+
+from msgspec.structs import replace
 
 from millrace.agent.budget import Budget
 from millrace.agent.history import open_calls

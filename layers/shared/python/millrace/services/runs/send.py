@@ -8,7 +8,8 @@ lease and stores the message. A run with a head start asks its model beside the 
 import asyncio
 import random
 import time
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from millrace.domain.access import Principal
 from millrace.domain.clock import iso

@@ -1,6 +1,6 @@
 """The use of a run, added to that of the day, and the limits and stops that end it."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from millrace.agent.budget import Budget
 from millrace.domain.limits import MICRO, Reached, Standing
@@ -10,8 +10,7 @@ from millrace.stores.lease_record import Lease
 from millrace.stores.limits import LimitStore, keys_of
 
 
-@dataclass(slots=True)
-class Spending:
+class Spending(Struct):
     """Counts what the model calls of a run have used, those of its sub-agents among them.
 
     The run asks before each model call. The first needs no count: whoever began the run has checked. Each

@@ -4,7 +4,8 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from millrace.domain import events
 from millrace.domain.access import Principal
@@ -28,8 +29,7 @@ has gone, and each second of a function is paid."""
 MOST_RUNS = 100
 
 
-@dataclass(slots=True)
-class Subscription:
+class Subscription(Struct):
     """A place in a conversation's runs, and how far to go on from it, as far as the caller may read them: it
     ends before the first run that is not for the caller.
 

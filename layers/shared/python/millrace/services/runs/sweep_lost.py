@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from millrace.domain.conversations import Slot
 from millrace.domain.runs import LeaseRecord
@@ -14,8 +15,7 @@ from millrace.stores.run_definitions import FIRST, LAST
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class _Round:
+class _Round(Struct):
     """One look at a shard, from a run on to the last and then from the first to that run. `reached` is the
     run that was looked at last; None once all were."""
 

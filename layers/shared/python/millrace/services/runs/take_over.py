@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from functools import cached_property
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from millrace.agent.history import open_calls, unanswered
 from millrace.domain import events
@@ -27,8 +29,7 @@ from millrace.stores.nested_work import NestedWork
 from millrace.stores.runs import stream_of
 
 
-@dataclass(frozen=True)
-class Stored:
+class Stored(Struct, frozen=True, dict=True):
     """The stored state of a run that has no process: its lease and its definition, the history of its
     slot, the events that were logged after the last complete step, and the ids of the live messages that
     it has `announced`. The history `for_model` may begin with a summary. `nested` is the work of other agents

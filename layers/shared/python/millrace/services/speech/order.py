@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from millrace.errors import InvalidRequest
 from millrace.services.speech.limits import check_size
@@ -22,8 +24,7 @@ LONGEST_PAID = 120
 costs."""
 
 
-@dataclass(frozen=True, slots=True)
-class SpeechRequest:
+class SpeechRequest(Struct, frozen=True):
     """A request to speak. An empty engine selects the deployment's default, an empty language the voice's
     own. `sample_rate` (Hz) asks for another rate than the engine's own."""
 
@@ -35,8 +36,7 @@ class SpeechRequest:
     language: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Speaking:
+class Speaking(Struct, frozen=True):
     """An order that can be met."""
 
     engine: Engine

@@ -8,12 +8,13 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Self
 
 import httpx
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace.domain.events import LogEntry
 from millrace.domain.retries import wait_ms
@@ -49,8 +50,7 @@ Render = Callable[[Run, Iterable[LogEntry]], list[tuple[int, list[bytes]]]]
 """Makes the updates of each event of a run, from the first on, with the event's number."""
 
 
-@dataclass(frozen=True)
-class TaskNotifier:
+class TaskNotifier(Struct, frozen=True):
     """The resources that the function keeps between batches."""
 
     settings: Settings
@@ -79,8 +79,7 @@ class TaskNotifier:
             await platform.http.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Notices:
+class Notices(Struct, frozen=True):
     """The work of one batch."""
 
     platform: Platform

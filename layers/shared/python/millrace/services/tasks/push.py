@@ -1,9 +1,9 @@
 """Push notifications of tasks: where clients want them, and the queue that brings them there."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import orjson
+from msgspec import Struct
 
 from millrace.domain.ids import new_id, new_ulid, valid_id
 from millrace.domain.runs import Run
@@ -21,8 +21,7 @@ LONGEST_SECRET = 2000
 LONGEST_URL = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class NewPush:
+class NewPush(Struct, frozen=True):
     """A configuration as a client gives it."""
 
     id: str
@@ -32,8 +31,7 @@ class NewPush:
     credentials: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Pushes:
+class Pushes(Struct, frozen=True):
     """The configurations of tasks."""
 
     platform: Platform

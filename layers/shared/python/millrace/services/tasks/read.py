@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from millrace.domain.access import Principal
 from millrace.domain.approvals import WaitingCall
@@ -20,8 +21,7 @@ CANCEL_SECONDS = 10.0
 RUNS_AT_ONCE = 100
 
 
-@dataclass(frozen=True, slots=True)
-class TaskHistory:
+class TaskHistory(Struct, frozen=True):
     """The messages of a task's conversation, and the calls in which the task has asked."""
 
     messages: list[StoredMessage]

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import orjson
+from msgspec import Struct
 
 from millrace.domain.access import Principal
 from millrace.domain.agents import CONFORMANCE, Agent
@@ -32,8 +32,7 @@ RETRY_SECONDS = 0.1
 _WORDS = {"approve": "approve", "approved": "approve", "reject": "reject", "rejected": "reject"}
 
 
-@dataclass(frozen=True, slots=True)
-class FollowedTask:
+class FollowedTask(Struct, frozen=True):
     """A task that some process works on, and the number of the event after which it is followed."""
 
     run: Run

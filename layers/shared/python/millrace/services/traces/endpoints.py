@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+from msgspec import Struct, field
 
 from millrace.errors import Unavailable
 from millrace.settings import Settings
@@ -15,8 +15,7 @@ PATH = "/v1/traces"
 _XRAY = re.compile(r"https://xray\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?/.*")
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """The place that spans are sent to. `texts`: what was said is sent with them."""
 
     url: str

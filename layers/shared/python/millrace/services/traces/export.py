@@ -7,12 +7,12 @@ refuses for good, or never took, is a dead letter with the reason.
 import asyncio
 import logging
 from collections import defaultdict
-from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
 import httpx
 import orjson
+from msgspec import Struct
 
 from millrace.domain.events import Event
 from millrace.domain.record import check_event
@@ -40,8 +40,7 @@ Record = dict[str, Any]
 SpanKey = tuple[bytes, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(Struct, frozen=True):
     """The state of a batch: the messages of each span, those that failed, and those that are refused, with
     reasons. No request begins after `until` (on `monotonic()`'s scale)."""
 

@@ -2,12 +2,12 @@
 
 import gzip
 import ssl
-from dataclasses import dataclass
 from functools import cache
 from time import monotonic
 from typing import Any, Literal
 
 import httpx
+from msgspec import Struct
 
 from millrace.net.errors import AddressNotAllowed, RequestFailed
 from millrace.net.fetch import Fetched, fetch
@@ -21,8 +21,7 @@ TOO_MUCH = frozenset({400, 413, 422})
 """Statuses that say something of a request's spans: fewer of them may be taken."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True):
     """The result of a request, with the reason: `taken` (perhaps not all of it), `refused` for what is in it,
     or `failed`."""
 

@@ -6,8 +6,10 @@ semantic conventions for generative AI, release 1.41; what these do not name beg
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from millrace.domain.clock import from_iso
 from millrace.domain.events import Event
@@ -24,8 +26,7 @@ UNKNOWN = "millrace.duration_unknown"
 Attributes = dict[str, str | int | float | bool | list[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """A span of OpenTelemetry. Times in milliseconds since 1970; `parent` is empty at the root of a trace,
     `error` where there was none. `client`: it called another system."""
 

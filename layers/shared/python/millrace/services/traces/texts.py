@@ -1,9 +1,9 @@
 """Texts of a run (its message, its answer) on its span, for endpoints that ask for them."""
 
-from dataclasses import replace
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
 from millrace.domain.conversations import Slot, StoredMessage
 from millrace.domain.events import Event

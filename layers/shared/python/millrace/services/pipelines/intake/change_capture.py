@@ -1,7 +1,6 @@
 """The work of the change_capture function: batches of DynamoDB Streams, and ticks that poll the outbox."""
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from millrace.domain.changes import Owners
@@ -18,8 +17,7 @@ RESERVE_SECONDS = 25.0
 """Of the function's time, for a last batch: a statement, and four tries to put it on the bus."""
 
 
-@dataclass(frozen=True, slots=True)
-class CaptureSettings(Settings):
+class CaptureSettings(Settings, frozen=True):
     """Further settings of change capture: `change_organizations` as `Owners.parse` reads it;
     `outbox_secret`, the ARN of a secret with a database's URL."""
 

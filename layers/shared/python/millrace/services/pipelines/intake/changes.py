@@ -8,10 +8,10 @@ reason, and does not hold up the records behind it.
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from millrace.domain.changes import Change, Operation, Owners, ordered, plain_row
 from millrace.domain.clock import iso
@@ -64,8 +64,7 @@ def _json(detail: dict[str, Any]) -> bytes:
         raise InvalidRequest(f"The row cannot be written as JSON: {error}.", code="invalid_json") from error
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(Struct, frozen=True):
     """The receivers of changes: the bus, or `rejected`, which has its own alarm."""
 
     bus: EventBus

@@ -1,10 +1,10 @@
 """Changes that an application writes into the outbox of its PostgreSQL, put on the bus."""
 
 import time
-from dataclasses import asdict
 from typing import Any
 
 import orjson
+from msgspec.structs import asdict
 
 from millrace.domain.ids import valid_organization
 from millrace.errors import InvalidRequest

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl
+
+from msgspec import Struct
 
 from millrace.domain.ids import new_id
 from millrace.domain.json_reader import LINES, inflate, media_type, read_json, read_lines
@@ -29,8 +30,7 @@ _TYPES = ("x-github-event", "x-shopify-topic", "ce-type")
 """Headers that name an event's type."""
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(Struct, frozen=True):
     """Slack's question whether this address is meant for it, to be answered with the same text."""
 
     text: str

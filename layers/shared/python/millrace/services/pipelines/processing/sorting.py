@@ -3,8 +3,10 @@
 import logging
 from collections.abc import Callable, Coroutine
 from copy import copy
-from dataclasses import dataclass, replace
 from typing import Any, assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from millrace.domain.clock import from_iso, iso
 from millrace.domain.pipelines import Pipeline
@@ -45,8 +47,7 @@ from millrace.stores.queues import Queue
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class EventGroup:
+class EventGroup(Struct, frozen=True):
     """The events that one message holds for one pipeline; `start` is the step to begin with, and such a
     group has been in the journal before. `version`: a definition of the past. `again`: how often its time
     was over before. `sent`: when, of a message that may tell how far the queue is behind."""
@@ -59,8 +60,7 @@ class EventGroup:
     sent: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """`sent` is when it was first sent (epoch ms): the same on every redelivery. `problem` is what the
     reader of JSON has against it."""
 

@@ -7,7 +7,8 @@ written together: their entries of the journal before, what they add up to for t
 import asyncio
 import logging
 import time
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from millrace.domain.pipelines import Pipeline
 from millrace.errors import NotFound
@@ -31,8 +32,7 @@ Contents = tuple[str, ...]
 """The ids of messages, which tell what events there are."""
 
 
-@dataclass(frozen=True, slots=True)
-class Taking:
+class Taking(Struct, frozen=True):
     """The pipelines of a batch, each with its own groups of events. `journaled`: those whose events are in
     the journal, as they were then."""
 

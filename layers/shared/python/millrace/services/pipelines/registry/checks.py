@@ -2,8 +2,9 @@
 secrets are bound to. What can be decided from that is refused when the definition is written."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from millrace.destinations.secrets import host_allowed, secrets_of
 from millrace.net.addresses import Rules, check_addresses, check_url, is_address
@@ -17,8 +18,7 @@ Hosts = Mapping[str, tuple[str, ...]]
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """The address of a destination, as far as the definition tells it: `host` is None where a secret is
     part of it. `path` leads to the field that says so."""
 

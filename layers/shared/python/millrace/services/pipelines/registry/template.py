@@ -5,8 +5,9 @@ itself, whatever its type; within a longer text it becomes a part of it.
 """
 
 import re
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from millrace.errors import InvalidRequest
 
@@ -20,8 +21,7 @@ _TYPES: dict[str, tuple[type, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Struct, frozen=True):
     """`type`: text, number, texts or secret (the name of one, never its value). Without `default` it has to
     be given."""
 
@@ -53,8 +53,7 @@ def _wrong(parameter: Parameter, problem: str) -> InvalidRequest:
     return InvalidRequest(f"{path}: {problem}.", code="invalid_parameter", path=path)
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True):
     """`definition` is a pipeline's, with `$(name)` where parameters go."""
 
     id: str
