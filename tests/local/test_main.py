@@ -20,7 +20,7 @@ from local.token import port
 from tests.local.conftest import TEMPLATE
 from tests.stack import ROOT, RunningStack
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("small_stack")]
 
 
 @contextmanager
@@ -45,22 +45,18 @@ def all_end(processes: list[psutil.Process], seconds: float) -> bool:
     return not alive
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_signal_ends_every_process_even_in_mid_stream(how: signal.Signals) -> None:
-    with a_stack() as running:
-        with httpx.stream("GET", f"{running.url}/patient/hang?begin=1", timeout=30) as response:
-            next(response.iter_bytes())
-            processes = family(running)
-            running.signal(how)
-            assert running.wait() == 0
-        assert all_end(processes, 30)
-
-
-def test_no_process_survives_when_the_stack_is_killed_hard() -> None:
-    with a_stack() as running:
+def end_in_mid_stream(running: RunningStack, how: signal.Signals) -> None:
+    with httpx.stream("GET", f"{running.url}/patient/hang?begin=1", timeout=30) as response:
+        next(response.iter_bytes())
         processes = family(running)
-        running.signal(signal.SIGKILL)
-        assert all_end(processes, 30)
+        running.signal(how)
+        assert running.wait() == 0
+    assert all_end(processes, 30)
+
+
+def test_sigterm_ends_every_process_even_in_mid_stream() -> None:
+    with a_stack() as running:
+        end_in_mid_stream(running, signal.SIGTERM)
 
 
 def test_two_signals_end_it_hard_and_leave_nothing() -> None:
@@ -134,15 +130,14 @@ def test_greeting_names_address_user_and_token(small_stack: RunningStack) -> Non
     assert """-d '{"agentId": "demo", "content": "Hello"}'""" in said
 
 
-def test_state_is_kept_from_run_to_run_when_asked(tmp_path: Path) -> None:
+def test_state_is_kept_from_run_to_run_when_asked_and_ctrl_c_ends_every_process(tmp_path: Path) -> None:
     keep = ("--keep", str(tmp_path / "state"))
     with a_stack(*keep) as first:
         table = first.deployment["tables"]["ItemsTable"]
         item = {"pk": {"S": "kept"}, "sk": {"S": "1"}}
         first.client("dynamodb").put_item(TableName=table, Item=item)
         user = first.deployment["dev_user"]
-        first.signal(signal.SIGINT)
-        assert first.wait() == 0
+        end_in_mid_stream(first, signal.SIGINT)
     with a_stack(*keep) as second:
         assert second.deployment["tables"]["ItemsTable"] == table
         dynamodb = second.client("dynamodb")
@@ -155,17 +150,6 @@ def test_state_is_kept_from_run_to_run_when_asked(tmp_path: Path) -> None:
         assert (ready.status_code, ready.json()) == (200, {"ready": True, "problems": []})
 
 
-def test_queue_that_nobody_drains_makes_the_stack_not_ready(tmp_path: Path) -> None:
-    with a_stack() as running:
-        functions, sqs = running.client("lambda"), running.client("sqs")
-        [mapping] = functions.list_event_source_mappings()["EventSourceMappings"]
-        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
-        sqs.send_message(QueueUrl=running.deployment["resources"]["Queue"], MessageBody="left")
-        done = httpx.get(f"{running.url}/_local/ready", timeout=30)
-        assert done.status_code == 503
-        assert "Disabled" in done.json()["problems"][0]
-
-
 def test_kept_state_says_so_when_its_port_is_taken(tmp_path: Path) -> None:
     with socket.socket() as occupied:
         occupied.bind(("127.0.0.1", 0))
@@ -176,14 +160,6 @@ def test_kept_state_says_so_when_its_port_is_taken(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert f"needs port {port}" in ended.stderr
     assert "Traceback" not in ended.stderr
-
-
-def test_state_is_thrown_away_otherwise(small_stack: RunningStack) -> None:
-    table = small_stack.deployment["tables"]["ItemsTable"]
-    small_stack.client("dynamodb").put_item(TableName=table, Item={"pk": {"S": "a"}, "sk": {"S": "1"}})
-    with a_stack() as other:
-        other_table = other.deployment["tables"]["ItemsTable"]
-        assert other.client("dynamodb").scan(TableName=other_table)["Count"] == 0
 
 
 def takes_from_its_queue(running: RunningStack, message: str) -> None:
@@ -250,3 +226,38 @@ def test_port_is_a_number_of_tcp(given: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="is not a port"):
         port(given)
     assert port("8080") == 8080
+
+
+# --- another stack beside the small one ------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def other_stack() -> Iterator[RunningStack]:
+    with a_stack() as running:
+        yield running
+
+
+def test_state_is_thrown_away_unless_it_is_to_be_kept(
+    small_stack: RunningStack, other_stack: RunningStack
+) -> None:
+    table = small_stack.deployment["tables"]["ItemsTable"]
+    small_stack.client("dynamodb").put_item(TableName=table, Item={"pk": {"S": "a"}, "sk": {"S": "1"}})
+    other_table = other_stack.deployment["tables"]["ItemsTable"]
+    assert other_stack.client("dynamodb").scan(TableName=other_table)["Count"] == 0
+
+
+def test_queue_that_nobody_drains_makes_the_stack_not_ready(other_stack: RunningStack) -> None:
+    functions, sqs = other_stack.client("lambda"), other_stack.client("sqs")
+    [mapping] = functions.list_event_source_mappings()["EventSourceMappings"]
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    sqs.send_message(QueueUrl=other_stack.deployment["resources"]["Queue"], MessageBody="left")
+    done = httpx.get(f"{other_stack.url}/_local/ready", timeout=30)
+    assert done.status_code == 503
+    assert "Disabled" in done.json()["problems"][0]
+
+
+def test_no_process_survives_when_the_stack_is_killed_hard(other_stack: RunningStack) -> None:
+    """The last that uses it."""
+    processes = family(other_stack)
+    other_stack.signal(signal.SIGKILL)
+    assert all_end(processes, 30)
