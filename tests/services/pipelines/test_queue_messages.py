@@ -8,9 +8,10 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 
 from millrace.errors import InvalidRequest
-from millrace.pipelines.event import Event
+from millrace.pipelines.event import Event, UnreadEvent
 from millrace.services.pipelines.event_records import event_from_record, event_record
 from millrace.services.pipelines.queue_messages import (
     BYTES_PER_MESSAGE,
@@ -36,7 +37,7 @@ from millrace.services.pipelines.queue_messages import (
 
 OURS = ("acme", "pipeline_1")
 INGEST: list[Any] = [
-    Events(*OURS, [Event({"n": 1}, "e1", "api", "item", 5, 6)], start=1, version=2, again=3),
+    Events(*OURS, [UnreadEvent(Raw(b'{"n":1}'), "e1", "api", "item", 5, 6)], start=1, version=2, again=3),
     OperatorEvent(*OURS, {"detail-type": "sold"}),
     Tick(*OURS, "2027-01-15T08:00:00Z"),
     ProcessEntry(*OURS, "0001#a", "key", waiting=True, version=3, after=7),
@@ -122,7 +123,9 @@ def test_packed_events_are_what_their_records_say(events: list[Event]) -> None:
     read = list(chain.from_iterable(message.events for message in found if isinstance(message, Events)))
     for event in read:
         event.pipeline_id = "pipeline_1"
-    assert read == [event_from_record(orjson.loads(orjson.dumps(one)), "pipeline_1") for one in records]
+    assert [event.read() for event in read] == [
+        event_from_record(orjson.loads(orjson.dumps(one)), "pipeline_1") for one in records
+    ]
 
 
 def test_packed_messages_stay_within_events_and_bytes() -> None:

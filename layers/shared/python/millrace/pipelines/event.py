@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from msgspec import Struct
+import orjson
+from msgspec import Raw, Struct
 
 Payload = dict[str, Any]
 
@@ -49,7 +50,7 @@ class Event(Struct, gc=False):
     def with_payload(self, payload: Payload, id: str | None = None) -> "Event":
         """The same event with another payload (and another id, where one event became several)."""
         return Event(
-            payload,
+            self.whole(payload),
             self.id if id is None else id,
             self.source,
             self.type,
@@ -62,3 +63,30 @@ class Event(Struct, gc=False):
             self.hops,
             self.sequence,
         )
+
+    def whole(self, payload: Payload) -> Payload:
+        """Return the payload that a step got of this event, with all of its fields."""
+        return payload
+
+    def read(self) -> "Event":
+        """Return the event with its payload as an object."""
+        return self
+
+
+class UnreadEvent(Event, gc=False):
+    """An event of a message, whose payload is JSON. Where steps need only some of its fields, `seen` is an
+    object of those; nothing else is made of the rest, unless it leaves or fails."""
+
+    payload: Raw  # type: ignore[assignment]
+    seen: Payload | None = None
+
+    def whole(self, payload: Payload) -> Payload:
+        return self.load() if payload is self.seen else payload
+
+    def read(self) -> Event:
+        return self.with_payload(self.load())
+
+    def load(self) -> Payload:
+        """Return the payload as an object."""
+        payload: Payload = orjson.loads(memoryview(self.payload))
+        return payload

@@ -60,7 +60,7 @@ class Outcome(Struct):
         """An event that ends here because of an error."""
         self.counts[step].failed += 1
         if on_error != "drop":
-            dead_letter = FailedEvent(event, payload, step, error.code, error.message)
+            dead_letter = FailedEvent(event, event.whole(payload), step, error.code, error.message)
             self.dead_letters.append(dead_letter)
 
     def savepoint(self, step: int) -> "Savepoint":
@@ -84,7 +84,7 @@ class Outcome(Struct):
         self.counts[step].late += 1
         if policy == "dlq":
             message = "The event came after the allowed lateness of its window."
-            self.dead_letters.append(FailedEvent(event, payload, step, "late", message))
+            self.dead_letters.append(FailedEvent(event, event.whole(payload), step, "late", message))
 
 
 class Savepoint(Struct, frozen=True):

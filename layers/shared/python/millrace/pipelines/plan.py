@@ -23,6 +23,7 @@ from millrace.pipelines.definitions.steps import (
 from millrace.pipelines.expressions.compiler import Scalar
 from millrace.pipelines.expressions.expression import compile_expression
 from millrace.pipelines.outcome import Outcome
+from millrace.pipelines.projection import Payloads, projection
 from millrace.pipelines.stages import Stage
 from millrace.pipelines.state.aggregates import Grouping
 from millrace.pipelines.state.batches import Batch
@@ -45,12 +46,13 @@ class PlanStep(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """The compiled steps that `transform` runs."""
+    """The compiled steps that `transform` runs; `payloads` gives what the first of them gets."""
 
     definition: PipelineDefinition
     organization: str
     pipeline: str
     steps: list[PlanStep]
+    payloads: Payloads
 
     def of_hash(self, step_hash: str) -> PlanStep | None:
         """The step that a key belongs to; None for one of an earlier version."""
@@ -62,7 +64,7 @@ def compile_plan(
 ) -> Plan:
     """Never fails for a definition that `parse_definition` made."""
     steps = [_step(definition, index, organization, pipeline) for index in range(len(definition.transforms))]
-    return Plan(definition, organization, pipeline, steps)
+    return Plan(definition, organization, pipeline, steps, projection(definition))
 
 
 def step_hash(definition: PipelineDefinition, index: int) -> str:

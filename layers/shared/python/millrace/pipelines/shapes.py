@@ -58,6 +58,23 @@ def unknown_fields(definition: PipelineDefinition) -> Iterator[Read]:
                 yield f"{prefix}.{path}", field
 
 
+def needed_fields(definition: PipelineDefinition) -> frozenset[str] | None:
+    """Return the fields of events that the steps read until one makes new events of them; None where more of
+    an event may be read, or may leave."""
+    fields: set[str] = set()
+    steps = definition.transforms
+    for at, step in enumerate(steps):
+        fields.update(field for _, field in _read_by(step, None))
+        if isinstance(step, WindowStep) and at + 1 < len(steps):
+            # Its aggregations may stand in the next step.
+            fields.update(field for _, field in _read_by(steps[at + 1], None))
+        if isinstance(step, MapStep | WindowStep) and step.when is None:
+            return None if WHOLE in fields else frozenset(fields - {"$meta"})
+        if not isinstance(step, FilterStep | DedupeStep | SampleStep):
+            return None
+    return None
+
+
 def _is_unknown(field: str, shape: Shape) -> bool:
     return shape is not None and field not in shape and field not in (WHOLE, "$meta", "*")
 

@@ -14,6 +14,7 @@ from millrace.pipelines.errors import EvaluationError, unexpected
 from millrace.pipelines.event import Event, Payload
 from millrace.pipelines.outcome import Change, Outcome, StepCount
 from millrace.pipelines.plan import Plan, PlanStep
+from millrace.pipelines.projection import payloads_of
 from millrace.pipelines.state.batches import Batch, fire_batch, write_batch
 from millrace.pipelines.state.firing import fire_sessions, fire_window
 from millrace.pipelines.state.sessions import SessionWindow
@@ -37,7 +38,8 @@ def transform(
     `Contended` where the state changed under every attempt: repeat the call.
     """
     outcome = Outcome([StepCount() for _ in plan.steps], work=work or Work(len(events)), events=len(events))
-    chunk = Chunk([event.payload for event in events], events)
+    payloads = payloads_of if start else plan.payloads
+    chunk = Chunk(payloads(events), events)
     with outcome.work:
         for step in plan.steps[start:]:
             chunk = run_step(step, chunk, outcome, state, now, backfill)

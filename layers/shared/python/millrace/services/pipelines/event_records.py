@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from millrace.errors import InvalidRequest
-from millrace.pipelines.event import Event
+from millrace.pipelines.event import Event, UnreadEvent
 from millrace.stores.queues import escaped_size
 
 EventRecord = dict[str, Any]
@@ -14,14 +14,14 @@ event has them."""
 
 
 def event_record(event: Event) -> EventRecord:
-    """Return all of an event but its pipeline."""
+    """Return all of an event but its pipeline; a payload that is JSON is written as it is."""
     record = {
         "id": event.id,
         "source": event.source,
         "type": event.type,
         "time": event.time,
         "ingested": event.ingested,
-        "payload": event.payload,
+        "payload": orjson.Fragment(bytes(event.payload)) if type(event) is UnreadEvent else event.payload,
     }
     if event.window:
         record["window"] = event.window

@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 
 from millrace.domain.portions import portions
 from millrace.errors import InvalidRequest
-from millrace.pipelines.event import Event
+from millrace.pipelines.event import UnreadEvent
 from millrace.services.pipelines.event_records import EventRecord
 from millrace.stores.queues import escaped_size
 
@@ -38,7 +38,7 @@ class Events(Addressed, tag="events", frozen=True):
     """Events to be processed: from the step `start` on, where that is given, by the definition `version`.
     `again` counts how often there was no time for them."""
 
-    events: list[Event] = []
+    events: list[UnreadEvent] = []
     start: int | None = None
     version: int | None = None
     again: int = 0

@@ -1,7 +1,7 @@
 """Messages of the ingest queue: events find their pipelines, commands are carried out."""
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from copy import copy
 from typing import Any, assert_never
 
@@ -80,13 +80,13 @@ class Message(Struct, frozen=True):
                 return True
         return False
 
-    def group(self, events: list[Event]) -> EventGroup:
+    def group(self, events: Sequence[Event]) -> EventGroup:
         """Return the events that it holds for one pipeline."""
         sent = self.sent if self.is_new else None
         if isinstance(self.content, Events):
             found = self.content
-            return EventGroup(self.id, events, found.start, found.version, found.again, sent)
-        return EventGroup(self.id, events, sent=sent)
+            return EventGroup(self.id, list(events), found.start, found.version, found.again, sent)
+        return EventGroup(self.id, list(events), sent=sent)
 
 
 Task = Callable[[float], Coroutine[Any, Any, None]]

@@ -51,5 +51,5 @@ def _dead_letter(pipeline: Pipeline, event: Event, problem: InvalidRequest, step
         code=problem.code,
         message=problem.message,
         attempts=1,
-        event=event_record(event),
+        event=event_record(event.read()),
     )

@@ -1,0 +1,45 @@
+"""The payloads of events as steps get them: of JSON, only the fields that they need.
+
+Making objects of all that stands in an event costs more than everything that the usual steps do with it. So
+where the steps of a plan name what they read, the rest is skipped. It is read where an event fails, and its
+dead letter has to show it as it came.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypedDict, cast
+
+import msgspec
+from msgspec import Raw
+
+from millrace.pipelines.definitions.definition import PipelineDefinition
+from millrace.pipelines.event import Event, Payload, UnreadEvent
+from millrace.pipelines.shapes import needed_fields
+
+# Its fields are a definition's, so no type checker knows them.
+_TYPED_DICT: Any = TypedDict
+Payloads = Callable[[Sequence[Event]], list[Payload]]
+
+
+def payloads_of(events: Sequence[Event]) -> list[Payload]:
+    """Return the payloads with all their fields."""
+    return [event.load() if type(event) is UnreadEvent else event.payload for event in events]
+
+
+def projection(definition: PipelineDefinition) -> Payloads:
+    """Return what gives the payloads that the first step of a definition gets."""
+    fields = needed_fields(definition)
+    if fields is None:
+        return payloads_of
+    shape = _TYPED_DICT("shape", dict.fromkeys(fields, Any), total=False)
+    decode: Callable[[Raw], Payload] = msgspec.json.Decoder(shape).decode
+
+    def project(events: Sequence[Event]) -> list[Payload]:
+        if set(map(type, events)) != {UnreadEvent}:
+            return payloads_of(events)
+        unread = cast(Sequence[UnreadEvent], events)
+        payloads = [decode(event.payload) for event in unread]
+        for event, payload in zip(unread, payloads, strict=True):
+            event.seen = payload
+        return payloads
+
+    return project
