@@ -13,7 +13,7 @@ import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -46,13 +46,15 @@ Handler = Callable[[dict[str, Any], object], Any]
 
 class Plant:
     """Call `webhook` or `put`, then `work` until nothing is left. `cpu` (seconds), `invocations` and taken
-    `messages` are by function."""
+    `messages` are by function. A function that has one of the
+    `profiles` runs within it."""
 
     def __init__(self, deployment: Deployment, sqs: Any, meter: Meter) -> None:
         self.meter = meter
         self.cpu: defaultdict[str, float] = defaultdict(float)
         self.invocations: Counter[str] = Counter()
         self.messages: Counter[str] = Counter()
+        self.profiles: dict[str, AbstractContextManager[object]] = {}
         self.deployment = deployment
         self._sqs = sqs
         self._queues = {
@@ -118,7 +120,8 @@ class Plant:
     def _invoke(self, function: str, event: dict[str, Any]) -> Any:
         with redirect_stdout(io.StringIO()) as said:
             begun = time.process_time()
-            answer = self._handlers[function](event, CONTEXT)
+            with self.profiles.get(function, nullcontext()):
+                answer = self._handlers[function](event, CONTEXT)
             self.cpu[function] += time.process_time() - begun
         self.meter.logged += len(said.getvalue())
         self.invocations[function] += 1

@@ -14,6 +14,7 @@ import gc
 import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from cProfile import Profile
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -36,6 +37,7 @@ from millrace.pipelines.state.store import MemoryStore
 from millrace.pipelines.transform import run_step
 from millrace.services.pipelines.event_records import event_record
 from millrace.services.pipelines.queue_messages import Events, ingest_message, pack
+from tests.bench._profile import Shares, shares
 
 REFERENCE = ['"agent_completion"', "agentId", "tokenUsage.total", "cost", "completedAt"]
 MIXED = [
@@ -211,6 +213,15 @@ def complete(work: Callable[[], int]) -> Callable[[], None]:
         assert work() == EVENTS * 9 // 10
 
     return checked
+
+
+def profiled() -> Shares:
+    """Return where the CPU of the engine goes: messages through the steps into exact windows."""
+    windowed(events_of_messages())
+    with Profile() as profile:
+        for _ in range(5):
+            windowed(events_of_messages())
+    return shares(profile)
 
 
 def windows_per_second() -> float:

@@ -8,8 +8,9 @@ it stands what a service without streaming does: speak and encode the whole text
 import asyncio
 import statistics
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from cProfile import Profile
+from typing import Any, TypeVar
 
 import orjson
 import psutil
@@ -18,6 +19,7 @@ from millrace.api.voice_app import create_app
 from millrace.settings import Settings
 from millrace.speech.encoders import format_named
 from millrace.speech.espeak import EspeakEngine
+from tests.bench._profile import Shares, shares
 from tests.serving import served
 from tests.tokens import AUDIENCE, ISSUER, Issuer
 
@@ -25,6 +27,7 @@ SENTENCE = "The stone bridge has carried ships, carts and wanderers for more tha
 TEXT = (SENTENCE * 50)[:4000]
 LONG = (SENTENCE * 1200)[:100_000]
 LISTENERS = 20
+T = TypeVar("T")
 ROUNDS = 15
 
 GOALS = {
@@ -40,12 +43,28 @@ def measure() -> dict[str, float]:
     """Milliseconds to the first byte of 4,000 characters as mp3 (warm, median), how many times that the whole
     takes without streaming, the last first byte of twenty at once and their spread, and how much more memory
     (MB, at its peak) 100,000 characters take than 4,000."""
+    return _with_app(_measure)
+
+
+def profiled() -> Shares:
+    """Return where the CPU of an answer goes."""
+    return _with_app(_profiled)
+
+
+def _with_app(work: Callable[[Any, str], Coroutine[Any, Any, T]]) -> T:
     issuer = Issuer()
     with served(issuer.app) as url:
         settings = Settings(
             "us-east-1", oidc_issuer=ISSUER, oidc_audience=AUDIENCE, oidc_jwks_url=f"{url}/keys"
         )
-        return asyncio.run(_measure(create_app(settings), issuer.headers()["authorization"]))
+        return asyncio.run(work(create_app(settings), issuer.headers()["authorization"]))
+
+
+async def _profiled(app: Any, token: str) -> Shares:
+    await _listen(app, token, TEXT, lambda: None)
+    with Profile() as profile:
+        await _listen(app, token, TEXT, lambda: None)
+    return shares(profile)
 
 
 async def _measure(app: Any, token: str) -> dict[str, float]:

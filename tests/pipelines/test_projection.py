@@ -73,8 +73,8 @@ def events_of(payloads: list[dict[str, Any]], unread: bool) -> list[Event]:
     return events
 
 
-def told(outcome: Outcome) -> Any:
-    """All that an outcome says."""
+def content(outcome: Outcome) -> Any:
+    """All of an outcome."""
     return (
         [(event.meta(), event.payload) for event in outcome.outputs],
         [dead_letter.as_json() for dead_letter in outcome.dead_letters],
@@ -94,7 +94,7 @@ def test_outcome_is_the_same_whether_events_were_read_or_not(
     read, unread = (
         transform(plan, events_of(payloads, unread), MemoryStore(), AT) for unread in (False, True)
     )
-    assert told(unread) == told(read)
+    assert content(unread) == content(read)
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 become more."""
 
 import importlib.util
+from cProfile import Profile
 from typing import Any
 
 from tests.bench import bytewax_peer, pipelines
 from tests.bench._curves import TIMES, curves_section
 from tests.bench._plant import Plant, planted
+from tests.bench._profile import Shares, profile_lines, shares
 from tests.bench._side import rounds
 from tests.bench._table import number, table
 from tests.bench.pipelines_stack import Case, drain, feed, hook, on_bus, runs
@@ -65,9 +67,9 @@ _PUBLISHED = (
 
 def measure() -> dict[str, Any]:
     """Ratios, the CPU of a delivery, and the curves."""
-    found: dict[str, Any] = _compared()
+    found: dict[str, Any] = _compared() | {"profile": pipelines.profiled()}
     with planted(metered=False) as (plant, sink):
-        found["deliver_cpu_ms"] = _delivery(plant, sink)
+        found["deliver_cpu_ms"], found["deliver_profile"] = _delivery(plant, sink)
         found["curves"] = {
             "pipelines": [_per_event(plant, sink, 1, each) for each in TIMES],
             "organizations": [_per_event(plant, sink, each, 1) for each in TIMES],
@@ -75,7 +77,7 @@ def measure() -> dict[str, Any]:
     return found
 
 
-def _compared() -> dict[str, float]:
+def _compared() -> dict[str, Any]:
     try:
         return bytewax_peer.measure()
     except OSError:  # it cannot be had
@@ -83,14 +85,19 @@ def _compared() -> dict[str, float]:
         return pipelines.measure()
 
 
-def _delivery(plant: Plant, sink: str) -> float:
-    """Milliseconds of CPU for each webhook that is sent."""
+def _delivery(plant: Plant, sink: str) -> tuple[float, Shares]:
+    """Milliseconds of CPU for each webhook that is sent, and where they go."""
     events = rounds(20) * 30
     case = Case("delivery", events=events)
     pipeline = plant.started(case.name, {"source": {"type": "webhook"}, "destination": hook(sink)})
     feed(plant, case, pipeline)
     drain(plant, case.together)
-    return plant.cpu["deliver"] / events * 1e3
+    cost = plant.cpu["deliver"] / events * 1e3
+    profile = plant.profiles["deliver"] = Profile()
+    feed(plant, case, pipeline)
+    drain(plant, case.together)
+    plant.profiles.clear()
+    return cost, shares(profile)
 
 
 def _per_event(plant: Plant, sink: str, organizations: int, pipelines_of_each: int) -> float:
@@ -126,6 +133,21 @@ def section(found: dict[str, Any]) -> list[str]:
         "are checked, and each step counts its events in, dropped and failed. Exact windows hash every id, "
         "so that an event that arrives twice counts once.",
         "",
+        "### Where the time of an event goes",
+        "",
+        "Messages of the queue through filter, map and exact windows. Done: fields are read, and steps run, "
+        "over columns of a whole chunk, in loops of C; each distinct group is written once; ids are hashed "
+        "together; an event is a struct that the garbage collector does not look at.",
+        "",
+        *profile_lines(found["profile"]),
+        "### Where the time of a delivery goes",
+        "",
+        "A webhook to a destination on the same machine. Done: connections are kept and shared by all jobs "
+        "of a process, requests are written and answers read by a transport of our own "
+        "([ADR 47](adr/0047-an-http-transport-of-our-own.md)), a body is signed as the bytes that are sent, "
+        "and what all jobs of a batch count is written together.",
+        "",
+        *profile_lines(found["deliver_profile"]),
         *_PUBLISHED,
         "",
         *curves_section("pipelines", "Pipelines by their number", found["curves"], TITLES),

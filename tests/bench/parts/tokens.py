@@ -1,10 +1,9 @@
 """The token path: beside the least that a relay could do, and the functions that take its CPU."""
 
 import asyncio
-import cProfile
 import json
-import pstats
 from collections.abc import AsyncIterator
+from cProfile import Profile
 from typing import Any
 
 import orjson
@@ -15,6 +14,7 @@ from millrace.domain.events import LogEntry
 from millrace.services.runs.event_feed import EventFeed
 from millrace.stores.event_log import encode
 from tests.bench import conversation
+from tests.bench._profile import profile_lines, shares
 from tests.bench._table import number, table
 
 MOST_SECONDS = 100
@@ -26,7 +26,6 @@ SHOWN = {
     "least_cpu_us_per_token": "the least with ids and a second task, CPU per token, us",
     "ratio_of_least": "ratio of that least to the bare one",
 }
-TOP = 12
 
 
 def measure() -> dict[str, Any]:
@@ -39,11 +38,11 @@ async def _figures(ours: conversation.Ours) -> dict[str, Any]:
     turns = [(await conversation.rate(conversation.bare), await conversation.rate(_least)) for _ in range(5)]
     found["least_cpu_us_per_token"] = min(least[1] for _, least in turns)
     found["ratio_of_least"] = max(least[0] for _, least in turns) / max(bare[0] for bare, _ in turns)
-    profile = cProfile.Profile()
+    profile = Profile()
     profile.enable()
     await conversation.rate(ours(conversation.TOKENS))
     profile.disable()
-    found["profile"] = _top(pstats.Stats(profile))
+    found["profile"] = shares(profile)
     return found
 
 
@@ -75,22 +74,6 @@ async def _least(scope: Any, receive: Any, send: Any) -> None:
     await running
 
 
-def _top(stats: Any) -> list[tuple[str, float]]:
-    """The functions with the most CPU of their own, in percent of all."""
-    # Waiting is no work: a profile counts it as time of the selector.
-    rows = [(key, row) for key, row in stats.stats.items() if "poll" not in key[2]]
-    whole = sum(own for _, (_, _, own, _, _) in rows)
-    ordered = sorted(((own / whole * 100, _name(*key)) for key, (_, _, own, _, _) in rows), reverse=True)
-    return [(name, share) for share, name in ordered[:TOP]]
-
-
-def _name(file: str, _line: int, function: str) -> str:
-    if file == "~":
-        return function.strip("<>").replace("built-in method ", "").replace("method ", "")
-    place = file.rpartition("site-packages/")[2].rpartition("/python/")[2].rpartition("/lib/")[2]
-    return f"{place.removeprefix('python3.11/')}:{function}"
-
-
 def section(found: dict[str, Any]) -> list[str]:
     """The rates, and where the time goes."""
     rows = [[title, number(found[name])] for name, title in SHOWN.items()]
@@ -109,7 +92,5 @@ def section(found: dict[str, Any]) -> list[str]:
         "log, tokens that come together leave in one write, and HTTP is read by a transport of our own "
         "([ADR 47](adr/0047-an-http-transport-of-our-own.md)).",
         "",
-        "The functions with the most time of their own, under a profiler (which overstates small functions):",
-        "",
-        *table(["", "%"], [[f"`{name}`", number(share)] for name, share in found["profile"]]),
+        *profile_lines(found["profile"]),
     ]

@@ -139,21 +139,23 @@ def ingest_message(text: str) -> IngestMessage:
     Our own are decoded into events at once: no dict is made of each first. Raises `InvalidRequest`, and
     `ValueError` for what is no JSON at all.
     """
-    if not text.startswith(_OURS):
-        return _foreign_message(orjson.loads(text))
+    foreign = None if text.startswith(_OURS) else _foreign_message(orjson.loads(text))
+    if foreign is not None:
+        return foreign
     try:
         return _DECODER.decode(text)
     except msgspec.DecodeError as error:
         raise _invalid(error) from error
 
 
-def _foreign_message(body: Any) -> IngestMessage:
+def _foreign_message(body: Any) -> IngestMessage | None:
+    """Return the message that others wrote; None for one of ours."""
     if isinstance(body, dict) and "detail-type" in body:
         return BusEvent(body)
-    if isinstance(body, dict) and "event" in body:
-        body = {"type": "event"} | body
+    if not isinstance(body, dict) or "event" not in body:
+        return None
     try:
-        found: _Tagged = msgspec.convert(body, _Tagged)
+        found: _Tagged = msgspec.convert({"type": "event"} | body, _Tagged)
     except msgspec.ValidationError as error:
         raise _invalid(error) from error
     return found
