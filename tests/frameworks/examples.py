@@ -14,15 +14,14 @@ class Example(NamedTuple):
 
 
 def openai_agents_example(url: str) -> Any:
-    """Tools, from the page "Agents" of the OpenAI Agents SDK."""
+    """docs/agents.md of openai/openai-agents-python, "Basic configuration"."""
     from agents import (
         Agent,
-        ModelSettings,
-        function_tool,
         set_default_openai_api,
         set_default_openai_client,
         set_tracing_disabled,
     )
+    from agents.decorators import tool
     from openai import AsyncOpenAI
 
     from millrace.frameworks.openai_agents import openai_agent
@@ -31,7 +30,7 @@ def openai_agents_example(url: str) -> Any:
     set_default_openai_api("chat_completions")
     set_tracing_disabled(True)
 
-    @function_tool
+    @tool
     def get_weather(city: str) -> str:
         """returns weather info for the specified city."""
         return f"The weather in {city} is sunny"
@@ -40,14 +39,14 @@ def openai_agents_example(url: str) -> Any:
         name="Haiku agent",
         instructions="Always respond in haiku form",
         model="gpt-5-nano",
-        model_settings=ModelSettings(),
         tools=[get_weather],
     )
     return openai_agent("example", agent)
 
 
 def strands_example(url: str) -> Any:
-    """The quickstart of Strands, with its provider for OpenAI."""
+    """docs/user-guide/quickstart/python.md of strands-agents/docs, with the provider for OpenAI; its other
+    tools are in another package."""
     from strands import Agent, tool
     from strands.models.openai import OpenAIModel
 
@@ -77,7 +76,7 @@ def strands_example(url: str) -> Any:
 
 
 def pydantic_ai_example(url: str) -> Any:
-    """The dice game, from the page "Function Tools" of pydantic-ai."""
+    """docs/tools.md of pydantic/pydantic-ai, dice_game.py."""
     import random
 
     from openai import AsyncOpenAI
@@ -112,7 +111,7 @@ def pydantic_ai_example(url: str) -> Any:
 
 
 def langchain_example(url: str) -> Any:
-    """The quickstart of LangChain, whose agent is a graph of LangGraph."""
+    """src/oss/langchain/overview.mdx of langchain-ai/docs, whose agent is a graph of LangGraph."""
     from langchain.agents import create_agent
     from langchain_openai import ChatOpenAI
 

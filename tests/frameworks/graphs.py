@@ -27,12 +27,12 @@ from tests.frameworks.chat_models import FakeModel, call
 
 __all__ = ["FakeModel", "create_agent", "langgraph_agent"]
 
-# --- the quickstart of LangGraph's documentation, as it is there but for the model -----------------------
-
 done: Counter[str] = Counter()
 
 
 def calculator(model: Any) -> Any:
+    """src/oss/langgraph/quickstart.mdx of langchain-ai/docs, but for the model and the counts."""
+
     # Define tools
     @tool
     def multiply(a: int, b: int) -> int:
@@ -56,8 +56,18 @@ def calculator(model: Any) -> Any:
         done["add"] += 1
         return a + b
 
+    @tool
+    def divide(a: int, b: int) -> float:
+        """Divide `a` and `b`.
+
+        Args:
+            a: First int
+            b: Second int
+        """
+        return a / b
+
     # Augment the LLM with tools
-    tools = [add, multiply]
+    tools = [add, multiply, divide]
     tools_by_name = {tool.name: tool for tool in tools}
     model_with_tools = model.bind_tools(tools)
 
@@ -276,3 +286,19 @@ def nested() -> Any:
     outside.add_edge(START, "inside")
     outside.add_edge("inside", "third")
     return outside.compile()
+
+
+def guide_in_a_tool() -> Any:
+    """An agent whose tool runs a graph that speaks."""
+    guide = speakers()
+
+    @tool
+    async def ask(config: RunnableConfig) -> str:
+        """Ask the guide."""
+        state = await guide.ainvoke({"messages": [HumanMessage("Speak.")]}, config)
+        return str(state["messages"][-1].text)
+
+    def answer(messages: Sequence[BaseMessage]) -> Any:
+        return "That is all." if messages[-1].type == "tool" else [call("ask")]
+
+    return create_agent(FakeModel(answer=answer), tools=[ask])

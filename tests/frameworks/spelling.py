@@ -5,12 +5,20 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
+from pydantic import BaseModel
 from strands import Agent, tool
-from strands.hooks import BeforeToolCallEvent, HookProvider, HookRegistry
+from strands.hooks import (
+    AfterInvocationEvent,
+    BeforeInvocationEvent,
+    BeforeToolCallEvent,
+    HookProvider,
+    HookRegistry,
+)
 from strands.models import Model
 from strands.types.tools import ToolContext
 
 from millrace.frameworks.strands import strands_agent
+from millrace.frameworks.strands.copies import copy_of, output_model_of
 from tests.agent.code.playing import Stage
 
 
@@ -153,3 +161,37 @@ def made_for_users(speller: Speller, users: list[str]) -> Any:
         return Agent(model=speller.model, tools=tools, callback_handler=None)
 
     return strands_agent("made", made)
+
+
+class City(BaseModel):
+    """An output."""
+
+    city: str
+
+
+def with_output() -> Agent:
+    """An agent with a structured output."""
+    return Agent(model=Spelling(), structured_output_model=City, callback_handler=None)
+
+
+def output_of(agent: Agent) -> Any:
+    """The type of the answers of a copy of an agent."""
+    return output_model_of(agent)
+
+
+def copied_with_hooks(order: list[str]) -> HookRegistry:
+    """The hooks of a copy of an agent, which note in which order they are called."""
+    agent = Agent(model=Spelling(), callback_handler=None)
+    for number in (1, 2):
+        agent.hooks.add_callback(BeforeInvocationEvent, lambda _, at=number: order.append(f"before {at}"))
+        agent.hooks.add_callback(AfterInvocationEvent, lambda _, at=number: order.append(f"after {at}"))
+    return copy_of(agent).hooks
+
+
+def fire(hooks: HookRegistry) -> None:
+    """Call what users have added for the beginning and the end of an invocation."""
+    for kind in (BeforeInvocationEvent, AfterInvocationEvent):
+        event: Any = object.__new__(kind)
+        for callback in hooks.get_callbacks_for(event):
+            if callback.__module__ == __name__:
+                callback(event)

@@ -112,6 +112,26 @@ async def test_function_makes_an_agent_for_the_run(strands: Any) -> None:
     assert users == ["user"]
 
 
+def test_copies_have_the_hooks_of_their_agent_in_its_order(strands: Any) -> None:
+    order: list[str] = []
+    copied = strands.copied_with_hooks(order)
+    assert copied.has_callbacks()
+    strands.fire(copied)
+    assert order == ["before 1", "before 2", "after 2", "after 1"]
+
+
+def test_copies_have_the_structured_output_of_their_agent(strands: Any) -> None:
+    """Strands has no public name for it: this fails where a version keeps it elsewhere."""
+    assert strands.output_of(strands.with_output()) is strands.City
+
+
+def test_version_that_hides_the_structured_output_says_what_to_do(strands: Any) -> None:
+    agent = strands.with_output()
+    del agent._default_structured_output_model
+    with pytest.raises(TypeError, match=r"give a function .* strands_agent\(id, lambda ctx: Agent"):
+        strands.output_of(agent)
+
+
 def test_example_of_the_guide_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     with Answering({"paths": ["a", "b"]}) as model:
         monkeypatch.setenv("OPENAI_BASE_URL", f"{model.url}/v1")

@@ -264,3 +264,20 @@ async def test_agent_that_never_waits_is_still_streamed_and_stopped() -> None:
         await running
     assert len(stage.text) >= 1000
     assert stage.messages[-1].interrupted
+
+
+async def test_error_of_a_step_is_as_it_was_raised() -> None:
+    def fail() -> None:
+        raise ToolError("The shop is closed.")
+
+    @agent("worker")
+    async def worker(ctx: AgentContext) -> AsyncIterator[Any]:
+        for repeat in ("safe", "never"):
+            try:
+                await ctx.step("open", fail, repeat=repeat)
+            except ToolError as error:
+                yield f"{error.message} "
+
+    played = Stage(worker)
+    assert await played.ask("Go on.") == "stop"
+    assert played.text == "The shop is closed. The shop is closed. "

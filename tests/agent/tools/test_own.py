@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+from pydantic import Base64Bytes, BaseModel
 
 from millrace.agent.emitter import Emitter, emitting
 from millrace.agent.tools.own import tool_of
@@ -96,6 +97,38 @@ def unknown_type(order: "Order") -> str:  # type: ignore[name-defined]  # noqa: 
     return ""
 
 
+def binary(data: bytes) -> str:
+    """Look."""
+    return ""
+
+
+class Picture(BaseModel):
+    """A model with bytes in it."""
+
+    data: bytes
+
+
+def binary_inside(many: list[Picture]) -> str:
+    """Look."""
+    return ""
+
+
+def imaginary(numbers: list[complex]) -> str:
+    """Look."""
+    return ""
+
+
+async def test_bytes_as_base64_are_an_argument() -> None:
+    @tool
+    def weigh(data: Base64Bytes) -> int:
+        """Weigh."""
+        return len(data)
+
+    made = tool_of(weigh)
+    assert made is not None
+    assert (await made.run({"data": "YWJj"}, context())).text == "3"
+
+
 @pytest.mark.parametrize(
     ("function", "options", "remedy"),
     [
@@ -105,6 +138,9 @@ def unknown_type(order: "Order") -> str:  # type: ignore[name-defined]  # noqa: 
         (twice, {}, "two contexts, one and other"),
         (misspelt, {}, "describes ordre"),
         (odd, {}, "JSON cannot express"),
+        (binary, {}, r"\(bytes; for base64 take pydantic.Base64Bytes\)"),
+        (binary_inside, {}, "bytes; for base64"),
+        (imaginary, {}, "numbers is complex"),
         (unknown_type, {}, "'Order' is not known .* Import it"),
         (refund, {"name": "ask_refund"}, "not begin with ask_"),
         (refund, {"name": "shop__refund"}, "no __"),

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from millrace.domain.clock import iso
+from millrace.domain.stepwise import name_of
 
 State = Literal["running", "done"]
 QUIET_MS = 20 * 60 * 1000
@@ -40,7 +41,7 @@ class Erasure(Struct, frozen=True):
     @property
     def step_name(self) -> str:
         """The step that comes next, or `done`."""
-        return self.steps[self.step] if self.step < len(self.steps) else "done"
+        return name_of(self.steps, self.step)
 
     def to_wire(self) -> dict[str, Any]:
         """The erasure as admins see it."""

@@ -5,6 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 from millrace.domain.clock import iso
+from millrace.domain.stepwise import name_of
 
 KEPT_MS = 7 * 24 * 3600 * 1000
 """An export can be downloaded until so long after it was asked for; then the bucket deletes it."""
@@ -50,7 +51,7 @@ class Export(Struct, frozen=True):
     @property
     def step_name(self) -> str:
         """The step that comes next, or `done`."""
-        return self.steps[self.step] if self.step < len(self.steps) else "done"
+        return name_of(self.steps, self.step)
 
     @property
     def expires_ms(self) -> int:

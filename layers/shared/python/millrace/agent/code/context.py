@@ -14,7 +14,7 @@ from pydantic_core import from_json, to_json
 
 from millrace.agent.code.attachments import MessageText, blocks_of
 from millrace.agent.code.model import AgentModel, RunUsage
-from millrace.agent.code.record import Answer, Said, key_of
+from millrace.agent.code.record import Answer, Said, key_of, text_given
 from millrace.agent.code.run import CodeRun
 from millrace.agent.code.values import AgentStore
 from millrace.agent.said import OF_AGENTS, checked
@@ -55,11 +55,8 @@ class ToolAnswer(str):
 
     @classmethod
     def of(cls, answer: Answer, tool: str) -> "ToolAnswer":
-        """The answer to a call. Raises `ToolError` for a failure, as the tool raised it: which one that was,
-        whoever called it knows."""
-        if not answer.ok:
-            raise ToolError(answer.text.removeprefix(f"{tool} failed: "))
-        return cls(answer.text)
+        """The answer to a call. Raises `ToolError` for a failure, as the tool raised it."""
+        return cls(text_given(answer, tool))
 
     @property
     def value(self) -> Any:
@@ -205,9 +202,9 @@ class AgentContext:
                 f"The name of a step has 1 to 56 letters, digits, _ and -, and no __; not {name!r}."
             )
         work = partial(_performed, function, args, kwargs)
-        kind = STEP if repeat == "safe" else ONCE
-        answer = await self._run.call(kind + name, _public(args, kwargs), work)
-        value = from_json(_text_of(answer))
+        called = (STEP if repeat == "safe" else ONCE) + name
+        answer = await self._run.call(called, _public(args, kwargs), work)
+        value = from_json(text_given(answer, called))
         return value if returns is None else TypeAdapter(returns).validate_python(value)
 
     def stored(self, name: str, arguments: dict[str, Any]) -> Stored:
@@ -219,12 +216,6 @@ class AgentContext:
         """The messages that users have sent into the run since the last look. What is never looked for is put
         to the agent when it is done, as a message of its own."""
         return await self._run.live_messages()
-
-
-def _text_of(answer: Answer) -> str:
-    if not answer.ok:
-        raise ToolError(answer.text)
-    return answer.text
 
 
 async def _performed(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> str:

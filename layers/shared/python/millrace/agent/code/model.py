@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from millrace.agent.attachments import Attachments
 from millrace.agent.budget import Budget
-from millrace.agent.code.record import key_of
+from millrace.agent.code.record import key_of, text_given
 from millrace.agent.code.run import CodeRun
 from millrace.agent.control import RunControl
 from millrace.agent.dialects import dialect_of
@@ -23,7 +23,7 @@ from millrace.agent.turn import Turn
 from millrace.domain import events
 from millrace.domain.agents import Agent
 from millrace.domain.events import Event
-from millrace.errors import InvalidRequest, ProviderError, ToolError
+from millrace.errors import InvalidRequest, ProviderError
 
 MODEL_STEP = "step__model"
 Prompt = str | Sequence[Message]
@@ -84,9 +84,7 @@ class AgentModel(Struct, frozen=True):
             )
 
         answer = await self.run.call(MODEL_STEP, self._public(prompt, system, model), whole)
-        if not answer.ok:
-            raise ToolError(answer.text)
-        return answer.text
+        return text_given(answer, MODEL_STEP)
 
     async def stream(self, prompt: Prompt, *, system: str = "", model: str = "") -> AsyncIterator[str]:
         """The answer in pieces, as the model gives them; its reasoning is shown as the agent's. It is stored

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from millrace.agent.attachments import Load, load_nothing
 from millrace.agent.code.attachments import Attachment, MessageText
 from millrace.domain.conversations import StoredMessage
+from millrace.errors import ToolError
 
 Key = tuple[str, bytes]
 """By which a call is found again: its name and its arguments."""
@@ -29,6 +30,14 @@ class Answer(Struct, frozen=True):
     call_id: str
     ok: bool
     text: str
+
+
+def text_given(answer: Answer, name: str) -> str:
+    """The text that a call gave. Raises `ToolError` for a failure, as it was raised there: which call that
+    was, whoever made it knows."""
+    if not answer.ok:
+        raise ToolError(answer.text.removeprefix(f"{name} failed: "))
+    return answer.text
 
 
 class RecordedTurn(Struct):

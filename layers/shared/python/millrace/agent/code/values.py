@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 from pydantic_core import from_json, to_json
 
-from millrace.agent.code.record import key_of
+from millrace.agent.code.record import key_of, text_given
 from millrace.agent.code.run import CodeRun
-from millrace.errors import InvalidRequest, TooLarge, ToolError
+from millrace.errors import InvalidRequest, TooLarge
 
 VALUE_BYTES = 4 * 1024 * 1024
 REPLAYED_BYTES = 128 * 1024
@@ -126,9 +126,7 @@ class AgentStore:
         if not self._replayed:
             await write()
             return
-        answer = await self._run.call(STORE_STEP, what, write)
-        if not answer.ok:
-            raise ToolError(answer.text)
+        text_given(await self._run.call(STORE_STEP, what, write), STORE_STEP)
 
 
 def _check_key(key: str) -> None:

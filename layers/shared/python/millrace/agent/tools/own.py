@@ -19,11 +19,12 @@ import inspect
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, TypeVar, get_type_hints, overload
+from typing import Any, Literal, TypeVar, get_args, get_type_hints, overload
 
 from msgspec.structs import replace
 from pydantic import ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUserError
+from pydantic_core import to_json
 
 from millrace.agent.suspension import Interrupted, Suspended
 from millrace.agent.tools.function import documented_arguments
@@ -36,6 +37,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 MARK = "__millrace_tool__"
 RESERVED = "ask_"
 """Begins the tools by which agents ask each other."""
+_BINARY = b'"format":"binary"'
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{0,63}")
 
 
@@ -129,6 +131,8 @@ def _check_signature(where: str, function: Callable[..., Any]) -> None:
         raise InvalidTool(f"{where} has two contexts, {' and '.join(contexts)}; keep one of them.")
     for name, parameter in parameters.items():
         _check_parameter(where, parameter, name in hints)
+        if _mentions(hints[name], complex):
+            raise _not_json(where, f"{name} is complex")
     unknown = documented_arguments(function) - (parameters.keys() - set(contexts))
     if unknown:
         raise InvalidTool(
@@ -161,6 +165,11 @@ def _check_parameter(where: str, parameter: inspect.Parameter, typed: bool) -> N
         )
 
 
+def _mentions(kind: Any, wanted: type) -> bool:
+    """Return whether a type is this one, or has it in it."""
+    return kind is wanted or any(_mentions(one, wanted) for one in get_args(kind))
+
+
 def _rule(where: str, name: str, policy: Any, approvers: Any, expires: int | None) -> ToolUse:
     try:
         return ToolUse.model_validate(
@@ -177,13 +186,20 @@ def _rule(where: str, name: str, policy: Any, approvers: Any, expires: int | Non
 
 def _with_schema(where: str, function: Callable[..., Any], name: str, scope: str, repeat: Repeat) -> Tool:
     try:
-        return make_tool(function, name=name, scope=scope, repeat=repeat)
+        made = make_tool(function, name=name, scope=scope, repeat=repeat)
     except (PydanticSchemaGenerationError, PydanticInvalidForJsonSchema, PydanticUserError) as error:
-        reason = str(error).splitlines()[0]
-        raise InvalidTool(
-            f"{where}: a parameter has a type that JSON cannot express ({reason}). Use str, int, float, "
-            "bool, list, dict, Literal, or a pydantic model."
-        ) from error
+        raise _not_json(where, str(error).splitlines()[0]) from error
+    # What a model writes for bytes is a text that nobody has encoded.
+    if _BINARY in to_json(made.parameters):
+        raise _not_json(where, "bytes; for base64 take pydantic.Base64Bytes")
+    return made
+
+
+def _not_json(where: str, reason: str) -> InvalidTool:
+    return InvalidTool(
+        f"{where}: a parameter has a type that JSON cannot express ({reason}). Use str, int, float, "
+        "bool, list, dict, Literal, or a pydantic model."
+    )
 
 
 async def _hiding_errors(made: Tool, arguments: dict[str, Any], context: ToolContext) -> ToolResult:

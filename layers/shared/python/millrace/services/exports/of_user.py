@@ -46,14 +46,12 @@ class UserSource(Struct, frozen=True):
         root = Slot(self.organization, conversation_id)
         if table == _FILES:
             return await self._kept_files(root, after, sk)
-        places = await self._places(root)
-        place = next((one for one in places if one >= (table, pk)), None)
-        if place is None:
+        page = await self._page_of(root, (table, pk), sk)
+        if page is None:
             execution = await self._execution(root)
             return Found(to_cursor(after, conversation_id, _FILES, "", ""), [("flows_table", execution)])
-        items, more = await self._page(place, sk if place == (table, pk) else "")
-        found = [(place[0], items), *[one async for one in self._runs(items)]]
-        following = (*place, more) if more else (place[0], f"{place[1]} ", "")
+        name, items, following = page
+        found = [(name, items), *[one async for one in self._runs(items)]]
         return Found(to_cursor(after, conversation_id, *following), found)
 
     async def _next(self, kind: str, partition: str, after: str) -> Found:
@@ -71,6 +69,17 @@ class UserSource(Struct, frozen=True):
         [item] = items
         found = [("conversations_table", items)] if kind == "shares" else []
         return Found(to_cursor(item["listSk"], item["conversationId"], "", "", ""), found)
+
+    async def _page_of(
+        self, root: Slot, behind: Place, sk: str
+    ) -> tuple[str, list[Item], tuple[str, str, str]] | None:
+        """A page of a conversation from a place on, behind a sort key in it: its table, its items, and the
+        place and sort key to go on behind; None where there are no more."""
+        place = next((one for one in await self._places(root) if one >= behind), None)
+        if place is None:
+            return None
+        items, more = await self._page(place, sk if place == behind else "")
+        return place[0], items, (*place, more) if more else (place[0], f"{place[1]} ", "")
 
     async def _places(self, root: Slot) -> list[Place]:
         slots = await self.stores.deletions.slots(root)
@@ -139,14 +148,12 @@ class UserSource(Struct, frozen=True):
         after, conversation_id, table, pk, sk = from_cursor(cursor, "", "", "", "", "")
         if not conversation_id:
             return await self._next("shares", shared_key(self.organization, self.user), after)
-        places = await self._places(Slot(self.organization, conversation_id))
-        place = next((one for one in places if one >= (table, pk)), None)
-        if place is None:
+        page = await self._page_of(Slot(self.organization, conversation_id), (table, pk), sk)
+        if page is None:
             return Found(to_cursor(after, "", "", "", ""))
-        items, more = await self._page(place, sk if place == (table, pk) else "")
+        name, items, following = page
         own = [item for item in items if self._wrote(item)]
-        following = (*place, more) if more else (place[0], f"{place[1]} ", "")
-        return Found(to_cursor(after, conversation_id, *following), [(place[0], own)])
+        return Found(to_cursor(after, conversation_id, *following), [(name, own)])
 
     def _wrote(self, item: Item) -> bool:
         if item.get("createdBy") == self.user:
