@@ -107,11 +107,14 @@ def test_lists_show_nothing_of_another_organization(
 
 def seen(chat: httpx.Client, ids: dict[str, str]) -> dict[str, Any]:
     """All that can be read of one's own things and does not change by itself."""
-    # A file's link is signed anew, and the calls of models are recorded a moment after they were made.
-    moving = ("/stream", "/health", "/metrics", "/series", "/{file_id}", "/model-calls")
+    # Links are signed anew, and the calls of models are recorded a moment after they were made.
+    moving = ("/stream", "/health", "/metrics", "/series", "/{file_id}", "/parts", "/model-calls")
     paths = [path.format(**ids) for method, path in OWNED if method == "GET" and not path.endswith(moving)]
     found = {path: chat.get(path) for path in [*paths, "/api/streaming/secrets"]}
-    return {path: answer.json() for path, answer in found.items() if answer.status_code == 200}
+    shown = {path: answer.json() for path, answer in found.items() if answer.status_code == 200}
+    export = f"/api/exports/{ids['export_id']}"
+    shown[export] = found[export].is_success  # it goes on by itself until everything is exported
+    return shown
 
 
 def things_of(chat: httpx.Client, unique: str) -> dict[str, str]:

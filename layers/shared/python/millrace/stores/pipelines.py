@@ -2,7 +2,7 @@
 
 pk <organization>              sk P#<id>              a pipeline as it stands
                                sk CREATIONS           how many were created, see `stores.creations`
-                               sk REVISION            see `stores.revisions`
+                               sk #REVISION           see `stores.revisions`
 pk <organization>#<id>         sk V#<version>         a definition as it was
                                sk S#<step hash>       the last version with that step
                                sk C#<checkpoint>      a place to go back to

@@ -24,4 +24,5 @@ async def revisions(dynamo: Dynamo, table: str, organizations: Collection[str]) 
 
 
 def _key(organization: str) -> Item:
-    return {"pk": organization, "sk": "REVISION"}
+    # Before all letters: lists go on behind the last thing that they have shown, to the end of the partition.
+    return {"pk": organization, "sk": "#REVISION"}
