@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -11,6 +12,7 @@ from millrace.domain.clock import Clock, now_ms
 from millrace.domain.pipelines import Pipeline
 from millrace.errors import InvalidRequest, MillraceError, is_transient
 from millrace.pipelines.definitions.definition import PipelineDefinition, stored_definition
+from millrace.pipelines.definitions.sources import ExtensionSource, Source
 from millrace.pipelines.expressions.compiler import Scalar
 from millrace.pipelines.expressions.expression import compile_expression
 from millrace.pipelines.plan import Plan, compile_plan
@@ -23,8 +25,10 @@ REREAD_SECONDS = 60.0
 """After this, definitions are read again though nothing tells of a change: an earlier release, whose last
 functions work while the next one is deployed, does not count its changes."""
 _ASKED_TOGETHER = 100
-_PLANS = 500
+_PLANS = 1_000
 _ORGANIZATIONS = 1_000
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class CompiledPipeline(Struct, frozen=True):
@@ -76,6 +80,13 @@ class _Known(Struct, frozen=True):
     pipelines: dict[str, Pipeline]
 
 
+class Taker(Struct, frozen=True):
+    """A pipeline that takes events of the bus, and its source, which chooses among them."""
+
+    pipeline: Pipeline
+    source: Source | ExtensionSource | BrokenDefinition
+
+
 class Plans:
     """Pipelines of organizations, up to three seconds old unless asked for fresher ones, and compiled
     versions, which never change."""
@@ -84,6 +95,7 @@ class Plans:
         self._store = store
         self._clock = clock
         self._known: dict[str, _Known] = {}
+        self._takers: dict[tuple[str, str], tuple[dict[str, Pipeline], list[Taker]]] = {}
         self._compiled: dict[tuple[str, str, int], CompiledPipeline] = {}
 
     async def of(self, organization: str, since: int = 0) -> dict[str, Pipeline]:
@@ -119,10 +131,27 @@ class Plans:
             return _Known(asked, at, asked, revision, pipelines)
 
         checked = dict(zip(organizations, await asyncio.gather(*map(load, organizations)), strict=True))
-        if len(self._known) + len(checked) > _ORGANIZATIONS:
-            self._known.clear()
-        self._known |= checked
+        for organization, known in checked.items():
+            _keep(self._known, organization, known, _ORGANIZATIONS)
         return {organization: known.pipelines for organization, known in checked.items()}
+
+    async def takers(self, organization: str, source_type: str, since: int = 0) -> list[Taker]:
+        """Return the pipelines that take events of a type of source, as `of` knows them. They are found once,
+        not for each event."""
+        pipelines, key = await self.of(organization, since), (organization, source_type)
+        known = self._takers.get(key)
+        if known is None or known[0] is not pipelines:
+            chosen = (one for one in pipelines.values() if one.accepts_events)
+            takers = [self._taker(organization, one) for one in chosen if one.source_type == source_type]
+            known = pipelines, takers
+            _keep(self._takers, key, known, _ORGANIZATIONS)
+        return known[1]
+
+    def _taker(self, organization: str, pipeline: Pipeline) -> Taker:
+        try:
+            return Taker(pipeline, self.compiled(organization, pipeline).plan.definition.source)
+        except BrokenDefinition as error:
+            return Taker(pipeline, error)
 
     async def running(self, organization: str, pipeline_id: str) -> Pipeline:
         """The pipeline, read again unless it is known to run. Raises `NotFound`."""
@@ -155,8 +184,6 @@ class Plans:
         return await self.version(key.organization, key.pipeline, version) if version else None
 
     def _remember(self, key: tuple[str, str, int], definition: dict[str, object]) -> CompiledPipeline:
-        if len(self._compiled) >= _PLANS:
-            self._compiled.clear()
         organization, pipeline_id, version = key
         try:
             compiled = compile_pipeline(organization, pipeline_id, version, stored_definition(definition))
@@ -164,8 +191,16 @@ class Plans:
             if is_transient(error):
                 raise
             raise BrokenDefinition(pipeline_id, version, error) from error
-        self._compiled[key] = compiled
+        _keep(self._compiled, key, compiled, _PLANS)
         return compiled
+
+
+def _keep(cache: dict[K, V], key: K, value: V, most: int) -> None:
+    """Keep a value in place of the oldest. Where all went at once, those in use would be read and compiled
+    again with every batch of more organizations than are kept."""
+    if key not in cache and len(cache) >= most:
+        del cache[next(iter(cache))]
+    cache[key] = value
 
 
 def stateful_hashes(compiled: CompiledPipeline) -> Iterator[str]:

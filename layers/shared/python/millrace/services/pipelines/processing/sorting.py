@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from copy import copy
 from typing import Any, assert_never
 
 from msgspec import Struct
@@ -173,28 +172,13 @@ async def _sort_bus_event(
         if not isinstance(event.payload.get("organization"), str):
             raise
         organization = event.payload["organization"]
-    for pipeline in (await context.plans.of(organization, message.sent)).values():
-        if pipeline.accepts_events and pipeline.source_type == kind:
-            await _feed(context, organization, pipeline, event, message, work)
-
-
-async def _feed(
-    context: PipelineContext,
-    organization: str,
-    pipeline: Pipeline,
-    event: Event,
-    message: Message,
-    work: Work,
-) -> None:
-    """Gives a pipeline an event that its source chooses; all of them where its definition cannot tell."""
-    try:
-        chosen = feeds(event, context.plans.compiled(organization, pipeline).plan.definition.source)
-    except BrokenDefinition as error:
-        log.error("%s", error.message)
-        await refuse(context, organization, pipeline, [event], error)
-        return
-    if chosen:
-        await _give(context, organization, pipeline, event, message, work)
+    for taker in await context.plans.takers(organization, kind, message.sent):
+        if isinstance(taker.source, BrokenDefinition):
+            # It cannot tell which events it takes, so it fails over all of them.
+            log.error("%s", taker.source.message)
+            await refuse(context, organization, taker.pipeline, [event], taker.source)
+        elif feeds(event, taker.source):
+            await _give(context, organization, taker.pipeline, event, message, work)
 
 
 async def _sort_operator_event(
@@ -235,8 +219,7 @@ async def _give(
     if message.problem:
         await refuse(context, organization, pipeline, [event], message.problem)
         return
-    own = copy(event)  # others may take it too, side by side
-    own.pipeline_id = pipeline.id
+    own = replace(event, pipeline_id=pipeline.id)  # others may take it too, side by side
     work[organization, pipeline.id].append(message.group([own]))
 
 
