@@ -18,12 +18,10 @@ RESOURCES: Json = BODY["Resources"]
 
 
 class Fact(NamedTuple):
-    """A sentence about a type, and the page of AWS's documentation (November 2026) that has it. `looked_up`
-    is False where only the reference's usual wording was at hand."""
+    """A sentence about a type, and the page of AWS's documentation (November 2026) that has it."""
 
     says: str
     page: str
-    looked_up: bool = True
 
 
 FACTS = {
@@ -36,9 +34,8 @@ FACTS = {
         "CloudFront API Reference, CreateFunction; Quotas on CloudFront Functions",
     ),
     "AWS::CloudFront::OriginAccessControl": Fact(
-        "64 characters, unique in an account; 100 in one",
-        "CloudFront Developer Guide, Quotas; OriginAccessControlConfig",
-        looked_up=False,
+        "up to 64 characters; another with the same parameters is refused; an account has a quota of them",
+        "CloudFront API Reference, CreateOriginAccessControl; TooManyOriginAccessControls",
     ),
     "AWS::CloudFront::ResponseHeadersPolicy": Fact(
         "its name is unique in an account; a content security policy of 1,783 characters; a comment of 128",
@@ -86,9 +83,8 @@ FACTS = {
         "Lambda Developer Guide, Quotas",
     ),
     "AWS::Lambda::LayerVersion": Fact(
-        "never updated, always replaced; functions keep a version that is deleted",
-        "CloudFormation, AWS::Lambda::LayerVersion",
-        looked_up=False,
+        "other code needs a new version; a deleted version is kept until no function refers to it",
+        "Lambda Developer Guide, Creating and deleting layers; Lambda API Reference, DeleteLayerVersion",
     ),
     "AWS::Lambda::Permission": Fact(
         "a public URL needs two since October 2025; see test_template",
@@ -104,12 +100,11 @@ FACTS = {
         "CloudWatch Logs API Reference, PutMetricFilter, MetricFilter",
     ),
     "AWS::S3::Bucket": Fact(
-        "names are unique in the world; must be empty to be deleted",
-        "S3 User Guide, Deleting a bucket",
-        looked_up=False,
+        "3 to 63 characters, unique across all accounts of a partition; only an empty bucket can be deleted",
+        "S3 User Guide, General purpose bucket naming rules; S3 API Reference, DeleteBucket",
     ),
     "AWS::S3::BucketPolicy": Fact(
-        "20 KB, one for a bucket", "S3 User Guide, Bucket policies", looked_up=False
+        "20 KB, one for a bucket", "S3 User Guide, Bucket policies and user policies; PutBucketPolicy"
     ),
     "AWS::SQS::Queue": Fact(
         "in a standard queue, a dead letter keeps the age of its message, so its queue keeps longer",
