@@ -1,16 +1,19 @@
 """The decision records in docs/adr."""
 
 import re
+import subprocess
 from collections import Counter
 from pathlib import Path
 
-RECORDS = sorted((Path(__file__).parent.parent / "docs" / "adr").glob("*.md"))
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "docs" / "adr"
+RECORDS = sorted(FOLDER.glob("[0-9]*.md"))
+NUMBERS = Counter(int(record.name[:4]) for record in RECORDS)
 
 
 def test_decisions_have_numbers_of_their_own() -> None:
-    numbers = Counter(record.name[:4] for record in RECORDS)
-    assert numbers
-    assert [number for number, times in numbers.items() if times > 1] == []
+    assert NUMBERS
+    assert [number for number, times in NUMBERS.items() if times > 1] == []
 
 
 def test_decisions_have_the_number_of_their_file() -> None:
@@ -18,3 +21,24 @@ def test_decisions_have_the_number_of_their_file() -> None:
         heading = re.match(r"# (\d+)\. ", record.read_text())
         assert heading, record.name
         assert int(heading[1]) == int(record.name[:4]), record.name
+
+
+def test_numbers_without_a_decision_are_those_that_the_readme_names() -> None:
+    unused = re.search(r"numbers (\d+) to (\d+) were never used", (FOLDER / "README.md").read_text())
+    assert unused
+    missing = set(range(1, max(NUMBERS) + 1)) - NUMBERS.keys()
+    assert missing == set(range(int(unused[1]), int(unused[2]) + 1))
+
+
+def test_decisions_that_texts_name_exist() -> None:
+    """Links are checked by test_docs; these are numbers in prose and in comments."""
+    found = subprocess.run(
+        ["git", "grep", "-hoE", r"\bADR [0-9]+", "--", ":!docs/adr/README.md"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    named = {int(name.removeprefix("ADR ")) for name in found.stdout.splitlines()}
+    assert named
+    assert named - NUMBERS.keys() == set()

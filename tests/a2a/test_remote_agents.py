@@ -252,10 +252,10 @@ async def test_hostile_answers_are_errors_in_words() -> None:
 async def test_card_that_cannot_be_used_costs_only_its_tool() -> None:
     elsewhere = CARD | {"supportedInterfaces": [interface(1, host="169.254.169.254")]}
     for answer, said in (
-        (as_json(elsewhere), "names no interface"),
-        (as_json({"supportedInterfaces": 7}), "not one of A2A 1.0"),
-        (response(b"", "302 Found", "Location: http://10.0.0.1/\r\n"), "has moved"),
-        (response(b"x" * 300_000), "more than 256 KB"),
+        (as_json(elsewhere), "has no A2A 1.0 interface"),
+        (as_json({"supportedInterfaces": 7}), "not a valid A2A 1.0 card"),
+        (response(b"", "302 Found", "Location: http://10.0.0.1/\r\n"), "address of its card redirects"),
+        (response(b"x" * 300_000), "exceeds 256 KB"),
         (response(b"", "401 Unauthorized"), "answered 401"),
     ):
         async with serving(always(answer)) as server:

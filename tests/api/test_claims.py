@@ -131,7 +131,7 @@ def test_subject_that_cannot_own_anything_is_refused(sub: object) -> None:
 @pytest.mark.parametrize("claim", ["scope", "scp", "cognito:groups"])
 @pytest.mark.parametrize("value", [5, True, {"a": 1}, [["chat"]], ["chat", None], ["x"] * 201])
 def test_names_that_cannot_be_read_are_refused(claim: str, value: object) -> None:
-    with pytest.raises(Unauthenticated, match="must be a text or a list"):
+    with pytest.raises(Unauthenticated, match="must be a string or a list"):
         caller({claim: value})
 
 

@@ -205,7 +205,7 @@ def test_change_of_somebody_else_after_the_plan_is_not_overwritten(
 
     monkeypatch.setattr(plan.Planner, "plan", raced)
     refused = apply(shop, "--yes")
-    assert (refused.code, "Somebody else changed this meanwhile" in refused.err) == (1, True)
+    assert (refused.code, "Somebody else has changed this" in refused.err) == (1, True)
     assert client.agents.get("clerk").description == "by somebody else"
 
 

@@ -122,7 +122,7 @@ def test_run_is_stopped_and_followed_by_its_id(client: Client, capsys: pytest.Ca
     events = [json.loads(line) for line in printed(capsys, "runs", "tail", run_id, "--json").splitlines()]
     assert events[-1]["finishReason"] == "stopped"
     run(["runs", "stop", run_id])
-    assert "does not run" in capsys.readouterr().err
+    assert "is not running" in capsys.readouterr().err
 
 
 def test_pipelines_are_created_pushed_to_and_stopped(

@@ -74,9 +74,9 @@ def test_each_part_has_its_line() -> None:
     ("text", "line", "words"),
     [
         ("agents:\n  a: {name: x\n", 3, "not YAML"),
-        ("agents:\n  a: {}\n  a: {}\n", 3, "'a' is there twice"),
+        ("agents:\n  a: {}\n  a: {}\n", 3, "'a' is a duplicate key"),
         ("a: &x [*x]\n", 1, "nested too deeply"),
-        ("? [a]\n: b\n", 1, "a key must be a text"),
+        ("? [a]\n: b\n", 1, "a key must be a string"),
         ("- &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
             f"- &a{n} [{', '.join([f'*a{n - 1}' if n else '*a'] * 10)}]\n" for n in range(8)
         ), None, "too large"),

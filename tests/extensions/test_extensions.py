@@ -174,7 +174,7 @@ def test_function_that_fails_fails_the_step_alone(tmp_path: Path) -> None:
     with installed(tmp_path, "odd-one", ODD, ODDS):
         for call, reason in (
             ("failing(a)", "odd-one 1.2 failed: KeyError"),
-            ("odd(a)", "gave no JSON value"),
+            ("odd(a)", "did not return a JSON value"),
         ):
             with pytest.raises(EvaluationError, match=reason):
                 evaluated(call, {"a": 1})

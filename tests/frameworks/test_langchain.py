@@ -97,7 +97,7 @@ async def test_stop_cancels_the_call_of_the_model(chains: Any) -> None:
 
 
 def test_chain_of_several_variables_says_what_it_needs(chains: Any) -> None:
-    with pytest.raises(ValueError, match=r"takes a, b; say what it gets.*input=lambda ctx: \{'a'"):
+    with pytest.raises(ValueError, match=r"takes a, b; specify its input.*input=lambda ctx: \{'a'"):
         chains.langchain_agent("two", chains.two_variables())
 
 

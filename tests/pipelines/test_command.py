@@ -110,7 +110,7 @@ def read(data: bytes, envelope: bool = True) -> tuple[list[Any], list[Any]]:
     [
         (b"{}", "`payload` is missing"),
         (b'{"payload":{},"x":1}', "`x` is none of its fields"),
-        (b'{"payload":{},"id":1}', "are strings"),
+        (b'{"payload":{},"id":1}', "must be strings"),
         (b'{"payload":{},"time":"never"}', "ISO 8601"),
         (b'{"payload":' + b"[" * 300 + b"]" * 300 + b"}", "nested deeper"),
         (b'"' + b"x" * LINE_BYTES + b'"', "1,000,000 bytes"),

@@ -131,7 +131,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     (step("nope", {}), "transforms.0.type", "allowed are 'filter', 'map'"),
     (step("filter", {"field": "a", "operator": "exists"}, when="a ="), "transforms.0.when", "column 3"),
     (window(type="tumbling"), "transforms.0.config", "takes size"),
-    (window(type="sliding", size=1000, slide=2000), "transforms.0.config", "may not exceed"),
+    (window(type="sliding", size=1000, slide=2000), "transforms.0.config", "must not exceed"),
     (window(type="sliding", size=86_400_000, slide=1000), "transforms.0.config", "more than 64"),
     (window(type="sliding", size=100_003, slide=100_002), "transforms.0.config", "no divisor"),
     (window(type="session", gap=1000, size=1000), "transforms.0.config", "takes gap"),

@@ -87,7 +87,7 @@ def test_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_name_that_is_no_name_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ProjectError, match="small letters"):
+    with pytest.raises(ProjectError, match="lowercase letters"):
         init(tmp_path / "My Shop")
     assert not (tmp_path / "My Shop").exists()
 

@@ -104,10 +104,10 @@ def test_rule_of_a_sub_agent_goes_by_the_name_of_its_tool() -> None:
     ("use", "said"),
     [
         ({"name": "calculator", "policy": {"ask": "amount >"}}, "tools.0.policy.ask"),
-        ({"name": "shop__refund", "policy": "ask"}, "No MCP server of this agent is called 'shop'"),
-        ({"name": "docs__read"}, "only to give them a policy"),
-        ({"name": "ask_user", "policy": "ask"}, "asks anyway"),
-        ({"name": "calculator", "policy": "ask", "expires": DAY + 1}, "86,400 seconds at most"),
+        ({"name": "shop__refund", "policy": "ask"}, "This agent has no MCP server 'shop'"),
+        ({"name": "docs__read"}, "only with a policy"),
+        ({"name": "ask_user", "policy": "ask"}, "always asks"),
+        ({"name": "calculator", "policy": "ask", "expires": DAY + 1}, "at most 86,400 seconds"),
     ],
 )
 def test_rule_that_could_never_work_is_refused(use: dict[str, Any], said: str) -> None:

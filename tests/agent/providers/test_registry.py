@@ -43,7 +43,7 @@ async def test_prefix_chooses_the_provider(
 
 @pytest.mark.parametrize("model", ["", "gpt-5", "gemini:pro", ":x", "OpenAI:gpt-5", "openai:", "bedrock:"])
 def test_model_that_nobody_serves_is_refused(model: str) -> None:
-    with pytest.raises(InvalidRequest, match=r"bedrock:|lacks its name"):
+    with pytest.raises(InvalidRequest, match=r"bedrock:|needs a name"):
         split_model(model)
 
 
@@ -127,7 +127,7 @@ def test_written_agent_may_name_a_server_that_only_the_secret_knows() -> None:
     with pytest.raises(InvalidRequest, match="groq:, gpu-1:"):
         check_model("other:m", settings)
     assert check_model("other:m", replace(settings, model_keys_secret="arn")) == ("other", "m")
-    with pytest.raises(InvalidRequest, match="lacks its name"):
+    with pytest.raises(InvalidRequest, match="needs a name"):
         check_model("other:", replace(settings, model_keys_secret="arn"))
 
 

@@ -143,11 +143,11 @@ async def test_bytes_as_base64_are_an_argument() -> None:
         (imaginary, {}, "numbers is complex"),
         (unknown_type, {}, "'Order' is not known .* Import it"),
         (refund, {"name": "ask_refund"}, "not begin with ask_"),
-        (refund, {"name": "shop__refund"}, "no __"),
+        (refund, {"name": "shop__refund"}, "not contain __"),
         (refund, {"policy": "always"}, 'policy is not valid.*"auto", "ask"'),
         (refund, {"approvers": {"team": "x"}}, "approvers is not valid"),
         (refund, {"repeat": "yes"}, 'must be "safe" or "never"'),
-        (object(), {}, "is for functions"),
+        (object(), {}, "must be applied to a function"),
     ],
 )
 def test_mistake_is_told_with_its_remedy_at_the_import(

@@ -117,8 +117,8 @@ class Throttled(Unavailable):
 def unknown_outcome(what: str) -> Unavailable:
     """The error where the store does not tell whether a write has taken effect."""
     return Unavailable(
-        f"The store does not answer now, so it is not known whether {what}. Look before you send it again, "
-        "or send an idempotency key, with which a repeat does nothing twice.",
+        f"The store is not available, so it is not known whether {what}. Check before you send it again, or "
+        "send an idempotency key, so that repeating it has no further effect.",
         code="acceptance_unknown",
         retry_after=1,
     )

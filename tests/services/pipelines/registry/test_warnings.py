@@ -85,11 +85,11 @@ def test_secret_of_another_host_than_the_services_is_warned_of(streaming: httpx.
 
 
 def test_table_of_a_database_is_looked_up_by_the_function_that_delivers(streaming: httpx.Client) -> None:
-    """SQLite files are for one machine only, so the function of a deployment refuses this one."""
+    """Only the local stack supports SQLite files, so the function of a deployment refuses this one."""
     config = {"table": "t", "connection": "sqlite:///nowhere.db"}
     created = streaming.post("/pipelines", json=pipeline(destination=step("database", config)))
     assert codes(created) == [("table_problem", "destination.config.table")]
-    assert "one machine only" in created.json()["warnings"][0]["message"]
+    assert "by the local stack only" in created.json()["warnings"][0]["message"]
 
 
 COPY = {"table": "t", "connection": "sqlite:///nowhere.db", "conflictFields": ["id"], "versionField": "v"}

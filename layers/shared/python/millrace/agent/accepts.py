@@ -98,15 +98,15 @@ def check_accepted(blocks: Iterable[dict[str, Any]], taken: Accepts, rules: Medi
         what = "images" if kind == "image" else f"{PDF} files"
         if kind not in taken:
             raise InvalidRequest(
-                f"The model {model} takes no {what}. Choose an agent whose model does; if it does, set "
-                "`accepts` of the agent.",
+                f"The model {model} does not accept {what}. Choose an agent with another model. If the "
+                "model does accept them, set the agent's `accepts`.",
                 code="attachment_not_accepted",
                 model=model,
             )
         limit = most_bytes(kind, rules)
         if (attached(block) or {}).get("size", 0) > limit:
             raise TooLarge(
-                f"{note_of(block)} is too large for the model {model}: its server takes {what} of at most "
+                f"{note_of(block)} is too large for the model {model}: its server accepts {what} of at most "
                 f"{limit:,} bytes.",
                 code="file_too_large",
                 limit=limit,
@@ -114,7 +114,7 @@ def check_accepted(blocks: Iterable[dict[str, Any]], taken: Accepts, rules: Medi
     for kind, most in (("image", rules.images), ("pdf", rules.pdfs)):
         if sum(one == kind for _, one in found) > most:
             raise InvalidRequest(
-                f"The model {model} takes at most {most} {kind} parts in a message.",
+                f"The model {model} accepts at most {most} {kind} parts in a message.",
                 code="too_many_attachments",
                 limit=most,
             )

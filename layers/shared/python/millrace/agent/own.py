@@ -42,7 +42,9 @@ def _imported(name: str) -> ModuleType:
         remedy = (
             "is it a folder in app/?" if error.name == name else "is its package in app/requirements.txt?"
         )
-        raise InvalidApp(f"{name} cannot be imported: there is no module {error.name}; {remedy}") from error
+        raise InvalidApp(
+            f"{name} cannot be imported: the module {error.name} does not exist; {remedy}"
+        ) from error
     except Exception as error:
         raise InvalidApp(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
 

@@ -15,7 +15,7 @@ def checked(event: Any, allowed: frozenset[str]) -> Event:
     if isinstance(event, dict) and event.get("type") in allowed:
         return event
     makers = "status(), thought(), log()" + (" or token()" if "token" in allowed else "")
-    raise TypeError(f"{event!r:.80} is no event that may be made here; use {makers} of millrace.app.")
+    raise TypeError(f"{event!r:.80} is not an event that an agent may emit; use {makers} from millrace.app.")
 
 
 def status(message: str, icon: str | None = None) -> Event:

@@ -27,8 +27,8 @@ def require_pushes(settings: Settings) -> None:
     """Raises `PushNotificationNotSupportedError` where the deployment pushes nothing."""
     if not settings.push_queue_url:
         raise PushNotificationNotSupportedError(
-            "This deployment pushes no notifications; follow the task by a stream, or deploy with "
-            "PushNotifications=true."
+            "This deployment does not support push notifications; follow the task with a stream, or deploy "
+            "with PushNotifications=true."
         )
 
 

@@ -153,6 +153,6 @@ def _checked(body: dict[str, Any]) -> tuple[str, Any]:
         raise InvalidRequestError("id must be a string, a number or null.")
     method = body.get("method")
     if not isinstance(method, str) or not method:
-        raise InvalidRequestError("method must be a text.")
+        raise InvalidRequestError("method must be a string.")
     params = body.get("params", {})
     return method, params

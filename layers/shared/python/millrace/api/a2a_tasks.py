@@ -125,7 +125,7 @@ class Tasks(Struct, frozen=True):
         if call.last_event_id:
             after = parse_event_id_of(call.last_event_id, run.id)
             if not await has_more(stores, run, after):
-                raise UnsupportedOperationError("The task has ended, and nothing of it is left to be sent.")
+                raise UnsupportedOperationError("The task has ended, and there are no further events.")
             return await self._followed(FollowedTask(run, after), call.deadline)
         lease = await stores.leases.peek(run.slot)
         if run.ended_at or lease.run_id != run.id:

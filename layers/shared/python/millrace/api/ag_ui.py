@@ -198,7 +198,7 @@ class AgUi(Struct, frozen=True):
         name, thread_id = query.get("runId", ""), query.get("threadId", "")
         if not name:
             if not thread_id:
-                raise InvalidRequest("Name a run by runId, or a thread by threadId.", code="invalid_query")
+                raise InvalidRequest("Send runId for a run, or threadId for a thread.", code="invalid_query")
             return await self._open(request, caller, thread_id)
         seen = chunk_cursor(request)
         begins = seen.event if seen else await self._named(caller, name)

@@ -89,8 +89,8 @@ async def _answered(
     ]
     if not answers:
         raise InvalidRequest(
-            "The last message is the assistant's and answers no call: there is nothing to do. Send the "
-            "user's message last.",
+            "The last message is from the assistant and does not answer a call, so there is nothing to do. "
+            "The last message must be from the user.",
             code="empty_message",
         )
     return _stream(request, await answer_newest(stores, caller, slot, answers, deadline(request)))

@@ -49,8 +49,8 @@ class ClaimReader:
         organization = find_claim(claims, name)
         if not isinstance(organization, str) or not valid_organization(organization):
             raise Unauthenticated(
-                f"The token names no organization in its claim {name!r}. Cognito's access tokens carry no "
-                "custom attributes: send the ID token.",
+                f"The token has no organization in its claim {name!r}. Cognito's access tokens do not "
+                "contain custom attributes: send the ID token.",
                 code="organization_missing",
             )
         return organization
@@ -87,7 +87,7 @@ def _short(text: str) -> bool:
 def _subject(claims: Mapping[str, Any]) -> str:
     subject = claims.get("sub")
     if not isinstance(subject, str) or not valid_user(subject):
-        raise _invalid("The token's claim 'sub' must be a text of 1 to 255 characters.")
+        raise _invalid("The token's claim 'sub' must be a string of 1 to 255 characters.")
     if subject.startswith(OWNER_PREFIX):
         raise _invalid(
             f"The token's claim 'sub' must not begin with {OWNER_PREFIX!r}: API keys have such ids."
@@ -113,7 +113,9 @@ def _names(value: Any, claim: str) -> list[str]:
         return []
     names = value.split() if isinstance(value, str) else value
     if not isinstance(names, list) or len(names) > MAX_NAMES or not all(isinstance(n, str) for n in names):
-        raise _invalid(f"The token's claim {claim!r} must be a text or a list of at most {MAX_NAMES} texts.")
+        raise _invalid(
+            f"The token's claim {claim!r} must be a string or a list of at most {MAX_NAMES} strings."
+        )
     return [name for name in names if name.isprintable()]
 
 

@@ -123,7 +123,7 @@ def _since(request: Request) -> int | None:
         return None
     if not text.isascii() or not text.isdigit() or len(text) > MAX_DIGITS:
         raise InvalidRequest(
-            "The id of an event of the command center is its number; send that of the last event seen.",
+            "Event ids of the command center are numbers; send the id of the last event that you received.",
             code="invalid_query",
         )
     return int(text)

@@ -187,7 +187,7 @@ class McpApi:
             raise Refused(METHOD_NOT_FOUND, "Method not found", call.request_id, status=200)
         check_chat(caller)
         if not isinstance(run_id, str):
-            raise NotFound("Give the taskId.", code="run_not_found")
+            raise NotFound("Send the taskId.", code="run_not_found")
         if message["method"] == "tasks/result":
             return await self._calls.result(request, caller, call, run_id)
         run = await authorize_run(self.platform.stores, caller, run_id)
@@ -203,7 +203,7 @@ class McpApi:
         """A user's answer to a question that a call has asked, in whichever process that waits."""
         found = parse_question_id(message["id"])
         if found is None:
-            raise Refused(-32600, "This server asks nothing with such an id.")
+            raise Refused(-32600, "This server has not sent a request with this id.")
         # An error of the client means that it cannot ask its user: the question waits for somebody else.
         if "result" in message:
             check_chat(caller)
@@ -254,5 +254,5 @@ def _session(request: Request) -> Session | None:
         return None
     session = parse_session(text)
     if session is None:
-        raise Refused(-32600, "No session has this id; initialize another.", status=404)
+        raise Refused(-32600, "No session has this id; initialize a new one.", status=404)
     return session

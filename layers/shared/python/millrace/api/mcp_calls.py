@@ -93,7 +93,7 @@ class AgentCalls(Struct, frozen=True):
         """Answer with a task's result once it is there (`tasks/result`). Raises `NotFound`."""
         found = await rejoin(self.platform.stores, caller, run_id, 0, deadline(request))
         if found is None:
-            raise NotFound("The events of this run are no longer kept.", code="run_expired")
+            raise NotFound("The events of this run have expired.", code="run_expired")
         return self._stream(request, call, found)
 
     async def answered(
@@ -120,7 +120,7 @@ class AgentCalls(Struct, frozen=True):
         at = parse_event_id(str(params["requestState"]))
         run = await authorize_run(self.platform.stores, caller, at.run_id or "")
         if run.agent_id != agent_id:
-            raise InvalidRequest("requestState is of a call of another tool.", code="invalid_request")
+            raise InvalidRequest("requestState belongs to a call of another tool.", code="invalid_request")
         answers = params.get("inputResponses") or {}
         seen = at.seq
         for call_id, result in answers.items():
@@ -131,7 +131,7 @@ class AgentCalls(Struct, frozen=True):
             seen = 0
             found = await rejoin(self.platform.stores, caller, run.id, seen, deadline(request))
         if found is None:
-            raise NotFound("The events of this run are no longer kept.", code="run_expired")
+            raise NotFound("The events of this run have expired.", code="run_expired")
         return self._stream(request, call, replace(found, seen=seen))
 
     def _stream(

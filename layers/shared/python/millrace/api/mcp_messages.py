@@ -55,7 +55,7 @@ async def read_message(request: Request) -> Json:
     if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
         raise Refused(INVALID_REQUEST, _INVALID)
     if "id" in message and not is_request_id(message["id"]):
-        raise Refused(INVALID_REQUEST, "id must be a text of at most 128 characters or a whole number.")
+        raise Refused(INVALID_REQUEST, "id must be a string of at most 128 characters or a whole number.")
     if "method" not in message:
         if "id" in message and ("result" in message or "error" in message):
             return message

@@ -224,7 +224,8 @@ class OpenAiResponses(Struct, frozen=True):
         lease = await self.platform.stores.leases.peek(run.slot)
         if run.previous_id or run.slot.thread_id or lease.newest() != run.id:
             raise Conflict(
-                f"The response is one of several; delete the conversation {run.slot.conversation_id}.",
+                "The response is part of a conversation; delete the conversation "
+                f"{run.slot.conversation_id}.",
                 code="response_in_conversation",
                 conversationId=run.slot.conversation_id,
             )

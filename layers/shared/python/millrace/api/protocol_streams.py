@@ -20,7 +20,7 @@ def chunk_cursor(request: Request) -> ChunkId | None:
     text = cursor_text(request)
     found = parse_chunk_id(text) if text else None
     if found and found.event.run_id is None:
-        raise InvalidRequest("The event id names no run.", code="invalid_query")
+        raise InvalidRequest("The event id does not contain a run id.", code="invalid_query")
     return found
 
 

@@ -20,7 +20,7 @@ class NewRevocation(WireModel):
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
         if self.everybody == (self.user_id is not None):
-            raise ValueError("give userId, or everybody as true")
+            raise ValueError("send userId, or everybody as true")
         return self
 
 

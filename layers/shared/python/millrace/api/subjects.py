@@ -18,7 +18,7 @@ class Subject(WireModel):
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
         if (self.user_id is None) == (self.organization is None):
-            raise ValueError("give userId, or the organization")
+            raise ValueError("send userId, or organization")
         return self
 
     def user_of(self, caller: Principal, act: str) -> str:
@@ -26,6 +26,6 @@ class Subject(WireModel):
         `act` is what is done to it."""
         if self.organization not in (None, caller.organization):
             raise InvalidRequest(
-                f"To {act} your organization, give its name as `organization`.", code="wrong_organization"
+                f"To {act} your organization, send its name as `organization`.", code="wrong_organization"
             )
         return self.user_id or ""

@@ -227,7 +227,7 @@ class VoiceApi(Struct, frozen=True):
     async def stop(self, request: Request, caller: Principal) -> Response:
         stream_id = request.path_params["stream_id"]
         if not valid_id(stream_id):
-            raise NotFound("There is no such speech.", code="stream_not_found")
+            raise NotFound("No speech of yours has this id.", code="stream_not_found")
         await self.stops.stop(caller, stream_id)
         return JSONResponse({"streamId": stream_id, "state": "stopping"}, 202)
 

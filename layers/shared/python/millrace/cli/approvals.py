@@ -65,7 +65,7 @@ def give(
 ) -> None:
     """Give the one answer that was asked for. Raises `typer.BadParameter` and `MillraceError`."""
     if approve + reject + (content is not None) != 1:
-        raise typer.BadParameter("give one of --approve, --reject and --content")
+        raise typer.BadParameter("pass one of --approve, --reject and --content")
     decision: Decision = "approve" if approve else "reject" if reject else "answer"
     with options.client() as client:
         answered = client.approvals.answer(

@@ -45,7 +45,7 @@ def _piped() -> str | None:
         return None
     text = sys.stdin.read().strip()
     if not text:
-        raise typer.BadParameter("there is no message: give one, or pipe it in")
+        raise typer.BadParameter("the message is missing: pass it as an argument, or pipe it in")
     return text
 
 

@@ -29,7 +29,7 @@ def create(
 ) -> None:
     """Export everything that is kept of a user, or of the organization."""
     if (user is None) == (organization is None):
-        raise typer.BadParameter("Give --user, or --organization.")
+        raise typer.BadParameter("Pass --user or --organization.")
     options = options_of(context)
     with options.client() as client:
         made = (
@@ -88,7 +88,7 @@ def _download(part: ExportPartView, target: Path) -> None:
 
 @app.command("delete")
 def delete(context: typer.Context, export_id: ExportId) -> None:
-    """Cancel an export that runs, or delete one that is done."""
+    """Cancel an export, or delete a finished one."""
     options = options_of(context)
     with options.client() as client:
         client.exports.delete(export_id)

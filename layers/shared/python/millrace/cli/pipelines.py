@@ -80,10 +80,10 @@ def _command(verb: str, text: str) -> None:
             options.output.document(getattr(client.streaming, f"{verb}_pipeline")(pipeline_id))
 
 
-_command("start", "Let a pipeline take events.")
+_command("start", "Start a pipeline, which then accepts events.")
 _command("pause", "Let a pipeline hold what comes.")
 _command("resume", "Let a paused pipeline go on.")
-_command("stop", "Stop a pipeline for good.")
+_command("stop", "Stop a pipeline, which cannot be started again.")
 
 
 @app.command("metrics")
@@ -107,7 +107,7 @@ def health(context: typer.Context, pipeline_id: PipelineId) -> None:
 
 @app.command("checkpoint")
 def checkpoint(context: typer.Context, pipeline_id: PipelineId) -> None:
-    """Mark this moment, to replay from later."""
+    """Create a checkpoint of this moment, to replay from later."""
     options = options_of(context)
     with options.client() as client:
         options.output.document(client.streaming.create_checkpoint(pipeline_id))

@@ -84,7 +84,7 @@ def stop(context: typer.Context, run_id: RunId) -> None:
             client.conversations.get(run["conversationId"]).active_run_id if not run["threadId"] else run_id
         )
         if active != run_id:
-            raise typer.BadParameter(f"{run_id} does not run: it is {run['state']}")
+            raise typer.BadParameter(f"{run_id} is not running: it is {run['state']}")
         options.output.document(client.conversations.stop(run["conversationId"], thread_id=run["threadId"]))
 
 

@@ -58,7 +58,7 @@ class Options:
     policy: Policy = QUICK
 
     def client(self) -> Client:
-        """A client that blocks. Raises `ProfileError`."""
+        """A synchronous client. Raises `ProfileError`."""
         found, token = self._found()
         return Client(found.url, token, functions=found.functions, policy=self.policy)
 

@@ -156,9 +156,9 @@ class Connecting(Generic[S]):
 
 
 class AsyncEventStream(Reception[E]):
-    """Events, one after the other. A stream is a context manager, and closes itself behind its last event.
+    """Events, one after the other. A stream is a context manager, and closes itself after its last event.
 
-    The connection is made again by itself, without a gap and without repetition. Closing a stream does not
+    It reconnects by itself, without gaps and repetitions. Closing a stream does not
     stop its run."""
 
     def __init__(self, io: "Asynchronous", follower: Follower) -> None:
@@ -194,7 +194,7 @@ class AsyncEventStream(Reception[E]):
         await self._exchange.close()
 
     def abort(self) -> None:
-        """End the stream, from any task: whoever waits for its next event gets none."""
+        """End the stream, from any task; a pending wait for the next event ends."""
         self._pending.clear()
         self._exchange.abort()
 
@@ -203,16 +203,16 @@ class AsyncRunStream(AsyncEventStream[E], RunReception[E]):
     """The events of a run."""
 
     async def text(self) -> AsyncIterator[str]:
-        """The pieces of the answer, as they come. After a takeover a part may come again: `state.text` is
-        then the answer."""
+        """Iterate over the pieces of the answer as they arrive. After a takeover, a part may arrive again;
+        `state.text` is then the answer."""
         async for event in self:
             piece = self.state.piece(cast(Any, event))
             if piece:
                 yield piece
 
     async def result(self) -> RunState:
-        """Read to the end, and return what it came to. Raises `RunFailedError`, `RunWaitsError` and what any
-        request may raise."""
+        """Read to the end, and return the final state. Raises `RunFailedError`, `RunWaitsError` and the
+        errors that any request may raise."""
         async with self:
             async for _ in self:
                 pass
@@ -220,7 +220,7 @@ class AsyncRunStream(AsyncEventStream[E], RunReception[E]):
 
 
 class AsyncAudioStream:
-    """The bytes of an audio, as they are made. `content_type` says of which kind."""
+    """The bytes of an audio stream, as they are produced. `content_type` is their media type."""
 
     content_type = ""
 

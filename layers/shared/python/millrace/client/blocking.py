@@ -120,9 +120,9 @@ def _wake(response: httpx.Response) -> None:
 
 
 class EventStream(Reception[E]):
-    """Events, one after the other. A stream is a context manager, and closes itself behind its last event.
+    """Events, one after the other. A stream is a context manager, and closes itself after its last event.
 
-    The connection is made again by itself, without a gap and without repetition. Closing a stream does not
+    It reconnects by itself, without gaps and repetitions. Closing a stream does not
     stop its run."""
 
     def __init__(self, io: "Blocking", follower: Follower) -> None:
@@ -155,7 +155,7 @@ class EventStream(Reception[E]):
         self._exchange.close()
 
     def abort(self) -> None:
-        """End the stream, from any thread: whoever waits for its next event gets none."""
+        """End the stream, from any thread; a pending wait for the next event ends."""
         self._pending.clear()
         self._exchange.abort()
 
@@ -164,16 +164,16 @@ class RunStream(EventStream[E], RunReception[E]):
     """The events of a run."""
 
     def text(self) -> Iterator[str]:
-        """The pieces of the answer, as they come. After a takeover a part may come again: `state.text` is
-        then the answer."""
+        """Iterate over the pieces of the answer as they arrive. After a takeover, a part may arrive again;
+        `state.text` is then the answer."""
         for event in self:
             piece = self.state.piece(cast(Any, event))
             if piece:
                 yield piece
 
     def result(self) -> RunState:
-        """Read to the end, and return what it came to. Raises `RunFailedError`, `RunWaitsError` and what any
-        request may raise."""
+        """Read to the end, and return the final state. Raises `RunFailedError`, `RunWaitsError` and the
+        errors that any request may raise."""
         with self:
             for _ in self:
                 pass
@@ -181,7 +181,7 @@ class RunStream(EventStream[E], RunReception[E]):
 
 
 class AudioStream:
-    """The bytes of an audio, as they are made. `content_type` says of which kind."""
+    """The bytes of an audio stream, as they are produced. `content_type` is their media type."""
 
     def __init__(self, exchange: Exchange[None]) -> None:
         self._exchange = exchange

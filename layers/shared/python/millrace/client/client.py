@@ -175,7 +175,7 @@ def _call(method: str, path: str, query: Mapping[str, Any] | None, body: Any) ->
 
 
 class Client(Resources[Blocking]):
-    """A client that blocks.
+    """A synchronous client.
 
         with Client("https://agents.example.com", token) as client:
             with client.conversations.send_message_stream("conv-1", "Hello", agent_id="assistant") as stream:

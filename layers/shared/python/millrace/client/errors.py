@@ -28,15 +28,15 @@ import orjson
 
 
 class MillraceError(Exception):
-    """Base of every error that the client raises by itself."""
+    """Base class of all errors that the client raises."""
 
 
 class ConnectionLostError(MillraceError):
-    """No connection to the server, or none that lasted."""
+    """The server cannot be reached, or the connection was lost."""
 
 
 class ProtocolError(MillraceError):
-    """The server's answer is not one of Millrace's: is the address right?"""
+    """The response is not one of Millrace's: check the address."""
 
 
 class RunFailedError(MillraceError):
@@ -61,7 +61,7 @@ class RunWaitsError(MillraceError):
 
 
 class APIError(MillraceError):
-    """An answer with the status of an error. `details` are all fields of its `error` object."""
+    """An error response. `details` has all fields of its `error` object."""
 
     def __init__(
         self, status: int, details: Mapping[str, Any], retry_after: float | None = None, url: str = ""
@@ -76,12 +76,12 @@ class APIError(MillraceError):
 
     @property
     def request_id(self) -> str | None:
-        """The id under which the server's logs have the request."""
+        """The id of the request in the server's logs."""
         return _text(self.details.get("requestId"))
 
     @property
     def run_id(self) -> str | None:
-        """The run that the error names."""
+        """The id of the run in the error."""
         return _text(self.details.get("runId"))
 
     def __str__(self) -> str:
@@ -102,19 +102,19 @@ class PermissionDeniedError(APIError):
 
 
 class NotFoundError(APIError):
-    """There is no such thing, or it is not the caller's to see."""
+    """The resource does not exist, or the caller has no access to it."""
 
 
 class ConflictError(APIError):
-    """The state of things does not allow it."""
+    """The current state does not allow this."""
 
 
 class RunActiveError(ConflictError):
-    """The agent still answers: wait, inject, or send with `if_busy`."""
+    """The agent is still answering: wait, inject, or send with `if_busy`."""
 
 
 class RunWaitingError(ConflictError):
-    """The run waits for people: answer its calls, or send with `if_busy="inject"`."""
+    """The run is waiting for people: answer its calls, or send with `if_busy="inject"`."""
 
 
 class NotStreamingError(ConflictError):
@@ -122,11 +122,11 @@ class NotStreamingError(ConflictError):
 
 
 class RateLimitError(APIError):
-    """Too many requests, or too much waits."""
+    """Too many requests, or too many waiting messages."""
 
 
 class ServerError(APIError):
-    """Something is wrong on the server's side."""
+    """An error on the server's side."""
 
 
 _BY_CODE: Mapping[str, type[APIError]] = {

@@ -60,7 +60,7 @@ class Listing(NamedTuple, Generic[T]):
 
 
 class Pages(Generic[T]):
-    """A list that is read page by page as it is iterated over."""
+    """A list that loads its pages as you iterate over it."""
 
     def __init__(self, io: Blocking, listing: Listing[T]) -> None:
         self._io = io
@@ -81,7 +81,7 @@ class Pages(Generic[T]):
 
 
 class AsyncPages(Generic[T]):
-    """A list that is read page by page as it is iterated over."""
+    """A list that loads its pages as you iterate over it."""
 
     def __init__(self, io: Asynchronous, listing: Listing[T]) -> None:
         self._io = io

@@ -15,7 +15,7 @@ LASTING = frozenset({"too_many_rules", "too_many_waiting", "not_configured"})
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Limits of waiting and trying, in seconds.
+    """Timeouts and retries, in seconds.
 
     `timeout` is for an answer that is one document, `opening` for the beginning of a stream, and `silence` is
     the longest time in which a stream may send nothing: the server sends a heartbeat every 5 seconds.

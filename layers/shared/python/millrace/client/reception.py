@@ -24,7 +24,8 @@ class Reception(Generic[E]):
 
     @property
     def last_event_id(self) -> str | None:
-        """The id of the last event that was taken: a stream can go on after it, also in another process."""
+        """The id of the last event that was returned. A stream can continue after it, also in another
+        process."""
         return self._cursor.last_id
 
     def _add(self, messages: Iterable[Message]) -> None:

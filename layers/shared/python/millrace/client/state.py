@@ -38,7 +38,7 @@ class RunState:
 
     @property
     def text(self) -> str:
-        """The answer, with an empty line between pieces that something else parts."""
+        """The answer, with an empty line between pieces that are separated by something else."""
         return "\n\n".join(part.text for part in self.parts if isinstance(part, TextPart))
 
     @property

@@ -45,8 +45,8 @@ def _checked(body: bytes) -> bytes:
     except orjson.JSONDecodeError as error:
         raise Unsendable(
             "not_json",
-            f"The body's template gives no JSON ({error}). Set a content-type header that is not JSON, "
-            "or correct it.",
+            f"The template of the body does not produce JSON ({error}). Correct it, or set a content-type "
+            "header that is not JSON.",
         ) from None
     return body
 

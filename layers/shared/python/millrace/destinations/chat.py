@@ -43,7 +43,7 @@ class Chat:
         """Raises `Unsendable` for a line that is empty; one that is too long is cut."""
         text = self._template.render(event.payload, event, self._escape).strip()
         if not text:
-            raise Unsendable("empty", "The template gives no text for this event.")
+            raise Unsendable("empty", "The template produces no text for this event.")
         shorter = text if len(text) <= self._longest else text[: self._longest - 1] + "…"
         return shorter.encode(errors="replace")
 

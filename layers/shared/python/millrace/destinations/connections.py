@@ -104,7 +104,7 @@ class Databases:
 
     def _sqlite(self, url: URL) -> Engine:
         if not self._access.loopback:
-            raise Unsendable("database_not_allowed", "SQLite files are for the stack on one machine only.")
+            raise Unsendable("database_not_allowed", "SQLite files are supported by the local stack only.")
         return create_engine(
             URL.create("sqlite", database=url.database),
             hide_parameters=True,
@@ -193,19 +193,20 @@ def parse_url(text: str) -> URL:
         url = make_url(text)
         kind = url.get_backend_name()
     except (ArgumentError, ValueError):
-        raise Unsendable("invalid_connection", "The connection is no URL of a database.") from None
+        raise Unsendable("invalid_connection", "The connection is not a database URL.") from None
     kind = "postgresql" if kind == "postgres" else "mysql" if kind == "mariadb" else kind
     if kind not in (*_DEFAULT_PORTS, "sqlite"):
         raise Unsendable(
-            "invalid_connection", "The connection begins with postgresql://, mysql://, dsql:// or dynamodb:."
+            "invalid_connection",
+            "The connection must begin with postgresql://, mysql://, dsql:// or dynamodb:.",
         )
     if kind == "dsql" and not (url.host or "").endswith(".on.aws"):
-        raise Unsendable("invalid_connection", "A DSQL cluster's host ends with .on.aws.")
+        raise Unsendable("invalid_connection", "The host of a DSQL cluster must end with .on.aws.")
     if kind != "sqlite" and not url.host:
-        raise Unsendable("invalid_connection", "The connection names no host.")
+        raise Unsendable("invalid_connection", "The connection has no host.")
     unknown = set(url.query) - {"sslmode"}
     if unknown:
-        raise Unsendable("invalid_connection", "Of the connection's parameters only `sslmode` is known.")
+        raise Unsendable("invalid_connection", "The only supported parameter of a connection is `sslmode`.")
     return url.set(drivername=kind)
 
 
@@ -213,7 +214,7 @@ def _sslmode(url: URL) -> str:
     """verify-full (the default) checks the certificate, require only encrypts, disable is for loopback."""
     mode = str(url.query.get("sslmode", "verify-full"))
     if mode not in ("verify-full", "require", "disable"):
-        raise Unsendable("invalid_connection", "`sslmode` is verify-full, require or disable.")
+        raise Unsendable("invalid_connection", "`sslmode` must be verify-full, require or disable.")
     return mode
 
 

@@ -98,7 +98,7 @@ class DynamoSender:
             self._key = [each["AttributeName"] for each in answer["Table"]["KeySchema"]]
         if self._config.conflict_fields and sorted(self._config.conflict_fields) != sorted(self._key):
             raise Unsendable(
-                "no_unique_key", f"`conflictFields` are the table's key: {', '.join(self._key)}."
+                "no_unique_key", f"`conflictFields` must be the table's key: {', '.join(self._key)}."
             )
         return self._key
 
@@ -155,7 +155,7 @@ class DynamoSender:
         if not changed and change.operation == "update":
             raise Unsendable("incomplete", "An update needs an attribute to change.")
         if len(changed) > ATTRIBUTES:
-            raise Unsendable("too_large", f"An item is written with {ATTRIBUTES} attributes at most.")
+            raise Unsendable("too_large", f"An item must not exceed {ATTRIBUTES} attributes.")
         sets = [f"{expression.name(name)}={expression.value(name)}" for name in changed]
         mark, removes = self._config.deleted_field, ""
         if mark and change.deleted:
@@ -174,7 +174,9 @@ class DynamoSender:
         version = self._config.version_field
         if version:
             if change.values.get(version) is None:
-                raise Unsendable("incomplete", f"The event lacks {version}, which says whether it is stale.")
+                raise Unsendable(
+                    "incomplete", f"The event lacks {version}, which is needed to tell whether it is stale."
+                )
             name = expression.name(version)
             # A version of null compares with nothing: without this the item could never be written again.
             none = f"attribute_not_exists({name}) OR attribute_type({name}, {expression.given('NULL')})"
@@ -222,9 +224,9 @@ def _same(value: Any) -> Any:
 def full_name(table: str, organization: str, prefix: str) -> str:
     """The real table. Raises `Unsendable` for a name that could be another organization's."""
     if not prefix:
-        raise Unsendable("not_configured", "This deployment writes to no DynamoDB tables.")
+        raise Unsendable("not_configured", "This deployment may not write to DynamoDB tables.")
     if not _TABLE.fullmatch(table):
-        raise Unsendable("invalid_table", "A DynamoDB table's name here has only `A-Z a-z 0-9 _ -`.")
+        raise Unsendable("invalid_table", "The name of a DynamoDB table must consist of `A-Z a-z 0-9 _ -`.")
     return f"{prefix}{organization}.{table}"
 
 

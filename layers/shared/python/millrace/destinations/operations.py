@@ -52,7 +52,7 @@ def _operation(config: DatabaseConfig, event: Event) -> tuple[str, frozenset[str
     render, read = _template(config.operation)
     said = render(event.payload, event).strip().lower()
     if said not in OPERATIONS:
-        raise Unsendable("unknown_operation", f"{said!r:.40} is no operation; there are {_ALL}.")
+        raise Unsendable("unknown_operation", f"{said!r:.40} is not an operation; use {_ALL}.")
     return "delete" if said == "delete" else "upsert", read
 
 

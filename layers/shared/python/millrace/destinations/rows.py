@@ -139,7 +139,9 @@ def deletion_mark(column: Column[Any], deleted: bool, time: int) -> Any:
         return int(deleted)
     if isinstance(kind, DateTime):
         return _typed(kind, time) if deleted else None
-    raise Unsendable("invalid_mark", f"{column.name} is {kind}: a mark is boolean, a whole number or a time.")
+    raise Unsendable(
+        "invalid_mark", f"{column.name} is {kind}, but a mark must be a boolean, a whole number or a time."
+    )
 
 
 def _value(column: Column[Any], value: Any, typed: Callable[[TypeEngine[Any], Any], Any]) -> Any:

@@ -143,7 +143,7 @@ def resolve(config: Config, known: Mapping[str, Secret]) -> tuple[Config, Resolv
     missing = sorted(needed - set(known))
     if missing:
         raise Unsendable(
-            "unknown_secret", f"There is no secret {', '.join(missing)}. Store it, then redrive."
+            "unknown_secret", f"No secret is called {', '.join(missing)}. Store it, then redrive."
         )
     found = {name: getattr(config, name, None) for name in _fields(config)}
     values = {name: value for name, value in found.items() if isinstance(value, str | dict)}

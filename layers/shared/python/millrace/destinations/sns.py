@@ -61,7 +61,7 @@ class SnsSender:
     def _message(self, event: Event) -> dict[str, str]:
         text = self._text.render(event.payload, event)
         if not text.strip() or len(text.encode()) > LONGEST:
-            raise Unsendable("invalid_text", "The template has to give 1 byte to 256 KB of text.")
+            raise Unsendable("invalid_text", "The template must produce 1 byte to 256 KB of text.")
         message = {"TopicArn": self._config.topic_arn, "Message": text}
         if self._subject:
             message["Subject"] = _one_line(self._subject.render(event.payload, event))
@@ -80,12 +80,14 @@ def check_topic(arn: str, organization: str, prefix: str) -> None:
     """Raises `Unsendable` unless the topic is the organization's."""
     name = arn.rpartition(":")[2]
     if not prefix:
-        raise Unsendable("not_configured", "This deployment publishes to no SNS topics.")
+        raise Unsendable("not_configured", "This deployment may not publish to SNS topics.")
     # `a_` could otherwise name its topics as `a` does.
     ambiguous = "__" in organization or organization.endswith("_")
     if ambiguous or not name.startswith(f"{prefix}{organization}__"):
         raise Unsendable(
-            "topic_not_allowed", f"Name the topic {prefix}{organization}__something: others are not yours."
+            "topic_not_allowed",
+            f"The topic's name must be {prefix}{organization}__<something>: other topics do not belong to "
+            "your organization.",
         )
 
 

@@ -86,7 +86,7 @@ def signing_key(secret: str) -> bytes:
         return base64.b64decode(secret.removeprefix(_KEY_PREFIX), validate=True)
     except ValueError:  # binascii.Error is one; what is no ASCII raises the plain one
         raise Unsendable(
-            "invalid_secret", "A signing secret that begins with `whsec_` goes on in base64."
+            "invalid_secret", "A signing secret that begins with `whsec_` must continue with base64."
         ) from None
 
 

@@ -76,7 +76,9 @@ class Writing:
         id = None if change.operation == "delete" else event.id
         values = self._with_key(row_values(self._table, change.values, id, version))
         if version and change.operation != "insert" and values.get(version) is None:
-            raise Unsendable("incomplete", f"The event lacks {version}, which says whether it is stale.")
+            raise Unsendable(
+                "incomplete", f"The event lacks {version}, which is needed to tell whether it is stale."
+            )
         if self._config.deleted_field and change.deleted is not None:
             column = self._table.columns[self._config.deleted_field]
             values[column.name] = deletion_mark(column, change.deleted, event.time)

@@ -52,7 +52,7 @@ class Approvers(WireModel):
     @model_validator(mode="after")
     def _somebody(self) -> "Approvers":
         if not (self.scope or self.role or self.users or self.owner):
-            raise ValueError("name a scope, a role, users, or owner: true")
+            raise ValueError("must have a scope, a role, users, or owner: true")
         return self
 
     def admit(self, caller: Principal, run_user: str) -> bool:

@@ -128,7 +128,7 @@ def plain(value: Any) -> Any:
     """An attribute value in DynamoDB's JSON as plain JSON: numbers exactly, bytes in base 64 as they came,
     sets as sorted lists. Raises `InvalidRequest` for what is no attribute value."""
     if not isinstance(value, dict) or len(value) != 1:
-        raise InvalidRequest("An attribute value has one type.", code="invalid_record")
+        raise InvalidRequest("An attribute value must have exactly one type.", code="invalid_record")
     ((kind, inner),) = value.items()
     match kind:
         case "S" | "B" | "BOOL":
@@ -145,4 +145,4 @@ def plain(value: Any) -> Any:
             return sorted(inner)
         case "NS":
             return [number(one) for one in sorted(inner, key=Decimal)]
-    raise InvalidRequest(f"{kind!r:.20} is no type of DynamoDB's.", code="invalid_record")
+    raise InvalidRequest(f"{kind!r:.20} is not a DynamoDB type.", code="invalid_record")

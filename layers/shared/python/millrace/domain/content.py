@@ -56,7 +56,7 @@ class _Attachment(WireModel):
     @model_validator(mode="after")
     def _one_source(self) -> "_Attachment":
         if sum(one is not None for one in (self.url, self.data, self.file_id)) != 1:
-            raise ValueError("give exactly one of url, data and fileId")
+            raise ValueError("must have exactly one of url, data and fileId")
         if self.data is not None and self.media_type is None:
             raise ValueError("data needs its mediaType")
         return self
@@ -65,7 +65,7 @@ class _Attachment(WireModel):
     @classmethod
     def _has_host(cls, url: str | None) -> str | None:
         if url and not _host_of(url):
-            raise ValueError("must be a whole URL")
+            raise ValueError("must be an absolute URL")
         return url
 
     @field_validator("name")
@@ -203,8 +203,8 @@ def check_content(content: Content) -> None:
     size = sum(len(one.data) for one in found if one.data is not None) * 3 // 4
     if size > INLINE_BYTES:
         raise TooLarge(
-            f"A message may bring at most {INLINE_BYTES:,} bytes of images and files within itself; upload "
-            "larger ones by POST /api/files and send their fileId.",
+            f"A message may contain at most {INLINE_BYTES:,} bytes of images and files; upload larger ones "
+            "with POST /api/files and send their fileId.",
             code="attachments_too_large",
             limit=INLINE_BYTES,
         )

@@ -38,7 +38,7 @@ class Slot(Struct, frozen=True):
         for name, value in (("conversationId", conversation_id), ("threadId", thread_id)):
             if value is not None and not valid_id(value):
                 raise InvalidRequest(
-                    f"{name} may hold 1 to 128 of A-Z a-z 0-9 _ . : ~ - and starts with a letter or digit.",
+                    f"{name} must have 1 to 128 of A-Z a-z 0-9 _ . : ~ - and start with a letter or digit.",
                     code="invalid_id",
                 )
         return cls(organization, conversation_id, thread_id)

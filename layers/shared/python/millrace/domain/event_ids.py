@@ -29,7 +29,7 @@ def parse_event_id(text: str) -> EventId:
     if not dot:
         raise InvalidRequest(
             "A number alone does not say which run is meant; send the whole id of the last event, "
-            "<runId>.<number>, or none to begin with the active run.",
+            "<runId>.<number>, or no id to start with the active run.",
             code="invalid_query",
         )
     if not valid_id(run_id) or "." in run_id:
@@ -45,7 +45,7 @@ def parse_event_id_of(text: str, run_id: str) -> int:
     found = parse_event_id(text)
     if found.run_id != run_id:
         raise InvalidRequest(
-            f"The event id {text} is not of the run {run_id}; read the stream of that event's own run.",
+            f"The event id {text} does not belong to the run {run_id}; read the stream of its own run.",
             code="invalid_query",
         )
     return found.seq

@@ -62,7 +62,7 @@ class PipelineStep(FlowStep):
     @model_validator(mode="after")
     def _one_pipeline(self) -> "PipelineStep":
         if (self.pipeline_id is None) == (self.definition is None):
-            raise ValueError("give either pipelineId or definition")
+            raise ValueError("must have either pipelineId or definition")
         return self
 
 
@@ -122,7 +122,7 @@ class FlowSettings(WireModel):
     @classmethod
     def _names_differ(cls, steps: list[Step]) -> list[Step]:
         if len({step.name for step in steps}) < len(steps):
-            raise ValueError("every step needs a name of its own")
+            raise ValueError("every step must have its own name")
         return steps
 
 

@@ -108,7 +108,7 @@ def inflate(data: bytes, encoding: str, limit: int) -> bytes:
     elif encoding in ("gzip", "x-gzip"):
         body = _gunzip(data, limit)
     else:
-        raise UnsupportedMedia("Content-Encoding must be gzip, or left out.", code="unsupported_encoding")
+        raise UnsupportedMedia("Content-Encoding must be gzip or omitted.", code="unsupported_encoding")
     if len(body) > limit:
         raise TooLarge(f"The body must not exceed {limit // 1024:,} KB.")
     return body
@@ -167,7 +167,9 @@ def _check_closely(data: bytes, what: str) -> None:
     def integer(digits: str) -> int:
         # The length comes first: int() raises an error of its own for texts of more than 4,300 digits.
         if len(digits) > 20 or not LOWEST <= int(digits) <= HIGHEST:
-            raise InvalidJson(f"{what} has an integer of more than 64 bits; write it as a text: {digits:.40}")
+            raise InvalidJson(
+                f"{what} has an integer of more than 64 bits; write it as a string: {digits:.40}"
+            )
         return int(digits)
 
     def pairs(members: list[tuple[str, Any]]) -> None:

@@ -159,7 +159,7 @@ class Control(WireModel):
     def check_caller(self, caller: Principal) -> None:
         """Raises `Forbidden` while the organization is erased, `Unauthenticated` for a revoked token."""
         if self.erasing:
-            raise Forbidden("The organization is erased.", code="organization_erased")
+            raise Forbidden("The organization has been erased.", code="organization_erased")
         self.check_token(caller)
 
     def check_token(self, caller: Principal) -> None:

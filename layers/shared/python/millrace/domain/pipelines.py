@@ -75,12 +75,13 @@ def check_chosen_id(pipeline_id: str, by_address: bool) -> None:
     """
     if not _CHOSEN.fullmatch(pipeline_id):
         raise InvalidRequest(
-            "An id that you choose has 1 to 40 of a-z 0-9 _ -, and does not begin with `pipeline_`.",
+            "An id must have 1 to 40 of a-z 0-9 _ - and must not begin with `pipeline_`.",
             code="invalid_id",
         )
     if by_address:
         raise InvalidRequest(
-            "source.type: a pipeline with a webhook source gets its id from us; create it by POST.",
+            "source.type: the server assigns the id of a pipeline with a webhook source; create it with "
+            "POST.",
             code="invalid_id",
         )
 
@@ -94,9 +95,9 @@ def after(state: PipelineState, action: Action) -> PipelineState:
     """The state that an action leads to. Raises `Conflict` that names the allowed ones."""
     if (state, action) not in _NEXT:
         can = allowed(state)
-        hint = f"allowed now: {', '.join(can)}" if can else "make a new one with the same definition"
+        hint = f"allowed now: {', '.join(can)}" if can else "create a new one with the same definition"
         raise Conflict(
-            f"The pipeline is {state}, so {action} does nothing here; {hint}.",
+            f"The pipeline is {state}, so it cannot {action}; {hint}.",
             code="invalid_transition",
             state=state,
             allowed=can,

@@ -37,7 +37,7 @@ class DeadLetterSelection(WireModel):
         since = from_iso(self.since) if self.since else 0
         until = from_iso(self.until) if self.until else None
         if until is not None and since >= until:
-            raise InvalidRequest("`from` lies before `to`.", code="invalid_time")
+            raise InvalidRequest("`from` must be before `to`.", code="invalid_time")
         return max(since, 0), until
 
 

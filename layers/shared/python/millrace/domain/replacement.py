@@ -40,7 +40,9 @@ PLAIN = WriteOptions()
 
 def changed() -> Conflict:
     """The error for a write that is based on an earlier state."""
-    return Conflict("Somebody else changed this meanwhile; read it again and retry.", code="changed")
+    return Conflict(
+        "Somebody else has changed this in the meantime; read it again and retry.", code="changed"
+    )
 
 
 def settings_of(kind: type[Settings], given: BaseModel) -> Settings:
@@ -53,6 +55,6 @@ def check_same(name: str, given: object, expected: str) -> None:
     """Raise `InvalidRequest` for an id in the body that is another than the one in the path."""
     if given is not None and given != expected:
         raise InvalidRequest(
-            f"{name}: the body names {given!r:.80} and the path {expected!r:.80}; leave `{name}` out.",
+            f"{name}: the body has {given!r:.80} and the path {expected!r:.80}; omit `{name}`.",
             code="id_mismatch",
         )

@@ -35,7 +35,7 @@ def check_signature(scheme: Scheme, secret: str, headers: Mapping[str, str], bod
     wanted = base64.b64encode(digest) if scheme in _BASE64 else digest.hex().encode()
     # All are compared, so that the time taken tells nothing.
     if not any([hmac.compare_digest(wanted, one.encode()) for one in given[:_MOST_SIGNATURES]]):
-        raise _refused("The signature does not fit the body and the secret.")
+        raise _refused("The signature does not match the body and the secret.")
 
 
 def _parts(scheme: Scheme, headers: Mapping[str, str], body: bytes, now: int) -> tuple[bytes, list[str]]:
@@ -67,7 +67,7 @@ def _key(scheme: Scheme, secret: str) -> bytes:
     try:
         return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise _refused("The pipeline's secret is no Standard Webhooks secret (base64).") from error
+        raise _refused("The pipeline's secret is not a Standard Webhooks secret (base64).") from error
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:

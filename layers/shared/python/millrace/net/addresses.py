@@ -102,10 +102,10 @@ def check_addresses(host: str, port: int, addresses: list[str], rules: Rules, tl
     if rules.loopback and parsed and all(_is_this_machine(address) for address in parsed):
         return _ipv4_first(parsed)
     if not tls:
-        raise AddressNotAllowed(f"Without TLS only this machine may be called, not {host}.", host=host)
+        raise AddressNotAllowed(f"Without TLS, only the local machine may be called, not {host}.", host=host)
     _check_port(host, port, rules)
     if not parsed or not all(is_public(address) for address in parsed):
-        raise AddressNotAllowed(f"{host} does not lead to public addresses only.", host=host)
+        raise AddressNotAllowed(f"{host} does not resolve to public addresses only.", host=host)
     return _ipv4_first(parsed)
 
 

@@ -80,7 +80,7 @@ def _command(
 
 def _plan(path: Path) -> Plan:
     if path.stat().st_size > _DEFINITION_BYTES:
-        raise Unreadable(f"{path}: a definition has {_DEFINITION_BYTES:,} bytes at most.")
+        raise Unreadable(f"{path}: a definition must not exceed {_DEFINITION_BYTES:,} bytes.")
     return compile_plan(parse_definition(read_json(path.read_bytes(), str(path))))
 
 

@@ -69,13 +69,13 @@ class Reader:
 
     def _parsed(self, number: int, line: bytes) -> Event:
         if len(line) > LINE_BYTES:
-            raise Unreadable(f"A line has {LINE_BYTES:,} bytes at most.")
+            raise Unreadable(f"A line must not exceed {LINE_BYTES:,} bytes.")
         try:
             data = read_json(line, "The line")
         except InvalidJson as error:
             raise Unreadable(error.message) from None
         if not isinstance(data, dict):
-            raise Unreadable("An event is a JSON object.")
+            raise Unreadable("An event must be a JSON object.")
         if line.count(b"{") + line.count(b"[") > PAYLOAD_DEPTH:  # else it cannot be nested deeper
             check_depth(data)
         accepted = self._start + number - 1
@@ -94,7 +94,7 @@ def _from_envelope(data: dict[str, Any], number: int, accepted: int) -> Event:
         for name, default in (("id", f"line-{number}"), ("source", "file"), ("type", "event"))
     ]
     if not all(isinstance(text, str) for text in texts):
-        raise Unreadable("`id`, `source` and `type` of an envelope are strings.")
+        raise Unreadable("`id`, `source` and `type` of an envelope must be strings.")
     id, source, kind = texts
     time = instant(data["time"]) if "time" in data else accepted
     return Event(payload, id, source, kind, time, max(accepted, time), _PIPELINE)

@@ -99,7 +99,7 @@ class Work:
         self._scope -= units
         self._left -= units
         if self._left < 0 and not self._single:
-            raise OutOfWork("The events need more work than one pass may.")
+            raise OutOfWork("The events need more work than one pass may take.")
         if self._scope < 0 or self._left < 0:
             raise TooMuchWork(
                 "The event needs more work than one event may: compare, copy or search smaller values."

@@ -16,7 +16,7 @@ BUNDLE = Path("sdk") / "typescript" / "dist" / "millrace.js"
 def run(project: Path, arguments: Sequence[str]) -> int:
     """Write both files; the deployment is the stack on this machine, or the address that is named."""
     if not arguments or len(arguments) > 2 or arguments[0].startswith("-"):
-        raise ProjectError("Name a folder: millrace client web [https://agents.example.com]")
+        raise ProjectError("Pass a folder: millrace client web [https://agents.example.com]")
     folder, url = project / arguments[0], (arguments[1] if len(arguments) == 2 else address()).rstrip("/")
     bundle = stack_folder() / BUNDLE
     if not bundle.is_file():
@@ -41,7 +41,7 @@ def page_config(url: str) -> dict[str, Any]:
         given = {name: auth[name] for name in ("issuer", "clientId")}
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         raise ProjectError(
-            f"{url}/config.json cannot be read ({error}): start the stack by `make run`."
+            f"{url}/config.json cannot be read ({error}): start the stack with `make run`."
         ) from error
     endpoint = str(auth.get("userPoolEndpoint", ""))
     absolute = f"{url}{endpoint}" if endpoint.startswith("/") else endpoint

@@ -33,7 +33,7 @@ class Command:
 
 def _init(project: Path, arguments: Sequence[str]) -> int:
     if len(arguments) != 1 or arguments[0].startswith("-"):
-        raise ProjectError("Name one folder: millrace init shop")
+        raise ProjectError("Pass one folder: millrace init shop")
     print(init(project / arguments[0], arguments[0]))
     return 0
 
@@ -80,7 +80,7 @@ def _sam(project: Path) -> str:
     from shutil import which
 
     if which("python3.13") is None:
-        raise ProjectError("Functions are built with python3.13: put it on PATH.")
+        raise ProjectError("Building the functions requires python3.13 on PATH.")
     own = project / ".venv-sam" / "bin" / "sam"
     found = str(own) if own.exists() else which("sam")
     if found is None:
@@ -112,7 +112,8 @@ def _require_project(project: Path) -> None:
         raise ProjectError("This is a checkout of Millrace itself: use its own targets, see `make help`.")
     if not (project / "samconfig.toml").is_file():
         raise ProjectError(
-            f"{project} is no project: it has no samconfig.toml. Go to yours, or make one: millrace init shop"
+            f"{project} is not a project: it has no samconfig.toml. Change to your project, or create one: "
+            "millrace init shop"
         )
 
 
@@ -174,6 +175,6 @@ def _require_local(name: str) -> None:
     missing = [module for module in LOCAL if find_spec(module) is None]
     if missing:
         raise ProjectError(
-            f"`millrace {name}` needs {', '.join(missing)}, which {sys.executable} does not have. "
-            f"In a project `make {name}` installs everything; else: pip install 'millrace[local]'"
+            f"`millrace {name}` needs {', '.join(missing)}, which {sys.executable} does not have. In a "
+            f"project, `make {name}` installs everything; otherwise: pip install 'millrace[local]'"
         )

@@ -16,5 +16,6 @@ def stack_folder() -> Path:
         if (folder / "template.yaml").is_file() and (folder / "local").is_dir():
             return folder
     raise ProjectError(
-        "This installation of Millrace has no stack. Install it again: pip install 'millrace[local]'"
+        "This installation of Millrace does not include the stack. Install it again: pip install "
+        "'millrace[local]'"
     )

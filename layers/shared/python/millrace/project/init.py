@@ -11,13 +11,15 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
 def init(folder: Path, shown: str = "") -> str:
-    """Write a new project into a folder, whose name becomes the project's; what to do next, with the folder
-    as it was given. Raises `ProjectError` and writes nothing where the folder has something in it."""
+    """Write a new project into a folder, whose name becomes the project's. Return what to do next, with the
+    folder as it was given. Raises `ProjectError` and writes nothing if the folder is not empty."""
     name = folder.resolve().name
     if not _NAME.fullmatch(name):
-        raise ProjectError(f"{name!r} must be small letters, digits and -, beginning with a letter.")
+        raise ProjectError(
+            f"{name!r} must consist of lowercase letters, digits and -, and begin with a letter."
+        )
     if folder.exists() and any(folder.iterdir()):
-        raise ProjectError(f"{folder} is not empty; name a new folder.")
+        raise ProjectError(f"{folder} is not empty; choose a new folder.")
     package = name.replace("-", "_")
     for source in sorted(one for one in STARTER.rglob("*") if one.is_file()):
         target = folder / _named(str(source.relative_to(STARTER)), package)

@@ -24,7 +24,7 @@ def address() -> str:
 def run(project: Path, arguments: Sequence[str]) -> int:
     """Run the command in this process's place."""
     if not arguments:
-        raise ProjectError("Name a command: millrace exec python seed.py")
+        raise ProjectError("Pass a command: millrace exec python seed.py")
     shell = dict(os.environ)  # noqa: TID251 (of the shell, for the command)
     environment = shell | variables(_description(address())) | _paths(project, shell)
     try:
@@ -59,5 +59,5 @@ def _description(url: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = httpx.get(f"{url}/_local/stack", timeout=_SECONDS).raise_for_status().json()
     except (httpx.HTTPError, ValueError) as error:
-        raise ProjectError(f"Nothing runs on {url} ({error}): start it with `make run`.") from error
+        raise ProjectError(f"No stack is running at {url} ({error}): start it with `make run`.") from error
     return found

@@ -187,7 +187,8 @@ def _check(given: AgentSettings, settings: Settings) -> None:
 def _check_thinking(given: AgentSettings, possible: bool, tokens: int) -> None:
     if not possible:
         raise InvalidRequest(
-            "thinkingTokens is for Claude models since 3.7, on Anthropic or Bedrock; leave it out here.",
+            "thinkingTokens is only supported for Claude models since 3.7, on Anthropic or Bedrock; omit it "
+            "here.",
             code="cannot_think",
         )
     if tokens >= given.limits.max_tokens:
@@ -200,4 +201,6 @@ def _check_thinking(given: AgentSettings, possible: bool, tokens: int) -> None:
 
 def _must_be_stored(agent_id: str) -> None:
     if fixed_agent(agent_id):
-        raise Conflict(f"{agent_id!r} is built in; make an agent of your own.", code="agent_builtin")
+        raise Conflict(
+            f"{agent_id!r} is built in and cannot be changed; create your own agent.", code="agent_builtin"
+        )

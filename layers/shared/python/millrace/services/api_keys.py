@@ -80,10 +80,10 @@ class ApiKeys:
 
 def _check_scopes(caller: Principal, scopes: frozenset[str]) -> None:
     if not scopes:
-        raise InvalidRequest("Name at least one scope.", code="invalid_request")
+        raise InvalidRequest("A key needs at least one scope.", code="invalid_request")
     if missing := sorted(scopes - caller.scopes):
         raise Forbidden(
-            f"A key cannot have the scope {missing[0]!r}, since you do not have it.",
+            f"A key cannot have the scope {missing[0]!r}, because you do not have it.",
             code="missing_scope",
             scope=missing[0],
         )
@@ -94,8 +94,9 @@ def _kept(seen: ApiKey, keep: Kept | None, now: int) -> Kept:
         return "latest"
     if keep is None:
         raise Conflict(
-            f"Two secrets of this key are valid: {seen.previous_start}... and {seen.start}... . Say with "
-            "`keep` which one stays valid beside the new one, `previous` or `latest`; the other ends now.",
+            f"Two secrets of this key are valid: {seen.previous_start}... and {seen.start}... . Set `keep` "
+            "to the one that stays valid beside the new one, `previous` or `latest`; the other one is "
+            "revoked now.",
             code="rotation_under_way",
         )
     return keep

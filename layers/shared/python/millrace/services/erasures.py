@@ -24,7 +24,7 @@ from millrace.stores.limits import control_key
 
 log = logging.getLogger(__name__)
 AT_ONCE = 20
-REASON = "The organization is erased."
+REASON = "The organization has been erased."
 Step = tuple[int, str | None]
 """What a step has removed, and where it goes on (None: it is done)."""
 

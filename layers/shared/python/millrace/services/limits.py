@@ -44,7 +44,10 @@ class ManagedLimits:
             if any(one.agent_id == agent_id for one in seen.stops):
                 return seen
             if len(seen.stops) >= MOST_STOPS:
-                raise Conflict(f"There are {MOST_STOPS} stops; lift one.", code="too_many_stops")
+                raise Conflict(
+                    f"There are already {MOST_STOPS} stops, which is the maximum; remove one.",
+                    code="too_many_stops",
+                )
             return seen.model_copy(update={"stops": (*seen.stops, made)})
 
         control = await self._store.change(caller.organization, stopped)

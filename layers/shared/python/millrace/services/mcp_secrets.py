@@ -158,13 +158,13 @@ def _with_stored(location: str, server: S, stored: S | None) -> S:
 def _stored_value(server: RemoteServer, name: str, stored: RemoteServer | None) -> str:
     """Raises `LookupError` that says why there is none for this server."""
     if server.headers[name] != HIDDEN:
-        raise LookupError(f"{HIDDEN} keeps the whole stored value, so it must stand alone")
+        raise LookupError(f"{HIDDEN} keeps the whole stored value, so it must not be part of a longer value")
     values = {key.lower(): value for key, value in stored.headers.items()} if stored else {}
     if stored is None or name.lower() not in values:
-        raise LookupError(f"{HIDDEN} keeps a stored value, and there is none; give the value")
+        raise LookupError(f"{HIDDEN} keeps a stored value, but there is none; send the value")
     if origin_of(server.url) != origin_of(stored.url):
         raise LookupError(
-            f"the stored value is for {origin_of(stored.url)} only; give the value again for another address"
+            f"the stored value is for {origin_of(stored.url)} only; send the value again for another address"
         )
     return _Stored(values[name.lower()])
 

@@ -31,14 +31,15 @@ class Revocations:
         if user_id is not None and not valid_user(user_id):
             raise InvalidRequest("userId must name a user.", code="invalid_id")
         if user_id and user_id.startswith(OWNER_PREFIX):
-            raise InvalidRequest("An API key is revoked by DELETE /api/keys/{id}.", code="invalid_id")
+            raise InvalidRequest("To revoke an API key, use DELETE /api/keys/{id}.", code="invalid_id")
         made = _revocation(caller, user_id, self._clock())
 
         def revoked(seen: Control) -> Control:
             kept = [one for one in seen.revocations if _counts(one, made)]
             if len(kept) >= MOST_REVOCATIONS:
                 raise Conflict(
-                    f"There are {MOST_REVOCATIONS} revocations; revoke the tokens of everybody instead.",
+                    f"There are already {MOST_REVOCATIONS} revocations, which is the maximum; revoke the "
+                    "tokens of everybody instead.",
                     code="too_many_revocations",
                 )
             return seen.model_copy(update={"revocations": (*kept, made)})

@@ -130,7 +130,7 @@ def format_named(name: str) -> Format:
         )
     if not found.available:
         raise NotImplementedHere(
-            f"This deployment cannot make {name}: install millrace[{found.extra}].", code="codec_missing"
+            f"This deployment does not support {name}: install millrace[{found.extra}].", code="codec_missing"
         )
     return found
 

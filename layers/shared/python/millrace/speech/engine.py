@@ -118,6 +118,6 @@ def _primary(tag: str) -> str:
 def unknown_voice(name: str, engine: str) -> InvalidRequest:
     """The error for a voice that an engine lacks."""
     return InvalidRequest(
-        f"The engine {engine} has no voice {name[:80]!r}; GET /api/voice/voices lists those it has.",
+        f"The engine {engine} has no voice {name[:80]!r}; GET /api/voice/voices lists its voices.",
         code="unknown_voice",
     )

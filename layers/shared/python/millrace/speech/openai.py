@@ -108,7 +108,7 @@ class OpenAiEngine:
                     failure = await _refusal(response)
                     if response.status_code in (400, 422):
                         raise InvalidRequest(
-                            "The speech server refuses this text, voice or speed; the log has its reason.",
+                            "The speech server refused this text, voice or speed; the log has its reason.",
                             code="speech_refused",
                         )
             except _Unreachable as unreached:
@@ -168,7 +168,7 @@ async def _refusal(response: "httpx.Response") -> ProviderError:
 
 def _failure(status: int, *, retryable: bool = False, retry_after: float | None = None) -> ProviderError:
     return ProviderError(
-        f"The speech server answers {status}{_MEANING.get(status, '')}.",
+        f"The speech server returned {status}{_MEANING.get(status, '')}.",
         code="speech_failed",
         retryable=retryable,
         retry_after=retry_after,
@@ -179,5 +179,5 @@ def _failure(status: int, *, retryable: bool = False, retry_after: float | None 
 def _broken(error: Exception) -> ProviderError:
     log.warning("The speech server cannot be reached or broke off: %s", error or type(error).__name__)
     return ProviderError(
-        "The speech server cannot be reached or broke off.", code="speech_failed", retryable=True
+        "The speech server cannot be reached, or closed the connection.", code="speech_failed", retryable=True
     )

@@ -172,7 +172,7 @@ class PollyEngine:
                 error.response["Error"]["Code"],
             )
             raise ProviderError(
-                f"Polly refuses: {code}.", code="speech_failed", http_status=status
+                f"Polly refused the request: {code}.", code="speech_failed", http_status=status
             ) from error
 
     async def close(self) -> None:

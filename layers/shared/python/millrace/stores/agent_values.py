@@ -32,7 +32,7 @@ class AgentValueStore:
         self._table = table
 
     async def get(self, slot: Slot, agent_id: str, key: str) -> bytes | None:
-        """Return a value; None where there is none."""
+        """Return a value, or None."""
         for _ in range(READ_AGAIN):
             head = await self._dynamo.get(self._table, _head_key(slot, agent_id, key))
             if head is None:
@@ -42,7 +42,7 @@ class AgentValueStore:
         raise Unavailable("The value is being replaced; try again.", retry_after=1)
 
     async def put(self, check: TransactItem, slot: Slot, agent_id: str, key: str, value: bytes) -> None:
-        """Store a value in place of the one before."""
+        """Store a value, replacing the previous one."""
         place = _head_key(slot, agent_id, key)
         before = await self._dynamo.get(self._table, place)
         packed = zlib.compress(value, 1)
@@ -53,7 +53,7 @@ class AgentValueStore:
         await self._drop(check, _part_keys(slot, before))
 
     async def delete(self, check: TransactItem, slot: Slot, agent_id: str, keys: Sequence[str]) -> int:
-        """Delete values; how many there were."""
+        """Delete values; return how many existed."""
         heads = [_head_key(slot, agent_id, key) for key in keys]
         read = await asyncio.gather(*(self._dynamo.get(self._table, head) for head in heads))
         found = [head for head in read if head]

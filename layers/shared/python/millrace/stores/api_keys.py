@@ -108,7 +108,7 @@ class ApiKeyStore:
             before = await creations(self._dynamo, self._table, organization)
             if len(await self.all(organization)) >= MOST_KEYS:
                 raise TooManyRequests(
-                    f"An organization may have {MOST_KEYS} API keys; revoke those that nobody needs.",
+                    f"An organization may have {MOST_KEYS} API keys; revoke those that are no longer needed.",
                     code="too_many_keys",
                     limit=MOST_KEYS,
                 )

@@ -137,7 +137,7 @@ class ApprovalStore:
         """Raises `NotFound`."""
         item = await self._dynamo.get(self._table, _key(slot, run_id, call_id))
         if item is None:
-            raise NotFound("No call with this id waits, or has waited, in this run.", code="call_not_found")
+            raise NotFound("This run has no waiting or answered call with this id.", code="call_not_found")
         return _to_call(slot.organization, item)
 
     async def of_run(self, slot: Slot, run_id: str) -> list[WaitingCall]:

@@ -156,4 +156,4 @@ def _passes(response: Any) -> bool:
 
 
 def _unavailable(service: str) -> MillraceError:
-    return Unavailable(f"{service} does not answer now; try again.", retry_after=1)
+    return Unavailable(f"{service} is not available; try again.", retry_after=1)

@@ -158,6 +158,6 @@ def is_deleting(error: ConditionFailed) -> bool:
 def being_deleted() -> Conflict:
     """The error for a write to a conversation that is being deleted."""
     return Conflict(
-        "This conversation is being deleted; send it again in a moment to begin a new one.",
+        "This conversation is being deleted; send the message again in a moment to start a new one.",
         code="conversation_deleted",
     )

@@ -134,7 +134,7 @@ def not_waiting() -> Conflict:
 
 def unknown_execution() -> NotFound:
     """The error for an id that no waiting execution has which the caller may see."""
-    return NotFound("No execution has this id, or it is over.", code="execution_not_found")
+    return NotFound("No execution has this id, or it has ended.", code="execution_not_found")
 
 
 def unknown_flow(name: str) -> NotFound:

@@ -190,7 +190,8 @@ class InjectionStore:
         if item is None or lease.run_id != run_id or lease.stop or lease.accepted < item["ceiling"]:
             return NoActiveRun()
         return TooManyRequests(
-            f"{MAX_WAITING} live messages wait for this run; the agent takes them at its next step.",
+            f"{MAX_WAITING} live messages are already waiting for this run; the agent reads them at its "
+            "next step.",
             code="too_many_waiting",
             retry_after=2,
         )
@@ -233,7 +234,7 @@ class InjectionStore:
 def unknown_live_message() -> NotFound:
     """The error for a live message that cannot be withdrawn."""
     return NotFound(
-        "No such live message waits: the agent has seen it, it has expired, or it never was.",
+        "No live message with this id is waiting: it was read, has expired, or never existed.",
         code="live_message_not_found",
     )
 

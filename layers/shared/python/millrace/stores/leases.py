@@ -258,7 +258,7 @@ def _raise_not_begun(error: ConditionFailed, planned: Beginning) -> NoReturn:
     if 0 in error.items:
         raise SlotChanged(to_lease(error.items[0])) from error
     if planned.run_at in error.items:
-        raise Conflict("Another run has this id; take a new one.", code="run_id_used") from error
+        raise Conflict("Another run has this id; use a new one.", code="run_id_used") from error
     if len(planned.writes) - 1 in error.items:
         raise SlotChanged(
             planned.seen

@@ -74,7 +74,7 @@ class MemoryStore:
             known = {one.id: one for one in await self.of_agent(organization, user, agent_id)}
             if id not in known and len(known) >= MOST_MEMORIES:
                 raise Conflict(
-                    f"{MOST_MEMORIES} memories are kept of a user; forget one first.",
+                    f"A user may have {MOST_MEMORIES} memories; forget one first.",
                     code="too_many_memories",
                 )
             now = iso(self._clock())

@@ -59,7 +59,7 @@ class OutboxRow(Struct, frozen=True):
     def change(self) -> Change:
         """The change that it tells of. Raises `InvalidRequest` for a row that cannot be read."""
         if self.time is None:
-            raise InvalidRequest("changed_at is not within the years 1 to 9999.", code="invalid_time")
+            raise InvalidRequest("changed_at must be within the years 1 to 9999.", code="invalid_time")
         left_out = tuple(
             name for name, large in (("old", self.old_is_large), ("new", self.new_is_large)) if large
         )
@@ -117,9 +117,9 @@ def _object(text: str | None) -> dict[str, Any] | None:
     try:
         found = None if text is None else json.loads(text, parse_float=number, parse_int=number)
     except (ValueError, RecursionError) as error:
-        raise InvalidRequest(f"The row is no JSON: {type(error).__name__}.", code="invalid_row") from None
+        raise InvalidRequest(f"The row is not JSON: {type(error).__name__}.", code="invalid_row") from None
     if found is not None and not isinstance(found, dict):
-        raise InvalidRequest("keys, old_row and new_row are JSON objects.", code="invalid_row")
+        raise InvalidRequest("keys, old_row and new_row must be JSON objects.", code="invalid_row")
     return found
 
 

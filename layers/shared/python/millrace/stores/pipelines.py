@@ -58,7 +58,8 @@ class PipelineStore:
             before = await creations(self._dynamo, self._table, organization)
             if len(await self.all(organization)) >= MAX_PIPELINES:
                 raise Conflict(
-                    f"There are {MAX_PIPELINES} pipelines; delete one first.", code="too_many_pipelines"
+                    f"An organization may have {MAX_PIPELINES} pipelines; delete one first.",
+                    code="too_many_pipelines",
                 )
             counted = next_creation(self._table, organization, before)
             try:
@@ -234,7 +235,7 @@ class PipelineStore:
             first: Item = error.items[0] or item
             if first["content"] != item["content"]:
                 raise InvalidRequest(
-                    "This idempotency key came with other items before: use another.",
+                    "This idempotency key was used for other items; use a new key.",
                     code="idempotency_key_reused",
                 ) from error
             return int(first["firstMs"])
@@ -273,7 +274,7 @@ def unknown_pipeline(pipeline_id: str) -> NotFound:
 
 def _used(id: str) -> Conflict:
     return Conflict(
-        f"The id {id!r} is in use, or was until its pipeline was deleted; take another.",
+        f"The id {id!r} is in use, or belonged to a deleted pipeline; use another one.",
         code="pipeline_id_used",
     )
 

@@ -54,7 +54,7 @@ class RedriveStore:
             new = step(old)
             if new is old or await self._swap(organization, pipeline_id, old, new):
                 return new
-        raise Unavailable("The redrive is changed by many at once.", retry_after=1)
+        raise Unavailable("There are too many concurrent changes of this redrive.", retry_after=1)
 
     async def _swap(self, organization: str, pipeline_id: str, old: Redrive, new: Redrive) -> bool:
         item = _to_item(organization, pipeline_id, new)

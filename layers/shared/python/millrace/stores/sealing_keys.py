@@ -83,7 +83,7 @@ class ParameterKeys:
         await self._write(f"{purpose}/public", public, "String")
         found = await self._find(purpose)  # another process may have been first
         if found is None:
-            raise Unavailable("The key for secrets is not there yet; try again.", retry_after=1)
+            raise Unavailable("The key for secrets does not exist yet; try again.", retry_after=1)
         return found
 
     async def _private_key(self, purpose: str, id: bytes) -> "X25519PrivateKey | None":

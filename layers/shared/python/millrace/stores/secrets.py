@@ -98,7 +98,7 @@ class SecretStore:
         try:
             await self._dynamo.write(delete(self._table, _key(organization, name)))
         except ConditionFailed as error:
-            raise NotFound(f"There is no secret {name!r}.", code="secret_not_found") from error
+            raise NotFound(f"No secret is called {name!r}.", code="secret_not_found") from error
 
     async def read(self, organization: str, names: set[str]) -> dict[str, Secret]:
         """The values of those that exist, as they are now: whoever corrects a secret and redrives means the
@@ -147,7 +147,7 @@ def check_secret(secret: Secret) -> tuple[str, ...]:
     hosts = tuple(sorted({host.lower() for host in secret.hosts}))
     if not 1 <= len(hosts) <= MAX_HOSTS:
         raise InvalidRequest(
-            f"Name the 1 to {MAX_HOSTS} `hosts` that the secret may be sent to.", code="invalid_secret"
+            f"`hosts` must list 1 to {MAX_HOSTS} hosts that the secret may be sent to.", code="invalid_secret"
         )
     wrong = [host for host in hosts if not _valid_host(host)]
     if wrong:

@@ -218,7 +218,7 @@ def invalid_ticket() -> Unauthenticated:
     """The error for a ticket that does not hold, whatever the reason."""
     return Unauthenticated(
         f"The ticket is unknown, used, older than {TICKET_SECONDS} s, or for another path or client; "
-        "get another.",
+        "request a new one.",
         code="ticket_invalid",
     )
 

@@ -65,7 +65,7 @@ class MemoryValues:
         self.known[agent_id, key] = value
 
     async def delete(self, agent_id: str, keys: Sequence[str]) -> int:
-        """Delete values; how many there were."""
+        """Delete values; return how many existed."""
         return sum(self.known.pop((agent_id, key), None) is not None for key in keys)
 
     async def keys(self, agent_id: str, prefix: str, after: str, limit: int) -> list[str]:

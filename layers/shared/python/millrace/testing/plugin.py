@@ -22,7 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def loaded_app(request: pytest.FixtureRequest) -> None:
-    """The project's tools and agents, checked as when a function starts: known by their names and ids."""
+    """Load the project's tools and agents, with the same checks as when a function starts."""
     from millrace.services.runs.own_code import load_checked
 
     app = Path(request.config.rootpath) / "app"

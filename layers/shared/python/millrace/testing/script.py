@@ -27,7 +27,7 @@ def thinks(text: str) -> Turn:
 
 
 def calls(tool: str, /, **arguments: Any) -> Turn:
-    """A turn that calls a tool; add two for calls side by side."""
+    """A turn that calls a tool; add two for concurrent calls."""
     return [ToolCall(f"call_{next(_number)}", tool, arguments)]
 
 
@@ -37,8 +37,8 @@ def fails(message: str = "The model is overloaded.", *, retryable: bool = False)
 
 
 class Script:
-    """A provider of models with these turns, one for each request. The same request, as after a lost process,
-    gets the same turn. `requests` are those that came."""
+    """A model provider with these turns, one for each request. The same request, as after a lost process,
+    gets the same turn. `requests` has all requests."""
 
     def __init__(self, turns: Iterable[Turn] = ()) -> None:
         self.requests: list[ModelRequest] = []
@@ -66,7 +66,8 @@ class Script:
             if not self._turns:
                 last = orjson.dumps(request.messages[-1:]).decode()
                 raise AssertionError(
-                    f"The model was asked for turn {len(self._given) + 1}, and the script has no more. The "
+                    f"The model was asked for turn {len(self._given) + 1}, but the script has no more "
+                    "turns. The "
                     f"last message is {last:.500}"
                 )
             self._given[key] = self._turns.popleft()

@@ -101,14 +101,14 @@ class Stage:
     def ask(
         self, message: str, *, files: Mapping[str, bytes] | None = None, lost_at: int | None = None
     ) -> str:
-        """Send a message, with images and files by their names, and play its run, to its end or until it
-        waits for people; the text of the answer. Where the process is lost at the write `lost_at`, raises
-        `ProcessLost`; `go_on` is the next one."""
+        """Send a message, with images and files by their names, and play its run to the end or until it waits
+        for people; return the text of the answer. If the process is lost at the write `lost_at`, raises
+        `ProcessLost`; `go_on` continues in the next process."""
         self._begin(self._files.blocks(message, files or {}))
         return self.go_on(lost_at=lost_at)
 
     def go_on(self, *, lost_at: int | None = None) -> str:
-        """Play on in another process, from what is kept."""
+        """Continue in another process, from what is stored."""
         self._control = MemoryControl(
             self._run_id, self.history, self._live, self.events.append, self.clock, lost_at
         )
@@ -123,7 +123,7 @@ class Stage:
         return self.text
 
     def send_live(self, message: str) -> None:
-        """Send a live message, which the run finds at its next look."""
+        """Send a live message, which the run reads before its next step."""
         self._live.append(message)
 
     def answer(
@@ -136,7 +136,8 @@ class Stage:
         reason: str | None = None,
         by: str = "approver",
     ) -> str:
-        """Answer the call that waits (of this tool, where several do), and go on once none waits."""
+        """Answer the waiting call (of this tool, if several are waiting), and continue when none is
+        waiting."""
         call = next((one for one in self.waiting if tool in ("", one.name)), None)
         if call is None:
             raise AssertionError(f"No call of {tool or 'any tool'} waits.")
@@ -145,8 +146,8 @@ class Stage:
         return self.text if self.waiting else self.go_on()
 
     def ask_through_losses(self, message: str) -> str:
-        """Ask again and again, each time with the process lost at another of its writes, and go on after it.
-        Raises `AssertionError` where the answer is not the same as without a loss."""
+        """Ask repeatedly, each time with the process lost at a different write, and continue after it.
+        Raises `AssertionError` if the answer differs from the one without a loss."""
         before, live = [*self.history], [*self._live]
         expected = self.ask(message)
         assert self._control is not None
@@ -169,7 +170,7 @@ class Stage:
 
     @property
     def text(self) -> str:
-        """The answer to the last question, as the history keeps it."""
+        """The answer to the last question, as it is stored in the history."""
         own = [one for one in self.history if one.run_id == self._run_id and one.role == "assistant"]
         return "".join(block.get("text", "") for one in own for block in one.content)
 
@@ -244,7 +245,7 @@ def _unreported(*_: Any) -> None:
 def _tool(given: Any) -> Tool:
     found = given if isinstance(given, Tool) else tool_of(given)
     if found is None:
-        raise AssertionError(f"{given!r} is no tool; write @tool above the function.")
+        raise AssertionError(f"{given!r} is not a tool; write @tool above the function.")
     # Rules of approvals are found by the tool's name, as in a deployment.
     OWN_TOOLS.setdefault(found.name, found)
     return found
@@ -258,7 +259,7 @@ def _agent_of(given: Any, tools: Mapping[str, Tool]) -> Agent:
     if isinstance(given, Agent):
         return given
     if not isinstance(given, Mapping):
-        raise AssertionError(f"{given!r} is no agent: give its settings, or a function with @agent.")
+        raise AssertionError(f"{given!r} is not an agent: pass its settings, or a function with @agent.")
     return Agent.model_validate(
         {"id": "agent", "name": "Agent", "model": "demo:", "tools": [*tools], **given}
     )

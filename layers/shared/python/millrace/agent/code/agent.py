@@ -37,8 +37,9 @@ class InvalidAgent(TypeError):
 
 
 class CodeAgent(Struct, frozen=True):
-    """An agent in code. `model` is what `ctx.model` asks, empty for the deployment's default. `replay`: a
-    process that takes a run over plays the function from its start, with the results of what it has done."""
+    """An agent in code. `model` is the default model of `ctx.model`; if empty, the deployment's default.
+    With `replay`, a process that takes over a run plays the function from its start, with the stored
+    results."""
 
     id: str
     play: Play
@@ -98,7 +99,7 @@ def agent(
 
 
 def agent_of(value: Any) -> CodeAgent | None:
-    """The agent that a function was made; None for anything else."""
+    """Return the agent that `@agent` made of a function; None for anything else."""
     found = getattr(value, MARK, None)
     return found if isinstance(found, CodeAgent) else None
 

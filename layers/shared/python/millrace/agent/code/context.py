@@ -51,7 +51,7 @@ class Stored(Struct, frozen=True):
 
 
 class ToolAnswer(str):
-    """The text that a tool gave."""
+    """The text that a tool returned."""
 
     @classmethod
     def of(cls, answer: Answer, tool: str) -> "ToolAnswer":
@@ -60,7 +60,7 @@ class ToolAnswer(str):
 
     @property
     def value(self) -> Any:
-        """The text's value, where it is JSON; else the text."""
+        """The parsed value if the text is JSON; otherwise the text."""
         try:
             return orjson.loads(str(self))
         except orjson.JSONDecodeError:
@@ -68,9 +68,9 @@ class ToolAnswer(str):
 
 
 class AgentContext:
-    """The run for which an agent in code works.
+    """The context of a run of an agent in code.
 
-    `message` is what the user asks, and `history` what was said before: texts with their `role`. Both have
+    `message` is the user's message, and `history` the earlier messages: texts with their `role`. Both have
     `attachments`, their images and files. `agent` is the agent with its settings, and `model` asks a language
     model.
     """
@@ -148,35 +148,33 @@ class AgentContext:
 
     @property
     def usage(self) -> RunUsage:
-        """The tokens that the run has used so far, and what they cost, in all of its processes and with those
-        of other agents that it has asked."""
+        """The tokens that the run has used so far and their cost, in all of its processes and including other
+        agents that it has asked."""
         return self.model.usage
 
     def say(self, event: Any) -> None:
-        """Say a text, or an event of `millrace.app`, as `yield` does. Raises `TypeError`."""
+        """Send a text, or an event of `millrace.app`, as `yield` does. Raises `TypeError`."""
         if isinstance(event, str):
             event = events.token(event)
         self._run.say(checked(event, OF_AGENTS))
 
     async def call_tool(self, tool: str | Callable[..., Any], /, **arguments: Any) -> ToolAnswer:
-        """Call one of the agent's tools, by its name or its function, with all that holds for tools: its
-        approvals, its time, its events. The result is stored before this returns.
-
-        Raises `ToolError` where the tool failed, was rejected or is none of the agent's.
-        """
+        """Call one of the agent's tools, by its name or its function, with its approvals, time limit and
+        events. The result is stored before this returns. Raises `ToolError` if the tool failed, was rejected
+        or is not one of the agent's tools."""
         made = None if isinstance(tool, str) else tool_of(tool)
         name = made.name if made else str(tool)
         given = orjson.loads(to_json(arguments))
         return ToolAnswer.of(await self._run.call(name, given), name)
 
     async def ask_user(self, question: str, options: Sequence[str] | None = None) -> ToolAnswer:
-        """Ask the user, and wait for the answer however long it takes: the run leaves its process meanwhile.
-        Needs the tool `ask_user`. Raises `ToolError` where nobody answers."""
+        """Ask the user, and wait for the answer however long it takes; the run does not use a process in the
+        meantime. Needs the tool `ask_user`. Raises `ToolError` if nobody answers."""
         choices = {"options": list(options)} if options else {}
         return await self.call_tool(ASK_USER, question=question, **choices)
 
     async def ask_agent(self, agent_id: str, task: str) -> ToolAnswer:
-        """Have another agent do a task. Needs the tool `agent:<id>`. Raises `ToolError`."""
+        """Let another agent do a task. Needs the tool `agent:<id>`. Raises `ToolError`."""
         if agent_id not in self._sub_agents:
             raise ToolError(f"{self.agent.id} may not ask {agent_id}; add 'agent:{agent_id}' to its tools.")
         return await self.call_tool(self._sub_agents[agent_id], task=task)
@@ -191,11 +189,10 @@ class AgentContext:
         returns: type[T] | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Do something whose result is stored before this returns: a process that takes the run over gets the
-        result, and does not do it again. A step that was interrupted is done again, unless `repeat="never"`.
-
-        The result is JSON of at most 256 KB; of a pydantic model its fields, of which `returns` makes the
-        model again. Raises `ToolError` where the function failed, which is stored as well.
+        """Do something once: its result is stored before this returns, and a process that takes over the run
+        gets the stored result. A step that was interrupted runs again, unless it has `repeat="never"`.
+        The result is JSON of at most 256 KB. A pydantic model is stored as its fields, from which `returns`
+        recreates it. Raises `ToolError` if the function failed, which is stored as well.
         """
         if not _STEP_NAME.fullmatch(name) or "__" in name:
             raise ValueError(
@@ -213,8 +210,8 @@ class AgentContext:
         return Stored(self._run, STEP + name, arguments, result)
 
     async def live_messages(self) -> list[MessageText]:
-        """The messages that users have sent into the run since the last look. What is never looked for is put
-        to the agent when it is done, as a message of its own."""
+        """The live messages that users have sent since the last call. Those that are never read are passed
+        to the agent when it is done, as messages of their own."""
         return await self._run.live_messages()
 
 

@@ -106,7 +106,7 @@ async def _step(code: CodeRun, name: str, arguments: dict[str, Any], context: To
         raise ToolError(f"{type(error).__name__}, which is in the log of the deployment.") from error
     if len(text.encode()) > RESULT_BYTES:
         raise ToolError(
-            f"The result of the step {name} must not exceed {RESULT_BYTES:,} bytes; keep it elsewhere and "
-            "return where it is."
+            f"The result of the step {name} must not exceed {RESULT_BYTES:,} bytes; store it elsewhere and "
+            "return its location."
         )
     return ToolResult(ok=True, text=text, summary=text)

@@ -56,8 +56,8 @@ class RunUsage(Struct, frozen=True):
 
 
 class AgentModel(Struct, frozen=True):
-    """Asks models for an agent in code. What they use counts for the run. `agent` names the model that is
-    asked where a call names none."""
+    """Asks models for an agent in code; their usage counts for the run. `agent` has the model for calls that
+    name none."""
 
     run: CodeRun
     agent: Agent
@@ -75,8 +75,8 @@ class AgentModel(Struct, frozen=True):
         return RunUsage(used.input, used.output, used.cost, used.estimated)
 
     async def ask(self, prompt: Prompt, *, system: str = "", model: str = "") -> str:
-        """The answer to a prompt, a text or `ctx.messages`. It is a step: stored before this returns, and not
-        shown. Raises `ProviderError`."""
+        """Return the answer to a prompt, which is a text or `ctx.messages`. It is a step: it is stored
+        before this returns, and not shown. Raises `ProviderError`."""
 
         async def whole() -> str:
             return "".join(
@@ -87,8 +87,8 @@ class AgentModel(Struct, frozen=True):
         return text_given(answer, MODEL_STEP)
 
     async def stream(self, prompt: Prompt, *, system: str = "", model: str = "") -> AsyncIterator[str]:
-        """The answer in pieces, as the model gives them; its reasoning is shown as the agent's. It is stored
-        with the next step, so that nothing waits for that. Raises `ProviderError`."""
+        """Stream the answer in pieces; the model's reasoning is shown as the agent's. The answer is stored
+        with the next step, so that the stream does not wait. Raises `ProviderError`."""
         shown = self._public(prompt, system, model)
         known = self.run.noted_result(key_of(MODEL_STEP, shown))
         if known is not None:
@@ -108,15 +108,15 @@ class AgentModel(Struct, frozen=True):
     def used(
         self, model: str, input_tokens: int, output_tokens: int, *, cache_read: int = 0, cache_write: int = 0
     ) -> None:
-        """Count what the agent has used of a model that it asked by itself; `model` as `provider:model`. What
-        was read from a cache of prompts, or written to it, is part of the input."""
+        """Count the usage of a model that the agent has called by itself; `model` is `provider:model`. Tokens
+        read from a prompt cache, or written to it, are part of the input."""
         self.budget.spend(model, Usage(input_tokens, output_tokens, cache_read, cache_write))
 
     async def with_files(
         self, messages: Sequence[Message], model: str, provider: object = None
     ) -> list[Message]:
-        """The messages as a model gets them: `data` (base64) in the images and PDFs that it takes, files of
-        text as text, and notes for the rest."""
+        """The messages as a model gets them: `data` (base64) for images and PDFs that it accepts, text files
+        as text, and notes for everything else."""
         return await self._files(model, provider).resolved(messages)
 
     def _files(self, model: str, provider: object) -> Attachments:

@@ -34,7 +34,7 @@ SETTLING = 3
 
 
 class Diverged(MillraceError):
-    """The function went another way than in the process before."""
+    """The function took another path than in the earlier process."""
 
     status = 500
     code = "agent_diverged"

@@ -179,4 +179,4 @@ class NoModel:
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """Raise `InvalidRequest`: only a run can play a function."""
-        raise InvalidRequest("An agent in code is no model; name one as provider:model.")
+        raise InvalidRequest("An agent in code cannot be used as a model here; write provider:model.")

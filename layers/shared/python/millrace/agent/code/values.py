@@ -25,15 +25,15 @@ class Values(Protocol):
     """The values of all agents in a conversation, by agent and key."""
 
     async def get(self, agent_id: str, key: str) -> bytes | None:
-        """Return a value; None where there is none."""
+        """Return a value, or None."""
         ...
 
     async def put(self, agent_id: str, key: str, value: bytes) -> None:
-        """Store a value in place of the one before."""
+        """Store a value, replacing the previous one."""
         ...
 
     async def delete(self, agent_id: str, keys: Sequence[str]) -> int:
-        """Delete values; how many there were."""
+        """Delete values; return how many existed."""
         ...
 
     async def keys(self, agent_id: str, prefix: str, after: str, limit: int) -> list[str]:
@@ -42,8 +42,8 @@ class Values(Protocol):
 
 
 class AgentStore:
-    """Values by key, which last as long as the conversation. Each agent has its own. A value is bytes or JSON
-    of at most 4 MB (of a function that is replayed: 128 KB).
+    """Values by key, which are kept as long as the conversation. Each agent has its own. A value is bytes or
+    JSON of at most 4 MB (of a function that is replayed: 128 KB).
 
     A function that is replayed after a lost process reads what it has read before: a read is stored with the
     next step, and a write is a step. One with `replay=False` reads what is there.
@@ -65,13 +65,13 @@ class AgentStore:
         return data[1:] if data[:1] == _BYTES else from_json(data[1:])
 
     async def put(self, key: str, value: Any) -> None:
-        """Store a value, in place of the one before. Raises `TooLarge`."""
+        """Store a value, replacing the previous one. Raises `TooLarge`."""
         _check_key(key)
         data = _encoded(value)
         if len(data) > self._limit:
             raise TooLarge(
-                f"The value of {key!r} has {len(data):,} bytes; it must not exceed {self._limit:,}. Keep it "
-                "in parts, under several keys, or elsewhere.",
+                f"The value of {key!r} has {len(data):,} bytes; it must not exceed {self._limit:,}. Split "
+                "it over several keys, or store it elsewhere.",
                 limit=self._limit,
             )
 
@@ -82,7 +82,7 @@ class AgentStore:
         await self._write({"put": key, "value": sha256(data).hexdigest()[:16]}, write)
 
     async def delete(self, *keys: str) -> None:
-        """Delete the values of keys, those that are there."""
+        """Delete the values of keys, ignoring keys that do not exist."""
         for key in keys:
             _check_key(key)
 
@@ -94,7 +94,7 @@ class AgentStore:
             await self._write({"delete": list(keys)}, write)
 
     async def list(self, prefix: str = "", *, after: str = "", limit: int = MOST_KEYS) -> list[str]:
-        """The keys that begin with a prefix, in order: at most 250 of those behind `after`."""
+        """Return the keys that begin with a prefix, in order: at most 250 of those after `after`."""
         if not 1 <= limit <= MOST_KEYS:
             raise InvalidRequest(f"The limit must be 1 to {MOST_KEYS}.")
 
@@ -131,7 +131,9 @@ class AgentStore:
 
 def _check_key(key: str) -> None:
     if not key or len(key.encode()) > KEY_BYTES or not key.isprintable():
-        raise InvalidRequest(f"A key has 1 to {KEY_BYTES} bytes of printable characters; not {key!r:.80}.")
+        raise InvalidRequest(
+            f"A key must have 1 to {KEY_BYTES} bytes of printable characters, not {key!r:.80}."
+        )
 
 
 def _encoded(value: Any) -> bytes:

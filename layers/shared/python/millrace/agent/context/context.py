@@ -159,7 +159,7 @@ def _cannot_fit(room: int) -> ProviderError:
         else "the agent's instructions and tools leave no room for it"
     )
     return ProviderError(
-        f"The conversation does not fit into the model's context window: {why}, or take a model with a "
-        "larger window (contextTokens of the agent says how large it is).",
+        f"The conversation does not fit into the model's context window: {why}, or choose a model with a "
+        "larger window (the agent's contextTokens is its size).",
         code="context_exceeded",
     )

@@ -93,7 +93,9 @@ def _setting(word: str) -> tuple[str, int]:
     name, limit = _KEYS.get(key, ("", 0))
     if not name or not re.fullmatch(r"\d{1,9}", value) or int(value) > limit:
         known = ", ".join(f"{key}=0..{limit}" for key, (_, limit) in _KEYS.items())
-        raise ProviderError(f"{COMMAND} does not know {word!r:.80}. It knows {known}.", code="echo_steering")
+        raise ProviderError(
+            f"{COMMAND} does not support {word!r:.80}. It supports {known}.", code="echo_steering"
+        )
     return name, int(value)
 
 

@@ -79,14 +79,14 @@ def split_model(model: str, servers: Collection[str] = ()) -> tuple[str, str]:
     if prefix == CODE[:-1]:
         _check_code(name)
     if not name and prefix not in ("demo", "echo", "conformance"):
-        raise InvalidRequest(f"The model {model!r} lacks its name after the colon.")
+        raise InvalidRequest(f"The model {model!r} needs a name after the colon.")
     return prefix, name
 
 
 def _check_code(name: str) -> None:
     if name not in OWN_AGENTS:
         known = ", ".join(OWN_AGENTS) or "none"
-        raise InvalidRequest(f"No agent {name!r:.120} is in the code of this deployment; there are: {known}.")
+        raise InvalidRequest(f"The code of this deployment has no agent {name!r:.120}; it has: {known}.")
 
 
 def check_model(model: str, settings: Settings) -> tuple[str, str]:

@@ -58,9 +58,9 @@ async def send_message(
 def _message(arguments: dict[str, Any], id: str) -> dict[str, Any]:
     text, task_id = arguments.get("message"), arguments.get("taskId") or None
     if not isinstance(text, str) or not text.strip():
-        raise InvalidRequest("message must be a text that is not empty.", code="invalid_arguments")
+        raise InvalidRequest("message must be a non-empty string.", code="invalid_arguments")
     if task_id is not None and not isinstance(task_id, str):
-        raise InvalidRequest("taskId must be a text.", code="invalid_arguments")
+        raise InvalidRequest("taskId must be a string.", code="invalid_arguments")
     message = {"role": "ROLE_USER", "messageId": id, "parts": [{"text": text}]}
     return message | ({"taskId": task_id} if task_id else {})
 
@@ -167,7 +167,7 @@ class _Call:
     def _unwrapped(self, data: Any, status: int) -> dict[str, Any]:
         """The object inside of a response. Raises `RequestFailed` for an error, in the agent's words."""
         if 300 <= status < 400:
-            raise RequestFailed("The agent has moved, and redirects are not followed.")
+            raise RequestFailed("The agent's address redirects, and redirects are not followed.")
         error = data.get("error") if isinstance(data, dict) else None
         if error or status >= 400:
             said = error.get("message") if isinstance(error, dict) else error
@@ -205,7 +205,7 @@ async def _lines(response: httpx.Response) -> AsyncIterator[bytes]:
 
 async def _bounded(response: httpx.Response) -> AsyncIterator[bytes]:
     if response.headers.get("Content-Encoding", "identity") != "identity":
-        raise RequestFailed("The agent's answer is packed, which was not asked for.")
+        raise RequestFailed("The agent's answer is compressed, which was not requested.")
     size = 0
     async for chunk in response.aiter_raw():
         size += len(chunk)

@@ -40,11 +40,13 @@ def card_url(url: str) -> str:
 
 def _object(fetched: Fetched) -> dict[str, Any]:
     if 300 <= fetched.status < 400:
-        raise RequestFailed("Its card has moved, and redirects are not followed; give its new address.")
+        raise RequestFailed(
+            "The address of its card redirects, and redirects are not followed; use the new address."
+        )
     if fetched.status != 200:
         raise RequestFailed(f"It answered {fetched.status} to the request for its card.")
     if fetched.truncated:
-        raise RequestFailed(f"Its card has more than {CARD_LIMIT // 1024} KB.")
+        raise RequestFailed(f"Its card exceeds {CARD_LIMIT // 1024} KB.")
     try:
         found = orjson.loads(fetched.body)
     except ValueError as error:
@@ -59,7 +61,7 @@ def _card(remote: Remote, found: dict[str, Any]) -> Card:
         interface = next((one for one in found["supportedInterfaces"] if _is_usable(remote, one)), None)
         if interface is None:
             raise RequestFailed(
-                "Its card names no interface of A2A 1.0 over JSONRPC or HTTP+JSON at the address of the card."
+                "Its card has no A2A 1.0 interface over JSONRPC or HTTP+JSON at the origin of the card."
             )
         streaming = found.get("capabilities", {}).get("streaming") is True
         named = str(interface.get("tenant", ""))
@@ -67,7 +69,7 @@ def _card(remote: Remote, found: dict[str, Any]) -> Card:
             described(remote, found), interface["url"], interface["protocolBinding"], named, streaming
         )
     except (AttributeError, KeyError, TypeError) as error:
-        raise RequestFailed("Its card is not one of A2A 1.0.") from error
+        raise RequestFailed("Its card is not a valid A2A 1.0 card.") from error
 
 
 def _is_usable(remote: Remote, interface: dict[str, Any]) -> bool:

@@ -31,7 +31,9 @@ class Question(BaseModel):
 
 
 async def _only_asked(arguments: dict[str, Any], context: ToolContext) -> ToolResult:
-    raise InvalidRequest("Questions are put by the run of an agent; nothing else can wait for the answer.")
+    raise InvalidRequest(
+        "Only the run of an agent can ask questions, because nothing else can wait for the answer."
+    )
 
 
 def read_question(arguments: dict[str, Any]) -> Question:

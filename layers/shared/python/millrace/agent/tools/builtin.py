@@ -37,7 +37,7 @@ def known_tools(names: Iterable[str]) -> list[Tool]:
     wanted = list(dict.fromkeys(names))
     if unknown := [name for name in wanted if not is_tool(name)]:
         raise InvalidRequest(
-            f"There is no tool {', '.join(unknown)}; the tools are {', '.join(tool_names())}.",
+            f"Unknown tools: {', '.join(unknown)}. The tools are {', '.join(tool_names())}.",
             code="unknown_tool",
         )
     return [OWN_TOOLS[name] if name in OWN_TOOLS else _built_in(name) for name in wanted]

@@ -52,7 +52,7 @@ def calculator(expression: str) -> str:
 
 def _parsed(expression: str) -> ast.expr:
     if len(expression) > LENGTH_LIMIT:
-        raise _wrong(f"An expression has at most {LENGTH_LIMIT} characters; compute it in parts.")
+        raise _wrong(f"An expression must not exceed {LENGTH_LIMIT} characters; compute it in parts.")
     try:
         tree = ast.parse(expression.strip(), mode="eval")
     # The last two are the parser's for an expression that is nested too deeply.

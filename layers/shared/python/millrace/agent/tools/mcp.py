@@ -75,7 +75,9 @@ class McpTools:
         self, servers: Sequence[McpServer], tool_catalog: ToolCatalog, *, allow_loopback_http: bool = False
     ) -> None:
         if len(servers) > SERVERS_LIMIT or len({server.name for server in servers}) < len(servers):
-            raise InvalidRequest(f"An agent has at most {SERVERS_LIMIT} MCP servers, each with its own name.")
+            raise InvalidRequest(
+                f"An agent may have at most {SERVERS_LIMIT} MCP servers, each with its own name."
+            )
         self._servers = servers
         self._tool_catalog = tool_catalog
         self._allow_loopback_http = allow_loopback_http

@@ -36,7 +36,8 @@ class McpServer(Struct, frozen=True):
     def __post_init__(self) -> None:
         if len(self.name) > 24 or not _SERVER_NAME.match(self.name):
             raise InvalidRequest(
-                f"A server's name is 1 to 24 letters, digits, - or single _ inside, not {self.name[:48]!r}."
+                "A server's name must have 1 to 24 letters, digits, - or single _ between them, not "
+                f"{self.name[:48]!r}."
             )
 
     def __repr__(self) -> str:

@@ -167,7 +167,7 @@ class _Bridge(httpx2.AsyncBaseTransport):
             raise httpx2.ConnectError(str(error) or type(error).__name__) from error
         if response.headers.get("Content-Encoding", "identity") != "identity":
             await response.aclose()
-            raise httpx2.DecodingError("the answer is packed, which was not asked for")
+            raise httpx2.DecodingError("the response is compressed, which was not requested")
         return httpx2.Response(response.status_code, headers=response.headers.raw, stream=_Body(response))
 
     async def aclose(self) -> None:

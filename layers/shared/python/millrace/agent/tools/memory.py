@@ -53,11 +53,11 @@ async def forget(id: Annotated[str, Field(min_length=1, max_length=128)], contex
         id: The id or name of the memory, as `recall` shows it.
     """
     if not await _memories(context).forget(context.agent_id, id):
-        raise InvalidRequest(f"There is no memory {id!r}.", code="invalid_arguments")
+        raise InvalidRequest(f"No memory has the id {id!r}.", code="invalid_arguments")
     return ToolResult(ok=True, text=f"Forgot {id}.", summary=f"Forgot {id}")
 
 
 def _memories(context: ToolContext) -> Memories:
     if context.memories is None:
-        raise NotImplementedHere("Nothing can be remembered in this deployment.")
+        raise NotImplementedHere("This deployment does not support memories.")
     return context.memories

@@ -78,7 +78,7 @@ def tool(function: Any = None, **options: Any) -> Any:
 
 
 def tool_of(value: Any) -> Tool | None:
-    """The tool that a function was made; None for anything else."""
+    """Return the tool that `@tool` made of a function; None for anything else."""
     found = getattr(value, MARK, None)
     return found if isinstance(found, Tool) else None
 
@@ -100,7 +100,7 @@ def _made(
 ) -> Tool:
     if not inspect.isfunction(function):
         raise InvalidTool(
-            f"@tool is for functions, and {function!r:.80} is none. Write it as `@tool` above a def."
+            f"@tool must be applied to a function, not {function!r:.80}. Write `@tool` above a def."
         )
     where = f"The tool {function.__module__}.{function.__qualname__}"
     name = name or function.__name__
@@ -117,13 +117,13 @@ def _check_name(where: str, name: str) -> None:
     if not _NAME.fullmatch(name) or "__" in name or name.startswith(RESERVED):
         raise InvalidTool(
             f"{where}: the name {name!r} must have 1 to 64 letters, digits, _ and -, begin with a letter, "
-            f"have no __ and not begin with {RESERVED}. Give it another one: @tool(name=...)."
+            f"not contain __, and not begin with {RESERVED}. Choose another name: @tool(name=...)."
         )
 
 
 def _check_signature(where: str, function: Callable[..., Any]) -> None:
     if not inspect.getdoc(function):
-        raise InvalidTool(f"{where} has no docstring. Write one: it tells the model what the tool is for.")
+        raise InvalidTool(f"{where} has no docstring. Write one that tells the model what the tool is for.")
     hints = _hints(where, function)
     parameters = inspect.signature(function).parameters
     contexts = [name for name in parameters if hints.get(name) is ToolContext]
@@ -136,8 +136,8 @@ def _check_signature(where: str, function: Callable[..., Any]) -> None:
     unknown = documented_arguments(function) - (parameters.keys() - set(contexts))
     if unknown:
         raise InvalidTool(
-            f"{where}: its docstring describes {', '.join(sorted(unknown))}, which the model cannot give. "
-            "Correct the name under `Args:`."
+            f"{where}: its docstring describes {', '.join(sorted(unknown))}, which is not an argument for "
+            "the model. Correct the name under `Args:`."
         )
 
 

@@ -24,7 +24,7 @@ async def search_conversations(
         limit: How many messages to return at most.
     """
     if context.search_conversations is None:
-        raise NotImplementedHere("Conversations cannot be searched in this deployment.")
+        raise NotImplementedHere("This deployment does not support searching conversations.")
     hits = list(await context.search_conversations(query, limit))[:limit]
     summary = f"{len(hits)} message{'' if len(hits) == 1 else 's'} about {query}"
     return ToolResult(

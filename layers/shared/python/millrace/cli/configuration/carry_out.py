@@ -21,8 +21,8 @@ def carry_out(client: Client, changes: Sequence[Change], done: Callable[[Change]
         except APIError as error:
             where = f"{change.file}: " if change.file else ""
             raise Interrupted(
-                f"{where}{change.section}.{change.key}: {error.message} What comes before it is done; "
-                "apply again to go on."
+                f"{where}{change.section}.{change.key}: {error.message} The changes before it were made; "
+                "apply again to continue."
             ) from error
         done(change)
 

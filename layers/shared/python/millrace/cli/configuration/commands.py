@@ -100,7 +100,7 @@ def _confirm(yes: bool, count: int) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise typer.BadParameter("there is nobody to ask here; confirm with --yes")
+        raise typer.BadParameter("there is no terminal to ask in; confirm with --yes")
     typer.confirm(f"Make {count} change{'s' if count > 1 else ''}?", abort=True, err=True)
 
 

@@ -158,11 +158,13 @@ class Planner:
         if not isinstance(kind, Pipelines) or not _is_named_by_server(wanted):
             return wanted.key, None
         if not wanted.label:
-            raise _WrongError("the server gives this pipeline its id; give the file a label to find it by")
+            raise _WrongError(
+                "the server assigns the id of this pipeline; the file needs a label to find it by"
+            )
         same = [one for one in current.values() if one.get("managedBy") == f"{wanted.label}/{wanted.key}"]
         if len(same) > 1:
             ids = " and ".join(one["id"] for one in same)
-            raise _WrongError(f"there are {ids} of it; delete one")
+            raise _WrongError(f"it exists more than once ({ids}); delete one")
         return (same[0]["id"], same[0]) if same else ("", None)
 
     def _owned(self, wanted: Wanted, current: Json) -> Json:

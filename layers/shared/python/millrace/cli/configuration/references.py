@@ -44,7 +44,9 @@ class References:
 
     def _answer(self, name: str) -> str:
         if self.ask is None:
-            raise MissingReference(f"there is nobody to ask for {name}; use a terminal, or ${{env.{name}}}")
+            raise MissingReference(
+                f"there is no terminal to ask for {name}; run this in a terminal, or use ${{env.{name}}}"
+            )
         if name not in self._answers:
             self._answers[name] = self.ask(name)
         return self._answers[name]

@@ -86,9 +86,9 @@ class _Reader:
         for key, inner in node.value:
             name, line = str(key.value), key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                raise TextError("a key must be a text", line, path)
+                raise TextError("a key must be a string", line, path)
             if name in found:
-                raise TextError(f"{name!r} is there twice", line, (*path, name))
+                raise TextError(f"{name!r} is a duplicate key", line, (*path, name))
             self.lines[*path, name] = line
             found[name] = self.value(inner, (*path, name))
         return found

@@ -26,7 +26,7 @@ class Agents(Resource[IO]):
 
     @listing
     def list(self, *, query: str | None = None, limit: int | None = None) -> Listing[Agent | AgentSummary]:
-        """List agents: the built-in ones, then yours; `query` is words of what they are called."""
+        """List agents, the built-in ones first; `query` has words of their name or id."""
         return Listing(Request("GET", BASE, given(q=query, limit=limit)), model(AgentPage))
 
     @operation
@@ -56,7 +56,7 @@ class Agents(Resource[IO]):
 
     @operation
     def change(self, agent_id: str, definition: Definition = None, /, **fields: Any) -> Call[Agent]:
-        """Change the fields that are given; `limits` field by field."""
+        """Change the given fields; `limits` is changed field by field."""
         request = Request(
             "PATCH", path(BASE + "/{}", agent_id), body=body(definition, fields), repeatable=True
         )
@@ -64,18 +64,18 @@ class Agents(Resource[IO]):
 
     @operation
     def delete(self, agent_id: str, *, unchanged_since: str | None = None) -> Call[None]:
-        """Delete an agent; its conversations stay."""
+        """Delete an agent; its conversations are kept."""
         options = given(unchangedSince=unchanged_since)
         return Call(Request("DELETE", path(BASE + "/{}", agent_id), options), nothing)
 
     @operation
     def tools(self, agent_id: str) -> Call[AgentToolPage]:
-        """List the tools that an agent has now, and what is wrong with its MCP servers."""
+        """List the tools that an agent has now, and the problems of its MCP servers."""
         return Call(Request("GET", path(BASE + "/{}/tools", agent_id)), model(AgentToolPage))
 
     @operation
     def parts(self) -> Call[AgentParts]:
-        """List the tools and model providers that agents can be made of."""
+        """List the tools and model providers that agents can use."""
         return Call(Request("GET", "/api/agent-parts"), model(AgentParts))
 
 
@@ -84,7 +84,7 @@ class Memories(Resource[IO]):
 
     @listing
     def list(self, *, user_id: str | None = None, limit: int | None = None) -> Listing[Memory]:
-        """List what agents remember of you, or of another user."""
+        """List the memories about you, or about another user."""
         return Listing(Request("GET", "/api/memories", given(userId=user_id, limit=limit)), model(MemoryPage))
 
     @operation
@@ -95,5 +95,5 @@ class Memories(Resource[IO]):
 
     @operation
     def forget_user(self, *, user_id: str | None = None) -> Call[None]:
-        """Delete all that agents remember of you, or of another user."""
+        """Delete all memories about you, or about another user."""
         return Call(Request("DELETE", "/api/memories", given(userId=user_id)), nothing)

@@ -21,6 +21,6 @@ class AuditLog(Resource[IO]):
         until: str | None = None,
         limit: int | None = None,
     ) -> Listing[AuditEntryView]:
-        """List who did what, the latest first."""
+        """List the audit log, latest first."""
         query = given(userId=user_id, action=action, kind=kind, since=since, until=until, limit=limit)
         return Listing(Request("GET", "/api/audit", query), model(AuditPage))

@@ -51,7 +51,7 @@ class Branches(Resource[IO]):
         detail: Detail | None = None,
         idempotency_key: str | None = None,
     ) -> Call[AgentAnswer | WaitingAnswer | AcceptedMessage]:
-        """Answer a question once more, in a branch beside the first answer, and wait for the whole answer."""
+        """Answer a question again, in a new branch, and wait for the whole answer."""
         body = _again(message_id, agent_id, thread_id, if_busy, response_schema)
         request = answer_request("regenerate", conversation_id, body, detail, idempotency_key)
         return Call(request, read_answer, LONGEST_ANSWER)
@@ -70,7 +70,7 @@ class Branches(Resource[IO]):
         idempotency_key: str | None = None,
         through_waiting: bool = False,
     ) -> RunWatch[RunEvent]:
-        """Answer a question once more, and stream the answer; see `send_message_stream`."""
+        """Answer a question again, and stream the answer; see `send_message_stream`."""
         body = _again(message_id, agent_id, thread_id, if_busy, response_schema)
         request = answer_request("regenerate", conversation_id, body, detail, idempotency_key)
         return RunWatch(run_plan(request, detail, through_waiting), Cursor())
@@ -79,7 +79,7 @@ class Branches(Resource[IO]):
     def select(
         self, conversation_id: str, message_id: str, *, thread_id: str | None = None
     ) -> Call[SelectedBranch]:
-        """Make the branch with a message the active one: the next message goes on from it."""
+        """Make the branch with a message the active one, which the next message continues."""
         where = path(BASE + "/{}/branch", conversation_id)
         request = Request("PUT", where, given(threadId=thread_id), {"messageId": message_id})
         return Call(request, model(SelectedBranch))

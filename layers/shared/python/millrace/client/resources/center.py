@@ -41,7 +41,7 @@ class CommandCenter(Resource[IO]):
     def snapshot(
         self, *, agent_ids: Names = (), event_types: Names = (), run_ids: Names = ()
     ) -> Call[CommandCenterSnapshot]:
-        """Read the runs under way and the alerts that are on; stream after its `since`."""
+        """Read the runs under way and the triggered alerts; continue with a stream after its `since`."""
         query = _filters(agent_ids, event_types, run_ids)
         return Call(Request("GET", BASE + "/snapshot", query), model(CommandCenterSnapshot))
 
@@ -54,8 +54,8 @@ class CommandCenter(Resource[IO]):
         run_ids: Names = (),
         since: int | str | None = None,
     ) -> Watch[CommandCenterEvent]:
-        """Stream what happens, from now on or after an event, until you close it. `resync` says that events
-        are missing: take another snapshot."""
+        """Stream events, from now on or after an event, until you close it. `resync` means that events are
+        missing: take a new snapshot."""
         query = _filters(agent_ids, event_types, run_ids)
         last = None if since is None else str(since)
         return Watch(again(Request("GET", BASE + "/stream", query)), Cursor(last_id=last))
@@ -71,7 +71,7 @@ class CommandCenter(Resource[IO]):
         until: str | None = None,
         limit: int | None = None,
     ) -> Listing[CommandCenterEvent]:
-        """List what happened in the last 24 hours, the oldest first; times are ISO 8601."""
+        """List the events of the last 24 hours, oldest first; times are ISO 8601."""
         query = _filters(agent_ids, event_types, run_ids) | given(limit=limit, until=until)
         if since is not None:
             query["from"] = since
@@ -144,6 +144,6 @@ class Alerts(Resource[IO]):
         since: str | None = None,
         until: str | None = None,
     ) -> Call[AlertMetricSeries]:
-        """Read a metric over time, as a rule with these settings sees it."""
+        """Read a metric over time, as a rule with these settings would see it."""
         query = {"metric": metric, "window": window, "agentIds": list(agent_ids), "from": since, "to": until}
         return Call(Request("GET", BASE + "/metrics", query), model(AlertMetricSeries))

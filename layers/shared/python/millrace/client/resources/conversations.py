@@ -48,8 +48,8 @@ class Conversations(Branches[IO]):
         metadata: Any = None,
         listed: bool | None = None,
     ) -> Call[Conversation]:
-        """Create a conversation, in no list where `listed` is False. Sending a message to an id that is not
-        known does it as well."""
+        """Create a conversation; with `listed=False`, it does not appear in lists. Sending a message to a
+        new id also creates one."""
         body = given(agentId=agent_id, id=id, title=title, metadata=metadata, listed=listed)
         return Call(Request("POST", BASE, body=body), model(Conversation))
 
@@ -62,8 +62,8 @@ class Conversations(Branches[IO]):
         text: str | None = None,
         limit: int | None = None,
     ) -> Listing[Conversation]:
-        """List your conversations, the latest first; `owner` names another user, or `all`. `query` are words
-        of the title, `text` words of one message, with the `matches` of each conversation."""
+        """List your conversations, latest first; `owner` is another user, or `all`. `query` has words of the
+        title, and `text` words of one message; each conversation then has its `matches`."""
         return Listing(
             Request("GET", BASE, given(owner=owner, q=query, text=text, limit=limit)), model(ConversationPage)
         )
@@ -84,14 +84,14 @@ class Conversations(Branches[IO]):
 
     @operation
     def delete(self, conversation_id: str, *, restorable: bool = False) -> Call[None]:
-        """Delete a conversation with all that belongs to it; what runs in it is stopped. One that is
-        `restorable` goes in ten minutes."""
+        """Delete a conversation with everything that belongs to it, and stop its runs. With `restorable`, it
+        is deleted after ten minutes."""
         query = {"restorable": True} if restorable else {}
         return Call(Request("DELETE", path(BASE + "/{}", conversation_id), query), nothing)
 
     @operation
     def restore(self, conversation_id: str) -> Call[Conversation]:
-        """Take a restorable deletion back."""
+        """Undo a restorable deletion."""
         where = path(BASE + "/{}/restore", conversation_id)
         return Call(Request("POST", where, repeatable=True), model(Conversation))
 
@@ -125,8 +125,9 @@ class Conversations(Branches[IO]):
         detail: Detail | None = None,
         idempotency_key: str | None = None,
     ) -> Call[AgentAnswer | WaitingAnswer | AcceptedMessage]:
-        """Send a message, and wait for the whole answer. With `if_busy="inject"` it may become a live message
-        of the run at work (`AcceptedMessage`); an agent that asks people gives a `WaitingAnswer`."""
+        """Send a message, and wait for the whole answer. With `if_busy="inject"`, it may become a live
+        message of the active run (`AcceptedMessage`). If the agent asks people, the result is a
+        `WaitingAnswer`."""
         body = _body(content, agent_id, thread_id, if_busy, response_schema, parent_id)
         request = answer_request("messages", conversation_id, body, detail, idempotency_key)
         return Call(request, read_answer, LONGEST_ANSWER)
@@ -147,7 +148,7 @@ class Conversations(Branches[IO]):
         through_waiting: bool = False,
     ) -> RunWatch[RunEvent]:
         """Send a message, and stream the answer. The stream ends with `done` or `error`, or with `waiting`
-        where people are asked, unless it is to go `through_waiting`."""
+        if people are asked, unless `through_waiting` is set."""
         body = _body(content, agent_id, thread_id, if_busy, response_schema, parent_id)
         request = answer_request("messages", conversation_id, body, detail, idempotency_key)
         return RunWatch(run_plan(request, detail, through_waiting), Cursor())
@@ -161,7 +162,7 @@ class Conversations(Branches[IO]):
         after: str | None = None,
         detail: Detail | None = None,
     ) -> RunWatch[RunEvent]:
-        """Stream the run that is active, or the next one, to its end. With the id of an event as `after`: all
+        """Stream the active run, or the next one, to its end. With an event id as `after`, stream everything
         that followed it."""
         query = given(stream=True, threadId=thread_id, detail=detail)
         request = Request("GET", path(BASE + "/{}/messages", conversation_id), query)
@@ -177,14 +178,14 @@ class Conversations(Branches[IO]):
         after: str | None = None,
         detail: Detail | None = None,
     ) -> RunWatch[RunEvent]:
-        """Stream every run of a conversation, one after the other, until you close it."""
+        """Stream all runs of a conversation, one after another, until you close it."""
         query = given(threadId=thread_id, detail=detail)
         request = Request("GET", path(BASE + "/{}/stream", conversation_id), query)
         return RunWatch(again(request), Cursor(last_id=after))
 
     @operation
     def stop(self, conversation_id: str, *, thread_id: str | None = None) -> Call[StoppedRun]:
-        """Stop the run that is active: it ends within about a second, and keeps what was said."""
+        """Stop the active run: it ends within about a second, and keeps what was said."""
         request = Request(
             "POST", path(BASE + "/{}/stop", conversation_id), given(threadId=thread_id), repeatable=True
         )

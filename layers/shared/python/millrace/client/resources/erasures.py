@@ -14,17 +14,17 @@ class DataErasures(Resource[IO]):
 
     @operation
     def list(self) -> Call[ErasureList]:
-        """List the erasures that run, or were done in the last 30 days."""
+        """List the erasures that are under way or were finished in the last 30 days."""
         return Call(Request("GET", BASE), model(ErasureList))
 
     @operation
     def create(self, user_id: str) -> Call[ErasureView]:
-        """Begin to delete all that a user has left. It cannot be undone."""
+        """Start to delete all data of a user. This cannot be undone."""
         return Call(Request("POST", BASE, body={"userId": user_id}), model(ErasureView))
 
     @operation
     def create_for_organization(self, organization: str) -> Call[ErasureView]:
-        """Begin to delete all of your organization, whose name you give. It cannot be undone."""
+        """Start to delete your organization, whose name you pass. This cannot be undone."""
         return Call(Request("POST", BASE, body={"organization": organization}), model(ErasureView))
 
 
@@ -33,11 +33,11 @@ class DataRetention(Resource[IO]):
 
     @operation
     def get(self) -> Call[RetentionView]:
-        """Read for how long conversations are kept."""
+        """Read how long conversations are kept."""
         return Call(Request("GET", RETENTION), model(RetentionView))
 
     @operation
     def keep(self, conversation_days: int | None) -> Call[RetentionView]:
-        """Keep conversations for so many days after their latest run; None for ever."""
+        """Keep conversations for this many days after their latest run; None keeps them forever."""
         body = {"conversationDays": conversation_days}
         return Call(Request("PUT", RETENTION, body=body), model(RetentionView))

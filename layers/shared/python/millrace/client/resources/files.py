@@ -58,7 +58,7 @@ class Files(Resource[IO]):
 
     @operation
     def get(self, file_id: str) -> Call[FileDownload]:
-        """Read a file's details, with the URL that downloads it within 15 minutes."""
+        """Read a file's details, with a download URL that is valid for 15 minutes."""
         return Call(Request("GET", path(BASE + "/{}", file_id)), model(FileDownload))
 
     @operation
@@ -72,5 +72,5 @@ class Tickets(Resource[IO]):
 
     @operation
     def create(self, path: str, *, body: dict[str, Any] | None = None) -> Call[Ticket]:
-        """Get a URL that opens one GET without a token, for `EventSource` and `<audio>`."""
+        """Get a URL for one GET request without a token, for `EventSource` and `<audio>`."""
         return Call(Request("POST", "/api/stream-tickets", body=given(path=path, body=body)), model(Ticket))

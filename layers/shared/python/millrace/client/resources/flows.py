@@ -48,7 +48,7 @@ class Flows(Resource[IO]):
 
     @listing
     def list(self, *, query: str | None = None, limit: int | None = None) -> Listing[Flow | FlowSummary]:
-        """List flows, by name; `query` is words of the name or the description."""
+        """List flows by name; `query` has words of the name or the description."""
         return Listing(Request("GET", BASE, given(q=query, limit=limit)), model(FlowPage))
 
     @operation
@@ -130,7 +130,7 @@ class Flows(Resource[IO]):
 
     @operation
     def cancel(self, name: str, execution_id: str) -> Call[StoppedRun]:
-        """Stop an execution, also one that waits."""
+        """Stop an execution, even one that is waiting."""
         where = path(BASE + "/{}/executions/{}/cancel", name, execution_id)
         return Call(Request("POST", where, repeatable=True), model(StoppedRun))
 

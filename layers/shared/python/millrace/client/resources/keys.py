@@ -26,7 +26,7 @@ class Keys(Resource[IO]):
 
     @operation
     def create(self, name: str, scopes: Sequence[str], *, days: int | None = None) -> Call[NewApiKeySecret]:
-        """Create an API key; its `secret`, a token for clients, is shown this once."""
+        """Create an API key; its `secret`, a token for clients, is returned only this once."""
         body = given(name=name, scopes=list(scopes), days=days)
         return Call(Request("POST", BASE, body=body), model(NewApiKeySecret))
 
@@ -38,7 +38,7 @@ class Keys(Resource[IO]):
         overlap_hours: int | None = None,
         keep: Literal["latest", "previous"] | None = None,
     ) -> Call[NewApiKeySecret]:
-        """Give an API key another secret; the present one stays valid for a while."""
+        """Give an API key a new secret; the current one stays valid for a while."""
         body = given(overlapHours=overlap_hours, keep=keep)
         return Call(Request("POST", path(BASE + "/{}/rotate", key_id), body=body), model(NewApiKeySecret))
 

@@ -31,27 +31,27 @@ class UsageLimits(Resource[IO]):
         user: Changes | None = None,
         agent: Changes | None = None,
     ) -> Call[AllLimits]:
-        """Change the limits that are given, and return all."""
+        """Change the given limits, and return all limits."""
         body = given(organization=organization, user=user, agent=agent)
         return Call(Request("PATCH", BASE, body=body), model(AllLimits))
 
     @operation
     def usage(self, *, user_id: str | None = None, agent_id: str | None = None) -> Call[UsageToday]:
-        """Read your own limits and their use, or with `organization:manage` those of others."""
+        """Read your own limits and usage, or those of others with `organization:manage`."""
         query = given(userId=user_id, agentId=agent_id)
         return Call(Request("GET", "/api/usage", query), model(UsageToday))
 
     @operation
     def stops(self) -> Call[StopList]:
-        """List what is stopped, by whom and why."""
+        """List the stops, with who made them and why."""
         return Call(Request("GET", STOPS), model(StopList))
 
     @operation
     def stop(self, reason: str, *, agent_id: str | None = None) -> Call[Stop]:
-        """End all runs of an agent, or of the organization, and refuse new ones until the stop is lifted."""
+        """End all runs of an agent, or of the organization, and refuse new ones until the stop is removed."""
         return Call(Request("POST", STOPS, body=given(agentId=agent_id, reason=reason)), model(Stop))
 
     @operation
     def lift(self, *, agent_id: str | None = None) -> Call[None]:
-        """Lift the stop of an agent, or of the organization."""
+        """Remove the stop of an agent, or of the organization."""
         return Call(Request("DELETE", STOPS, given(agentId=agent_id)), nothing)

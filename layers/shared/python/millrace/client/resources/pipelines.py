@@ -55,7 +55,7 @@ class Streaming(Recovery[IO]):
     def list_pipelines(
         self, *, query: str | None = None, state: PipelineState | None = None, limit: int | None = None
     ) -> Listing[Pipeline]:
-        """List pipelines, the oldest first; `query` is words of the name."""
+        """List pipelines, oldest first; `query` has words of the name."""
         return Listing(
             Request("GET", BASE + "/pipelines", given(q=query, state=state, limit=limit)), model(PipelinePage)
         )
@@ -84,7 +84,7 @@ class Streaming(Recovery[IO]):
     def change_pipeline(
         self, pipeline_id: str, definition: Definition = None, /, **fields: Any
     ) -> Call[WrittenPipeline]:
-        """Change the fields that are given; None takes one away."""
+        """Change the given fields; None removes a field."""
         where = path(PIPELINE, pipeline_id)
         request = Request("PATCH", where, body=body(definition, fields), repeatable=True)
         return Call(request, model(WrittenPipeline))
@@ -97,22 +97,22 @@ class Streaming(Recovery[IO]):
 
     @operation
     def start_pipeline(self, pipeline_id: str) -> Call[Pipeline]:
-        """Let a pipeline take events."""
+        """Start a pipeline, which then accepts events."""
         return _command(pipeline_id, "start")
 
     @operation
     def pause_pipeline(self, pipeline_id: str) -> Call[Pipeline]:
-        """Let a pipeline hold what comes, until it is resumed."""
+        """Pause a pipeline, which then keeps its events until it is resumed."""
         return _command(pipeline_id, "pause")
 
     @operation
     def resume_pipeline(self, pipeline_id: str) -> Call[Pipeline]:
-        """Let a paused pipeline go on, with what it has held first."""
+        """Resume a paused pipeline, starting with the events that it has kept."""
         return _command(pipeline_id, "resume")
 
     @operation
     def stop_pipeline(self, pipeline_id: str) -> Call[Pipeline]:
-        """Stop a pipeline for good."""
+        """Stop a pipeline, which cannot be started again."""
         return _command(pipeline_id, "stop")
 
     @operation
@@ -164,7 +164,7 @@ class Streaming(Recovery[IO]):
 
     @listing
     def list_versions(self, pipeline_id: str, *, limit: int | None = None) -> Listing[PipelineVersion]:
-        """List the definitions that a pipeline has had, the newest first."""
+        """List the versions of a pipeline's definition, newest first."""
         where = path(PIPELINE + "/versions", pipeline_id)
         return Listing(Request("GET", where, given(limit=limit)), model(PipelineVersionPage))
 
@@ -212,7 +212,7 @@ class Streaming(Recovery[IO]):
     def create_from_template(
         self, template_id: str, parameters: Mapping[str, Any], *, name: str | None = None
     ) -> Call[WrittenPipeline]:
-        """Create a pipeline of a template."""
+        """Create a pipeline from a template."""
         where = path(BASE + "/templates/{}/pipelines", template_id)
         request = Request("POST", where, body=given(parameters=dict(parameters), name=name))
         return Call(request, model(WrittenPipeline))

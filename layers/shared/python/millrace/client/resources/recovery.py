@@ -37,7 +37,7 @@ class Recovery(Resource[IO]):
 
     @operation
     def create_checkpoint(self, pipeline_id: str) -> Call[Checkpoint]:
-        """Mark this moment, to replay from later."""
+        """Create a checkpoint of this moment, to replay from later."""
         return Call(Request("POST", path(PIPELINE + "/checkpoints", pipeline_id)), model(Checkpoint))
 
     @operation
@@ -47,7 +47,7 @@ class Recovery(Resource[IO]):
 
     @operation
     def restore_checkpoint(self, pipeline_id: str, checkpoint_id: str) -> Call[Replay]:
-        """Process again what came after a checkpoint."""
+        """Process again what was accepted after a checkpoint."""
         where = path(PIPELINE + "/checkpoints/{}/restore", pipeline_id, checkpoint_id)
         return Call(Request("POST", where), model(Replay))
 
@@ -55,7 +55,7 @@ class Recovery(Resource[IO]):
     def replay(
         self, pipeline_id: str, since: str, until: str | None = None, *, version: int | None = None
     ) -> Call[Replay]:
-        """Process again what was accepted in a span of time, by default up to now."""
+        """Process again what was accepted in a period, which ends now by default."""
         body = {"from": since} | given(to=until, version=version)
         return Call(Request("POST", path(PIPELINE + "/replay", pipeline_id), body=body), model(Replay))
 
@@ -67,7 +67,7 @@ class Recovery(Resource[IO]):
         definition: Mapping[str, Any] | None = None,
         events: Sequence[Mapping[str, Any]] | None = None,
     ) -> Call[DryRun]:
-        """See what a definition does with events, without delivering anything."""
+        """Show what a definition does with events, without delivering anything."""
         body = given(definition=definition, events=events)
         where = path(PIPELINE + "/dry-run", pipeline_id)
         return Call(Request("POST", where, body=body, repeatable=True), model(DryRun))
@@ -76,7 +76,7 @@ class Recovery(Resource[IO]):
     def dry_run_definition(
         self, definition: Mapping[str, Any], events: Sequence[Mapping[str, Any]]
     ) -> Call[DryRun]:
-        """See what a definition that is not stored does with events."""
+        """Show what a definition that is not stored does with events."""
         body = {"definition": dict(definition), "events": list(events)}
         return Call(Request("POST", "/api/streaming/dry-run", body=body, repeatable=True), model(DryRun))
 
@@ -101,7 +101,7 @@ class Recovery(Resource[IO]):
     def send_test_event(
         self, pipeline_id: str, number: int, payload: Mapping[str, Any] | None = None
     ) -> Call[DestinationTestResult]:
-        """Send one event to a destination, and see its answer."""
+        """Send one event to a destination, and return its response."""
         where = path(PIPELINE + "/destinations/{}/test", pipeline_id, number)
         return Call(Request("POST", where, body=given(payload=payload)), model(DestinationTestResult))
 
@@ -159,7 +159,7 @@ class Recovery(Resource[IO]):
 
     @operation
     def delete_dead_letter(self, pipeline_id: str, dead_letter_id: str) -> Call[None]:
-        """Throw a dead letter away."""
+        """Delete a dead letter."""
         return Call(Request("DELETE", path(DEAD_LETTERS + "/{}", pipeline_id, dead_letter_id)), nothing)
 
     @operation
@@ -173,7 +173,7 @@ class Recovery(Resource[IO]):
         until: str | None = None,
         all: bool = False,
     ) -> Call[DeletedDeadLetters]:
-        """Throw dead letters away: those that are chosen, or `all`. Call it again while it says `more`."""
+        """Delete the selected dead letters, or `all`. Call it again as long as it returns `more`."""
         body = _selection(place, code, since, until) | ({"all": True} if all else {})
         where = path(DEAD_LETTERS + "/delete", pipeline_id)
         return Call(Request("POST", where, body=body, repeatable=True), model(DeletedDeadLetters))
@@ -191,7 +191,7 @@ class Recovery(Resource[IO]):
         from_step: int | None = None,
         per_second: int | None = None,
     ) -> Call[Redrive]:
-        """Send dead letters again: all of them, or those that are chosen."""
+        """Send dead letters again: all of them, or the selected ones."""
         body = _selection(place, code, since, until) | given(
             version=version, fromStep=from_step, perSecond=per_second
         )
@@ -204,13 +204,13 @@ class Recovery(Resource[IO]):
 
     @operation
     def get_redrive(self, pipeline_id: str, redrive_id: str) -> Call[RedriveProgress]:
-        """Read how far a redrive is."""
+        """Read the progress of a redrive."""
         where = path(DEAD_LETTERS + "/redrives/{}", pipeline_id, redrive_id)
         return Call(Request("GET", where), model(RedriveProgress))
 
     @operation
     def cancel_redrive(self, pipeline_id: str, redrive_id: str) -> Call[Redrive]:
-        """Send no more of a redrive's dead letters."""
+        """Cancel a redrive, which then sends no more dead letters."""
         where = path(DEAD_LETTERS + "/redrives/{}/cancel", pipeline_id, redrive_id)
         return Call(Request("POST", where, repeatable=True), model(Redrive))
 

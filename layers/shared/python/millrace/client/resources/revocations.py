@@ -13,15 +13,15 @@ class TokenRevocations(Resource[IO]):
 
     @operation
     def list(self) -> Call[RevocationList]:
-        """List the revocations that are kept, the latest first."""
+        """List the revocations, latest first."""
         return Call(Request("GET", BASE), model(RevocationList))
 
     @operation
     def create(self, user_id: str) -> Call[RevocationView]:
-        """Revoke the tokens that a user has until now."""
+        """Revoke all tokens that were issued to a user until now."""
         return Call(Request("POST", BASE, body={"userId": user_id}), model(RevocationView))
 
     @operation
     def create_for_everybody(self) -> Call[RevocationView]:
-        """Revoke the tokens that anybody has until now, your own included."""
+        """Revoke all tokens that were issued until now, including your own."""
         return Call(Request("POST", BASE, body={"everybody": True}), model(RevocationView))

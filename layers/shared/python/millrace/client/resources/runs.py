@@ -53,7 +53,7 @@ class Runs(Resource[IO]):
     def events(
         self, run_id: str, *, detail: Detail | None = None, limit: int | None = None
     ) -> Listing[dict[str, Any]]:
-        """List the events of a run with their times, as far as they are logged: `{id, time, event}`."""
+        """List the events of a run with their times, as long as they are kept: `{id, time, event}`."""
         where, query = path("/api/runs/{}/events", run_id), given(detail=detail, limit=limit)
         return Listing(Request("GET", where, query), json_page)
 
@@ -71,7 +71,7 @@ class Runs(Resource[IO]):
         detail: Detail | None = None,
         through_waiting: bool = False,
     ) -> RunWatch[RunEvent]:
-        """Stream a run, running or ended, from its beginning or after an event (its id, or number). Its
+        """Stream a run, running or ended, from its start or after an event (its id or number). Its
         events are kept for 24 hours. See `conversations.send_message_stream` for its end."""
         request = Request("GET", path("/api/runs/{}/stream", run_id), given(detail=detail))
         last = None if after is None else after if "." in str(after) else f"{run_id}.{after}"
@@ -90,7 +90,7 @@ class Approvals(Resource[IO]):
         thread_id: str | None = None,
         limit: int | None = None,
     ) -> Listing[WaitingCall]:
-        """List the calls that wait for people, those that expire first before the others."""
+        """List the calls that wait for people, in the order in which they expire."""
         query = given(conversationId=conversation_id, threadId=thread_id, limit=limit)
         return Listing(Request("GET", "/api/approvals", query), model(WaitingCallPage))
 
@@ -105,8 +105,8 @@ class Approvals(Resource[IO]):
         arguments: dict[str, Any] | None = None,
         reason: str | None = None,
     ) -> Call[WaitingCall]:
-        """Answer a call: `approve` (with other `arguments`, if you like) or `reject` a tool, `answer` a
-        question with `content`. An answer counts once; the same one again gets the same result."""
+        """Answer a call: `approve` a tool (optionally with other `arguments`) or `reject` it, or `answer` a
+        question with `content`. An answer counts once; repeating it returns the same result."""
         return Call(_answer(run_id, call_id, decision, content, arguments, reason), model(WaitingCall))
 
     @run_stream
@@ -122,8 +122,8 @@ class Approvals(Resource[IO]):
         detail: Detail | None = None,
         through_waiting: bool = False,
     ) -> RunWatch[RunEvent]:
-        """Answer a call, and stream what follows. Where other calls of the run still wait, that is
-        nothing."""
+        """Answer a call, and stream what follows. If other calls of the run are still waiting, nothing
+        follows."""
         request = _answer(run_id, call_id, decision, content, arguments, reason, given(detail=detail))
         return RunWatch(run_plan(request, detail, through_waiting), Cursor())
 

@@ -31,7 +31,7 @@ class Voice(Resource[IO]):
         engine: str | None = None,
         language: str | None = None,
     ) -> Request:
-        """Speak a text. The audio streams as it is made; `mp3` unless `format` says otherwise."""
+        """Speak a text. The audio is streamed as it is produced, as `mp3` unless `format` is given."""
         return Request("POST", TEXT, body={"text": text} | _options(voice, format, speed, engine, language))
 
     @audio_stream
@@ -45,7 +45,7 @@ class Voice(Resource[IO]):
         engine: str | None = None,
         language: str | None = None,
     ) -> Request:
-        """Speak a run's answer, also while it is written."""
+        """Speak a run's answer, even while it is being written."""
         where = path("/api/voice/conversations/{}/stream", run_id)
         return Request("POST", where, body=_options(voice, format, speed, engine, language))
 
@@ -74,7 +74,7 @@ class Voice(Resource[IO]):
 
     @operation
     def voices(self, *, engine: str | None = None) -> Call[VoiceCatalog]:
-        """List the voices of an engine, and the formats and engines that there are."""
+        """List the voices of an engine, and the available formats and engines."""
         return Call(Request("GET", "/api/voice/voices", given(engine=engine)), model(VoiceCatalog))
 
     @operation

@@ -129,7 +129,7 @@ def _input_for(id: str, runnable: Runnable[Any, Any]) -> Callable[[AgentContext]
     texts = [name for name in variables if name not in (MESSAGES, *_HISTORY)]
     if len(texts) > 1 or (MESSAGES in variables and texts):
         raise ValueError(
-            f"The chain {id!r} takes {', '.join(variables)}; say what it gets: langchain_agent(..., "
+            f"The chain {id!r} takes {', '.join(variables)}; specify its input: langchain_agent(..., "
             f"input=lambda ctx: {{{variables[0]!r}: ctx.message, ...}})."
         )
 

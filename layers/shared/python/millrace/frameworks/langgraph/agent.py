@@ -41,7 +41,7 @@ def langgraph_agent(
     """
     if input is None and not takes_messages(graph):
         raise ValueError(
-            f"The state of the graph {id!r} has no `messages`; say what it gets: "
+            f"The state of the graph {id!r} has no `messages`; specify its input: "
             "langgraph_agent(..., input=lambda ctx: {'question': ctx.message})."
         )
     options = GraphOptions(input, output, config, context, frozenset(answer_nodes), frozenset(once))

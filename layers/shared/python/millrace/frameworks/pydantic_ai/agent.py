@@ -93,7 +93,7 @@ def _description(framework_agent: Agent[Any, Any]) -> str:
 def _model_of(framework_agent: Agent[Any, Any]) -> Any:
     if framework_agent.model is None:
         raise ValueError(
-            f"The agent {framework_agent.name or ''} has no model; name one: Agent('openai:...')."
+            f"The agent {framework_agent.name or ''} has no model; set one: Agent('openai:...')."
         )
     return framework_agent.model
 

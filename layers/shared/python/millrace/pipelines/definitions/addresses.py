@@ -38,28 +38,28 @@ def check_url(url: str) -> None:
     """Raise unless the URL can be called. One that begins with a secret is known only when it is sent to."""
     check_references(url)
     if "{{" in url:
-        raise _invalid("A URL is no template: `{{` would be sent as it stands.")
+        raise _invalid("A URL is not a template: `{{` would be sent as it is.")
     # `urlsplit` silently drops tabs and line breaks, so they have to be found before it runs.
     if any(character.isspace() or not character.isprintable() for character in url):
-        raise _invalid("A URL has no spaces, line breaks or control characters.")
+        raise _invalid("A URL must not contain spaces, line breaks or control characters.")
     if url.startswith("${secrets."):
         return
     try:
         split_url(url)
     except ValueError:
-        raise _invalid("This is no URL: write https://host/path.") from None
+        raise _invalid("This is not a URL: write https://host/path.") from None
 
 
 def check_connection(connection: str) -> None:
     """Raise unless the connection is of a database that can be written to, or begins with a secret."""
     check_references(connection)
     if not REFERENCE.match(connection) and not _CONNECTION.match(connection):
-        raise _invalid("A connection begins with postgresql://, mysql://, dsql:// or dynamodb:.")
+        raise _invalid("A connection must begin with postgresql://, mysql://, dsql:// or dynamodb:.")
     if not connection.startswith(("dynamodb:", "sqlite")):
         try:
             urlsplit(REFERENCE.sub("x", connection))
         except ValueError:
-            raise _invalid("The connection is no URL of a database.") from None
+            raise _invalid("The connection is not a database URL.") from None
 
 
 def check_headers(headers: dict[str, str]) -> None:
@@ -81,7 +81,9 @@ def check_standard_secret(secret: str) -> None:
         if not REFERENCE.search(secret):
             base64.b64decode(secret.removeprefix("whsec_"), validate=True)
     except (binascii.Error, ValueError):
-        raise misplaced("secret", "A Standard Webhooks secret is base64, with or without `whsec_`.") from None
+        raise misplaced(
+            "secret", "A Standard Webhooks secret must be base64, with or without `whsec_`."
+        ) from None
 
 
 def check_signing_secret(secret: str) -> None:
@@ -92,7 +94,7 @@ def check_signing_secret(secret: str) -> None:
             base64.b64decode(secret.removeprefix("whsec_"), validate=True)
         except (binascii.Error, ValueError):
             raise PydanticCustomError(
-                "invalid_secret", "A signing secret that begins with `whsec_` goes on in base64."
+                "invalid_secret", "A signing secret that begins with `whsec_` must continue with base64."
             ) from None
 
 

@@ -23,8 +23,8 @@ def check_json_template(source: str) -> None:
     except orjson.JSONDecodeError as error:
         raise misplaced(
             "body",
-            f"The template gives no JSON ({error}). Correct it, or set a content-type header that is not "
-            "JSON.",
+            f"The template does not produce JSON ({error}). Correct it, or set a content-type header that "
+            "is not JSON.",
         ) from None
 
 

@@ -28,7 +28,7 @@ class Condition(Model):
         if self.operator == "regex":
             _check_pattern(self.value)
         if self.operator == "exists" and self.value not in (None, True, False):
-            raise ValueError("`exists` takes true or false as its value.")
+            raise ValueError("`exists` needs true or false as its value.")
         return self
 
     @model_validator(mode="after")
@@ -45,7 +45,7 @@ def _check_value(operator: Operator, value: Any, given: bool) -> None:
         raise misplaced("value", f"`{operator}` needs a `value`; write null to compare with null.")
     ordered = operator in ("gt", "gte", "lt", "lte")
     if ordered and (isinstance(value, bool) or not isinstance(value, int | float | str)):
-        raise misplaced("value", f"`{operator}` compares numbers with numbers and texts with texts.")
+        raise misplaced("value", f"`{operator}` compares numbers with numbers and strings with strings.")
     if operator == "in" and value == []:
         raise misplaced("value", "Nothing is `in` an empty list.")
 

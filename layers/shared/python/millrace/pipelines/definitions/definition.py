@@ -34,7 +34,7 @@ class PipelineDefinition(Model):
     @model_validator(mode="after")
     def _whole(self) -> "PipelineDefinition":
         if (self.destination is None) == (self.destinations is None):
-            raise ValueError("Give either `destination` or `destinations`.")
+            raise ValueError("Use either `destination` or `destinations`.")
         for index, step in enumerate(self.transforms):
             _check_place(step, index, self.transforms)
         return self
@@ -44,7 +44,7 @@ class PipelineDefinition(Model):
         names = [target.name for target in self.targets if target.name is not None]
         if len(set(names)) < len(names) and not is_stored(info):
             raise misplaced(
-                "destinations", "Two destinations have the same name: receivers would take them for one."
+                "destinations", "Two destinations have the same name: receivers could not tell them apart."
             )
         return self
 
@@ -56,9 +56,9 @@ class PipelineDefinition(Model):
                 prefix = "destination" if self.destination else f"destinations.{at}"
                 raise misplaced(
                     f"{prefix}.config.template",
-                    f"After `batch` there is `items` and `count`, but no `{mixed[0]}`: write "
+                    f"After `batch`, there are `items` and `count`, but no `{mixed[0]}`: write "
                     f"{{{{items[0].{mixed[0]}}}}}, "
-                    "or leave `items` and `count` out to get a line for each item.",
+                    "or omit `items` and `count` to get a line for each item.",
                 )
         return self
 
@@ -96,9 +96,9 @@ def _check_aggregate(step: AggregateStep, index: int, before: Step | None) -> No
         if before.config.aggregations:
             raise ValueError(f"transforms.{index}: the window before it has `aggregations` already.")
         if step.config.group_by and before.config.group_by:
-            raise ValueError(f"transforms.{index}: `groupBy` stands in the window already.")
+            raise ValueError(f"transforms.{index}: the window already has `groupBy`.")
         if step.when is not None:
-            raise ValueError(f"transforms.{index}: put `when` on the window; this step is a part of it.")
+            raise ValueError(f"transforms.{index}: put `when` on the window, which this step belongs to.")
         return
     if isinstance(before, BatchStep):
         return

@@ -121,23 +121,26 @@ class DatabaseConfig(Delivery):
     def _fields_differ(self, info: ValidationInfo) -> "DatabaseConfig":
         if not is_stored(info):
             if len(set(self.conflict_fields)) < len(self.conflict_fields):
-                raise misplaced("conflictFields", "A column is named twice.")
+                raise misplaced("conflictFields", "A column is listed twice.")
             if self.version_field in self.conflict_fields:
-                raise misplaced("versionField", "The version cannot be a part of the key.")
+                raise misplaced("versionField", "The version must not be part of the key.")
             self._check_marks()
         return self
 
     def _check_marks(self) -> None:
         if is_template(self.operation) and not self.version_field:
-            raise misplaced("versionField", "Changes arrive in any order: name the column of the version.")
+            raise misplaced("versionField", "Changes arrive in any order, so set the column of the version.")
         if self.deleted_field is None:
             return
         if self.operation in ("insert", "update"):
-            raise misplaced("deletedField", f"`{self.operation}` deletes nothing, and brings nothing back.")
+            raise misplaced("deletedField", f"`{self.operation}` does not delete or restore rows.")
         if not self.version_field:
-            raise misplaced("versionField", "Marks of deleted rows need a version, or late events undo them.")
+            raise misplaced(
+                "versionField",
+                "Marks of deleted rows need a version, because otherwise late events would undo them.",
+            )
         if self.deleted_field in (*self.conflict_fields, self.version_field):
-            raise misplaced("deletedField", "The mark is a column of its own.")
+            raise misplaced("deletedField", "The mark must be in its own column.")
 
 
 class ProductAnalytics(Delivery):

@@ -35,7 +35,8 @@ def refuse_references(value: Any) -> None:
     elif isinstance(value, str) and _INTENDED.search(value):
         raise PydanticCustomError(
             "secret_not_allowed",
-            "Secrets stand only in urls, headers and credentials, never in expressions, templates or data.",
+            "Secrets may be used only in urls, headers and credentials, not in expressions, templates or "
+            "data.",
         )
 
 

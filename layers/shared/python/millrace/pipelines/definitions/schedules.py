@@ -37,7 +37,7 @@ def check_schedule(expression: str) -> None:
 def check_timezone(name: str) -> None:
     """Raises `ValueError` for a name that the time zone database does not have."""
     if not is_zone(name):
-        raise ValueError(f"{name!r} is not a time zone: give a name such as Europe/Berlin or UTC.")
+        raise ValueError(f"{name!r} is not a time zone: use a name such as Europe/Berlin or UTC.")
 
 
 def once_at(expression: str) -> datetime | None:
@@ -48,10 +48,12 @@ def once_at(expression: str) -> datetime | None:
 def _check_rate(text: str) -> None:
     found = _RATE.fullmatch(text)
     if not found or int(found[1]) < 1:
-        raise ValueError("A rate is a positive whole number and minutes, hours or days: rate(5 minutes).")
+        raise ValueError(
+            "A rate must be a positive whole number and minutes, hours or days: rate(5 minutes)."
+        )
     if (found[1] == "1") == bool(found[3]):
         one = f"rate(1 {found[2]})" if int(found[1]) == 1 else f"rate({int(found[1])} {found[2]}s)"
-        raise ValueError(f"AWS takes the singular for 1 and the plural for more: {one}.")
+        raise ValueError(f"AWS requires the singular for 1 and the plural otherwise: {one}.")
 
 
 def _check_at(text: str) -> None:
@@ -60,14 +62,14 @@ def _check_at(text: str) -> None:
             raise ValueError
         datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError("at(...) takes a date and time without a zone: at(2027-01-15T08:00:00).") from None
+        raise ValueError("at(...) needs a date and time without a zone: at(2027-01-15T08:00:00).") from None
 
 
 def _check_cron(text: str) -> None:
     fields = text.split()
     if len(fields) != len(_FIELDS):
         raise ValueError(
-            f"cron(...) takes six fields (minutes hours day-of-month month day-of-week year), not "
+            f"cron(...) needs six fields (minutes hours day-of-month month day-of-week year), not "
             f"{len(fields)}: cron(0 9 * * ? *)."
         )
     for at, field in enumerate(fields):
@@ -114,4 +116,4 @@ def _check_possible(day: str, month: str) -> None:
         return
     months = [number for part in month.split(",") if (number := _number(part, _MONTHS)) is not None]
     if months and all(int(day) > _LONGEST[number] for number in months):
-        raise ValueError(f"Day {day} never comes in month {month}.")
+        raise ValueError(f"Month {month} has no day {day}.")

@@ -26,7 +26,7 @@ def _among(allowed: tuple[str, ...], what: str, form: Callable[[str], str] = str
             if form(each) not in allowed:
                 raise PydanticCustomError(
                     "not_among",
-                    "{given} is not {what}; allowed are {allowed}.",
+                    "{given} is not {what}; use {allowed}.",
                     {"given": repr(each), "what": what, "allowed": ", ".join(allowed), "field": str(at)},
                 )
 
@@ -36,7 +36,7 @@ def _among(allowed: tuple[str, ...], what: str, form: Callable[[str], str] = str
 def _api_paths(paths: list[str]) -> None:
     for at, path in enumerate(paths):
         if not path.startswith("/") or "*" in path[:-1] or "?" in path or "#" in path:
-            raise misplaced(str(at), "A path begins with `/`; only a `*` at its end stands for more.")
+            raise misplaced(str(at), "A path must begin with `/`; a `*` is only allowed at its end.")
 
 
 class AgentExecutionSource(Model):
@@ -57,7 +57,7 @@ class WebhookSource(Model):
     @model_validator(mode="after")
     def _secret_goes_with_verify(self) -> "WebhookSource":
         if (self.verify is None) != (self.secret is None):
-            raise ValueError("`verify` and `secret` go together: give both or neither.")
+            raise ValueError("`verify` and `secret` must be used together.")
         return self
 
     @model_validator(mode="after")

@@ -48,9 +48,9 @@ class Aggregation(Model):
     @model_validator(mode="after")
     def _arguments_fit(self) -> "Aggregation":
         if self.field == "*" and self.function != "count":
-            raise ValueError(f"`{self.function}` needs a field; only `count` takes `*`.")
+            raise ValueError(f"`{self.function}` needs a field; only `count` accepts `*`.")
         if (self.function == "percentile") != (self.p is not None):
-            raise ValueError("`percentile` needs `p` (0 to 100), and nothing else takes it.")
+            raise ValueError("`p` (0 to 100) is required for `percentile`, and not allowed otherwise.")
         return self
 
     @property
@@ -68,7 +68,7 @@ def _check_names(aggregations: list[Aggregation]) -> None:
     names = [aggregation.name for aggregation in aggregations]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"Two aggregations are named {', '.join(twice)}: give each an `alias` of its own.")
+        raise ValueError(f"Two aggregations are named {', '.join(twice)}: give each its own `alias`.")
 
 
 class AggregateConfig(Model):
@@ -133,7 +133,7 @@ _SIZES_NAMED = {
 
 def _check_sliding(size: int, slide: int) -> None:
     if slide > size:
-        raise ValueError("`slide` may not exceed `size`: events between the windows would be lost.")
+        raise ValueError("`slide` must not exceed `size`, because events between the windows would be lost.")
     if -(-size // slide) > WINDOWS_PER_EVENT:
         raise ValueError(f"An event would be in more than {WINDOWS_PER_EVENT} windows: make `slide` larger.")
     if size // gcd(size, slide) > PANES_PER_WINDOW:

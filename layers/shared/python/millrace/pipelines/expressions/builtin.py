@@ -181,7 +181,7 @@ def rounded(value: Value, digits: Value = 0) -> Value:
         return None
     decimals = _index("round", digits)
     if not -15 <= decimals <= 15:
-        raise EvaluationError("`round` takes from -15 to 15 digits.")
+        raise EvaluationError("`round` needs a number of digits from -15 to 15.")
     return _whole("round", lambda given: _half_up(given, decimals), value)
 
 
@@ -244,7 +244,7 @@ def format_time(value: Value, pattern: Value = "%Y-%m-%dT%H:%M:%SZ", place: Valu
     shape = _string("formatTime", pattern)
     check_length(len(shape) * 12)
     if not _TIME_CODES.issuperset(_TIME_CODE.findall(shape)) or not shape.isascii() or "\0" in shape:
-        raise EvaluationError(f"`formatTime` knows the codes {' '.join(sorted(_TIME_CODES))} after `%`.")
+        raise EvaluationError(f"`formatTime` supports the codes {' '.join(sorted(_TIME_CODES))} after `%`.")
     return in_zone(to_ms(value), place).strftime(shape)
 
 

@@ -253,7 +253,7 @@ def added_function(name: str) -> Function | None:
         except Exception as error:
             raise EvaluationError(f"`{name}` of {found.package} failed: {type(error).__name__}.") from error
         if not isinstance(result, str | int | float | bool | list | dict | None):
-            raise EvaluationError(f"`{name}` of {found.package} gave no JSON value.")
+            raise EvaluationError(f"`{name}` of {found.package} did not return a JSON value.")
         return result
 
     return replace(function, call=call)

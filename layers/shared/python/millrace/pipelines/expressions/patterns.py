@@ -19,7 +19,7 @@ class Pattern:
 
     def __init__(self, source: str) -> None:
         if len(source) > PATTERN_CHARACTERS:
-            raise InvalidExpression(f"A pattern may have {PATTERN_CHARACTERS} characters at most.")
+            raise InvalidExpression(f"A pattern must not exceed {PATTERN_CHARACTERS} characters.")
         self.source = source
         # A set of one: RE2 then never looks for where a match lies, which is what costs.
         self._set = re2.Set.SearchSet(_options())

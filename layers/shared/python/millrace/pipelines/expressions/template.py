@@ -49,7 +49,7 @@ def escape_slack(value: str) -> str:
 def compile_template(source: str, functions: dict[str, Function] = FUNCTIONS) -> Template:
     """Raises `InvalidExpression` with line and column in the template."""
     if len(source) > TEMPLATE_CHARACTERS:
-        raise InvalidExpression(f"A template may have {TEMPLATE_CHARACTERS:,} characters at most.")
+        raise InvalidExpression(f"A template must not exceed {TEMPLATE_CHARACTERS:,} characters.")
     pieces: list[str | Scalar] = []
     end = 0
     for start, close in _expressions(source):
@@ -58,7 +58,7 @@ def compile_template(source: str, functions: dict[str, Function] = FUNCTIONS) ->
         end = close + 2
         if len(pieces) > 2 * NODES:
             raise InvalidExpression(
-                f"A template may hold {NODES} expressions at most.", source=source, offset=start
+                f"A template must not exceed {NODES} expressions.", source=source, offset=start
             )
     return Template(source, tuple(piece for piece in (*pieces, source[end:]) if piece != ""))
 

@@ -53,7 +53,7 @@ def _parse(text: str) -> int:
 def to_datetime(ms: int | float) -> datetime:
     """An aware UTC datetime; raises `EvaluationError` outside the years 1 to 9999."""
     if not MIN_MS <= ms <= MAX_MS:
-        raise EvaluationError(f"{ms} is no time in milliseconds between the years 1 and 9999.")
+        raise EvaluationError(f"{ms} is not a time in milliseconds between the years 1 and 9999.")
     return _EPOCH + timedelta(milliseconds=int(ms))
 
 
@@ -61,7 +61,7 @@ def zone(name: Any) -> ZoneInfo:
     """The time zone of an IANA name. Raises `EvaluationError` for one that its database does not have."""
     if not is_zone(name):
         raise EvaluationError(
-            f"{name!r:.60} is not a time zone: give an IANA name such as Europe/Berlin or UTC."
+            f"{name!r:.60} is not a time zone: use an IANA name such as Europe/Berlin or UTC."
         )
     return ZoneInfo(name)
 
@@ -77,7 +77,7 @@ def in_zone(ms: int | float, name: Any) -> datetime:
     try:
         return to_datetime(ms).astimezone(time_zone)
     except OverflowError:
-        raise EvaluationError(f"{ms} is no time between the years 1 and 9999 in {name}.") from None
+        raise EvaluationError(f"{ms} is not a time between the years 1 and 9999 in {name}.") from None
 
 
 @cache

@@ -57,7 +57,7 @@ class Batch(Struct, frozen=True):
 def item_of(event: Event, payload: Payload) -> BatchItem:
     """Return what is kept of an event. Raises `EvaluationError` if that is too large."""
     if len(canonical(payload)) > _ITEM_BYTES:
-        raise EvaluationError(f"An item of a batch may have {_ITEM_BYTES:,} bytes as JSON at most.")
+        raise EvaluationError(f"An item of a batch must not exceed {_ITEM_BYTES:,} bytes as JSON.")
     return (
         identity(event.source, event.id),
         event.time,

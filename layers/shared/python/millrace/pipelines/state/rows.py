@@ -53,7 +53,7 @@ def canonical(value: Value) -> bytes:
     try:
         written = orjson.dumps(whole(value), option=_CANONICAL)
     except TypeError as error:  # nested too deeply, or text that is no Unicode
-        raise EvaluationError(f"A value cannot be kept: {error}.") from None
+        raise EvaluationError(f"A value cannot be stored: {error}.") from None
     if len(written) > LONG_TEXT:
         charge(len(written) >> 6)
     return written

@@ -99,9 +99,9 @@ def _text_of(part: Part, number: int) -> str:
     if kind == "data":
         return orjson.dumps(_data_of(part)).decode()
     if kind is None:
-        raise InvalidParamsError(f"message.parts[{number}] has no content: give it text or data.")
+        raise InvalidParamsError(f"message.parts[{number}] has no content: it needs text or data.")
     raise ContentTypeNotSupportedError(
-        f"message.parts[{number}] is {media or kind}; the agent takes {' and '.join(INPUT_MODES)}."
+        f"message.parts[{number}] is {media or kind}; the agent accepts {' and '.join(INPUT_MODES)}."
     )
 
 

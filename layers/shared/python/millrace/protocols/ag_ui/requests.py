@@ -82,7 +82,7 @@ class AgUiRunInput(Loose):
         """The user's message that begins the run: the last one. Raises `InvalidRequest`."""
         said = self._said()
         if not said or said[-1].role != "user":
-            raise InvalidRequest("The last message must be the user's.", code="empty_message")
+            raise InvalidRequest("The last message must be from the user.", code="empty_message")
         return to_content(said[-1].content)
 
     def earlier(self) -> list[EarlierMessage]:
@@ -175,7 +175,7 @@ def to_content(content: Any) -> Content:
     if content is None or isinstance(content, str):
         return content or ""
     if not isinstance(content, list) or not all(isinstance(one, dict) for one in content):
-        raise InvalidRequest("A message's content must be a text or a list of parts.")
+        raise InvalidRequest("A message's content must be a string or a list of parts.")
     parts = [_part(one) for one in content]
     return [part for part in parts if not isinstance(part, TextPart) or part.text]
 

@@ -50,7 +50,7 @@ class ChatRequest(_Open):
     def _ends_with_what_is_new(cls, messages: list[UiMessage]) -> list[UiMessage]:
         if messages[-1].role == "system":
             raise ValueError(
-                "the last message must be the user's, or an assistant's with answers to its calls"
+                "the last message must be from the user, or from the assistant with answers to its calls"
             )
         return messages
 
@@ -137,7 +137,7 @@ def _part(given: dict[str, Any]) -> Part | None:
 def _text(given: dict[str, Any], name: str) -> str:
     value = given.get(name)
     if not isinstance(value, str):
-        raise InvalidRequest(f"A part of type {given['type']} must have {name} as text.")
+        raise InvalidRequest(f"A part of type {given['type']} must have {name} as a string.")
     return value
 
 

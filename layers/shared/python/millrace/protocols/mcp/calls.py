@@ -106,4 +106,4 @@ def is_request_id(value: object) -> bool:
 
 
 def _invalid() -> InvalidRequest:
-    return InvalidRequest("Send the id of the last event as it came.", code="invalid_query")
+    return InvalidRequest("Send the id of the last event unchanged.", code="invalid_query")

@@ -73,9 +73,9 @@ class ChatCompletionRequest(Loose):
     def check(self) -> None:
         """Raises `InvalidRequest` for what an agent cannot do."""
         if self.n not in (None, 1):
-            raise unsupported("n", "an agent gives one answer.")
+            raise unsupported("n", "an agent returns one answer.")
         if self.tool_choice not in (None, "auto", "none"):
-            raise unsupported("tool_choice", "an agent chooses its tools itself; send auto or none.")
+            raise unsupported("tool_choice", "the agent chooses its tools itself; send auto or none.")
 
     @property
     def conversation_id(self) -> str | None:

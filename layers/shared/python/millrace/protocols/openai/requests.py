@@ -86,7 +86,9 @@ def to_content(content: Any) -> Content:
     if content is None or isinstance(content, str):
         return content or ""
     if not isinstance(content, list):
-        raise InvalidRequest("A message's content must be a text or a list of parts.", code="invalid_request")
+        raise InvalidRequest(
+            "A message's content must be a string or a list of parts.", code="invalid_request"
+        )
     parts = [_part(one) for one in content]
     return [part for part in parts if not isinstance(part, TextPart) or part.text]
 
@@ -106,7 +108,7 @@ def _part(part: Any) -> Part:
             given = part.get("file") or part
             if isinstance(given, dict):
                 return _file(given)
-    raise InvalidRequest(f"A part of the type {kind!r} cannot be read.", code="invalid_request")
+    raise InvalidRequest(f"Parts of the type {kind!r} are not supported.", code="invalid_request")
 
 
 def _file(given: Json) -> Part:

@@ -54,14 +54,18 @@ class ResponseRequest(Loose):
     def check(self) -> None:
         """Raises `InvalidRequest` for what an agent cannot do."""
         if self.tool_choice not in (None, "auto", "none"):
-            raise unsupported("tool_choice", "an agent chooses its tools itself; send auto or none.")
+            raise unsupported("tool_choice", "the agent chooses its tools itself; send auto or none.")
         if self.previous_response_id and self.conversation:
             raise InvalidRequest(
                 "Send previous_response_id or conversation, not both.", code="invalid_request"
             )
         for tool in self.tools or []:
             if tool.get("type") != "function":
-                raise unsupported("tools", "of these kinds the agent has its own; send functions only.")
+                raise unsupported(
+                    "tools",
+                    "only functions are supported here, because the agent has its own tools of the other "
+                    "kinds.",
+                )
 
     def branch(self) -> BranchPoint | None:
         """The place behind the response before, however its conversation has gone on since."""
@@ -75,7 +79,7 @@ class ResponseRequest(Loose):
         given = self.conversation
         found = given.get("id") if isinstance(given, dict) else given
         if found is not None and not isinstance(found, str):
-            raise InvalidRequest("conversation: its id must be a text.", code="invalid_request")
+            raise InvalidRequest("conversation: its id must be a string.", code="invalid_request")
         return found
 
     def turns(self) -> list[Turn]:
@@ -133,7 +137,7 @@ def _turn(item: Json) -> Turn | None:
         return Turn("tool", results={str(item.get("approval_request_id")): given})
     if isinstance(kind, str) and kind in _OURS:
         return None
-    raise InvalidRequest(f"An input item of the type {kind!r} cannot be read.", code="invalid_request")
+    raise InvalidRequest(f"Input items of the type {kind!r} are not supported.", code="invalid_request")
 
 
 def _text(output: Any) -> str:

@@ -62,7 +62,9 @@ def _span(since: str | None, until: str | None, now: int) -> tuple[int, int]:
     end = min(from_iso(until), now) if until else now
     start = from_iso(since) if since else end - USUAL_MS
     if not now - METRICS_MS <= start < end:
-        raise InvalidRequest("`from` lies before `to`, and at most 24 hours before now.", code="invalid_time")
+        raise InvalidRequest(
+            "`from` must be before `to` and at most 24 hours before now.", code="invalid_time"
+        )
     return start, end
 
 

@@ -257,4 +257,6 @@ def _host(url: str) -> str:
     try:
         return httpx.URL(url).raw_host.decode("ascii")
     except (httpx.InvalidURL, UnicodeError):
-        raise Unsendable("invalid_url", "The destination's url, with its secrets, is no URL.") from None
+        raise Unsendable(
+            "invalid_url", "The destination's url is not valid after its secrets are filled in."
+        ) from None

@@ -36,11 +36,12 @@ def toolbox_of(name: str) -> Toolbox:
     """The one tool of this name. Raises `InvalidRequest`."""
     if name == ASK_USER:
         raise InvalidRequest(
-            "A flow asks by a wait_for_input step; ask_user is for agents.", code="unknown_tool"
+            "In a flow, use a wait_for_input step to ask; ask_user is for agents.", code="unknown_tool"
         )
     if own_rule(name):
         raise InvalidRequest(
-            f"{name} asks for an approval, which a step of a flow cannot; let the step of an agent call it.",
+            f"{name} requires an approval, which is not possible in a tool step; use an agent step with an "
+            "agent that calls it.",
             code="unknown_tool",
         )
     return Toolbox([made_of(echo_tool)] if name == "echo_tool" else known_tools([name]))

@@ -73,9 +73,11 @@ def _check_source(path: str, source: Any, known: list[str]) -> None:
         raise _at(path, error.message, code=error.code, line=error.line, column=error.column) from None
     for keys in (keys for text in _texts(source) for keys in expression_paths(text)):
         if keys and keys[0] not in _ROOTS:
-            raise _at(path, f"There is no `{keys[0]}` here: expressions see input, steps, last and answers.")
+            raise _at(
+                path, f"`{keys[0]}` does not exist here: expressions can use input, steps, last and answers."
+            )
         if len(keys) > 1 and keys[0] in ("steps", "answers") and keys[1] not in known:
-            before = f"before it are {', '.join(known)}" if known else "it is the first"
+            before = f"the steps before it are {', '.join(known)}" if known else "it is the first step"
             raise _at(path, f"No step {keys[1]!r} has a result here; {before}.")
 
 
@@ -105,10 +107,10 @@ def _check_step(at: int, step: Step, longest: int) -> None:
 
 def _check_wait(path: str, step: WaitStep, longest: int) -> None:
     if step.expires is not None and step.expires > longest:
-        raise _at(f"{path}.expires", f"A step may wait {longest:,} seconds at most.", code="invalid_step")
+        raise _at(f"{path}.expires", f"A step may wait at most {longest:,} seconds.", code="invalid_step")
     if step.answer_schema is not None:
         if step.choices is not None:
-            raise _at(path, "Give either choices or a schema.", code="invalid_step")
+            raise _at(path, "Use either choices or a schema.", code="invalid_step")
         if len(orjson.dumps(step.answer_schema)) > SCHEMA_BYTES:
             raise _at(f"{path}.schema", f"It must not exceed {SCHEMA_BYTES:,} bytes.", code="invalid_schema")
         check_schema(step.answer_schema, f"{path}.schema")

@@ -34,7 +34,9 @@ class FlowExecutions(Struct, frozen=True):
         stores = self.platform.stores
         execution = await self._execution(caller, execution_id)
         if execution.flow.name != name:
-            raise InvalidRequest(f"This execution is of the flow {execution.flow.name!r}.", code="other_flow")
+            raise InvalidRequest(
+                f"This execution belongs to the flow {execution.flow.name!r}.", code="other_flow"
+            )
         slot = Slot(caller.organization, execution_id)
         calls = await stores.approvals.of_run(slot, execution.run_id)
         waiting = [call for call in calls if (call.call_id == step if step else call.state == "waiting")]
@@ -87,7 +89,7 @@ class FlowExecutions(Struct, frozen=True):
             raise unknown_execution() from error
         stopped = await stop_run(self.platform.stores, slot, "stopped")
         if stopped is None:
-            raise Conflict("This execution is over.", code="not_active")
+            raise Conflict("This execution has ended.", code="not_active")
         return stopped
 
     async def read(self, caller: Principal, name: str, execution_id: str) -> dict[str, Any]:

@@ -101,7 +101,7 @@ class Flows(Struct, frozen=True):
                 raise
             if marker and error.fingerprint != marker.fingerprint:
                 raise InvalidRequest(
-                    "This idempotency key was used for another input; take a new key.",
+                    "This idempotency key was used for another input; use a new key.",
                     code="idempotency_key_reused",
                 ) from error
             return ReplayedRun(await self.platform.stores.runs.get(caller.organization, error.run_id))

@@ -118,8 +118,7 @@ class FlowLoop:
         another process."""
         if self._maybe_begun == step.name:
             raise StepFailed(
-                "It was interrupted after it had begun, and nobody knows whether it took effect. It was not "
-                "run again.",
+                "It was interrupted, and it is not known whether it took effect. It was not run again.",
                 code="outcome_unknown",
             )
         # Only the first step of a process can have begun in another one.

@@ -64,7 +64,7 @@ class Expressions:
             return True
         value = _evaluated(self._when[step.name], payload)
         if value is not None and not isinstance(value, bool):
-            raise StepFailed("Its `when` must give true or false.", code="invalid_expression")
+            raise StepFailed("Its `when` must evaluate to true or false.", code="invalid_expression")
         return value is True
 
     def output(self, payload: dict[str, Any]) -> Any:
@@ -89,7 +89,7 @@ def _evaluated(mapping: Mapping, payload: dict[str, Any]) -> Any:
         return mapping.row(payload, Event(payload, "flow", time=now_ms(), ingested=now_ms()))["value"]
     except EvaluationError as error:
         raise StepFailed(
-            "Its input cannot be worked out.", code="invalid_expression", reason=str(error)
+            "Its input cannot be evaluated.", code="invalid_expression", reason=str(error)
         ) from error
 
 
@@ -149,7 +149,7 @@ class Steps(Struct, frozen=True):
         payloads = given if isinstance(given, list) else [given]
         if len(payloads) > MAX_EVENTS or not all(isinstance(one, dict) for one in payloads):
             raise StepFailed(
-                f"A pipeline takes an object, or a list of up to {MAX_EVENTS}.", code="no_events"
+                f"A pipeline needs an object, or a list of up to {MAX_EVENTS} objects.", code="no_events"
             )
         organization = self.run_context.context.organization
         if step.definition is not None:
@@ -218,7 +218,7 @@ def delivered_by(aws: Aws, dynamo: Dynamo, table: str, function: str) -> Notify:
         organization: str, pipeline_id: str, number: int, payload: dict[str, Any]
     ) -> dict[str, Any]:
         if not function:
-            raise StepFailed("This deployment names no function that delivers.", code="not_delivered")
+            raise StepFailed("This deployment has no function that delivers.", code="not_delivered")
         pipeline = await store.get(organization, pipeline_id)
         asked = {
             "organization": organization,

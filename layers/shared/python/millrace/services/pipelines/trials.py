@@ -17,7 +17,7 @@ async def try_destination(
     Raises `NotImplementedHere`, and `Unavailable` when the function itself fails.
     """
     if not context.settings.deliver_function:
-        raise NotImplementedHere("This deployment names no function that delivers.", code="no_deliveries")
+        raise NotImplementedHere("This deployment has no function that delivers.", code="no_deliveries")
     asked = {
         "organization": organization,
         "pipelineId": pipeline.id,

@@ -127,9 +127,9 @@ class AgentRunContext(Struct, frozen=True):
     async def _ask(self, agent_id: str, arguments: dict[str, Any], context: ToolContext) -> ToolResult:
         task = arguments.get("task")
         if not isinstance(task, str) or not task.strip():
-            raise InvalidRequest("Give the task as text.", code="invalid_arguments")
+            raise InvalidRequest("The task must be a string.", code="invalid_arguments")
         if self.depth >= DEEPEST:
-            raise InvalidRequest(f"Agents may ask agents {DEEPEST} deep at most.")
+            raise InvalidRequest(f"Agents may ask other agents at most {DEEPEST} levels deep.")
         agent = await self.agents.get(agent_id)
         deeper = replace(self, depth=self.depth + 1)
         answer = await deeper.work(agent, context.call_id, task, parent=context.call_id)

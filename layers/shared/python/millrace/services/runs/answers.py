@@ -65,19 +65,19 @@ def check_answer(call: WaitingCall, answer: Answer) -> None:
     """Raises `InvalidRequest` or `TooLarge` for an answer that this call cannot have."""
     takes = _TAKES[call.kind]
     if answer.decision not in takes or _wants_more(call, answer):
-        raise _invalid(
-            "decision", f"This call takes {' or '.join(takes)}, with content where it asks for it."
-        )
+        raise _invalid("decision", f"This call accepts {' or '.join(takes)}, with content if it asks for it.")
     if answer.arguments is not None and answer.decision != "approve":
         raise _invalid("arguments", "Only an approval may change the arguments.")
     if answer.content is not None and answer.decision != "answer":
-        raise _invalid("content", "Only an answer to a question has content; give a reason instead.")
+        raise _invalid("content", "Only an answer to a question has content; send a reason instead.")
     if answer.decision == "answer":
         _check_content(call, answer.content)
     if answer.arguments is not None:
         _check_size("arguments", answer.arguments, ARGUMENTS_BYTES)
         if call.schema is None:
-            raise _invalid("arguments", "This tool has no schema to check them by; approve or reject.")
+            raise _invalid(
+                "arguments", "This tool has no schema to check them against; approve or reject the call."
+            )
         check_value(answer.arguments, call.schema, "arguments")
 
 
@@ -165,13 +165,13 @@ def already_answered(first: Answer) -> Conflict:
 
 def not_waiting() -> Conflict:
     """The error for an answer that nobody waits for."""
-    return Conflict("The run does not wait for this answer any more.", code="not_waiting")
+    return Conflict("The run is no longer waiting for this answer.", code="not_waiting")
 
 
 def _not_an_approver(call: WaitingCall) -> Forbidden:
     approvers = call.approvers.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     return Forbidden(
-        "You are not among those who may answer this call; `approvers` names them.",
+        "You may not answer this call; `approvers` lists who may.",
         code="not_an_approver",
         approvers=approvers,
     )

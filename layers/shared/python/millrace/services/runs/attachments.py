@@ -138,4 +138,4 @@ def _other_type(file: StoredFile) -> Exception:
 
 
 def _changed(file: StoredFile) -> Conflict:
-    return Conflict(f"{file.name} was uploaded again meanwhile; upload it anew.", code="file_not_uploaded")
+    return Conflict(f"{file.name} was replaced in the meantime; upload it again.", code="file_not_uploaded")

@@ -34,8 +34,8 @@ async def _position(
         position = await _question(stores, slot, snapshot, position or end)
     elif message is not None and not point.run_id and _is_within_a_turn(message):
         raise InvalidRequest(
-            "The message lies between a tool call and its result. Go on behind the user's message or the end "
-            "of the answer.",
+            "The message is between a tool call and its result. Continue after the user's message or the "
+            "end of the answer.",
             code="invalid_parent",
         )
     return None if position == end and lease.tree.is_line else position
@@ -46,7 +46,7 @@ def _check_room(lease: LeaseRecord, parent: int) -> None:
     was chosen again is such a place, too."""
     if len(lease.tree.follow(lease.messages + 1, parent).branches) > MOST_BRANCHES:
         raise Conflict(
-            f"A conversation must not have more than {MOST_BRANCHES} branches; begin a new one.",
+            f"A conversation must not have more than {MOST_BRANCHES} branches; start a new conversation.",
             code="too_many_branches",
             limit=MOST_BRANCHES,
         )
@@ -72,7 +72,7 @@ async def _question(stores: Stores, slot: Slot, snapshot: ConversationSnapshot, 
     async for found, message in _backwards(stores, slot, snapshot, path):
         if _is_question(message):
             return found
-    raise Conflict("There is no user's message to answer once more.", code="nothing_to_regenerate")
+    raise Conflict("There is no message from the user to answer again.", code="nothing_to_regenerate")
 
 
 def _is_question(message: StoredMessage) -> bool:

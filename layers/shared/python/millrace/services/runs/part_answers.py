@@ -33,7 +33,7 @@ async def answer_part(
         lease = await stores.leases.peek(slot)
         if lease.run_id is None or lease.parked != "waiting":
             if answers:
-                raise NotFound("Nothing waits for an answer in this thread.", code="call_not_found")
+                raise NotFound("No call is waiting for an answer in this thread.", code="call_not_found")
             return None
         begins = EventId(lease.run_id, lease.seq)
     run_id = begins.run_id or ""
@@ -50,5 +50,5 @@ async def answer_part(
         return left
     stream = await rejoin(stores, caller, run_id, begins.seq, deadline)
     if stream is None:
-        raise NotFound("The run has ended, and its events are no longer kept.", code="run_expired")
+        raise NotFound("The run has ended, and its events have expired.", code="run_expired")
     return stream, begins.seq

@@ -25,7 +25,7 @@ async def run_waiting(stores: Stores, slot: Slot, run_id: str) -> Conflict:
     ]
     return Conflict(
         "The run waits for answers. Answer the calls, stop the run, or send the message with ifBusy inject: "
-        "it is then the reply, and the calls count as rejected.",
+        "the message is then the reply, and the calls count as rejected.",
         code="run_waiting",
         runId=run_id,
         calls=calls,

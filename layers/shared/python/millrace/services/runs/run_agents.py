@@ -48,7 +48,7 @@ class RunAgents:
         if agent_id in self._found:
             return self._found[agent_id]
         if self._too_many:
-            raise InvalidRequest(f"The agents of a run may ask {MOST_AGENTS} others at most, all together.")
+            raise InvalidRequest(f"The agents of a run may ask at most {MOST_AGENTS} other agents in total.")
         raise unknown_agent(agent_id)
 
     async def _read(self, wanted: set[str]) -> None:

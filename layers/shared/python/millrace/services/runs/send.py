@@ -113,7 +113,7 @@ async def _attempts(
             # Others are quicker: each head start would ask the model in vain.
             message = replace(message, head_start=None)
             await asyncio.sleep(random.uniform(0, RETRY_SECONDS))
-    raise Unavailable("The conversation is written by many at once; try again.", retry_after=1)
+    raise Unavailable("There are too many concurrent writes to the conversation; try again.", retry_after=1)
 
 
 async def _is_past(stores: Stores, slot: Slot, repeated: Repeated) -> bool:
@@ -135,7 +135,7 @@ async def _beside_active(
     if repeated := await load_repeated(stores, slot, message.idempotency_key):
         return await replay(stores, slot, message, repeated)
     if time.monotonic() > late:
-        raise run_active(lease.run_id or "", "Others were quicker each time; send it again.")
+        raise run_active(lease.run_id or "", "Other messages were faster each time; send it again.")
     return await when_busy(stores, models, slot, initial, message)
 
 
@@ -152,6 +152,6 @@ def _check_size(content: str) -> None:
 def _check_again(message: NewMessage) -> None:
     if message.if_busy == "inject":
         raise InvalidRequest(
-            "An answer that is asked for once more cannot be a live message; wait, or use ifBusy interrupt.",
+            "A regenerated answer cannot be a live message; wait, or use ifBusy interrupt.",
             code="not_for_live_messages",
         )

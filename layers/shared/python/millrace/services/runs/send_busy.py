@@ -33,13 +33,14 @@ async def when_busy(
     run_id = initial.snapshot.lease_record.run_id or ""
     if message.if_busy == "inject" and message.response_schema is not None:
         raise InvalidRequest(
-            "A live message cannot have a responseSchema: the agent is at work on another answer. Wait for "
+            "A live message cannot have a responseSchema: the agent is working on another answer. Wait for "
             "it, or send with ifBusy interrupt.",
             code="not_for_live_messages",
         )
     if message.if_busy == "inject" and message.branch is not None and message.branch.run_id != run_id:
         raise InvalidRequest(
-            "A live message goes to the answer that is under way and cannot have a parentId. Wait for the "
+            "A live message belongs to the answer that is under way, so it cannot have a parentId. Wait for "
+            "the "
             "answer, or send with ifBusy interrupt.",
             code="not_for_live_messages",
         )
@@ -136,7 +137,7 @@ async def replay(
     marker = message.marker()
     if marker is None or repeated.fingerprint != marker.fingerprint:
         raise InvalidRequest(
-            "This idempotency key was used for another message; take a new key.",
+            "This idempotency key was used for another message; use a new key.",
             code="idempotency_key_reused",
         )
     if repeated.injection:

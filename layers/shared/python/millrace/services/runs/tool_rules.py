@@ -74,9 +74,9 @@ def check_rules(uses: Sequence[ToolUse], servers: Iterable[str], longest: int) -
         if use.name in named[:at]:
             raise _invalid(path, f"{use.name!r} is listed twice; give it one entry.")
         if use.expires is not None and use.expires > longest:
-            raise _invalid(f"{path}.expires", f"A call may wait {longest:,} seconds at most.")
+            raise _invalid(f"{path}.expires", f"A call may wait at most {longest:,} seconds.")
         if use.name == ASK_USER and use.asks:
-            raise _invalid(f"{path}.policy", "ask_user asks anyway; leave its policy out.")
+            raise _invalid(f"{path}.policy", "ask_user always asks; omit its policy.")
         if _is_mcp(use.name):
             _check_mcp(path, use, known)
         if isinstance(use.policy, AskWhen):
@@ -96,11 +96,9 @@ def _check_mcp(path: str, use: ToolUse, servers: set[str]) -> None:
     server = use.name.partition("__")[0]
     if server not in servers:
         known = ", ".join(sorted(servers)) or "none"
-        raise _invalid(
-            f"{path}.name", f"No MCP server of this agent is called {server!r}; there are: {known}."
-        )
+        raise _invalid(f"{path}.name", f"This agent has no MCP server {server!r}; it has: {known}.")
     if not use.asks:
-        raise _invalid(f"{path}.policy", "Tools of MCP servers are listed here only to give them a policy.")
+        raise _invalid(f"{path}.policy", "Tools of MCP servers may be listed here only with a policy.")
 
 
 def _check_expression(path: str, source: str) -> None:

@@ -42,8 +42,8 @@ def check_length(text: str, speed: float, bytes_per_second: int, paid: bool, dea
         fits = max(most, 0)
         raise TooLarge(
             f"The text takes about {seconds / 60:.0f} minutes to speak; in this format, at this speed and "
-            f"with this engine {fits / 60:.0f} fit into one answer. "
-            + ("Send it in parts." if paid else "Send it in parts, or ask for mp3 or opus."),
+            f"with this engine {fits / 60:.0f} fit into one response. "
+            + ("Send it in parts." if paid else "Send it in parts, or use mp3 or opus."),
             code="speech_too_long",
             limit=int(len(text) * fits / seconds),
         )

@@ -94,7 +94,7 @@ async def prepare(engines: Engines, request: SpeechRequest) -> Speaking:
     engine = engines.get(request.engine)
     if not engine.slowest <= request.speed <= engine.fastest:
         raise InvalidRequest(
-            f"The engine {engine.name} takes a speed from {engine.slowest} to {engine.fastest}.",
+            f"The engine {engine.name} supports a speed from {engine.slowest} to {engine.fastest}.",
             code="unsupported_speed",
         )
     voice = await engine.voice(request.voice)
@@ -114,7 +114,7 @@ async def _in_language(speaking: Speaking) -> Speaking:
 def unsupported_language(engine: Engine, language: str) -> InvalidRequest:
     """The error for a language that an engine has no voice for."""
     return InvalidRequest(
-        f"The engine {engine.name} has no voice for the language {language[:40]!r}; "
-        "GET /api/voice/voices lists those it has.",
+        f"The engine {engine.name} has no voice for the language {language[:40]!r}; GET /api/voice/voices "
+        "lists its voices.",
         code="unsupported_language",
     )

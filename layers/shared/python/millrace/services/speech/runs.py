@@ -24,7 +24,7 @@ async def sentences_of_run(
     """Return the sentences of an agent's answer as it is written. Raises `NotFound` when the log no longer
     has it."""
     if not await has_more(stores, run, 0):
-        raise NotFound("The run's events are no longer kept.", code="run_expired")
+        raise NotFound("The run's events have expired.", code="run_expired")
     return _answer(stores, run, deadline, partial(Prose, language, longest))
 
 
@@ -46,7 +46,9 @@ async def _answer(
                     _check_end(event)
                     return
     if waits:
-        raise Conflict("The agent waits for people; connect again when it goes on.", code="run_waiting")
+        raise Conflict(
+            "The agent is waiting for people; connect again when it continues.", code="run_waiting"
+        )
     raise Unavailable(
         "The function reached its time limit before the answer was complete; connect again.", code="deadline"
     )

@@ -45,12 +45,12 @@ class Pushes(Struct, frozen=True):
         if wrong := url_problem(given.url, rules):
             raise InvalidRequest(f"url: {wrong}.", code="invalid_push_url")
         if given.id and not valid_id(given.id):
-            raise InvalidRequest("id may hold 1 to 128 of A-Z a-z 0-9 _ . : ~ -.", code="invalid_id")
+            raise InvalidRequest("id must have 1 to 128 of A-Z a-z 0-9 _ . : ~ -.", code="invalid_id")
         value = f"{given.scheme} {given.credentials}"
         for name, text in (("x-a2a-notification-token", given.token), ("authorization", value)):
             if len(text) > LONGEST_SECRET or (text.strip() and header_problem(name, text)):
                 raise InvalidRequest(
-                    "A token or credential is no header's value.", code="invalid_push_secret"
+                    "A token or credential is not a valid header value.", code="invalid_push_secret"
                 )
         return (
             given

@@ -51,7 +51,7 @@ async def send_message(
         await Pushes(platform).wake(followed.run)
         return followed
     if message.answers:
-        raise InvalidRequest("An answer needs the taskId of the task that asks.", code="invalid_answer")
+        raise InvalidRequest("An answer needs the taskId of the task that asked.", code="invalid_answer")
     found = await _begin(platform, caller, agent, message, push)
     if push and isinstance(found, FollowedTask):
         await Pushes(platform).create(found.run, push)
@@ -96,7 +96,7 @@ async def _follow_up(
     stores = platform.stores
     run = await task_run(stores, caller, message.task_id, agent.id)
     if message.context_id not in ("", run.slot.conversation_id):
-        raise InvalidRequest("The contextId is not that of the task.", code="context_mismatch")
+        raise InvalidRequest("The contextId does not belong to the task.", code="context_mismatch")
     if not message.content and not message.answers:
         raise InvalidRequest("The message is empty.", code="empty_message")
     await authorize(stores, caller, run.slot, "write")
@@ -121,7 +121,7 @@ async def _given_to(
         except Repeated as repeated_now:
             return await _repeated(stores, run, given, repeated_now)
         await asyncio.sleep(RETRY_SECONDS)
-    raise Unavailable("The task changes all the while; send the message again.", retry_after=1)
+    raise Unavailable("The task keeps changing; send the message again.", retry_after=1)
 
 
 def _as_given(caller: Principal, run: Run, message: TaskMessage) -> NewMessage:
@@ -171,7 +171,7 @@ def _answers(message: TaskMessage, waiting: list[WaitingCall]) -> list[GivenAnsw
     if message.answers:
         given = [_given(answer, waiting) for answer in message.answers]
         if len({answer.call_id for answer in given}) < len(given):
-            raise InvalidRequest("callId: a message answers each call once.", code="invalid_answer")
+            raise InvalidRequest("callId: a message may answer each call only once.", code="invalid_answer")
         return given
     if len(waiting) != 1 or message.attachments:
         return []
@@ -190,12 +190,13 @@ def _given(answer: dict[str, object], waiting: list[WaitingCall]) -> GivenAnswer
     decision, arguments, reason = answer["decision"], answer.get("arguments"), answer.get("reason")
     if not isinstance(call_id, str) or not call_id:
         raise InvalidRequest(
-            "callId: several calls wait; name the one that is answered.", code="invalid_answer"
+            "callId: several calls are waiting; send the callId of the one that you answer.",
+            code="invalid_answer",
         )
     if decision not in ("approve", "reject", "answer"):
         raise InvalidRequest("decision must be approve, reject or answer.", code="invalid_answer")
     if arguments is not None and not isinstance(arguments, dict):
         raise InvalidRequest("arguments must be an object.", code="invalid_answer")
     if reason is not None and not isinstance(reason, str):
-        raise InvalidRequest("reason must be a text.", code="invalid_answer")
+        raise InvalidRequest("reason must be a string.", code="invalid_answer")
     return GivenAnswer(call_id, decision, arguments, answer.get("content"), reason)

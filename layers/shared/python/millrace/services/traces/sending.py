@@ -85,7 +85,7 @@ class Sender:
 
         credentials = self._credentials()
         if credentials is None:
-            raise RequestFailed("There are no credentials of AWS to sign with.")
+            raise RequestFailed("There are no AWS credentials to sign with.")
         request = AWSRequest("POST", endpoint.url, headers=headers, data=content)
         SigV4Auth(credentials, "xray", endpoint.signing_region).add_auth(request)
         return dict(request.headers)

@@ -35,14 +35,14 @@ def added_events(
     if isinstance(found, str):
         return found
     if not isinstance(found, list) or len(found) > MOST:
-        raise Unavailable(f"The source {source.type!r} gave no list of at most {MOST:,} events.")
+        raise Unavailable(f"The source {source.type!r} did not return a list of at most {MOST:,} events.")
     return [_event(source, one, at, request_id(headers), now) for at, one in enumerate(found)]
 
 
 def _event(source: ExtensionSource, given: Any, at: int, request: str | None, now: int) -> Event:
     payload = given.get("payload") if isinstance(given, dict) else None
     if not isinstance(payload, dict):
-        raise InvalidRequest(f"items.{at}: the source gave no payload.", code="invalid_items")
+        raise InvalidRequest(f"items.{at}: the source returned no payload.", code="invalid_items")
     id = str(given.get("id") or (f"{request}#{at}" if request else new_id("evt")))[:LONGEST_ID]
     kind = str(given.get("type") or source.type)[:LONGEST_ID]
     return checked(Event(payload, id, source.type, kind, now, now), at)

@@ -35,7 +35,7 @@ async def drain_outbox(changes: Changes, url: str, until: float, rows: int = ROW
 async def _events(changes: Changes, row: OutboxRow) -> list[BusEvent]:
     try:
         if not valid_organization(row.organization):
-            raise InvalidRequest("The row names no organization.", code="organization_missing")
+            raise InvalidRequest("The row has no organization.", code="organization_missing")
         return [change_event(row.organization, row.change())]
     except Exception as error:
         await changes.reject(asdict(row), error)  # the row as it was: it is gone from the database

@@ -56,7 +56,7 @@ class Ingest:
         """Puts checked events on the queue. Raises as `push`."""
         if not pipeline.accepts_events:
             raise Conflict(
-                f"The pipeline is {pipeline.state} and takes no events.",
+                f"The pipeline is {pipeline.state} and does not accept events.",
                 code="pipeline_not_running",
                 state=pipeline.state,
                 allowed=allowed(pipeline.state),
@@ -87,7 +87,7 @@ def event_from(item: Any, at: int, now: int, key: str = "") -> Event:
     """An item as it was sent, as an event; with a `key` its id is made of that and of `now`, when it came
     first. Raises `InvalidRequest` or `TooLarge`."""
     if not isinstance(item, dict):
-        raise InvalidRequest(f"items.{at}: an item is a JSON object.", code="invalid_items")
+        raise InvalidRequest(f"items.{at}: an item must be a JSON object.", code="invalid_items")
     if isinstance(item.get("payload"), dict) and item.keys() <= _FIELDS:
         return _described(item, at, now, key)
     return checked(Event(item, _id(key, now, at), "api", "item", now, now), at)
@@ -126,5 +126,5 @@ def checked(event: Event, at: int) -> Event:
     """The event, if a message can hold it. Raises `InvalidRequest` or `TooLarge`."""
     check_payload(event.payload)
     if json_size(event_record(event)) > BYTES_PER_MESSAGE:
-        raise TooLarge(f"items.{at}: an item may have {BYTES_PER_MESSAGE // 1024} KB as JSON.")
+        raise TooLarge(f"items.{at}: an item must not exceed {BYTES_PER_MESSAGE // 1024} KB as JSON.")
     return event

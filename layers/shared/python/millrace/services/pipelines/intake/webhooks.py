@@ -146,7 +146,7 @@ def _form(body: bytes) -> dict[str, Any]:
     try:
         fields = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=1_000))
     except (ValueError, UnicodeDecodeError) as error:
-        raise InvalidRequest("The body is no form.", code="invalid_form") from error
+        raise InvalidRequest("The body is not a form.", code="invalid_form") from error
     # GitHub's forms and Slack's interactions carry all of their JSON in this one field.
     if set(fields) != {"payload"}:
         return fields

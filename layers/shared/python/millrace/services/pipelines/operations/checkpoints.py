@@ -57,14 +57,14 @@ class Recovery:
         pipeline = await self._replayable(caller, pipeline_id)
         unknown = sorted(request.keys() - {"from", "to", "version"})
         if unknown or not isinstance(request.get("from"), str):
-            raise InvalidRequest("Give `from` (ISO 8601), and if you like `to` and `version`.")
+            raise InvalidRequest("Send `from` (ISO 8601), and optionally `to` and `version`.")
         since = from_iso(request["from"])
         until = from_iso(str(request["to"])) if "to" in request else self._context.clock()
         if since >= until:
-            raise InvalidRequest("`from` lies before `to`.", code="invalid_time")
+            raise InvalidRequest("`from` must be before `to`.", code="invalid_time")
         version = request.get("version", pipeline.version)
         if type(version) is not int:
-            raise InvalidRequest("version: a whole number.", code="invalid_version")
+            raise InvalidRequest("version must be a whole number.", code="invalid_version")
         await self._context.plans.version(caller.organization, pipeline_id, version)
         return await self._command(caller, pipeline, since, until, version)
 
@@ -72,7 +72,7 @@ class Recovery:
         pipeline = await self._store.get(caller.organization, pipeline_id)
         if pipeline.state != "running":
             raise Conflict(
-                f"The pipeline is {pipeline.state}; only a running one replays.",
+                f"The pipeline is {pipeline.state}; only a running pipeline can replay.",
                 code="pipeline_not_running",
                 state=pipeline.state,
                 allowed=allowed(pipeline.state),

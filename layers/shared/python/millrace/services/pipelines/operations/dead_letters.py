@@ -76,7 +76,9 @@ class DeadLetters:
         organization, dead_letters = caller.organization, self._context.dead_letters
         await self._context.pipelines.get(organization, pipeline_id)
         if not request.names_some and not request.all:
-            raise InvalidRequest("Say which: `ids`, `place`, `code`, `from`, `to`, or `all: true`.")
+            raise InvalidRequest(
+                "Select dead letters with `ids`, `place`, `code`, `from` or `to`, or send `all: true`."
+            )
         more = None
         if request.ids:
             found = await dead_letters_by_id(dead_letters, organization, pipeline_id, request.ids)

@@ -74,7 +74,7 @@ class Destinations:
         targets = self._definition(caller.organization, pipeline).targets
         if not 0 <= number < len(targets):
             raise NotFound(
-                f"The pipeline has no destination {number}; they are counted from 0.",
+                f"The pipeline has no destination {number}; destinations are numbered from 0.",
                 code="destination_not_found",
             )
         return destination_key_of(caller.organization, pipeline_id, number, targets[number])

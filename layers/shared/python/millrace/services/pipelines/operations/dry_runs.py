@@ -59,7 +59,7 @@ class DryRuns:
 
     def _given_events(self, given: Any) -> list[Event]:
         if not isinstance(given, list) or not 1 <= len(given) <= DRY_EVENTS:
-            raise InvalidRequest(f"Give 1 to {DRY_EVENTS} events.", code="invalid_items")
+            raise InvalidRequest(f"Send 1 to {DRY_EVENTS} events.", code="invalid_items")
         now = self._context.clock()
         return [event_from(item, at, now) for at, item in enumerate(given)]
 
@@ -80,7 +80,7 @@ async def _tried(plan: Plan, events: list[Event]) -> dict[str, Any]:
     """Try the events. Raises `TooLarge` for more than one answer can hold."""
     answer = await asyncio.to_thread(_explained, plan, events)
     if json_size(answer) > ANSWER_BYTES:
-        raise TooLarge("What comes out of these events is too large to be shown: try fewer of them.")
+        raise TooLarge("The results for these events are too large to show; try fewer events.")
     return answer
 
 
@@ -100,5 +100,5 @@ def _check_fields(request: dict[str, Any]) -> None:
 
 def _definition(given: Any) -> PipelineDefinition:
     if json_size(given) > MAX_DEFINITION_BYTES:
-        raise TooLarge(f"A definition may have {MAX_DEFINITION_BYTES // 1024} KB as JSON.")
+        raise TooLarge(f"A definition must not exceed {MAX_DEFINITION_BYTES // 1024} KB as JSON.")
     return parse_definition(given)

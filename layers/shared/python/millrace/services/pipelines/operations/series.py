@@ -40,7 +40,7 @@ def span_of(since: str | None, until: str | None, step: int | None, now: int) ->
     end = min(from_iso(until), now) if until else now
     start = from_iso(since) if since else end - USUAL_MS
     if not 0 <= start < end:
-        raise InvalidRequest("`from` lies before `to`, and before now.", code="invalid_time")
+        raise InvalidRequest("`from` must be before `to` and before now.", code="invalid_time")
     if end - start > LONGEST_MS:
         raise InvalidRequest("Ask for at most 7 days.", code="invalid_time")
     size = _step(step, end - start)
@@ -53,10 +53,10 @@ def _step(given: int | None, length: int) -> int:
         return next(fitting, STEPS_SECONDS[-1]) * 1000
     if given not in STEPS_SECONDS:
         known = ", ".join(map(str, STEPS_SECONDS))
-        raise InvalidRequest(f"step: one of {known} (seconds).", code="invalid_query")
+        raise InvalidRequest(f"step must be one of {known} (seconds).", code="invalid_query")
     if length > given * 1000 * MOST_POINTS:
         raise InvalidRequest(
-            f"That is more than {MOST_POINTS} points: take a longer step.", code="invalid_query"
+            f"That is more than {MOST_POINTS} points: use a longer step.", code="invalid_query"
         )
     return given * 1000
 

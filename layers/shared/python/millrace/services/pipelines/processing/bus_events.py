@@ -47,7 +47,7 @@ def bus_event(envelope: dict[str, Any], ingested: int) -> tuple[str, Event]:
     """The organization and the event of an EventBridge event. Raises `InvalidRequest`."""
     detail = envelope.get("detail")
     if not isinstance(detail, dict) or not isinstance(detail.get("organization"), str):
-        raise InvalidRequest("The event's detail names no organization.", code="invalid_event")
+        raise InvalidRequest("The event's detail has no organization.", code="invalid_event")
     check_payload(detail)
     id = _identity(envelope, detail)[:LONGEST_ID]
     time = _time(detail.get("time"), envelope["time"])
@@ -81,7 +81,7 @@ def _time(given: Any, published: str) -> int:
 def own_event(envelope: Any, ingested: int) -> Event:
     """The event of an EventBridge event of any source: its detail. Raises `InvalidRequest`."""
     if not isinstance(envelope, dict) or not isinstance(envelope.get("detail"), dict):
-        raise InvalidRequest("The event is no EventBridge event.", code="invalid_event")
+        raise InvalidRequest("The event is not an EventBridge event.", code="invalid_event")
     check_payload(envelope["detail"])
     id, source, kind = (str(envelope[name])[:LONGEST_ID] for name in ("id", "source", "detail-type"))
     return Event(envelope["detail"], id, source, kind, from_iso(envelope["time"]), ingested)

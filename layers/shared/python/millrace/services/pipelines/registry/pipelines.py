@@ -152,13 +152,17 @@ class Pipelines:
         old = await self._store.get(caller.organization, pipeline_id)
         options.check(old.updated_at)
         if old.state == "stopped":
-            raise Conflict("The pipeline is stopped for good; make a new one.", code="pipeline_stopped")
+            raise Conflict(
+                "The pipeline is stopped and cannot be started again; create a new one.",
+                code="pipeline_stopped",
+            )
         written = _written(definition)
         if written == old.definition:
             return old
         if old.state != "created" and written["source"] != old.definition["source"]:
             raise Conflict(
-                "The source of a pipeline that was started cannot change; make a new one.",
+                "The source of a pipeline cannot be changed after it has been started; create a new "
+                "pipeline.",
                 code="source_fixed",
             )
         changes = {
@@ -238,7 +242,7 @@ class Pipelines:
         if isinstance(given, dict):
             given = {name: value for name, value in given.items() if name not in READ_ONLY}
         if json_size(given) > MAX_DEFINITION_BYTES:
-            raise TooLarge(f"A definition may have {MAX_DEFINITION_BYTES // 1024} KB as JSON.")
+            raise TooLarge(f"A definition must not exceed {MAX_DEFINITION_BYTES // 1024} KB as JSON.")
         definition = parse_definition(given)
         secrets = await self._secrets.names(caller.organization)
         check_secrets(definition, secrets)

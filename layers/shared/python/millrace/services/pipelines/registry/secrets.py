@@ -23,7 +23,7 @@ class Secrets:
         value, hosts = given.get("value"), given.get("hosts")
         if given.keys() - {"value", "hosts"} or not isinstance(value, str) or not _texts(hosts):
             raise InvalidRequest(
-                "Give `value`, and `hosts`: the host names that it may be sent to.", code="invalid_secret"
+                "Send `value`, and `hosts`: the host names that it may be sent to.", code="invalid_secret"
             )
         limits = (await self._limits.control(caller.organization)).limits
         secret = Secret(name, value, tuple(hosts or ()))

@@ -249,4 +249,4 @@ def template(template_id: str) -> Template:
         if one.id == template_id:
             return one
     known = ", ".join(one.id for one in TEMPLATES)
-    raise NotFound(f"There is no template {template_id!r}; there are {known}.", code="template_not_found")
+    raise NotFound(f"No template has the id {template_id!r}; there are {known}.", code="template_not_found")
