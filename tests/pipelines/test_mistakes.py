@@ -30,7 +30,7 @@ def schedule(expression: str, **more: Any) -> dict[str, Any]:
 
 SOURCES: list[tuple[dict[str, Any], str, str]] = [
     ({"type": "agent_execution", "statuses": ["bananas"]}, "source.statuses.0", "running, completed"),
-    ({"type": "api_event", "methods": ["FETCH"]}, "source.methods.0", "allowed are GET"),
+    ({"type": "api_event", "methods": ["FETCH"]}, "source.methods.0", "use GET"),
     ({"type": "api_event", "paths": ["api/agents"]}, "source.paths.0", "must begin with `/`"),
     ({"type": "api_event", "paths": ["/api/*/x"]}, "source.paths.0", "at its end"),
     (schedule("cron(0 9 * * *)"), "source.expression", "six fields"),

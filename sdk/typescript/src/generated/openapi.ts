@@ -8,7 +8,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List agents: the built-in ones, then yours; without agents:read in summary */
+        /** List agents, the built-in ones first; without agents:read, as summaries */
         get: operations["list_agents"];
         put?: never;
         /** Create an agent */
@@ -26,16 +26,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read an agent; without agents:read in summary */
+        /** Read an agent; without agents:read, as a summary */
         get: operations["get_agent"];
-        /** Replace an agent by the given one; create it if there is none */
+        /** Replace an agent, or create it */
         put: operations["put_agent"];
         post?: never;
-        /** Delete an agent; its conversations stay */
+        /** Delete an agent; its conversations are kept */
         delete: operations["delete_agent"];
         options?: never;
         head?: never;
-        /** Change an agent: only the fields that are given */
+        /** Change the given fields of an agent */
         patch: operations["change_agent"];
         trace?: never;
     };
@@ -46,7 +46,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the tools that an agent has now; asks its MCP servers for theirs */
+        /** List the tools that an agent has now, including those of its MCP servers */
         get: operations["list_tools"];
         put?: never;
         post?: never;
@@ -63,7 +63,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the tools and model providers that agents can be made of */
+        /** List the tools and model providers that agents can use */
         get: operations["list_agent_parts"];
         put?: never;
         post?: never;
@@ -87,7 +87,7 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        /** Change limits: only those that are given; null removes one */
+        /** Change the given limits; null removes a limit */
         patch: operations["change_limits"];
         trace?: never;
     };
@@ -98,12 +98,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List what is stopped: agents, or all of the organization */
+        /** List the stops of agents and of the organization */
         get: operations["list_stops"];
         put?: never;
-        /** Stop all runs of an agent, or of the organization, and refuse new ones until it is lifted */
+        /** Stop all runs of an agent, or of the organization, and refuse new ones until the stop is removed */
         post: operations["create_stop"];
-        /** Lift the stop of an agent, or of the organization */
+        /** Remove the stop of an agent, or of the organization */
         delete: operations["lift_stop"];
         options?: never;
         head?: never;
@@ -117,7 +117,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read limits and their use: your own; with organization:manage all */
+        /** Read your own limits and usage; with organization:manage, those of others */
         get: operations["get_usage"];
         put?: never;
         post?: never;
@@ -134,10 +134,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the erasures that run, or were done in the last 30 days */
+        /** List the erasures that are under way or were finished in the last 30 days */
         get: operations["list_erasures"];
         put?: never;
-        /** Erase all that a user has left, or the whole organization; it cannot be undone */
+        /** Erase all data of a user, or the whole organization; this cannot be undone */
         post: operations["create_erasure"];
         delete?: never;
         options?: never;
@@ -152,10 +152,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the exports that run, or can be downloaded, the latest first */
+        /** List the exports that are under way or can be downloaded, latest first */
         get: operations["list_exports"];
         put?: never;
-        /** Export everything that is kept of a user, or of the whole organization; one that runs goes on */
+        /** Export all data of a user, or of the whole organization; an export that is already under way continues */
         post: operations["create_export"];
         delete?: never;
         options?: never;
@@ -170,11 +170,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read how far an export is */
+        /** Read the progress of an export */
         get: operations["get_export"];
         put?: never;
         post?: never;
-        /** Cancel an export that runs, or delete one that is done */
+        /** Cancel an export, or delete a finished one */
         delete: operations["delete_export"];
         options?: never;
         head?: never;
@@ -188,7 +188,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the parts of an export that are there, with the URLs that download them */
+        /** List the parts of an export, with their download URLs */
         get: operations["list_export_parts"];
         put?: never;
         post?: never;
@@ -205,9 +205,9 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read for how long conversations are kept */
+        /** Read how long conversations are kept */
         get: operations["get_retention"];
-        /** Set for how long conversations are kept after their latest run */
+        /** Set how long conversations are kept after their latest run */
         put: operations["set_retention"];
         post?: never;
         delete?: never;
@@ -223,7 +223,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List who did what, the latest first */
+        /** List the audit log, latest first */
         get: operations["list_audit"];
         put?: never;
         post?: never;
@@ -240,10 +240,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the revocations of tokens, the latest first */
+        /** List the revocations of tokens, latest first */
         get: operations["list_revocations"];
         put?: never;
-        /** Revoke the tokens that a user has until now, or that anybody has */
+        /** Revoke all tokens that were issued until now, to a user or to everybody */
         post: operations["create_revocation"];
         delete?: never;
         options?: never;
@@ -261,7 +261,7 @@ export interface paths {
         /** List the API keys of the organization */
         get: operations["list_api_keys"];
         put?: never;
-        /** Create an API key; its secret is shown this once */
+        /** Create an API key; its secret is returned only this once */
         post: operations["create_api_key"];
         delete?: never;
         options?: never;
@@ -296,7 +296,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Give an API key another secret; the present one stays valid for a while */
+        /** Give an API key a new secret; the current one stays valid for a while */
         post: operations["rotate_api_key"];
         delete?: never;
         options?: never;
@@ -328,7 +328,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List pipelines, the oldest first */
+        /** List pipelines, oldest first */
         get: operations["list_pipelines"];
         put?: never;
         /** Create a pipeline */
@@ -348,14 +348,14 @@ export interface paths {
         };
         /** Read a pipeline */
         get: operations["get_pipeline"];
-        /** Replace the definition: a new version; create the pipeline if there is none */
+        /** Replace the definition, which creates a new version; create the pipeline if it does not exist */
         put: operations["put_pipeline"];
         post?: never;
         /** Delete a pipeline */
         delete: operations["delete_pipeline"];
         options?: never;
         head?: never;
-        /** Change parts of the definition: a new version */
+        /** Change parts of the definition, which creates a new version */
         patch: operations["change_pipeline"];
         trace?: never;
     };
@@ -366,7 +366,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List versions, the newest first */
+        /** List versions, newest first */
         get: operations["list_versions"];
         put?: never;
         post?: never;
@@ -419,7 +419,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Restore an earlier definition: a new version with it */
+        /** Restore an earlier definition, as a new version */
         post: operations["restore_version"];
         delete?: never;
         options?: never;
@@ -434,7 +434,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List templates: definitions for the common cases, with parameters */
+        /** List templates: definitions for common cases, with parameters */
         get: operations["list_templates"];
         put?: never;
         post?: never;
@@ -487,7 +487,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Start a pipeline: let events in */
+        /** Start a pipeline, which then accepts events */
         post: operations["start_pipeline"];
         delete?: never;
         options?: never;
@@ -504,7 +504,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Pause a pipeline: keep events until it is resumed */
+        /** Pause a pipeline, which then keeps its events until it is resumed */
         post: operations["pause_pipeline"];
         delete?: never;
         options?: never;
@@ -521,7 +521,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Resume a pipeline: process what was kept, and go on */
+        /** Resume a pipeline, starting with the events that it has kept */
         post: operations["resume_pipeline"];
         delete?: never;
         options?: never;
@@ -538,7 +538,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Stop a pipeline for good: accept no more, fire what windows hold */
+        /** Stop a pipeline, which cannot be started again; its windows fire */
         post: operations["stop_pipeline"];
         delete?: never;
         options?: never;
@@ -587,7 +587,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read a pipeline's metrics over time: of the last hour, or of a span of up to 7 days */
+        /** Read a pipeline's metrics over time: the last hour, or a period of up to 7 days */
         get: operations["get_metrics_series"];
         put?: never;
         post?: never;
@@ -655,7 +655,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List destinations: which of them get nothing now, and why */
+        /** List destinations, with those that receive nothing now and why */
         get: operations["list_destinations"];
         put?: never;
         post?: never;
@@ -674,7 +674,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Enable a destination: send to it again */
+        /** Enable a destination, so that events are sent to it again */
         post: operations["enable_destination"];
         delete?: never;
         options?: never;
@@ -691,7 +691,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Disable a destination: send nothing to it */
+        /** Disable a destination, so that nothing is sent to it */
         post: operations["disable_destination"];
         delete?: never;
         options?: never;
@@ -723,10 +723,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List checkpoints, the newest first */
+        /** List checkpoints, newest first */
         get: operations["list_checkpoints"];
         put?: never;
-        /** Create a checkpoint: a point to go back to */
+        /** Create a checkpoint, to replay from later */
         post: operations["create_checkpoint"];
         delete?: never;
         options?: never;
@@ -743,7 +743,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Restore a checkpoint: process again what was accepted since */
+        /** Restore a checkpoint: process again what was accepted since then */
         post: operations["restore_checkpoint"];
         delete?: never;
         options?: never;
@@ -760,7 +760,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Replay: process again what was accepted in a span of time */
+        /** Replay: process again what was accepted in a period */
         post: operations["replay"];
         delete?: never;
         options?: never;
@@ -809,7 +809,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the events that a pipeline accepted, the newest first, for 30 days */
+        /** List the events that a pipeline accepted in the last 30 days, newest first */
         get: operations["list_recorded_events"];
         put?: never;
         post?: never;
@@ -826,7 +826,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List dead letters, the oldest first */
+        /** List dead letters, oldest first */
         get: operations["list_dead_letters"];
         put?: never;
         post?: never;
@@ -911,7 +911,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List redrives, the newest first */
+        /** List redrives, newest first */
         get: operations["list_redrives"];
         put?: never;
         post?: never;
@@ -947,7 +947,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Cancel a redrive: send no more of them */
+        /** Cancel a redrive, which then sends no more dead letters */
         post: operations["cancel_redrive"];
         delete?: never;
         options?: never;
@@ -1071,7 +1071,7 @@ export interface paths {
         get: operations["get_conversation"];
         put?: never;
         post?: never;
-        /** Delete a conversation with its threads, messages and runs; what is under way ends */
+        /** Delete a conversation with its threads, messages and runs; active runs are stopped */
         delete: operations["delete_conversation"];
         options?: never;
         head?: never;
@@ -1088,7 +1088,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Take a restorable deletion back */
+        /** Undo a restorable deletion */
         post: operations["restore_conversation"];
         delete?: never;
         options?: never;
@@ -1106,7 +1106,7 @@ export interface paths {
         /** List messages, oldest first; streamed: the events of the active or the next run */
         get: operations["list_messages"];
         put?: never;
-        /** Send a message; the answer as JSON or streamed */
+        /** Send a message; the answer is JSON or streamed */
         post: operations["send_message"];
         delete?: never;
         options?: never;
@@ -1175,7 +1175,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Answer a question once more; the answer as JSON or streamed */
+        /** Answer a question again; the answer is JSON or streamed */
         post: operations["regenerate"];
         delete?: never;
         options?: never;
@@ -1212,7 +1212,7 @@ export interface paths {
         put?: never;
         /** Share a conversation */
         post: operations["share_conversation"];
-        /** Take a share away */
+        /** Remove a share */
         delete: operations["unshare_conversation"];
         options?: never;
         head?: never;
@@ -1226,7 +1226,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Stream the events of the conversation's runs, those to come included */
+        /** Stream the events of the conversation's runs, including future ones */
         get: operations["attach"];
         put?: never;
         post?: never;
@@ -1294,7 +1294,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read a run's events with their times, as far as they are logged (24 hours) */
+        /** Read a run's events with their times (kept for 24 hours) */
         get: operations["list_run_events"];
         put?: never;
         post?: never;
@@ -1328,11 +1328,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List what agents remember of you */
+        /** List the memories about you */
         get: operations["list_memories"];
         put?: never;
         post?: never;
-        /** Delete all that agents remember of you */
+        /** Delete all memories about you */
         delete: operations["forget_user"];
         options?: never;
         head?: never;
@@ -1349,7 +1349,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Delete one memory of an agent's */
+        /** Delete a memory of an agent */
         delete: operations["forget_memory"];
         options?: never;
         head?: never;
@@ -1381,7 +1381,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read about a file, with the URL that downloads it */
+        /** Read a file's details, with its download URL */
         get: operations["read_file"];
         put?: never;
         post?: never;
@@ -1399,7 +1399,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the calls that wait for an answer, those that expire first before the others */
+        /** List the calls that wait for an answer, in the order in which they expire */
         get: operations["list_approvals"];
         put?: never;
         post?: never;
@@ -1418,7 +1418,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Answer a call that waits; the answer as JSON, or the run's events from there on */
+        /** Answer a waiting call; the response is JSON, or the run's events that follow */
         post: operations["answer"];
         delete?: never;
         options?: never;
@@ -1433,7 +1433,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Stream a task's updates, from its beginning or from any event on */
+        /** Stream a task's updates, from its start or after any event */
         get: operations["stream_task"];
         put?: never;
         post?: never;
@@ -1450,7 +1450,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Stream what happens in the organization's runs, and its alerts */
+        /** Stream the events of the organization's runs, and its alerts */
         get: operations["stream_command_center"];
         put?: never;
         post?: never;
@@ -1484,7 +1484,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read what happened in the last 24 hours, oldest first */
+        /** Read the events of the last 24 hours, oldest first */
         get: operations["list_command_center_events"];
         put?: never;
         post?: never;
@@ -1521,14 +1521,14 @@ export interface paths {
         };
         /** Read an alert rule */
         get: operations["get_alert_rule"];
-        /** Replace an alert rule by the given one; create it if there is none */
+        /** Replace an alert rule, or create it */
         put: operations["put_alert_rule"];
         post?: never;
         /** Delete an alert rule */
         delete: operations["delete_alert_rule"];
         options?: never;
         head?: never;
-        /** Change an alert rule: only the fields that are given */
+        /** Change the given fields of an alert rule */
         patch: operations["change_alert_rule"];
         trace?: never;
     };
@@ -1539,7 +1539,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List a rule's alerts of the last 31 days, the newest first */
+        /** List a rule's alerts of the last 31 days, newest first */
         get: operations["list_alerts"];
         put?: never;
         post?: never;
@@ -1556,7 +1556,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read a metric over time, as an alert rule with these settings sees it */
+        /** Read a metric over time, as an alert rule with these settings would see it */
         get: operations["get_alert_metric"];
         put?: never;
         post?: never;
@@ -1593,7 +1593,7 @@ export interface paths {
         };
         /** Read a flow */
         get: operations["get_flow"];
-        /** Replace a flow by the given one; create it if there is none */
+        /** Replace a flow, or create it */
         put: operations["put_flow"];
         post?: never;
         /** Delete a flow */
@@ -1612,7 +1612,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Run a flow, or continue one that waits; JSON, or streamed step by step */
+        /** Run a flow, or continue one that waits; the response is JSON or streamed step by step */
         post: operations["run_flow"];
         delete?: never;
         options?: never;
@@ -1627,7 +1627,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List a flow's executions, the latest first: your own, with observe everybody's */
+        /** List a flow's executions, latest first: your own, or with observe everybody's */
         get: operations["list_executions"];
         put?: never;
         post?: never;
@@ -1663,7 +1663,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Stop an execution, also one that waits */
+        /** Stop an execution, even one that is waiting */
         post: operations["cancel_execution"];
         delete?: never;
         options?: never;
@@ -1696,10 +1696,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Speak an agent's answer, while it is written, by ticket */
+        /** Speak an agent's answer, even while it is being written, by ticket */
         get: operations["speak_run_by_ticket"];
         put?: never;
-        /** Speak an agent's answer, while it is written */
+        /** Speak an agent's answer, even while it is being written */
         post: operations["speak_run"];
         delete?: never;
         options?: never;
@@ -1716,7 +1716,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Stop a speech of the caller's own */
+        /** Stop a speech that the caller started */
         post: operations["stop"];
         delete?: never;
         options?: never;

@@ -88,7 +88,7 @@ class A2A(Struct, frozen=True):
             Endpoint(
                 "GET",
                 "/api/a2a/tasks/{task_id}/stream",
-                "Stream a task's updates, from its beginning or from any event on",
+                "Stream a task's updates, from its start or after any event",
                 "chat",
                 self.stream_task,
                 parameters=RESUME,

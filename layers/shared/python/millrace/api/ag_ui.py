@@ -72,7 +72,7 @@ class AgUi(Struct, frozen=True):
             Endpoint(
                 "POST",
                 path,
-                f"Run {whom}, by AG-UI; or answer what a run waits for, or go on reading one",
+                f"Run {whom}, over AG-UI; or answer what a run waits for, or continue reading a run",
                 "chat",
                 getattr(self, f"run_{name}"),
                 audited=False,
@@ -86,7 +86,7 @@ class AgUi(Struct, frozen=True):
             Endpoint(
                 "GET",
                 path,
-                "Read a run by AG-UI, or a thread",
+                "Read a run or a thread over AG-UI",
                 "chat",
                 getattr(self, f"join_{name}"),
                 parameters=PARTS,

@@ -16,7 +16,7 @@ def parts_router(settings: Settings) -> JsonRouter:
     @router.operation(
         "GET",
         "/api/agent-parts",
-        "List the tools and model providers that agents can be made of",
+        "List the tools and model providers that agents can use",
         any_of("agents:read", "agents:write"),
         answers={200: "AgentParts"},
     )

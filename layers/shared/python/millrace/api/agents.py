@@ -66,7 +66,7 @@ def agents_router(agents: Agents) -> JsonRouter:
     @router.operation(
         "GET",
         "",
-        "List agents: the built-in ones, then yours; without agents:read in summary",
+        "List agents, the built-in ones first; without agents:read, as summaries",
         SEES,
         answers={200: "AgentPage"},
     )
@@ -101,7 +101,7 @@ def agents_router(agents: Agents) -> JsonRouter:
     @router.operation(
         "GET",
         "/{agent_id}",
-        "Read an agent; without agents:read in summary",
+        "Read an agent; without agents:read, as a summary",
         SEES,
         answers={200: "AgentView"},
         errors=NOT_FOUND,
@@ -112,7 +112,7 @@ def agents_router(agents: Agents) -> JsonRouter:
     @router.operation(
         "GET",
         "/{agent_id}/tools",
-        "List the tools that an agent has now; asks its MCP servers for theirs",
+        "List the tools that an agent has now, including those of its MCP servers",
         "agents:write",
         answers={200: "AgentToolPage"},
         errors=NOT_FOUND,
@@ -123,7 +123,7 @@ def agents_router(agents: Agents) -> JsonRouter:
     @router.operation(
         "PUT",
         "/{agent_id}",
-        "Replace an agent by the given one; create it if there is none",
+        "Replace an agent, or create it",
         "agents:write",
         answers={200: "Agent", 201: "Agent"},
         errors=(
@@ -147,7 +147,7 @@ def agents_router(agents: Agents) -> JsonRouter:
     @router.operation(
         "PATCH",
         "/{agent_id}",
-        "Change an agent: only the fields that are given",
+        "Change the given fields of an agent",
         "agents:write",
         answers={200: "Agent"},
         errors=(*NOT_FOUND, "agent_builtin", "changed", *SETTINGS_ERRORS),
@@ -162,7 +162,7 @@ def agents_router(agents: Agents) -> JsonRouter:
     @router.operation(
         "DELETE",
         "/{agent_id}",
-        "Delete an agent; its conversations stay",
+        "Delete an agent; its conversations are kept",
         "agents:write",
         answers={204: EMPTY},
         errors=(*NOT_FOUND, "agent_builtin", "changed"),

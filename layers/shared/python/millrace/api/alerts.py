@@ -82,7 +82,7 @@ class Alerts(Struct, frozen=True):
             Endpoint(
                 "GET",
                 one + "/history",
-                "List a rule's alerts of the last 31 days, the newest first",
+                "List a rule's alerts of the last 31 days, newest first",
                 "observe",
                 self.list_alerts,
                 parameters=(limit(100, PAGE), CURSOR),
@@ -92,7 +92,7 @@ class Alerts(Struct, frozen=True):
             Endpoint(
                 "PUT",
                 one,
-                "Replace an alert rule by the given one; create it if there is none",
+                "Replace an alert rule, or create it",
                 "alerts:write",
                 self.put_alert_rule,
                 body=AlertReplacement,
@@ -103,7 +103,7 @@ class Alerts(Struct, frozen=True):
             Endpoint(
                 "PATCH",
                 one,
-                "Change an alert rule: only the fields that are given",
+                "Change the given fields of an alert rule",
                 "alerts:write",
                 self.change_alert_rule,
                 body=AlertChanges,
@@ -127,7 +127,7 @@ class Alerts(Struct, frozen=True):
         return Endpoint(
             "GET",
             METRICS,
-            "Read a metric over time, as an alert rule with these settings sees it",
+            "Read a metric over time, as an alert rule with these settings would see it",
             "observe",
             self.get_alert_metric,
             parameters=METRIC_PARAMETERS,

@@ -77,7 +77,7 @@ def api_keys_router(keys: ApiKeys) -> JsonRouter:
     @router.operation(
         "POST",
         "",
-        "Create an API key; its secret is shown this once",
+        "Create an API key; its secret is returned only this once",
         MANAGES,
         answers={201: Answer("NewApiKeySecret", headers=("location",))},
         errors=("too_many_keys",),
@@ -97,7 +97,7 @@ def api_keys_router(keys: ApiKeys) -> JsonRouter:
     @router.operation(
         "POST",
         "/{key_id}/rotate",
-        "Give an API key another secret; the present one stays valid for a while",
+        "Give an API key a new secret; the current one stays valid for a while",
         MANAGES,
         answers={200: "NewApiKeySecret"},
         errors=(*NOT_FOUND, "changed", "rotation_under_way"),

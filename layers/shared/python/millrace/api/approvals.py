@@ -64,7 +64,7 @@ class Approvals(Struct, frozen=True):
             Endpoint(
                 "GET",
                 "/api/approvals",
-                "List the calls that wait for an answer, those that expire first before the others",
+                "List the calls that wait for an answer, in the order in which they expire",
                 "chat",
                 self.list_approvals,
                 parameters=(
@@ -79,7 +79,7 @@ class Approvals(Struct, frozen=True):
             Endpoint(
                 "POST",
                 "/api/runs/{run_id}/answers",
-                "Answer a call that waits; the answer as JSON, or the run's events from there on",
+                "Answer a waiting call; the response is JSON, or the run's events that follow",
                 "chat",
                 self.answer,
                 body=AnswerCall,

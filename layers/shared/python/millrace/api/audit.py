@@ -28,7 +28,7 @@ def audit_router(audit: AuditLog) -> JsonRouter:
     @router.operation(
         "GET",
         "/audit",
-        "List who did what, the latest first",
+        "List the audit log, latest first",
         "organization:manage",
         answers={200: "AuditPage"},
         errors=("invalid_cursor", "invalid_time"),

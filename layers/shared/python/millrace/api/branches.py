@@ -63,7 +63,7 @@ class Branches(Struct, frozen=True):
             Endpoint(
                 "POST",
                 BASE + "/regenerate",
-                "Answer a question once more; the answer as JSON or streamed",
+                "Answer a question again; the answer is JSON or streamed",
                 "chat",
                 self.regenerate,
                 audited=False,

@@ -49,7 +49,7 @@ class CommandCenter(Struct, frozen=True):
             Endpoint(
                 "GET",
                 base + "/stream",
-                "Stream what happens in the organization's runs, and its alerts",
+                "Stream the events of the organization's runs, and its alerts",
                 "observe",
                 self.stream_command_center,
                 audited=True,
@@ -71,7 +71,7 @@ class CommandCenter(Struct, frozen=True):
             Endpoint(
                 "GET",
                 base + "/events",
-                "Read what happened in the last 24 hours, oldest first",
+                "Read the events of the last 24 hours, oldest first",
                 "observe",
                 self.list_command_center_events,
                 audited=True,

@@ -148,7 +148,7 @@ class Conversations(Struct, frozen=True):
             Endpoint(
                 "DELETE",
                 one,
-                "Delete a conversation with its threads, messages and runs; what is under way ends",
+                "Delete a conversation with its threads, messages and runs; active runs are stopped",
                 "chat",
                 self.delete_conversation,
                 parameters=(RESTORABLE,),
@@ -158,7 +158,7 @@ class Conversations(Struct, frozen=True):
             Endpoint(
                 "POST",
                 one + "/restore",
-                "Take a restorable deletion back",
+                "Undo a restorable deletion",
                 "chat",
                 self.restore_conversation,
                 answers={200: "Conversation"},

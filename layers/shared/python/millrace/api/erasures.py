@@ -18,7 +18,7 @@ def erasures_router(erasures: Erasures) -> JsonRouter:
     @router.operation(
         "GET",
         "/erasures",
-        "List the erasures that run, or were done in the last 30 days",
+        "List the erasures that are under way or were finished in the last 30 days",
         "organization:manage",
         answers={200: "ErasureList"},
         checks_caller=True,
@@ -29,7 +29,7 @@ def erasures_router(erasures: Erasures) -> JsonRouter:
     @router.operation(
         "POST",
         "/erasures",
-        "Erase all that a user has left, or the whole organization; it cannot be undone",
+        "Erase all data of a user, or the whole organization; this cannot be undone",
         "organization:manage",
         answers={202: "ErasureView"},
         errors=("invalid_id", "wrong_organization"),

@@ -29,7 +29,7 @@ def exports_router(exports: Exports) -> JsonRouter:
     @router.operation(
         "GET",
         "",
-        "List the exports that run, or can be downloaded, the latest first",
+        "List the exports that are under way or can be downloaded, latest first",
         MANAGES,
         answers={200: "ExportList"},
     )
@@ -39,7 +39,8 @@ def exports_router(exports: Exports) -> JsonRouter:
     @router.operation(
         "POST",
         "",
-        "Export everything that is kept of a user, or of the whole organization; one that runs goes on",
+        "Export all data of a user, or of the whole organization; an export that is already under way "
+        "continues",
         MANAGES,
         answers={202: Answer("ExportView", headers=("location",))},
         errors=("invalid_id", "wrong_organization"),
@@ -53,7 +54,7 @@ def exports_router(exports: Exports) -> JsonRouter:
     @router.operation(
         "GET",
         "/{export_id}",
-        "Read how far an export is",
+        "Read the progress of an export",
         MANAGES,
         answers={200: "ExportView"},
         errors=NOT_FOUND,
@@ -64,7 +65,7 @@ def exports_router(exports: Exports) -> JsonRouter:
     @router.operation(
         "GET",
         "/{export_id}/parts",
-        "List the parts of an export that are there, with the URLs that download them",
+        "List the parts of an export, with their download URLs",
         MANAGES,
         answers={200: "ExportPartPage"},
         errors=(*NOT_FOUND, "invalid_cursor"),
@@ -85,7 +86,7 @@ def exports_router(exports: Exports) -> JsonRouter:
     @router.operation(
         "DELETE",
         "/{export_id}",
-        "Cancel an export that runs, or delete one that is done",
+        "Cancel an export, or delete a finished one",
         MANAGES,
         answers={204: EMPTY},
         errors=NOT_FOUND,

@@ -68,7 +68,7 @@ class Files(Struct, frozen=True):
             Endpoint(
                 "GET",
                 BASE + "/{file_id}",
-                "Read about a file, with the URL that downloads it",
+                "Read a file's details, with its download URL",
                 "chat",
                 self.read_file,
                 answers={200: "FileDownload"},

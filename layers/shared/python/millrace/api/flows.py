@@ -75,7 +75,7 @@ class FlowsApi(Struct, frozen=True):
             Endpoint(
                 "PUT",
                 one,
-                "Replace a flow by the given one; create it if there is none",
+                "Replace a flow, or create it",
                 "agents:write",
                 self.put_flow,
                 body=FlowReplacement,

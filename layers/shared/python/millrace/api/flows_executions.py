@@ -85,7 +85,7 @@ class FlowExecutionsApi(Struct, frozen=True):
             Endpoint(
                 "POST",
                 one + "/events",
-                "Run a flow, or continue one that waits; JSON, or streamed step by step",
+                "Run a flow, or continue one that waits; the response is JSON or streamed step by step",
                 "chat",
                 self.run_flow,
                 audited=False,
@@ -98,7 +98,7 @@ class FlowExecutionsApi(Struct, frozen=True):
             Endpoint(
                 "GET",
                 one + "/executions",
-                "List a flow's executions, the latest first: your own, with observe everybody's",
+                "List a flow's executions, latest first: your own, or with observe everybody's",
                 "chat",
                 self.list_executions,
                 parameters=(limit(100, PAGE), CURSOR),
@@ -117,7 +117,7 @@ class FlowExecutionsApi(Struct, frozen=True):
             Endpoint(
                 "POST",
                 one + "/executions/{execution_id}/cancel",
-                "Stop an execution, also one that waits",
+                "Stop an execution, even one that is waiting",
                 "chat",
                 self.cancel_execution,
                 answers={202: "StoppedRun"},

@@ -61,7 +61,7 @@ def limits_router(limits: ManagedLimits) -> JsonRouter:
     @router.operation(
         "PATCH",
         "/limits",
-        "Change limits: only those that are given; null removes one",
+        "Change the given limits; null removes a limit",
         "organization:manage",
         answers={200: "AllLimits"},
         body=LimitChanges,
@@ -72,7 +72,7 @@ def limits_router(limits: ManagedLimits) -> JsonRouter:
     @router.operation(
         "GET",
         "/limits/stops",
-        "List what is stopped: agents, or all of the organization",
+        "List the stops of agents and of the organization",
         "observe",
         answers={200: "StopList"},
     )
@@ -82,7 +82,7 @@ def limits_router(limits: ManagedLimits) -> JsonRouter:
     @router.operation(
         "POST",
         "/limits/stops",
-        "Stop all runs of an agent, or of the organization, and refuse new ones until it is lifted",
+        "Stop all runs of an agent, or of the organization, and refuse new ones until the stop is removed",
         "conversations:manage",
         answers={201: "Stop"},
         errors=("invalid_id", "too_many_stops"),
@@ -94,7 +94,7 @@ def limits_router(limits: ManagedLimits) -> JsonRouter:
     @router.operation(
         "DELETE",
         "/limits/stops",
-        "Lift the stop of an agent, or of the organization",
+        "Remove the stop of an agent, or of the organization",
         "conversations:manage",
         answers={204: EMPTY},
         errors=("invalid_id", "stop_not_found"),
@@ -105,7 +105,7 @@ def limits_router(limits: ManagedLimits) -> JsonRouter:
     @router.operation(
         "GET",
         "/usage",
-        "Read limits and their use: your own; with organization:manage all",
+        "Read your own limits and usage; with organization:manage, those of others",
         "chat",
         answers={200: "UsageToday"},
         errors=("invalid_id", "invalid_query"),

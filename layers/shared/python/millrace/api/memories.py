@@ -29,7 +29,7 @@ class Memories(Struct, frozen=True):
             Endpoint(
                 "GET",
                 BASE,
-                "List what agents remember of you",
+                "List the memories about you",
                 "chat",
                 self.list_memories,
                 parameters=(limit(100, PAGE), CURSOR, USER),
@@ -38,7 +38,7 @@ class Memories(Struct, frozen=True):
             Endpoint(
                 "DELETE",
                 BASE,
-                "Delete all that agents remember of you",
+                "Delete all memories about you",
                 "chat",
                 self.forget_user,
                 parameters=(USER,),
@@ -47,7 +47,7 @@ class Memories(Struct, frozen=True):
             Endpoint(
                 "DELETE",
                 BASE + "/{agent_id}/{memory_id}",
-                "Delete one memory of an agent's",
+                "Delete a memory of an agent",
                 "chat",
                 self.forget_memory,
                 parameters=(USER,),

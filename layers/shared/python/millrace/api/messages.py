@@ -129,7 +129,7 @@ class Messages(Struct, frozen=True):
             Endpoint(
                 "POST",
                 BASE + "/messages",
-                "Send a message; the answer as JSON or streamed",
+                "Send a message; the answer is JSON or streamed",
                 "chat",
                 self.send_message,
                 audited=False,

@@ -75,7 +75,7 @@ class OpenAiChat(Struct, frozen=True):
             Endpoint(
                 "POST",
                 "/v1/chat/completions",
-                "Ask an agent by OpenAI's chat completions",
+                "Ask an agent with OpenAI's chat completions",
                 "chat",
                 self.create_chat_completion,
                 audited=False,

@@ -67,7 +67,7 @@ class OpenAiResponses(Struct, frozen=True):
             Endpoint(
                 "POST",
                 "/v1/responses",
-                "Ask an agent by OpenAI's responses",
+                "Ask an agent with OpenAI's responses",
                 "chat",
                 self.create_response,
                 audited=False,
@@ -100,7 +100,7 @@ class OpenAiResponses(Struct, frozen=True):
             Endpoint(
                 "DELETE",
                 ONE,
-                "Delete a response with its conversation, of which it must be all",
+                "Delete a response with its conversation, if the conversation has no other response",
                 "chat",
                 self.delete_response,
                 answers={200: "DeletedResponse"},

@@ -100,7 +100,7 @@ def _add_registry(router: JsonRouter, pipelines: Pipelines) -> None:
     @router.operation(
         "GET",
         "/pipelines",
-        "List pipelines, the oldest first",
+        "List pipelines, oldest first",
         "pipelines:read",
         answers={200: "PipelinePage"},
     )
@@ -132,7 +132,7 @@ def _add_registry(router: JsonRouter, pipelines: Pipelines) -> None:
     @router.operation(
         "PUT",
         "/pipelines/{pipeline_id}",
-        "Replace the definition: a new version; create the pipeline if there is none",
+        "Replace the definition, which creates a new version; create the pipeline if it does not exist",
         "pipelines:write",
         answers={200: "WrittenPipeline", 201: "WrittenPipeline"},
         errors=(
@@ -155,7 +155,7 @@ def _add_registry(router: JsonRouter, pipelines: Pipelines) -> None:
     @router.operation(
         "PATCH",
         "/pipelines/{pipeline_id}",
-        "Change parts of the definition: a new version",
+        "Change parts of the definition, which creates a new version",
         "pipelines:write",
         answers={200: "WrittenPipeline"},
         errors=(*NOT_FOUND, *CHANGE_ERRORS),
@@ -182,7 +182,7 @@ def _add_actions(router: JsonRouter, pipelines: Pipelines) -> None:
     @router.operation(
         "POST",
         "/pipelines/{pipeline_id}/start",
-        "Start a pipeline: let events in",
+        "Start a pipeline, which then accepts events",
         "pipelines:write",
         answers={200: "Pipeline"},
         errors=(*ACTION_ERRORS, *DEFINITION_ERRORS, "not_configured", "no_scheduler", "invalid_schedule"),
@@ -193,7 +193,7 @@ def _add_actions(router: JsonRouter, pipelines: Pipelines) -> None:
     @router.operation(
         "POST",
         "/pipelines/{pipeline_id}/pause",
-        "Pause a pipeline: keep events until it is resumed",
+        "Pause a pipeline, which then keeps its events until it is resumed",
         "pipelines:write",
         answers={200: "Pipeline"},
         errors=ACTION_ERRORS,
@@ -204,7 +204,7 @@ def _add_actions(router: JsonRouter, pipelines: Pipelines) -> None:
     @router.operation(
         "POST",
         "/pipelines/{pipeline_id}/resume",
-        "Resume a pipeline: process what was kept, and go on",
+        "Resume a pipeline, starting with the events that it has kept",
         "pipelines:write",
         answers={200: "Pipeline"},
         errors=ACTION_ERRORS,
@@ -215,7 +215,7 @@ def _add_actions(router: JsonRouter, pipelines: Pipelines) -> None:
     @router.operation(
         "POST",
         "/pipelines/{pipeline_id}/stop",
-        "Stop a pipeline for good: accept no more, fire what windows hold",
+        "Stop a pipeline, which cannot be started again; its windows fire",
         "pipelines:write",
         answers={200: "Pipeline"},
         errors=ACTION_ERRORS,

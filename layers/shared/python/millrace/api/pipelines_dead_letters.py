@@ -45,7 +45,7 @@ def add_dead_letters(router: JsonRouter, dead_letters: DeadLetters) -> None:
     @router.operation(
         "GET",
         _DEAD_LETTERS,
-        "List dead letters, the oldest first",
+        "List dead letters, oldest first",
         "pipelines:read",
         answers={200: "DeadLetterPage"},
         errors=CHOICE_ERRORS,
@@ -120,7 +120,7 @@ def add_redrives(router: JsonRouter, redrives: Redrives) -> None:
     @router.operation(
         "GET",
         f"{_DEAD_LETTERS}/redrives",
-        "List redrives, the newest first",
+        "List redrives, newest first",
         "pipelines:read",
         answers={200: "RedrivePage"},
         errors=NOT_FOUND,
@@ -142,7 +142,7 @@ def add_redrives(router: JsonRouter, redrives: Redrives) -> None:
     @router.operation(
         "POST",
         f"{_DEAD_LETTERS}/redrives/{{redrive_id}}/cancel",
-        "Cancel a redrive: send no more of them",
+        "Cancel a redrive, which then sends no more dead letters",
         "pipelines:write",
         answers={200: "Redrive"},
         errors=(*REDRIVE_ERRORS, "redrive_over"),

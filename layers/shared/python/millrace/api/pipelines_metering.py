@@ -18,7 +18,7 @@ def add_metering(router: JsonRouter, metering: Metering, series: Series) -> None
     @router.operation(
         "GET",
         "/pipelines/{pipeline_id}/metrics/series",
-        "Read a pipeline's metrics over time: of the last hour, or of a span of up to 7 days",
+        "Read a pipeline's metrics over time: the last hour, or a period of up to 7 days",
         "pipelines:read",
         answers={200: "MetricsSeries"},
         errors=(*NOT_FOUND, "invalid_time", "invalid_query"),

@@ -35,7 +35,7 @@ def add_recovery(router: JsonRouter, recovery: Recovery) -> None:
     @router.operation(
         "POST",
         f"{_PIPELINE}/checkpoints",
-        "Create a checkpoint: a point to go back to",
+        "Create a checkpoint, to replay from later",
         "pipelines:write",
         answers={201: "Checkpoint"},
         errors=NOT_FOUND,
@@ -46,7 +46,7 @@ def add_recovery(router: JsonRouter, recovery: Recovery) -> None:
     @router.operation(
         "GET",
         f"{_PIPELINE}/checkpoints",
-        "List checkpoints, the newest first",
+        "List checkpoints, newest first",
         "pipelines:read",
         answers={200: "CheckpointPage"},
         errors=NOT_FOUND,
@@ -57,7 +57,7 @@ def add_recovery(router: JsonRouter, recovery: Recovery) -> None:
     @router.operation(
         "POST",
         f"{_PIPELINE}/checkpoints/{{checkpoint_id}}/restore",
-        "Restore a checkpoint: process again what was accepted since",
+        "Restore a checkpoint: process again what was accepted since then",
         "pipelines:write",
         answers={202: "Replay"},
         errors=(*REPLAY_ERRORS, "checkpoint_not_found"),
@@ -68,7 +68,7 @@ def add_recovery(router: JsonRouter, recovery: Recovery) -> None:
     @router.operation(
         "POST",
         f"{_PIPELINE}/replay",
-        "Replay: process again what was accepted in a span of time",
+        "Replay: process again what was accepted in a period",
         "pipelines:write",
         answers={202: "Replay"},
         errors=(*REPLAY_ERRORS, "invalid_time", "invalid_version", "version_not_found"),
@@ -84,7 +84,7 @@ def add_destinations(router: JsonRouter, destinations: Destinations) -> None:
     @router.operation(
         "GET",
         f"{_PIPELINE}/destinations",
-        "List destinations: which of them get nothing now, and why",
+        "List destinations, with those that receive nothing now and why",
         "pipelines:read",
         answers={200: "DestinationPage"},
         errors=NOT_FOUND,
@@ -95,7 +95,7 @@ def add_destinations(router: JsonRouter, destinations: Destinations) -> None:
     @router.operation(
         "POST",
         f"{_PIPELINE}/destinations/{{number}}/enable",
-        "Enable a destination: send to it again",
+        "Enable a destination, so that events are sent to it again",
         "pipelines:write",
         answers={200: "Destination"},
         errors=DESTINATION_ERRORS,
@@ -106,7 +106,7 @@ def add_destinations(router: JsonRouter, destinations: Destinations) -> None:
     @router.operation(
         "POST",
         f"{_PIPELINE}/destinations/{{number}}/disable",
-        "Disable a destination: send nothing to it",
+        "Disable a destination, so that nothing is sent to it",
         "pipelines:write",
         answers={200: "Destination"},
         errors=DESTINATION_ERRORS,

@@ -27,7 +27,7 @@ def add_templates(router: JsonRouter, pipelines: Pipelines) -> None:
     @router.operation(
         "GET",
         "/templates",
-        "List templates: definitions for the common cases, with parameters",
+        "List templates: definitions for common cases, with parameters",
         "pipelines:read",
         answers={200: "PipelineTemplatePage"},
     )

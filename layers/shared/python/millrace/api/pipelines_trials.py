@@ -55,7 +55,7 @@ def add_recorded(router: JsonRouter, recorded: RecordedEvents) -> None:
     @router.operation(
         "GET",
         f"{_PIPELINE}/events",
-        "List the events that a pipeline accepted, the newest first, for 30 days",
+        "List the events that a pipeline accepted in the last 30 days, newest first",
         "pipelines:read",
         answers={200: "RecordedEventPage"},
         errors=NOT_FOUND,

@@ -20,7 +20,7 @@ def add_versions(router: JsonRouter, pipelines: Pipelines) -> None:
     @router.operation(
         "GET",
         "/pipelines/{pipeline_id}/versions",
-        "List versions, the newest first",
+        "List versions, newest first",
         "pipelines:read",
         answers={200: "PipelineVersionPage"},
         errors=NOT_FOUND,
@@ -65,7 +65,7 @@ def add_versions(router: JsonRouter, pipelines: Pipelines) -> None:
     @router.operation(
         "POST",
         f"{_VERSION}/restore",
-        "Restore an earlier definition: a new version with it",
+        "Restore an earlier definition, as a new version",
         "pipelines:write",
         answers={200: "WrittenPipeline"},
         errors=(*VERSION_ERRORS, *CHANGE_ERRORS),

@@ -22,7 +22,7 @@ def retention_router(retention: Retention) -> JsonRouter:
     @router.operation(
         "GET",
         "/retention",
-        "Read for how long conversations are kept",
+        "Read how long conversations are kept",
         "organization:manage",
         answers={200: "RetentionView"},
     )
@@ -32,7 +32,7 @@ def retention_router(retention: Retention) -> JsonRouter:
     @router.operation(
         "PUT",
         "/retention",
-        "Set for how long conversations are kept after their latest run",
+        "Set how long conversations are kept after their latest run",
         "organization:manage",
         answers={200: "RetentionView"},
         body=RetentionSettings,

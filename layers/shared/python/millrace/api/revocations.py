@@ -31,7 +31,7 @@ def revocations_router(revocations: Revocations) -> JsonRouter:
     @router.operation(
         "GET",
         "/revocations",
-        "List the revocations of tokens, the latest first",
+        "List the revocations of tokens, latest first",
         "organization:manage",
         answers={200: "RevocationList"},
     )
@@ -41,7 +41,7 @@ def revocations_router(revocations: Revocations) -> JsonRouter:
     @router.operation(
         "POST",
         "/revocations",
-        "Revoke the tokens that a user has until now, or that anybody has",
+        "Revoke all tokens that were issued until now, to a user or to everybody",
         "organization:manage",
         answers={201: "RevocationView"},
         errors=("invalid_id", "too_many_revocations"),

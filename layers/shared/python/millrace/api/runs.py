@@ -60,7 +60,7 @@ class Runs(Struct, frozen=True):
             Endpoint(
                 "GET",
                 one + "/events",
-                "Read a run's events with their times, as far as they are logged (24 hours)",
+                "Read a run's events with their times (kept for 24 hours)",
                 "chat",
                 self.list_run_events,
                 parameters=(limit(1000, BATCHES), CURSOR, detail("steps")),

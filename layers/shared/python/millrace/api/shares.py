@@ -63,7 +63,7 @@ class Shares(Struct, frozen=True):
             Endpoint(
                 "DELETE",
                 path,
-                "Take a share away",
+                "Remove a share",
                 "chat",
                 self.unshare_conversation,
                 parameters=(Parameter("userId", "The user whose share to take away"),),

@@ -48,7 +48,7 @@ class Streams(Struct, frozen=True):
             Endpoint(
                 "GET",
                 "/api/conversations/{conversation_id}/stream",
-                "Stream the events of the conversation's runs, those to come included",
+                "Stream the events of the conversation's runs, including future ones",
                 "chat",
                 self.attach,
                 parameters=(*RESUME, THREAD),

@@ -76,7 +76,7 @@ class VoiceApi(Struct, frozen=True):
     def endpoints(self) -> list[Endpoint]:
         """The table of them."""
         speech, run = "/api/voice/tts/stream", "/api/voice/conversations/{run_id}/stream"
-        text, aloud = "Speak a text", "Speak an agent's answer, while it is written"
+        text, aloud = "Speak a text", "Speak an agent's answer, even while it is being written"
         return [
             Endpoint(
                 "POST",
@@ -127,7 +127,7 @@ class VoiceApi(Struct, frozen=True):
             Endpoint(
                 "POST",
                 "/api/voice/streams/{stream_id}/stop",
-                "Stop a speech of the caller's own",
+                "Stop a speech that the caller started",
                 "voice",
                 self.stop,
                 audited=False,

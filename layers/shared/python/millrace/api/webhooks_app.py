@@ -46,7 +46,7 @@ class WebhooksApi(Struct, frozen=True):
             Endpoint(
                 "POST",
                 "/hooks/{pipeline_id}",
-                "Send events to a pipeline, whose signature check decides who may",
+                "Send events to a pipeline; its signature check decides who may do so",
                 ANY_TOKEN,
                 self.receive_webhook,
                 credential="none",
