@@ -135,7 +135,7 @@ def test_model_of_an_agent_in_code_must_be_there() -> None:
 @pytest.mark.parametrize(
     ("module", "remedy"),
     [
-        ("import nowhere_at_all", "no module nowhere_at_all; is its package in app/requirements.txt"),
+        ("import nowhere_at_all", "nowhere_at_all does not exist; is its package in app/requirements.txt"),
         ("1 / 0", r"shop.bad cannot be imported: ZeroDivisionError"),
         (
             TOOLS.replace("def refund", "def calculator"),
@@ -171,5 +171,5 @@ def test_mistake_ends_the_init_with_its_remedy(app: Path, module: str, remedy: s
 
 
 def test_package_that_is_not_there_is_named() -> None:
-    with pytest.raises(InvalidApp, match="no module no_such_shop; is it a folder in app/"):
+    with pytest.raises(InvalidApp, match="the module no_such_shop does not exist; is it a folder in app/"):
         load_checked("no_such_shop")
