@@ -58,7 +58,7 @@ class PipelineStore:
             before = await creations(self._dynamo, self._table, organization)
             if len(await self.all(organization)) >= MAX_PIPELINES:
                 raise Conflict(
-                    f"An organization may have {MAX_PIPELINES} pipelines; delete one first.",
+                    f"There are already {MAX_PIPELINES} pipelines; delete one.",
                     code="too_many_pipelines",
                 )
             counted = next_creation(self._table, organization, before)
@@ -235,7 +235,7 @@ class PipelineStore:
             first: Item = error.items[0] or item
             if first["content"] != item["content"]:
                 raise InvalidRequest(
-                    "This idempotency key was used for other items; use a new key.",
+                    "The idempotency key was used for other items; use a new one.",
                     code="idempotency_key_reused",
                 ) from error
             return int(first["firstMs"])
