@@ -58,8 +58,7 @@ class PipelineStore:
             before = await creations(self._dynamo, self._table, organization)
             if len(await self.all(organization)) >= MAX_PIPELINES:
                 raise Conflict(
-                    f"There are already {MAX_PIPELINES} pipelines; delete one.",
-                    code="too_many_pipelines",
+                    f"There are already {MAX_PIPELINES} pipelines; delete one.", code="too_many_pipelines"
                 )
             counted = next_creation(self._table, organization, before)
             try:
