@@ -19,6 +19,7 @@ from millrace.settings import Settings
 from millrace.stores.connect import Stores
 from tests.agent.tools.mcp_servers import Running, mcp_server
 from tests.api.talk import attach, say, saying
+from tests.aws import Aws
 from tests.fakes.model_bytes import (
     anthropic_answer,
     anthropic_block,
@@ -67,10 +68,13 @@ def talk(
 
 
 @pytest.fixture
-def make(management_at_home: httpx.Client) -> Any:
+def make(management_at_home: httpx.Client, aws_environment: Aws, monkeypatch: pytest.MonkeyPatch) -> Any:
     def make(model: str, **more: Any) -> None:
         agent = {"id": "agent", "name": "Agent", "model": model, "tools": ["calculator"]} | more
-        made = management_at_home.post("/api/agents", json=agent)
+        with monkeypatch.context() as patch:  # not with the key that `talk` has for Bedrock
+            for name, value in aws_environment.environ.items():
+                patch.setenv(name, value)
+            made = management_at_home.post("/api/agents", json=agent)
         assert made.status_code == 201, made.text
 
     return make

@@ -390,3 +390,20 @@ def test_address_of_one_service_wins(server: JsonServer, aws: Aws, monkeypatch: 
     elsewhere = signed_client("events", "eu-west-1", lambda: None)
     assert elsewhere is not None
     assert elsewhere._host == "events.eu-west-1.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters"),
+    [
+        ("get_item", GET | {"TableName": ""}),
+        ("batch_get_item", {"RequestItems": {"t": {}, "": {}}}),
+        ("transact_write_items", {"TransactItems": [{"Put": PUT}, {"Delete": {"TableName": "", "Key": {}}}]}),
+    ],
+)
+def test_table_without_a_name_is_not_configured(
+    server: JsonServer, aws: Aws, operation: str, parameters: dict[str, Any]
+) -> None:
+    with pytest.raises(Unavailable, match="lacks a table") as caught:
+        getattr(ours(aws), operation)(**parameters)
+    assert caught.value.code == "not_configured"
+    assert not server.requests

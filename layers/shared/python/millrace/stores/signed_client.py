@@ -12,7 +12,7 @@ import random
 import time
 import uuid
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
@@ -150,7 +150,11 @@ class SignedClient:
 
     def call(self, operation: str, **parameters: Any) -> Json:
         """Carry out an operation, again where that may help. Raises `ClientError` for what AWS refuses, and
-        `Unavailable` where it does not answer."""
+        `Unavailable` where it does not answer, or no table is configured."""
+        if self.service.name == "dynamodb" and "" in _tables(parameters):
+            raise Unavailable(
+                "This function lacks a table; set its name in the environment.", code="not_configured"
+            )
         if operation == "TransactWriteItems" and "ClientRequestToken" not in parameters:
             # By it DynamoDB knows a transaction that is sent again from a new one.
             parameters["ClientRequestToken"] = str(uuid.uuid4())
@@ -211,6 +215,13 @@ class SignedClient:
 
 
 # --- what is sent and what comes -----------------------------------------------------------------
+
+
+def _tables(parameters: Json) -> Collection[str]:
+    """The names of the tables that a call of DynamoDB is about."""
+    if "TransactItems" in parameters:
+        return {one["TableName"] for item in parameters["TransactItems"] for one in item.values()}
+    return parameters.get("RequestItems") or [parameters["TableName"]]
 
 
 def _encoded(parameters: Json) -> bytes:
