@@ -7,52 +7,28 @@ key of AWS must be in the environment, as Lambda puts it there. `tests/stores/te
 its requests, answers, errors and repetitions with botocore's.
 """
 
-import json
 import random
 import time
 import uuid
-from base64 import b64decode, b64encode
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
 from msgspec import Struct
 
 from millrace.errors import Unavailable
 from millrace.net.blocking import Answer, Connections, Server
 from millrace.stores.aws_environment import address_of, authorities, plain_credentials, trace_header
+from millrace.stores.aws_json import Json, encoded, is_passing, parsed_answer, refusal, tables_of
 from millrace.stores.signature import Credentials, Signer
 
-Json = dict[str, Any]
 ATTEMPTS = 5
 """As many as botocore makes of a call with the settings that `stores.aws` gives it."""
 CONNECT_SECONDS, READ_SECONDS = 2.0, 10.0
 _LONGEST_WAIT = 20.0
 _PRICE = 5
 """A repetition's share of botocore's quota, as its standard mode counts."""
-_BUSY_STATUS = {500, 502, 503, 504}
-_BUSY = {
-    "BandwidthLimitExceeded",
-    "EC2ThrottledException",
-    "LimitExceededException",
-    "PriorRequestNotComplete",
-    "ProvisionedThroughputExceededException",
-    "ReplicatedWriteConflictException",
-    "RequestLimitExceeded",
-    "RequestThrottled",
-    "RequestThrottledException",
-    "RequestTimeout",
-    "RequestTimeoutException",
-    "SlowDown",
-    "ThrottledException",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequestsException",
-    "TransactionInProgressException",
-}
-"""Codes after which botocore's standard mode sends a request again."""
 
 
 class Service(Struct, frozen=True):
@@ -151,18 +127,18 @@ class SignedClient:
     def call(self, operation: str, **parameters: Any) -> Json:
         """Carry out an operation, again where that may help. Raises `ClientError` for what AWS refuses, and
         `Unavailable` where it does not answer, or no table is configured."""
-        if self.service.name == "dynamodb" and "" in _tables(parameters):
+        if self.service.name == "dynamodb" and "" in tables_of(parameters):
             raise Unavailable(
                 "This function lacks a table; set its name in the environment.", code="not_configured"
             )
         if operation == "TransactWriteItems" and "ClientRequestToken" not in parameters:
             # By it DynamoDB knows a transaction that is sent again from a new one.
             parameters["ClientRequestToken"] = str(uuid.uuid4())
-        body, attempt = _encoded(parameters), 0
+        body, attempt = encoded(parameters), 0
         while True:
             try:
                 answer = self.send(operation, body, attempt)
-                parsed = _parsed(answer, attempt)
+                parsed = parsed_answer(answer, attempt)
             except (OSError, ValueError) as error:  # cut off, or no JSON
                 self._connections.drop_idle()
                 if not self._may_repeat(attempt):
@@ -171,10 +147,10 @@ class SignedClient:
                 if answer.status < 300:
                     self._succeeded(attempt)
                     return parsed
-                passing = _is_passing(answer.status, parsed["Error"]["Code"])
+                passing = is_passing(answer.status, parsed["Error"]["Code"])
                 if not passing or not self._may_repeat(attempt):
                     parsed["ResponseMetadata"]["MaxAttemptsReached"] = passing and attempt + 1 == ATTEMPTS
-                    raise _refusal(parsed, operation)
+                    raise refusal(parsed, operation)
             time.sleep(min(random.random() * 2**attempt, _LONGEST_WAIT))
             attempt += 1
 
@@ -195,7 +171,7 @@ class SignedClient:
         return RetryQuota()
 
     def _unavailable(self) -> Unavailable:
-        return Unavailable(f"{self.service.name} does not answer now; try again.", retry_after=1)
+        return Unavailable(f"{self.service.name} is not available; try again.", retry_after=1)
 
     def send(self, operation: str, body: bytes, attempt: int) -> Answer:
         """Send a request once; `attempt` from 0. Raises `OSError`."""
@@ -212,91 +188,3 @@ class SignedClient:
         self._connections.close()
         if self._botocore is not None:
             self._botocore.close()
-
-
-# --- what is sent and what comes -----------------------------------------------------------------
-
-
-def _tables(parameters: Json) -> Collection[str]:
-    """The names of the tables that a call of DynamoDB is about."""
-    if "TransactItems" in parameters:
-        return {one["TableName"] for item in parameters["TransactItems"] for one in item.values()}
-    return parameters.get("RequestItems") or [parameters["TableName"]]
-
-
-def _encoded(parameters: Json) -> bytes:
-    try:
-        return orjson.dumps(parameters, default=_text_of, option=orjson.OPT_PASSTHROUGH_DATETIME)
-    except orjson.JSONEncodeError:  # half of a surrogate pair, which AWS is to judge
-        return json.dumps(parameters, default=_text_of).encode()
-
-
-def _text_of(value: Any) -> str:
-    if isinstance(value, bytes | bytearray | memoryview):
-        return b64encode(value).decode()
-    raise TypeError(f"a parameter of AWS cannot be a {type(value).__name__}")
-
-
-def _parsed(answer: Answer, attempt: int) -> Json:
-    """An answer as botocore gives it. Raises `ValueError` for what is no JSON, unless it is an error's."""
-    metadata = {"HTTPStatusCode": answer.status, "HTTPHeaders": answer.headers, "RetryAttempts": attempt}
-    metadata["RequestId"] = answer.headers.get("x-amzn-requestid", "")
-    try:
-        parsed = _decoded(answer.body)
-    except ValueError:
-        if answer.status < 300:
-            raise
-        parsed = {}
-    if answer.status >= 300:
-        parsed["Error"] = {"Code": _code(parsed, answer), "Message": _message(parsed)}
-    parsed["ResponseMetadata"] = metadata
-    return parsed
-
-
-def _decoded(body: bytes) -> Json:
-    try:
-        parsed = orjson.loads(body) if body else {}
-    except orjson.JSONDecodeError:
-        parsed = json.loads(body)  # half of a surrogate pair, as it was stored
-    if not isinstance(parsed, dict):
-        raise ValueError("an answer of AWS is an object")
-    if b'"B"' in body or b'"BS"' in body:
-        _read_bytes(parsed)
-    return parsed
-
-
-def _read_bytes(value: Any) -> None:
-    """Turn attributes of bytes, which come as base64, into bytes. An object with the one text "B" is one: a
-    map's fields are objects."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            if name == "B" and isinstance(inner, str):
-                value[name] = b64decode(inner)
-            elif name == "BS" and isinstance(inner, list) and all(isinstance(one, str) for one in inner):
-                value[name] = [b64decode(one) for one in inner]
-            else:
-                _read_bytes(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            _read_bytes(inner)
-
-
-def _code(parsed: Json, answer: Answer) -> str:
-    """The code of an error; SQS tells the one that it has always had in a header."""
-    code = str(answer.headers.get("x-amzn-query-error") or parsed.get("__type") or parsed.get("code") or "")
-    code = code.partition(";")[0].rpartition("#")[2].partition(":")[0]
-    return code or str(answer.status)
-
-
-def _message(parsed: Json) -> str:
-    return str(parsed.get("message") or parsed.get("Message") or "")
-
-
-def _refusal(parsed: Json, operation: str) -> Exception:
-    from botocore.exceptions import ClientError
-
-    return ClientError(parsed, operation)  # type: ignore[arg-type]
-
-
-def _is_passing(status: int, code: str) -> bool:
-    return status in _BUSY_STATUS or status == 429 or code in _BUSY
