@@ -13,7 +13,7 @@ with starting():
     from millrace.telemetry import logs
 
     pipelines = PipelineContext.connect(Settings.from_environment())
-    pipelines.warm()
+    pipelines.warm("s3")
     gc.set_threshold(10_000, 10, 10)  # large batches make much that is no garbage either
 
 

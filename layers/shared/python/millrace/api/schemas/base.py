@@ -3,7 +3,8 @@
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+
+from millrace.domain.wire import to_camel
 
 Item = TypeVar("Item")
 JsonObject = dict[str, Any]

@@ -3,9 +3,9 @@
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from millrace.domain.wire import to_camel
 from millrace.pipelines.definitions.references import WithoutReferences
 from millrace.pipelines.definitions.written import written
 from millrace.pipelines.errors import InvalidExpression

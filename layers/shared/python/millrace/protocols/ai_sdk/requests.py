@@ -7,11 +7,11 @@ from typing import Any, Literal
 import orjson
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from pydantic.alias_generators import to_camel
 
 from millrace.domain.approvals import REASON_CHARACTERS, Decision
 from millrace.domain.branches import BranchPoint
 from millrace.domain.content import Part, TextPart, attachment
+from millrace.domain.wire import to_camel
 from millrace.errors import InvalidRequest
 from millrace.protocols.ai_sdk.tool_parts import call_of
 

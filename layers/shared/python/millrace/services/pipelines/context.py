@@ -31,9 +31,10 @@ class PipelineContext(Struct, frozen=True, dict=True):
     aws: Aws
     clock: Clock = field(default=now_ms)
 
-    def warm(self) -> None:
-        """Makes in init the clients that every invocation needs."""
-        for service in ("dynamodb", "sqs", "s3"):
+    def warm(self, *also: str) -> None:
+        """Make in init the clients that every invocation needs, and `also` those of the caller's. One of a
+        service that only botocore can call takes more CPU than all the rest of an init of intake."""
+        for service in ("dynamodb", "sqs", *also):
             self.aws.client(service)
 
     @cached_property
