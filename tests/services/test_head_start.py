@@ -193,6 +193,27 @@ async def test_message_that_is_not_stored_for_an_outage_leaves_its_model(talk: T
     assert (await talk.say("Hi again"))[-1].type == "done"
 
 
+async def test_of_messages_at_once_in_one_process_one_asks_a_model(talk: Talk, gated: Gated) -> None:
+    silent = Silent()
+    talk.models.turns = [[silent]]
+    gated.shut()
+    sent = []
+    try:
+        async with asyncio.timeout(WITHIN):
+            for _ in range(3):
+                sent.append(asyncio.create_task(talk.start("Hi")))
+                await gated.reached.wait()
+                gated.reached.clear()
+            await silent.asked.wait()
+        assert len(talk.models.requests) == 1
+    finally:
+        for one in sent:
+            one.cancel()
+        await asyncio.gather(*sent, return_exceptions=True)
+    assert silent.left.is_set()
+    assert await talk.messages() == []
+
+
 async def test_message_that_a_limit_may_refuse_asks_no_model_before_it_is_stored(
     talk: Talk, gated: Gated
 ) -> None:

@@ -13,6 +13,7 @@ from millrace.domain.events import LogEntry
 from millrace.domain.run_definitions import RunDefinition
 from millrace.domain.runs import NUMBERS_AT_ONCE, LeaseRecord, Run, StopReason
 from millrace.errors import Conflict, Unavailable, unknown_outcome
+from millrace.stores.begun_slots import BegunSlots
 from millrace.stores.conversation_items import being_deleted, is_deleting
 from millrace.stores.conversations import ConversationStore
 from millrace.stores.dynamo import ConditionFailed, Dynamo, TransactItem
@@ -78,6 +79,7 @@ class LeaseStore:
         self._log = log
         self._clock = clock
         self._table = conversations.table
+        self.begun = BegunSlots()
 
     async def peek(self, slot: Slot) -> LeaseRecord:
         """The lease as it stands."""
@@ -142,7 +144,8 @@ class LeaseStore:
         slot is not as it was `seen`, and `Conflict` while the conversation is being deleted, or when another
         run has this one's id."""
         try:
-            await self._dynamo.transact(*planned.writes)
+            with self.begun.beginning(planned.lease.run.slot):
+                await self._dynamo.transact(*planned.writes)
         except ConditionFailed as error:
             _raise_not_begun(error, planned)
         except Unavailable:

@@ -104,8 +104,10 @@ async def _begin(
         message.options.client_tools,
     )
     try:
-        # Not where a limit may yet refuse the run, nor for code of the deployment's own: it may have effects.
-        if message.head_start and not counting and not run.model.startswith(CODE):
+        # Not where another message was quicker here or a limit may yet refuse the run, nor for code of the
+        # deployment's own: it may have effects.
+        is_late = stores.leases.begun.since(slot, initial.moment)
+        if message.head_start and not (is_late or counting or run.model.startswith(CODE)):
             return await _with_head_start(stores, planned, started, message.head_start, asking)
         await stores.leases.begin(planned)
     except BaseException:

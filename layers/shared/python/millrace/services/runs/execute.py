@@ -80,7 +80,7 @@ async def execute(
 async def _begins(session: RunSession, work: asyncio.Task[str], stored: Awaitable[bool]) -> bool:
     """Return whether the run was stored; else its work is over, and what it has used is counted."""
     async with session.writes_wait():
-        if await stored:
+        if await asyncio.shield(stored):
             return True
         session.ended = True
         await _unwind(work)

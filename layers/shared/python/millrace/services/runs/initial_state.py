@@ -21,8 +21,8 @@ from millrace.stores.idempotency import Repeated
 class InitialState(Struct, frozen=True):
     """The state before a run begins: the slot, the earlier use of the idempotency key, the agent (None:
     unknown, or a replay, which needs none), the user whose conversation it is or will be, whether it is there
-    already, how the sender stands to the limits, and the entry of the audit log where the conversation is
-    another user's."""
+    already, how the sender stands to the limits, the entry of the audit log where the conversation is another
+    user's, and the moment before which it was read (see `BegunSlots`)."""
 
     snapshot: ConversationSnapshot
     repeated: Repeated | None
@@ -31,6 +31,7 @@ class InitialState(Struct, frozen=True):
     exists: bool
     standing: Standing
     noted: Sequence[TransactItem] = ()
+    moment: int = 0
 
     def required_agent(self) -> Agent:
         """Return the agent. Raises `InvalidRequest` for a new conversation without one."""
@@ -52,6 +53,7 @@ async def load_initial_state(
     conversation has an agent that the cache does not hold yet, or a new one gets the default agent and that
     is not a built-in one, or agents are limited and the message names none. Raises `NotFound` or `Forbidden`
     for a conversation that the caller may not write into."""
+    moment = stores.leases.begun.now
     keys: dict[Level, str] = {"organization": "", "user": caller.id}
     if agent_id:
         keys["agent"] = agent_id
@@ -74,7 +76,7 @@ async def load_initial_state(
     owner = owned.created_by if owned else caller.id
     others = owned and is_others(caller, owned)
     noted = stores.audit.access(caller, access_target(owned)) if owned and others else ()
-    return InitialState(snapshot, repeated, found, owner, bool(owned), standing, noted)
+    return InitialState(snapshot, repeated, found, owner, bool(owned), standing, noted, moment)
 
 
 async def _standing_of_agent(
