@@ -13,7 +13,7 @@ from tests.aws import aws, aws_environment, ministack, template
 from tests.effort import SOAK_SECONDS, SOAKING
 from tests.fakes.fixtures import model_server, services, steady_office
 from tests.fakes.strict_dynamo import strict
-from tests.stack import group_stack_tests, stack
+from tests.stack import group_stack_tests, stack, write_groups
 from tests.thrift import (
     forget_apps,
     shared_findings,
@@ -74,8 +74,7 @@ def pytest_runtest_logfinish() -> None:
     forget_apps()
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist writes the groups into the ids of tests
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     group_stack_tests(items)
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
@@ -86,6 +85,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(SOAK_SECONDS), append=False)
         if not fixtures & SLOW_FIXTURES and not _is_slow(item):
             item.add_marker(pytest.mark.fast)
+    if config.getoption("loadgroup", False):
+        write_groups(items)
 
 
 def _is_slow(item: pytest.Item) -> bool:

@@ -197,3 +197,12 @@ def group_stack_tests(items: Sequence[pytest.Item]) -> None:
         if "stack" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("stack"))
             item.add_marker(pytest.mark.stack)
+
+
+def write_groups(items: Sequence[pytest.Item]) -> None:
+    """Write its group into the id of each test that has one, by which `--dist loadgroup` finds it. xdist 3.8
+    does so in an attribute that pytest 9.2 no longer reads, so each worker would have a stack of its own."""
+    for item in items:
+        groups = {mark.args[0] for mark in item.iter_markers("xdist_group")}
+        if groups and "@" not in item.nodeid.rpartition("]")[2]:
+            item._id = item.id.parse(f"{item.nodeid}@{'_'.join(sorted(groups))}")

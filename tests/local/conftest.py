@@ -29,7 +29,6 @@ def small_stack(web_folder: Path) -> Iterator[RunningStack]:
         running.stop()
 
 
-@pytest.hookimpl(tryfirst=True)  # as in tests/conftest.py
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "small_stack" in getattr(item, "fixturenames", ()):
