@@ -28,6 +28,7 @@ from local.front import Front, own_pages, web_pages
 from local.function_urls import FunctionUrlApp
 from local.invocation import FunctionFailed
 from local.ministack import REGION, MiniStack
+from local.own_code import mistake_in
 from local.queues import undrained
 from local.server import Server
 from local.shell import function_variables, template_parameters
@@ -257,6 +258,11 @@ class Stack:
     async def _apply(self, change: reload.Change) -> None:
         if change.template:
             self._console.say("The template changed: start again to deploy it.", "yellow")
+        app = self._options.app
+        if change.functions and app and (mistake := await mistake_in(app, self._extra)):
+            # Each function would print it, below a traceback of its own.
+            self._console.say(f"{mistake}\nThe functions keep the code that they have.", "red")
+            return
         for name in change.functions:
             await self._restart(name)
 

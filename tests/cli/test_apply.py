@@ -57,6 +57,14 @@ flows:
 alerts:
   errors: {name: Errors, metric: error_rate, threshold: 0.05}
 """
+HOOK = """\
+label: hook
+pipelines:
+  hook:
+    name: Hook
+    source: {type: webhook}
+    destination: {type: webhook, config: {url: "${env.MILLRACE_URL}/_local/events"}}
+"""
 ALL = (
     "secrets.CRM_KEY",
     "agents.clerk",
@@ -112,6 +120,16 @@ def test_second_apply_has_nothing_to_do(client: Client, shop: Path, apply: Any) 
     for arguments in ([shop, "--yes"], [shop, "--dry-run"], [shop, "--dry-run", "--prune"]):
         again = apply(*arguments)
         assert (again.code, again.out) == (0, "Nothing to do. 6 unchanged.\n")
+
+
+def test_address_of_the_deployment_is_a_variable_also_without_the_environment(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MILLRACE_URL", raising=False)
+    file = tmp_path / "hook.yaml"
+    file.write_text(HOOK)
+    assert run(["--url", "https://millrace.example.com", "apply", str(file), "--yes"]) == 0
+    assert "https://millrace.example.com/_local/events" in write_text(exported(client))
 
 
 def test_dry_run_shows_the_plan_and_changes_nothing(client: Client, shop: Path, apply: Any) -> None:

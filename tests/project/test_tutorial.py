@@ -24,7 +24,7 @@ from millrace.services.runs.own_code import load_checked
 import sys
 sys.path.insert(0, "app")
 load_checked("shop")
-found = read_files(["app"], References({}.get))
+found = read_files(["app"], References({"MILLRACE_URL": "http://localhost:9000"}.get))
 for one in found.of("agents"):
     check_tools(AgentSettings.model_validate(one.body).tool_names)
 for one in found.of("flows"):

@@ -67,6 +67,12 @@ class Options:
         found, token = self._found()
         return AsyncClient(found.url, token, functions=found.functions, policy=self.policy)
 
+    @property
+    def address(self) -> str:
+        """The address of the deployment."""
+        stored = None if self.url else load(self.profile)
+        return stored.url if stored else self.url or local_url()
+
     def _found(self) -> tuple[Profile, Callable[[], str] | str | None]:
         stored = None if self.url else load(self.profile)
         found = stored or Profile(self.url or local_url())

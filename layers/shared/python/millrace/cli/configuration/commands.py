@@ -1,7 +1,7 @@
 """`millrace apply` and `millrace export`."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,10 +15,11 @@ from millrace.cli.configuration.plan import Change, Planner
 from millrace.cli.configuration.references import References
 from millrace.cli.configuration.texts import write_text
 from millrace.cli.output import Output, line
-from millrace.cli.session import options_of, variable
+from millrace.cli.session import Options, options_of, variable
 
 WRONG_FILES, FAILED, PENDING = 2, 1, 6
 """Exit codes: the files are wrong, applying stopped in the middle, a dry run found something to do."""
+ADDRESS = "MILLRACE_URL"
 _SIGNS = {"create": "+", "update": "~", "delete": "-"}
 _HEADER = (
     "# Made by `millrace export`. Secrets are references: set these variables, see `millrace apply --help`.\n"
@@ -44,7 +45,7 @@ def apply(
 ) -> None:
     """Make a deployment have what files say: agents, pipelines, flows, alerts and secrets."""
     options = options_of(context)
-    references = References(variable, _asking(dry_run, "-" in files))
+    references = References(_variables(options), _asking(dry_run, "-" in files))
     try:
         configuration = read_files(files, references)
         with options.client() as client:
@@ -61,6 +62,11 @@ def apply(
     except Interrupted as error:
         options.output.note(str(error))
         raise typer.Exit(FAILED) from error
+
+
+def _variables(options: Options) -> Callable[[str], str | None]:
+    """The variables of the environment, with the address of the deployment also where it is a login's."""
+    return lambda name: variable(name) or (options.address if name == ADDRESS else None)
 
 
 def export(
