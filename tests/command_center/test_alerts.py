@@ -60,6 +60,27 @@ async def test_alert_triggers_once_and_resolves_once(
     assert second["resolvedAt"] == found[1]["time"]
 
 
+async def test_rules_and_states_are_one_read(
+    recorder: Recorder, organization: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is made for each organization and minute, and for each batch of its events."""
+    on, _ = await made(recorder, organization), await made(recorder, organization, threshold=0.9)
+    await record(recorder, organization, [ended(organization, "run_1", clock.now, failed=True)])
+    await evaluate(recorder, organization)
+    expected = await recorder.alerts.rules(organization), await recorder.alerts.states(organization)
+    assert on.id in expected[1]
+    dynamo = recorder.alerts._dynamo
+    query, reads = dynamo.query, list[str]()
+
+    async def counting(table: str, condition: str, **values: Any) -> Any:
+        reads.append(table)
+        return await query(table, condition, **values)
+
+    monkeypatch.setattr(dynamo, "query", counting)
+    assert await recorder.alerts.standing(organization) == expected
+    assert reads == [recorder.alerts.table]
+
+
 async def test_late_and_repeated_events_do_not_trigger_again(
     recorder: Recorder, organization: str, clock: Clock
 ) -> None:

@@ -2,6 +2,7 @@
 after an organization's last run."""
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -129,7 +130,21 @@ class AlertStore:
         items = await self._dynamo.query(
             self.table, "pk = :pk AND begins_with(sk, :kind)", pk=organization, kind="STATE#"
         )
-        return dict(readable(items, lambda item: (item["sk"].partition("#")[2], _to_state(item))))
+        return _to_states(items)
+
+    async def standing(self, organization: str) -> tuple[list[AlertRule], dict[str, AlertState]]:
+        """Return `rules` and `states` by one read: each organization's are looked at every minute."""
+        items = await self._dynamo.query(
+            self.table,
+            "pk = :pk AND sk BETWEEN :first AND :last",
+            pk=organization,
+            first="RULE#",
+            last="STATE#~",
+        )
+        rules = [item for item in items if item["sk"].startswith("RULE#")]
+        return readable(rules, _to_rule), _to_states(
+            item for item in items if item["sk"].startswith("STATE#")
+        )
 
     def moves(self, organization: str, rule: AlertRule, state: AlertState) -> list[TransactItem]:
         """The writes that set a rule's state, refused unless it stands at the version before and the rule is
@@ -196,6 +211,10 @@ def _state_body(state: AlertState) -> Item:
         "triggeredAt": state.triggered_at,
         "unannounced": state.unannounced,
     }
+
+
+def _to_states(items: Iterable[Item]) -> dict[str, AlertState]:
+    return dict(readable(items, lambda item: (item["sk"].partition("#")[2], _to_state(item))))
 
 
 def _to_state(item: Item) -> AlertState:

@@ -1,6 +1,5 @@
 """Alert rules of an organization: make, change, delete; and looking whether they are triggered."""
 
-import asyncio
 import logging
 from typing import Any
 
@@ -41,9 +40,7 @@ class AlertRules:
 
     async def all(self, caller: Principal) -> list[dict[str, Any]]:
         """Every rule with its state, oldest first."""
-        rules, states = await asyncio.gather(
-            self._store.rules(caller.organization), self._store.states(caller.organization)
-        )
+        rules, states = await self._store.standing(caller.organization)
         return [_with_state(rule, states.get(rule.id)) for rule in rules]
 
     async def get(self, caller: Principal, rule_id: str) -> dict[str, Any]:
@@ -108,9 +105,7 @@ def _with_state(rule: AlertRule, state: AlertState | None) -> dict[str, Any]:
 async def evaluate(recorder: Recorder, organization: str) -> list[Event]:
     """Evaluate every rule of an organization; record and announce the alerts that were triggered or
     resolved, and return their events. The next evaluation makes up for an announcement that failed."""
-    rules, states = await asyncio.gather(
-        recorder.alerts.rules(organization), recorder.alerts.states(organization)
-    )
+    rules, states = await recorder.alerts.standing(organization)
     # One after the other: each transition moves the same head, so side by side they would refuse each other.
     changed = [await _evaluated(recorder, organization, rule, states.get(rule.id)) for rule in rules]
     return [event for event in changed if event]

@@ -30,10 +30,8 @@ async def snapshot(recorder: Recorder, organization: str, filters: Filters) -> d
     none."""
     for _ in range(SNAPSHOT_TRIES):
         since = await recorder.records.head(organization)
-        live, rules, states = await asyncio.gather(
-            recorder.records.live(organization),
-            recorder.alerts.rules(organization),
-            recorder.alerts.states(organization),
+        live, (rules, states) = await asyncio.gather(
+            recorder.records.live(organization), recorder.alerts.standing(organization)
         )
         if await recorder.records.head(organization) == since:
             break
