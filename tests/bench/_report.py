@@ -40,9 +40,10 @@ COLUMNS = {
 }
 _IMPORTS_LESS = "They import less: no AWS client, no store, no verification of users' tokens."
 WHY = {
-    "first_token_ms": "They call the model at once. Millrace first stores the message and takes the "
-    "conversation's lease, so that an accepted message survives the process: one read and one write, each of "
-    "which takes the emulator some milliseconds.",
+    "first_token_ms": "They call the model at once. Millrace first reads the conversation, then stores the "
+    "message and takes the conversation's lease while the model is asked, so that an accepted message "
+    "survives the process: one read, and the slower of write and model. The emulator takes some milliseconds "
+    "for each of its two.",
     "cpu_us_per_token": "They read less of the stream, or none of it. Millrace numbers each event, filters "
     "thinking out of the text, and writes the log from which any client can resume.",
     "from_start_ms": _IMPORTS_LESS,

@@ -88,9 +88,12 @@ def section(found: dict[str, Any]) -> list[str]:
         "at the text, a number, an encoded event and a second task, without an agent, limits, a lease, "
         "or a log that is written. What lies between that and ours is the filter of hidden reasoning, "
         "the answer that is gathered for the history, the counts that limits need, and the log. Done: "
-        "one comparison for each token before the filter, events encoded once for the client and the "
-        "log, tokens that come together leave in one write, and HTTP is read by a transport of our own "
-        "([ADR 47](adr/0047-an-http-transport-of-our-own.md)).",
+        "a token that is shown as it is passes the filter by one search, without a list of its own; events "
+        "are encoded once for the client and the log, and their size is looked at only when they are long; "
+        "tokens that come together leave in one write; HTTP is read by a transport of our own "
+        "([ADR 47](adr/0047-an-http-transport-of-our-own.md)), and the log is written by a client of our own "
+        "([ADR 61](adr/0061-a-client-of-our-own-for-hot-calls-of-aws.md)). The rates begin with the request, "
+        "so they hold the time to the first token as well; the CPU per token is the cleaner figure.",
         "",
         *profile_lines(found["profile"]),
     ]
