@@ -11,10 +11,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NEEDED = (
-    "annotated_types anyio certifi h11 httpcore httpx idna millrace orjson pydantic pydantic_core sniffio"
-    " typing_extensions typing_inspection"
+    "annotated_types anyio certifi h11 httpcore httpx idna millrace msgspec orjson pydantic pydantic_core"
+    " sniffio typing_extensions typing_inspection"
 ).split()
-"""What `pip install httpx pydantic orjson` installs, and the product itself."""
+"""What `pip install httpx pydantic orjson msgspec` installs, and the product itself."""
 
 
 def pages() -> set[str]:
@@ -81,7 +81,7 @@ for name in dir(type(client)):
     )
     assert done.returncode == 0, done.stderr
     page = (ROOT / "docs" / "sdk-python.md").read_text()
-    assert "pip install httpx pydantic orjson" in page
+    assert "pip install httpx pydantic orjson msgspec" in page
 
 
 def test_command_without_its_extra_says_what_to_install() -> None:
