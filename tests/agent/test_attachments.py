@@ -224,10 +224,10 @@ def test_agent_says_better_than_the_table() -> None:
 
 
 def test_message_is_checked_before_the_run_and_the_model_is_named() -> None:
-    with pytest.raises(InvalidRequest, match="demo: takes no images") as refused:
+    with pytest.raises(InvalidRequest, match="demo: does not accept images") as refused:
         check_accepted([IMAGE], NOTHING, MediaRules(), "demo:")
     assert refused.value.code == "attachment_not_accepted"
-    with pytest.raises(InvalidRequest, match="takes no application/pdf files"):
+    with pytest.raises(InvalidRequest, match="does not accept application/pdf files"):
         check_accepted([REPORT], IMAGES, MediaRules(), "ollama:llava")
     check_accepted([NOTES], NOTHING, MediaRules(), "demo:")
     with pytest.raises(TooLarge, match="at most 10 bytes"):

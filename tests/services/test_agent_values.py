@@ -213,7 +213,7 @@ async def large(ctx: AgentContext) -> AsyncIterator[str]:
     for key, value in (("x" * 513, 1), ("", 1), ("a\nb", 1)):
         with pytest.raises(InvalidRequest, match="1 to 512 bytes"):
             await ctx.store.put(key, value)
-    with pytest.raises(TooLarge, match=r"must not exceed 131,072\. Keep it"):
+    with pytest.raises(TooLarge, match=r"must not exceed 131,072\. Split it"):
         await ctx.store.put("x", "x" * 131_072)
     with pytest.raises(InvalidRequest):
         await ctx.store.list(limit=0)

@@ -103,7 +103,7 @@ async def test_refusal_names_its_code_and_logs_its_words(
 ) -> None:
     words = "User: arn:aws:sts::123456789012:role/x is not authorized to perform polly:SynthesizeSpeech"
     server.play(refusal(403, "AccessDeniedException", words))
-    with pytest.raises(ProviderError, match=r"Polly refuses: AccessDeniedException\.$") as raised:
+    with pytest.raises(ProviderError, match=r"Polly refused the request: AccessDeniedException\.$") as raised:
         await say(polly, TEXT)
     assert raised.value.http_status == 403
     assert words in caplog.text
