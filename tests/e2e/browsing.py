@@ -3,14 +3,15 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
-from playwright.sync_api import Browser, Page, expect
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.stack import RunningStack
 
 TIMEOUT_MS = 30_000
+DESKTOP: ViewportSize = {"width": 1200, "height": 800}
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 #: Without it the page signs the dev user in by itself.
 NO_DEV_USER = "if (!sessionStorage.length) sessionStorage.setItem('millrace.signedOut', '1')"
@@ -20,33 +21,50 @@ _RUN_AXE = """async (options) =>
 
 
 @contextmanager
-def signed_out(browser: Browser, stack: RunningStack, **context: Any) -> Iterator[Page]:
-    """The page before sign-in. An uncaught script error fails the test."""
-    opened = browser.new_context(base_url=stack.url, bypass_csp=False, **context)
-    page = opened.new_page()
+def opened(browser: Browser, stack: RunningStack) -> Iterator[Page]:
+    """A page of a context of its own. An uncaught script error fails the test."""
+    context = browser.new_context(base_url=stack.url, viewport=DESKTOP)
+    page = context.new_page()
     page.set_default_timeout(TIMEOUT_MS)
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
-    page.add_init_script(NO_DEV_USER)
-    page.goto("/")
-    expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible(timeout=TIMEOUT_MS)
-    yield page
-    opened.close()
+    try:
+        yield page
+    finally:
+        context.close()
     assert problems == []
+
+
+@pytest.fixture
+def page(stack: RunningStack, browser: Browser) -> Iterator[Page]:
+    """The dev user's, whom the page signs in by itself."""
+    with opened(browser, stack) as page:
+        yield page
+
+
+@contextmanager
+def signed_out(browser: Browser, stack: RunningStack, path: str = "/") -> Iterator[Page]:
+    """The page before sign-in."""
+    with opened(browser, stack) as page:
+        page.add_init_script(NO_DEV_USER)
+        page.goto(path)
+        expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
+        yield page
 
 
 @contextmanager
 def signed_in(
-    browser: Browser, stack: RunningStack, organization: str, role: str | None = None, **context: Any
+    browser: Browser, stack: RunningStack, organization: str, role: str | None = None, path: str = "/"
 ) -> Iterator[Page]:
-    """The page of a user of the organization."""
+    """The page of a user of the organization, at an address that is asked for before sign-in: one load less
+    than going there afterwards."""
     user = make_user(stack, organization, role)
-    with signed_out(browser, stack, **context) as page:
+    with signed_out(browser, stack, path) as page:
         page.get_by_role("button", name="Sign in", exact=True).click()
         page.get_by_label("User name").fill(user["username"])
         page.get_by_label("Password").fill(user["password"])
         page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_role("navigation", name="Pages")).to_be_visible(timeout=TIMEOUT_MS)
+        expect(page.get_by_role("navigation", name="Pages")).to_be_visible()
         yield page
 
 

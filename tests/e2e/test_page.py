@@ -3,19 +3,16 @@
 import json
 import uuid
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Page, expect
 
+from tests.e2e.browsing import page
 from tests.stack import RunningStack
 from tests.web.conftest import browser, chromium
 
-__all__ = ["browser", "chromium"]
+__all__ = ["browser", "chromium", "page"]
 
 
-def test_page_signs_in_and_streams_an_answer_with_its_steps(stack: RunningStack, browser: Browser) -> None:
-    context = browser.new_context(base_url=stack.url, viewport={"width": 1200, "height": 800})
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
+def test_page_signs_in_and_streams_an_answer_with_its_steps(page: Page) -> None:
     page.goto("/")
     box = page.get_by_role("textbox")
     box.fill("What is 12 * 34, and what time is it in Tokyo?")
@@ -23,16 +20,9 @@ def test_page_signs_in_and_streams_an_answer_with_its_steps(stack: RunningStack,
     expect(page.get_by_text("12 * 34 = 408")).to_be_visible(timeout=30_000)
     page.reload()
     expect(page.get_by_text("12 * 34 = 408")).to_be_visible(timeout=30_000)
-    assert problems == []
-    context.close()
 
 
-def test_live_message_that_waits_is_there_after_a_reload_and_can_be_withdrawn(
-    stack: RunningStack, browser: Browser
-) -> None:
-    context = browser.new_context(base_url=stack.url, viewport={"width": 1200, "height": 800})
-    page = context.new_page()
-    page.set_default_timeout(30_000)
+def test_live_message_that_waits_is_there_after_a_reload_and_can_be_withdrawn(page: Page) -> None:
     page.goto("/")
     page.get_by_label("Agent").select_option("echo")
     box = page.get_by_role("textbox", name="Message")
@@ -50,11 +40,10 @@ def test_live_message_that_waits_is_there_after_a_reload_and_can_be_withdrawn(
     expect(waiting).to_have_count(0, timeout=30_000)
     stop.click()
     expect(page.locator(".answer-foot")).to_contain_text("Stopped", timeout=30_000)
-    context.close()
 
 
 def test_pool_without_a_page_of_its_own_has_its_users_choose_a_password(
-    stack: RunningStack, browser: Browser
+    stack: RunningStack, page: Page
 ) -> None:
     """As on AWS: the page itself speaks to the user pool, here the emulated one."""
     outputs = stack.deployment["outputs"]
@@ -68,9 +57,6 @@ def test_pool_without_a_page_of_its_own_has_its_users_choose_a_password(
     )
     auth = {"issuer": outputs["Issuer"], "clientId": outputs["UserPoolClientId"]}
     config = {"auth": auth | {"userPoolEndpoint": "/_local/sign-in"}, "devUser": None, "apiBase": {}}
-    context = browser.new_context(base_url=stack.url)
-    page = context.new_page()
-    page.set_default_timeout(30_000)
     page.route("**/config.json", lambda route: route.fulfill(body=json.dumps(config)))
     page.goto("/")
     page.get_by_label("User name").fill(email)
@@ -83,4 +69,3 @@ def test_pool_without_a_page_of_its_own_has_its_users_choose_a_password(
     page.get_by_role("button", name="Continue").click()
     page.get_by_role("button", name="Account").click()
     expect(page.get_by_role("menu")).to_contain_text("acme", timeout=30_000)
-    context.close()

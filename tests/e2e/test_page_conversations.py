@@ -2,33 +2,21 @@
 server keeps, so a reload and a second tab show the same."""
 
 import uuid
-from collections.abc import Iterator
 
-import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.stack import RunningStack
+from tests.e2e.browsing import page
 from tests.web.conftest import browser, chromium
 
-__all__ = ["browser", "chromium"]
+__all__ = ["browser", "chromium", "page"]
 FAST = "/echo tools=0\n"
 
 
-@pytest.fixture
-def context(stack: RunningStack, browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(base_url=stack.url, viewport={"width": 1200, "height": 800})
-    context.set_default_timeout(30_000)
-    yield context
-    context.close()
-
-
-def begin(context: BrowserContext, text: str) -> Page:
-    """A page with a first question that the echo agent has answered."""
-    page = context.new_page()
+def begin(page: Page, text: str) -> None:
+    """Ask a first question, which the echo agent answers."""
     page.goto("/")
     page.get_by_label("Agent").select_option("echo")
     ask(page, text)
-    return page
 
 
 def ask(page: Page, text: str) -> None:
@@ -62,8 +50,8 @@ def edit(page: Page, number: int, text: str) -> None:
     expect_texts(page, text, last=True)
 
 
-def test_edited_question_is_a_branch_after_a_reload_and_in_another_tab(context: BrowserContext) -> None:
-    page = begin(context, "one")
+def test_edited_question_is_a_branch_after_a_reload_and_in_another_tab(page: Page) -> None:
+    begin(page, "one")
     ask(page, "two")
     edit(page, 1, "zwei")
     expect_texts(page, "one", "zwei")
@@ -75,7 +63,7 @@ def test_edited_question_is_a_branch_after_a_reload_and_in_another_tab(context: 
     branches.get_by_role("button", name="Previous version").click()
     expect(branches).to_have_text("1 / 2")
     expect_texts(page, "one", "two")
-    other = context.new_page()
+    other = page.context.new_page()
     other.goto(page.url)
     expect_texts(other, "one", "two")
     expect(other.get_by_role("group", name="Branches")).to_have_text("1 / 2")
@@ -83,8 +71,8 @@ def test_edited_question_is_a_branch_after_a_reload_and_in_another_tab(context: 
     expect_texts(other, "one", "two", "three")
 
 
-def test_another_answer_stands_beside_the_first(context: BrowserContext) -> None:
-    page = begin(context, "one")
+def test_another_answer_stands_beside_the_first(page: Page) -> None:
+    begin(page, "one")
     page.get_by_role("button", name="Regenerate").click()
     branches = page.get_by_role("group", name="Branches")
     expect(branches).to_have_text("2 / 2")
@@ -96,8 +84,8 @@ def test_another_answer_stands_beside_the_first(context: BrowserContext) -> None
     expect_texts(page, "one")
 
 
-def test_conversation_is_renamed_found_deleted_and_brought_back(context: BrowserContext) -> None:
-    page = begin(context, "one")
+def test_conversation_is_renamed_found_deleted_and_brought_back(page: Page) -> None:
+    begin(page, "one")
     page.locator(".item[aria-current=page]").get_by_role("button", name="Actions for").click()
     page.get_by_role("menuitem", name="Rename").click()
     title = page.get_by_role("textbox", name="Title")
@@ -121,9 +109,9 @@ def test_conversation_is_renamed_found_deleted_and_brought_back(context: Browser
     expect_texts(page, "one")
 
 
-def test_message_is_found_by_its_words_and_shown_where_it_stands(context: BrowserContext) -> None:
+def test_message_is_found_by_its_words_and_shown_where_it_stands(page: Page) -> None:
     word = f"unicorn{uuid.uuid4().hex[:8]}"
-    page = begin(context, f"Tell me about the {word}")
+    begin(page, f"Tell me about the {word}")
     lines = "  ".join(f"\n- line {number}" for number in range(80))
     ask_at_length(page, lines)
     page.get_by_role("button", name="New conversation").click()

@@ -3,32 +3,17 @@
 import json
 import re
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
+from tests.e2e.browsing import page
 from tests.stack import RunningStack
 from tests.web.conftest import browser, chromium
 
-__all__ = ["browser", "chromium"]
-
-TIMEOUT_MS = 30_000
-
-
-@pytest.fixture
-def page(stack: RunningStack, browser: Browser) -> Iterator[Page]:
-    """The page of the dev user. An uncaught script error fails the test."""
-    context = browser.new_context(base_url=stack.url, viewport={"width": 1200, "height": 800})
-    page = context.new_page()
-    page.set_default_timeout(TIMEOUT_MS)
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    yield page
-    context.close()
-    assert problems == []
+__all__ = ["browser", "chromium", "page"]
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ __all__ = ["browser", "chromium"]
 def test_key_is_made_shown_once_rotated_and_revoked(
     stack: RunningStack, browser: Browser, organization: str
 ) -> None:
-    with signed_in(browser, stack, organization) as page:
-        page.goto("/settings#keys")
+    with signed_in(browser, stack, organization, path="/settings#keys") as page:
         expect(page.get_by_text("No API keys yet.")).to_be_visible()
         page.get_by_role("button", name="New key").click()
         dialog = page.get_by_role("dialog", name="New API key")
@@ -59,8 +58,7 @@ def bearer(secret: str) -> dict[str, str]:
 def test_limits_are_set_and_an_agent_is_stopped(
     stack: RunningStack, browser: Browser, organization: str
 ) -> None:
-    with signed_in(browser, stack, organization) as page:
-        page.goto("/settings")
+    with signed_in(browser, stack, organization, path="/settings") as page:
         organization_limits = page.get_by_role("group", name="All of the organization")
         organization_limits.get_by_label("US dollars").fill("12.5")
         page.get_by_role("button", name="Save").click()
@@ -82,8 +80,7 @@ def test_limits_are_set_and_an_agent_is_stopped(
 
 
 def test_customer_sees_the_own_usage_alone(stack: RunningStack, browser: Browser, organization: str) -> None:
-    with signed_in(browser, stack, organization, "customer") as page:
-        page.goto("/settings")
+    with signed_in(browser, stack, organization, "customer", path="/settings") as page:
         expect(page.get_by_role("list", name="Usage").get_by_role("listitem")).to_have_count(1)
         expect(page.get_by_role("form", name="Limits")).to_have_count(0)
         page.get_by_role("tab", name="API keys").click()

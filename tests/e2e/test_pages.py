@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from tests.e2e.browsing import make_user, signed_in, signed_out, violations
+from tests.e2e.browsing import DESKTOP, make_user, signed_in, signed_out, violations
 from tests.stack import RunningStack
 from tests.web.conftest import browser, chromium
 from tests.web.shifts import BOUND, OBSERVE, forget_shifts, moved, shift_of
@@ -41,7 +41,6 @@ LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtenges
 LONG_FLOW = "a-flow-whose-name-is-as-long-as-names-of-flows-may-be"
 WIDE_PAGES = ("/agents/wide", f"/flows/{LONG_FLOW}")
 ORGANIZATION = "org-pages"
-DESKTOP: ViewportSize = {"width": 1200, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 #: Those of axe that a theme can break.
 RULES_OF_COLORS = ("color-contrast", "link-in-text-block")
@@ -81,7 +80,7 @@ def places(stack: RunningStack) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def page(stack: RunningStack, browser: Browser, places: dict[str, str]) -> Iterator[Page]:
-    with signed_in(browser, stack, ORGANIZATION, viewport=DESKTOP) as page:
+    with signed_in(browser, stack, ORGANIZATION) as page:
         page.add_init_script(OBSERVE)
         yield page
 

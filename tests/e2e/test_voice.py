@@ -2,23 +2,20 @@
 
 import re
 
-from playwright.sync_api import Browser, Response, expect
+from playwright.sync_api import Page, Response, expect
 
-from tests.stack import RunningStack
+from tests.e2e.browsing import page
 from tests.web.conftest import browser, chromium
 
-__all__ = ["browser", "chromium"]
+__all__ = ["browser", "chromium", "page"]
 
 TIMEOUT_MS = 60_000
 #: Hundreds of sentences, two words a second: the answer takes minutes, its first sentence seconds.
 LONG_AND_SLOW = "/echo tools=0 repeat=300 delayMs=150\nThe water turns the wheel."
 
 
-def test_answer_is_heard_before_it_is_written(stack: RunningStack, browser: Browser) -> None:
-    context = browser.new_context(base_url=stack.url, viewport={"width": 1200, "height": 800})
-    page = context.new_page()
+def test_answer_is_heard_before_it_is_written(page: Page) -> None:
     problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
 
     def check(response: Response) -> None:
         if response.status >= 400:
@@ -42,12 +39,9 @@ def test_answer_is_heard_before_it_is_written(stack: RunningStack, browser: Brow
     assert float(voice.get_attribute("data-tail-ms") or "") <= 100
     expect(page.locator(".answer-foot")).to_contain_text("Stopped", timeout=TIMEOUT_MS)
     assert problems == []
-    context.close()
 
 
-def test_stored_answer_is_read_in_a_chosen_voice(stack: RunningStack, browser: Browser) -> None:
-    context = browser.new_context(base_url=stack.url, viewport={"width": 1200, "height": 800})
-    page = context.new_page()
+def test_stored_answer_is_read_in_a_chosen_voice(page: Page) -> None:
     page.goto("/")
     page.get_by_label("Agent").select_option("echo", timeout=TIMEOUT_MS)
     page.get_by_role("textbox", name="Message").fill("/echo tools=0\nThe **water** turns the wheel.")
@@ -64,4 +58,3 @@ def test_stored_answer_is_read_in_a_chosen_voice(stack: RunningStack, browser: B
     expect(voice).to_have_attribute("data-peak", re.compile(r"^0\.[1-9]|^1"), timeout=TIMEOUT_MS)
     expect(voice).to_have_attribute("data-phase", "silent", timeout=TIMEOUT_MS)
     assert int(voice.get_attribute("data-played-ms") or "") > 500
-    context.close()
