@@ -9,6 +9,7 @@ from langchain.tools import tool
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.types import interrupt
 
 from millrace.frameworks.langchain import langchain_agent
 from millrace.frameworks.langgraph import langgraph_agent
@@ -119,6 +120,17 @@ def payer(busy: Busy) -> Any:
 
     async def both(state: MessagesState, config: RunnableConfig) -> Any:
         await pay.ainvoke({"amount": 5}, config)
+        return {"messages": [await late.ainvoke("Speak.")]}
+
+    return graph_of(["both"], [("both", END)], both=both)
+
+
+def asker(busy: Busy) -> Any:
+    """A node that asks the user, and then a model that is late."""
+    late = busy.model("late")
+
+    async def both(state: MessagesState) -> Any:
+        busy.done[str(interrupt("Shall I?"))] += 1
         return {"messages": [await late.ainvoke("Speak.")]}
 
     return graph_of(["both"], [("both", END)], both=both)

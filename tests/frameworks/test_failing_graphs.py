@@ -10,6 +10,7 @@ import pytest
 from millrace.agent.code import model as models
 from millrace.agent.suspension import Suspended
 from millrace.errors import ProviderError, ToolError
+from millrace.testing import Stage as Project
 from tests.agent.code.playing import Stage
 
 pytestmark = pytest.mark.skipif(find_spec("langchain") is None, reason="LangChain is not installed")
@@ -79,3 +80,12 @@ async def test_chain_is_asked_again_before_it_has_said_anything(graphs: Any) -> 
     assert await played.ask("Go on.") == "stop"
     assert played.text == "late "
     assert busy.done["late"] == 3
+
+
+def test_answer_of_a_person_is_kept_where_the_node_begins_anew(graphs: Any) -> None:
+    busy = graphs.Busy(2)
+    played = Project(graphs.langgraph_agent("graph", graphs.asker(busy)))
+    played.ask("Go on.")
+    assert played.answer(decision="answer", content="yes") == "late "
+    assert played.waiting == []
+    assert busy.done == {"yes": 3, "late": 3}
