@@ -20,6 +20,7 @@ from millrace.stores import limits
 from millrace.stores.aws import Aws
 from millrace.stores.connect import Stores
 from millrace.stores.runs import stream_of
+from tests.clock import Clock
 from tests.services.scripted import Talk, says, text_of
 
 WITHIN = 30.0
@@ -60,8 +61,14 @@ async def gated(settings: Settings) -> AsyncIterator[Gated]:
 
 
 @pytest.fixture
-def talk(settings: Settings, gated: Gated) -> Talk:
-    return Talk(settings, Stores.connect(settings, gated))
+def clock() -> Clock:
+    """One that stands, so that no bucket of requests fills up again while a test is slow."""
+    return Clock()
+
+
+@pytest.fixture
+def talk(settings: Settings, gated: Gated, clock: Clock) -> Talk:
+    return Talk(settings, Stores.connect(settings, gated, clock=clock))
 
 
 class Silent:
@@ -146,7 +153,7 @@ async def test_tool_runs_once_the_message_is_stored(
 
 
 async def test_refused_message_leaves_its_model_and_counts_what_it_has_used(
-    settings: Settings, talk: Talk, gated: Gated, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, talk: Talk, gated: Gated, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "CACHE_SECONDS", 3600.0)
     await limit(talk, tokens_per_day=1_000_000, requests_per_minute=2)
@@ -157,7 +164,7 @@ async def test_refused_message_leaves_its_model_and_counts_what_it_has_used(
     async with asyncio.timeout(WITHIN):
         await silent.asked.wait()
         await gated.reached.wait()
-    first = Talk(settings, Stores.connect(settings))
+    first = Talk(settings, Stores.connect(settings, clock=clock))
     first.slot = talk.slot
     answering = Silent()
     first.models.turns = [[answering]]
