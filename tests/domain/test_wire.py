@@ -2,7 +2,7 @@
 
 import pytest
 
-from millrace.domain.agents import BUILTIN_AGENTS, AgentLimits
+from millrace.domain.agents import BUILTIN_AGENTS, AgentLimits, ToolUse
 from millrace.domain.approvals import OWNER
 from millrace.domain.limits import AllLimits, Control, LevelLimits, OrganizationLimits, UserLimits
 from millrace.domain.wire import WireModel
@@ -14,6 +14,7 @@ KNOWN: list[WireModel] = [
         for model in (AgentLimits, AllLimits, Control, LevelLimits, OrganizationLimits, UserLimits)
     ),
     OWNER,
+    ToolUse.known(name="calculator"),
 ]
 
 

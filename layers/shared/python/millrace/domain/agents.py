@@ -183,7 +183,7 @@ class AgentSettings(WireModel):
     @property
     def tool_uses(self) -> list[ToolUse]:
         """Every tool with its rule."""
-        return [one if isinstance(one, ToolUse) else ToolUse(name=one) for one in self.tools]
+        return [one if isinstance(one, ToolUse) else ToolUse.known(name=one) for one in self.tools]
 
     @property
     def tool_names(self) -> list[str]:
