@@ -128,8 +128,8 @@ def section(found: dict[str, Any]) -> list[str]:
         *without,
         "Where the steps of a pipeline name the fields that they read, up to the first that makes new events "
         "of them, the rest of an event's JSON is skipped and no object is made of it, unless the event "
-        "fails. What is saved pays for the steps, which is how the ratio comes close to 1. A pipeline whose "
-        "events leave as they came, or that reads `$event` as a whole, parses them as a whole. All bounds "
+        "fails. What is saved pays for a part of the steps. A pipeline whose events leave as they came, "
+        "or that reads `$event` as a whole, parses them as a whole. All bounds "
         "are checked, and each step counts its events in, dropped and failed. Exact windows hash every id, "
         "so that an event that arrives twice counts once.",
         "",
