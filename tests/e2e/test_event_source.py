@@ -18,12 +18,16 @@ from tests.web.cutting import CuttingProxy, cutting
 
 __all__ = ["browser", "chromium"]
 
-TIMEOUT_MS = 60_000
+pytestmark = pytest.mark.timeout(300)
+
+#: A cut of a subscription costs a cold start, of which a test has a dozen: seconds each on a busy machine.
+TIMEOUT_MS = 200_000
 RETRY_MS = 500
 POLL_MS = 100
 """Playwright itself would ask with every frame, sixty times a second."""
 RUN = "/echo tools=1 tokens=3\nword"
 """start, thinking, a tool's call and result, thinking, three tokens, done."""
+SHORT_RUN = "/echo tools=1 tokens=1\nword"
 
 BASIC = """
 (url) => {
@@ -233,7 +237,7 @@ def test_basic_streaming_of_two_runs_through_a_subscription(
     proxy.plans[path] = [0, *[1] * 40]
     page.evaluate(BASIC.replace("eventSource.close();", ""), ticket(chat, path) + "&stream=true")
     wait_until_connected(page, path)
-    sent = [*say(chat, RUN, conversation), *say(chat, "/echo tools=0\nho", conversation)]
+    sent = [*say(chat, SHORT_RUN, conversation), *say(chat, "/echo tools=0\nho", conversation)]
     page.wait_for_function("window.ends.length == 2", polling=POLL_MS)
     assert page.evaluate("window.ids") == ids(sent)
     assert page.evaluate("window.text") == answer(sent)

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.sync_api import Page, Response, expect
 
 from tests.e2e.browsing import page
@@ -9,7 +10,10 @@ from tests.web.conftest import browser, chromium
 
 __all__ = ["browser", "chromium", "page"]
 
-TIMEOUT_MS = 60_000
+pytestmark = pytest.mark.timeout(400)
+
+#: Speech is computed while others want the machine, too.
+TIMEOUT_MS = 200_000
 #: Hundreds of sentences, two words a second: the answer takes minutes, its first sentence seconds.
 LONG_AND_SLOW = "/echo tools=0 repeat=300 delayMs=150\nThe water turns the wheel."
 
