@@ -36,8 +36,11 @@ class Read:
 
 
 @pytest.fixture
-def plans(plant: Plant) -> Plans:
-    """Those of another process than the one that changes pipelines."""
+def plans(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> Plans:
+    """Those of another process than the one that changes pipelines; no time passes for them, however busy
+    the machine is."""
+    for seconds in ("CACHE_SECONDS", "REREAD_SECONDS"):
+        monkeypatch.setattr(plans_module, seconds, 3600.0)
     return Plans(plant.context.pipelines, plant.clock)
 
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from millrace.errors import Unavailable
+from millrace.services.pipelines import plans
 from millrace.services.pipelines.processing.batch import transform_batch
 from millrace.stores.journal import Accepted
 from tests.services.pipelines.conftest import Plant
@@ -53,6 +54,8 @@ def test_calls_of_a_batch_grow_with_its_pipelines_by_their_counts_alone(
     ids = [made(streaming, dropping, source=OF_CALLS) for _ in range(4)]
 
     plant.age = 1
+    for seconds in ("CACHE_SECONDS", "REREAD_SECONDS"):  # however busy the machine is
+        monkeypatch.setattr(plans, seconds, 3600.0)
 
     def calls_of(*names: str) -> Counter[str]:
         plant.clock.pass_time(1_000)
