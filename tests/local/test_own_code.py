@@ -31,7 +31,8 @@ def app_of(folder: Path, code: str) -> App:
         ("def broken(:\n", "shop cannot be imported: SyntaxError: invalid syntax (__init__.py, line 1)"),
         (
             "import nowhere",
-            "shop cannot be imported: there is no module nowhere; is its package in app/requirements.txt?",
+            "shop cannot be imported: the module nowhere does not exist; "
+            "is its package in app/requirements.txt?",
         ),
     ],
 )
