@@ -65,6 +65,10 @@ class Connections(Struct):
         while connection := self._taken():
             connection.close()
 
+    def __del__(self) -> None:
+        # Of a client that nobody has closed: a socket would say so, though it was idle.
+        self.drop_idle()
+
     def _kept(self) -> socket.socket | None:
         while connection := self._taken():
             # A readable one was closed by the server, perhaps while this process was frozen.
