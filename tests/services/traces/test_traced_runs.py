@@ -186,8 +186,10 @@ class Interrupted(Shop):
     async def heard(self) -> None:
         """Wait until the log has something of the answer."""
         slot = self.talk.slot
-        run_id = (await self.others.leases.peek(slot)).run_id or ""
         for _ in range(6000):
+            run_id = (
+                await self.others.leases.peek(slot)
+            ).run_id or ""  # the model is asked before it is stored
             log = await self.others.log.read(stream_of(slot.organization, run_id))
             if any(one.type == "token" for one in log):
                 return
