@@ -40,6 +40,8 @@ def mariadb(server: Path) -> Iterator[str]:
                 "mariadb-install-db",
                 "--no-defaults",
                 f"--datadir={folder / 'data'}",
+                # A server that starts removes temporary tables from there, also those of others.
+                f"--tmpdir={folder}",
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
             ],
@@ -49,6 +51,7 @@ def mariadb(server: Path) -> Iterator[str]:
         )
         options = {
             "datadir": folder / "data",
+            "tmpdir": folder,
             "socket": folder / "socket",
             "pid-file": folder / "pid",
             "bind-address": "127.0.0.1",
