@@ -75,6 +75,7 @@ def test_chat_streams_injects_and_stops_on_a_terminal(client: Client) -> None:
         shown.expect("echo echo echo")
         shown.enter("be quick")
         shown.expect("(The agent sees it at its next step.)")
+        shown.expect(">")  # before it the terminal itself would take Ctrl-C, and drop what was typed
         assert [one.content for one in client.conversations.injected("typed").items] == ["be quick"]
         shown.type("not yet" + CTRL_C)
         shown.expect("(stopped")

@@ -204,14 +204,17 @@ async def test_of_messages_at_once_in_one_process_one_asks_a_model(talk: Talk, g
     silent = Silent()
     talk.models.turns = [[silent]]
     gated.shut()
-    sent = []
+    sent = list[asyncio.Task[object]]()
     try:
         async with asyncio.timeout(WITHIN):
-            for _ in range(3):
-                sent.append(asyncio.create_task(talk.start("Hi")))
-                await gated.reached.wait()
-                gated.reached.clear()
+            sent += [asyncio.create_task(talk.start("Hi")) for _ in range(3)]
+            await gated.reached.wait()
             await silent.asked.wait()
+            # The others let its write pass, which would else be refused for one of theirs.
+            for _ in range(6000):
+                if len(talk.stores.leases.begun._waiting[talk.slot.key]) == 2:
+                    break
+                await asyncio.sleep(0.01)
         assert len(talk.models.requests) == 1
     finally:
         for one in sent:

@@ -1,6 +1,7 @@
 """The slots in which this process begins runs."""
 
-from collections import Counter
+import asyncio
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,6 +19,7 @@ class BegunSlots:
         self._under_way: Counter[str] = Counter()
         self._last: dict[str, int] = {}
         self._forgotten = 0
+        self._waiting: defaultdict[str, list[asyncio.Future[None]]] = defaultdict(list)
 
     @contextmanager
     def beginning(self, slot: Slot) -> Iterator[None]:
@@ -28,6 +30,21 @@ class BegunSlots:
         finally:
             self._under_way -= Counter((slot.key,))
             self._note(slot)
+            if slot.key not in self._under_way:
+                self._wake(slot)
+
+    async def settled(self, slot: Slot) -> None:
+        """Wait until no run is being begun in a slot: the write of a run that is at work already must not be
+        refused for one that came later."""
+        if slot.key in self._under_way:
+            waiting = asyncio.get_running_loop().create_future()
+            self._waiting[slot.key].append(waiting)
+            await waiting
+
+    def _wake(self, slot: Slot) -> None:
+        for waiting in self._waiting.pop(slot.key, []):
+            if not waiting.done():
+                waiting.set_result(None)
 
     def _note(self, slot: Slot) -> None:
         if len(self._last) >= REMEMBERED:

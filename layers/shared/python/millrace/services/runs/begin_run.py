@@ -109,6 +109,7 @@ async def _begin(
         is_late = stores.leases.begun.since(slot, initial.moment)
         if message.head_start and not (is_late or counting or run.model.startswith(CODE)):
             return await _with_head_start(stores, planned, started, message.head_start, asking)
+        await stores.leases.begun.settled(slot)
         await stores.leases.begin(planned)
     except BaseException:
         history.cancel()
