@@ -81,3 +81,7 @@ def test_curves_are_drawn_as_valid_svg() -> None:
         picture([("CPU of a token, by streams, us", [30.0, 29.0, 3000.0]), ("none, ms", [0, 0, 0])])
     )
     assert len(drawn.findall(".//{*}circle")) == 6
+
+
+def test_page_names_no_path_of_the_machine_that_measured() -> None:
+    assert "`/" not in (ROOT / "docs/benchmarks.md").read_text()

@@ -4,6 +4,7 @@ import pstats
 from cProfile import Profile
 from typing import Any
 
+from tests.bench._peers import ROOT
 from tests.bench._table import number, table
 
 Shares = list[tuple[str, float]]
@@ -33,5 +34,6 @@ def profile_lines(found: Shares) -> list[str]:
 def _name(file: str, _line: int, function: str) -> str:
     if file == "~":
         return function.strip("<>").replace("built-in method ", "").replace("method ", "")
-    place = file.rpartition("site-packages/")[2].rpartition("/python/")[2].rpartition("/lib/")[2]
+    place = file.removeprefix(f"{ROOT}/")
+    place = place.rpartition("site-packages/")[2].rpartition("/python/")[2].rpartition("/lib/")[2]
     return f"{place.removeprefix('python3.11/')}:{function}"

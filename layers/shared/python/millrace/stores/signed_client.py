@@ -26,7 +26,6 @@ from millrace.stores.signature import Credentials, Signer
 ATTEMPTS = 5
 """As many as botocore makes of a call with the settings that `stores.aws` gives it."""
 CONNECT_SECONDS, READ_SECONDS = 2.0, 10.0
-_LONGEST_WAIT = 20.0
 _PRICE = 5
 """A repetition's share of botocore's quota, as its standard mode counts."""
 
@@ -109,7 +108,6 @@ class SignedClient:
         self._signer = Signer(credentials, region, service.name)
         self._full = full
         self._botocore: Any = None
-        self._failed = False
 
     def __getattr__(self, name: str) -> Any:
         if name in self.service.operations:
@@ -151,7 +149,7 @@ class SignedClient:
                 if not passing or not self._may_repeat(attempt):
                     parsed["ResponseMetadata"]["MaxAttemptsReached"] = passing and attempt + 1 == ATTEMPTS
                     raise refusal(parsed, operation)
-            time.sleep(min(random.random() * 2**attempt, _LONGEST_WAIT))
+            time.sleep(random.random() * 2**attempt)
             attempt += 1
 
     def _may_repeat(self, attempt: int) -> bool:
@@ -160,14 +158,13 @@ class SignedClient:
         return attempt + 1 < ATTEMPTS and bool(self._quota.acquire(_PRICE))
 
     def _succeeded(self, attempt: int) -> None:
-        if self._failed:
+        if "_quota" in vars(self):  # made by the first failure
             self._quota.release(_PRICE if attempt else 1)
 
     @cached_property
     def _quota(self) -> Any:
         from botocore.retries.quota import RetryQuota
 
-        self._failed = True
         return RetryQuota()
 
     def _unavailable(self) -> Unavailable:
