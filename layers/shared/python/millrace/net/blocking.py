@@ -2,12 +2,11 @@
 
 import select
 import socket
-import ssl
-from functools import cache
 
 from msgspec import Struct, field
 
 from millrace.net.http1 import AnswerReader, Malformed
+from millrace.net.trust import trusting
 
 _READ_BYTES = 256 * 1024
 
@@ -90,8 +89,8 @@ class Connections(Struct):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             if server.authorities:
-                trusting = _trusting(server.authorities)
-                connection = trusting.wrap_socket(connection, server_hostname=server.host)
+                context = trusting(server.authorities)
+                connection = context.wrap_socket(connection, server_hostname=server.host)
             connection.settimeout(self.read_timeout)
         except BaseException:
             connection.close()
@@ -121,9 +120,3 @@ def _readable(connection: socket.socket) -> bool:
     poll = select.poll()  # select() refuses file descriptors from 1,024 on
     poll.register(connection, select.POLLIN)
     return bool(poll.poll(0))
-
-
-@cache
-def _trusting(authorities: str) -> ssl.SSLContext:
-    """Reading the certificates takes some 15 ms: once per process."""
-    return ssl.create_default_context(cafile=authorities)

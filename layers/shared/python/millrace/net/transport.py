@@ -7,7 +7,6 @@ and for each request; everything above it stays httpx's. No redirects, proxies, 
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import cache
 from http.cookiejar import CookieJar
 from typing import Any
 
@@ -15,6 +14,7 @@ import httpx
 from msgspec import Struct
 
 from millrace.net.connection import Connection
+from millrace.net.trust import public_authorities, trusting
 
 KEPT_SECONDS = 5.0
 """How long an idle connection is kept: most servers close theirs later than that."""
@@ -35,15 +35,6 @@ Connect = Callable[[Origin, float | None], Awaitable[Connection]]
 Raises `httpx.ConnectError`."""
 
 
-@cache
-def public_authorities() -> ssl.SSLContext:
-    """The context that trusts them. Loading their certificates takes tens of milliseconds: once per
-    process."""
-    context = httpx.create_ssl_context(trust_env=False)
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
 async def dial(
     address: str, origin: Origin, context: ssl.SSLContext | None = None, *, race: float | None = None
 ) -> Connection:
@@ -55,7 +46,7 @@ async def dial(
             Connection,
             address,
             origin.port,
-            ssl=(context or public_authorities()) if origin.tls else None,
+            ssl=(context or trusting(public_authorities())) if origin.tls else None,
             server_hostname=origin.host if origin.tls else None,
             happy_eyeballs_delay=race,
         )

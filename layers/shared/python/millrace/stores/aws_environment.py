@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from millrace.net.trust import public_authorities
 from millrace.stores.signature import Credentials
 
 _FOREIGN = (
@@ -51,11 +52,7 @@ def address_of(service: str, variable: str, region: str) -> str | None:
 
 def authorities() -> str:
     """The file of the certificates that AWS's own are checked against."""
-    if given := os.environ.get("AWS_CA_BUNDLE"):
-        return given
-    import certifi
-
-    return certifi.where()
+    return os.environ.get("AWS_CA_BUNDLE") or public_authorities()
 
 
 def trace_header() -> str | None:
