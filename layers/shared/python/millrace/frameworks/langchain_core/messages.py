@@ -11,6 +11,7 @@ from millrace.agent.code.attachments import blocks_of
 from millrace.agent.model import Block, Message
 from millrace.app import AgentContext
 from millrace.domain.content import attached
+from millrace.frameworks.common.content import text_or_parts
 
 STATE_BYTES = 1_500_000
 """The most bytes of images and files that the state of a graph is given in a conversation: it is stored whole
@@ -50,9 +51,7 @@ def message_of(turn: Message) -> AnyMessage:
 
 
 def _content(blocks: Sequence[Block]) -> Any:
-    if not any(map(attached, blocks)):
-        return "\n".join(block["text"] for block in blocks)
-    return [_part(block) for block in blocks]
+    return text_or_parts(blocks, _part)
 
 
 def _part(block: Block) -> dict[str, Any]:

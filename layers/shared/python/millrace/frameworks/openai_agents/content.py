@@ -5,6 +5,7 @@ from typing import Any
 
 from millrace.agent.model import Block, Message
 from millrace.domain.content import attached
+from millrace.frameworks.common.content import text_or_parts
 
 
 def item_of(turn: Message) -> dict[str, Any]:
@@ -14,9 +15,7 @@ def item_of(turn: Message) -> dict[str, Any]:
 
 def content_of(blocks: Sequence[Block]) -> str | list[dict[str, Any]]:
     """The content of a message."""
-    if not any(map(attached, blocks)):
-        return "\n".join(block["text"] for block in blocks)
-    return [_part(block) for block in blocks]
+    return text_or_parts(blocks, _part)
 
 
 def _part(block: Block) -> dict[str, Any]:

@@ -7,13 +7,12 @@ from pydantic_ai.messages import BinaryContent, UserContent
 
 from millrace.agent.model import Block
 from millrace.domain.content import attached
+from millrace.frameworks.common.content import text_or_parts
 
 
 def content_of(blocks: Sequence[Block]) -> str | list[UserContent]:
     """The content of a user's message: a text, or texts with images and files between them."""
-    found = [_part(block) for block in blocks]
-    texts = [one for one in found if isinstance(one, str)]
-    return "\n".join(texts) if len(texts) == len(found) else found
+    return text_or_parts(blocks, _part)
 
 
 def _part(block: Block) -> UserContent:
