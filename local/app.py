@@ -18,7 +18,7 @@ from typing import Any
 
 from local.template_yaml import parse_template
 
-PACKAGES, SERVICES = "APP_PACKAGES", "APP_SERVICES"
+PACKAGES_VARIABLE, SERVICES_VARIABLE = "APP_PACKAGES", "APP_SERVICES"
 LAYER = "AppLayer"
 FRAGMENT = "template.yaml"
 RUN_AGENTS = (
@@ -78,9 +78,9 @@ class App:
         function.setdefault("Layers", []).append({"Ref": LAYER})
         function.setdefault("Policies", []).extend(self.fragment.get("Policies", []))
         variables = function.setdefault("Environment", {}).setdefault("Variables", {})
-        own = self.fragment.get("Environment", {}) | {PACKAGES: ",".join(self.packages)}
+        own = self.fragment.get("Environment", {}) | {PACKAGES_VARIABLE: ",".join(self.packages)}
         if self.services:
-            own[SERVICES] = ",".join(self.services)
+            own[SERVICES_VARIABLE] = ",".join(self.services)
         _add(variables, own, "Environment")
 
 

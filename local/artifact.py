@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from local.app import SERVICES as NAMED
+from local.app import SERVICES_VARIABLE
 from local.template_yaml import parse_template
 from millrace.stores.aws import FOR_CREDENTIALS, SERVICES
 
@@ -52,7 +52,7 @@ def named_services(template: Path) -> set[str]:
         return set()
     resources = parse_template(template.read_text())["Resources"].values()
     given = (one.get("Properties", {}).get("Environment", {}).get("Variables", {}) for one in resources)
-    return {name for one in given for name in str(one.get(NAMED, "")).split(",") if name}
+    return {name for one in given for name in str(one.get(SERVICES_VARIABLE, "")).split(",") if name}
 
 
 def size(folder: Path) -> int:

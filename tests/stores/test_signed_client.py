@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from millrace.errors import Throttled, Unavailable
 from millrace.stores.aws import Aws, unavailable_when_down
-from millrace.stores.signed_client import ATTEMPTS, SERVICES, SignedClient, signed_client
+from millrace.stores.signed_client import ATTEMPTS, JSON_SERVICES, SignedClient, signed_client
 from tests.fakes.aws_json import CLOSE, JsonServer, answer, aws_json_server
 from tests.net.servers import Authority
 
@@ -151,7 +151,7 @@ def test_request_is_botocores(
 
 def test_each_operation_is_one_of_the_service_and_has_its_protocol() -> None:
     session = Session()
-    for service in SERVICES.values():
+    for service in JSON_SERVICES.values():
         client = session.create_client(
             service.name, "eu-west-1", aws_access_key_id="a", aws_secret_access_key="b"
         )
@@ -166,7 +166,7 @@ def test_each_operation_is_one_of_the_service_and_has_its_protocol() -> None:
             assert names[name] == "".join(word.capitalize() for word in name.split("_"))
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", JSON_SERVICES)
 def test_address_of_each_region_is_botocores_or_left_to_it(
     service: str, server: JsonServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

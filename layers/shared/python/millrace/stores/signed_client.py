@@ -1,10 +1,10 @@
 """A client of the AWS calls that requests wait for, at a fraction of botocore's CPU.
 
 It stands in for botocore's client of a service: the same methods, parameters, answers and `ClientError`s, for
-the operations in `SERVICES`; whatever else is asked of it, botocore's own client does. It knows nothing of
-profiles, proxies and special endpoints: `signed_client` returns None where the environment names any, and the
-key of AWS must be in the environment, as Lambda puts it there. `tests/stores/test_signed_client.py` compares
-its requests, answers, errors and repetitions with botocore's.
+the operations in `JSON_SERVICES`; whatever else is asked of it, botocore's own client does. It knows nothing
+of profiles, proxies and special endpoints: `signed_client` returns None where the environment names any, and
+the key of AWS must be in the environment, as Lambda puts it there. `tests/stores/test_signed_client.py`
+compares its requests, answers, errors and repetitions with botocore's.
 """
 
 import random
@@ -41,7 +41,7 @@ class Service(Struct, frozen=True):
     operations: frozenset[str]
 
 
-SERVICES = {
+JSON_SERVICES = {
     service.name: service
     for service in (
         Service(
@@ -84,7 +84,7 @@ SERVICES = {
 
 def signed_client(service: str, region: str, full: Callable[[], Any]) -> "SignedClient | None":
     """A client of a service, or None where botocore's has to do; `full` makes that one."""
-    found, credentials = SERVICES.get(service), plain_credentials()
+    found, credentials = JSON_SERVICES.get(service), plain_credentials()
     if found is None or credentials is None:
         return None
     address = address_of(found.name, found.variable, region)
