@@ -156,6 +156,39 @@ def test_keys_are_fetched_once_and_again_when_the_issuer_rotates_them(settings: 
             assert httpx.get(f"{api}{PATH}", headers=old).status_code == 200
 
 
+def test_known_token_is_refused_once_its_key_is_taken_back(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("millrace.api.auth.KEYS_SECONDS", 0.0)  # fetched again for each request
+    issuer = Issuer()
+    with served(issuer.app) as url:
+        mine = replace(settings, oidc_jwks_url=f"{url}/keys")
+        with served(create_app(mine, Platform.make(mine))) as api:
+            old = issuer.headers()
+            for _ in range(2):
+                assert httpx.get(f"{api}{PATH}", headers=old).status_code == 200
+            issuer.rotate()
+            assert error_of(httpx.get(f"{api}{PATH}", headers=old)) == (401, "token_invalid")
+
+
+def test_token_like_a_known_one_with_another_signature_is_refused(
+    management: httpx.Client, issuer: Issuer
+) -> None:
+    known = issuer.token()
+    for token, status in ((known, 200), (known, 200), (known[:-4] + "AAAA", 401), (known, 200)):
+        answer = management.get(PATH, headers={"authorization": f"Bearer {token}"})
+        assert answer.status_code == status
+
+
+def test_signature_of_a_known_token_is_not_verified_again(
+    management: httpx.Client, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = issuer.headers()
+    assert management.get(PATH, headers=headers).status_code == 200
+    monkeypatch.setattr(jwt, "decode", None)
+    assert management.get(PATH, headers=headers).status_code == 200
+
+
 def test_issuer_that_is_down_is_a_503_that_says_so(settings: Settings, issuer: Issuer) -> None:
     mine = replace(settings, oidc_jwks_url="http://127.0.0.1:9/keys")
     with served(create_app(mine, Platform.make(mine))) as api:

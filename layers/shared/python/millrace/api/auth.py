@@ -5,6 +5,7 @@ import asyncio
 import json
 import time
 import urllib.request
+from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
 import jwt
@@ -12,6 +13,7 @@ from starlette.requests import Request
 
 from millrace.api.claims import ClaimReader
 from millrace.api.operation import Operation
+from millrace.api.verified_tokens import VerifiedToken, VerifiedTokens
 from millrace.domain.access import Principal
 from millrace.domain.api_keys import PREFIX
 from millrace.errors import Unauthenticated, Unavailable
@@ -51,6 +53,7 @@ class Authenticator:
         self._fetched = float("-inf")
         self._good_for = KEYS_SECONDS
         self._lock = asyncio.Lock()
+        self._known = VerifiedTokens(LEEWAY_SECONDS)
 
     async def __call__(self, request: Request) -> Principal:
         """The caller. Raises `Unauthenticated`."""
@@ -69,10 +72,14 @@ class Authenticator:
             await self.stores.limits.check_caller(caller)
         return caller
 
-    async def _verified(self, token: str) -> dict[str, Any]:
+    async def _verified(self, token: str) -> Mapping[str, Any]:
+        known = self._known.get(token)
+        # Keys are replaced when they are fetched again: a token is verified again then.
+        if known and await self._key(known.key_id) is known.key:
+            return known.claims
         try:
-            header = jwt.get_unverified_header(token)
-            key = await self._key(str(header.get("kid", "")))
+            key_id = str(jwt.get_unverified_header(token).get("kid", ""))
+            key = await self._key(key_id)
             claims: dict[str, Any] = jwt.decode(
                 token,
                 key,
@@ -88,9 +95,10 @@ class Authenticator:
             # Beside PyJWT's own: times such as 1e999, and headers nested a thousand deep.
             raise Unauthenticated("The token is invalid.", code="token_invalid") from error
         self._check_audience(claims)
+        self._known.add(token, VerifiedToken(claims, key_id, key))
         return claims
 
-    def _check_audience(self, claims: dict[str, Any]) -> None:
+    def _check_audience(self, claims: Mapping[str, Any]) -> None:
         # Cognito's access tokens name their client in client_id and have no aud.
         named = claims.get("aud") or claims.get("client_id")
         audiences = named if isinstance(named, list) else [named]
