@@ -23,6 +23,15 @@ def test_decisions_have_the_number_of_their_file() -> None:
         assert int(heading[1]) == int(record.name[:4]), record.name
 
 
+def test_decisions_have_a_status_and_three_sections() -> None:
+    for record in RECORDS:
+        text = record.read_text()
+        assert re.search(r"^Status: \w+, \d{4}-\d\d-\d\d$", text, re.MULTILINE), record.name
+        assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "Consequences"], (
+            record.name
+        )
+
+
 def test_numbers_that_the_readme_calls_unused_have_no_decision() -> None:
     unused = re.search(r"numbers (\d+) to (\d+) were never used", (FOLDER / "README.md").read_text())
     assert unused
