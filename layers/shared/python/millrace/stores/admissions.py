@@ -1,11 +1,11 @@
-"""Requests and runs under way, counted for limits in DynamoDB.
+"""Count requests and concurrent runs in DynamoDB to enforce limits.
 
-At each level that is limited there is an item `<organization>#RATE` with the bucket of its requests, and one
-`<organization>#RUNNING` with the set of its runs. Each admission is one conditional update of each, whose
-order DynamoDB decides: however many ask at once, no more get through than there is room for.
+Each limited level has an item `<organization>#RATE` with its token bucket, and an item
+`<organization>#RUNNING` with the set of its runs. An admission is one conditional update of each item.
+DynamoDB orders these updates, so concurrent requests never exceed a limit.
 
-A run leaves the set when it ends. Where that was missed, as by a process that died, whoever is refused looks
-which of the runs are over, and takes them out.
+A run leaves its sets when it ends. If its process died first, the next run that is refused checks which
+members have ended and removes them.
 """
 
 import asyncio
@@ -24,19 +24,22 @@ from millrace.stores.runs import RunStore
 
 KEPT_SECONDS = 2 * 24 * 3600
 BEGINNING_MS = 60_000
-"""A run that is not stored so long after it was let in never began."""
+"""A run that is not stored this long after its admission never began."""
 _AT_ONCE = 100
 _REMEMBERED, _TRIES = 1000, 6
 Keys = Mapping[Level, str]
-"""The id at each level: of the organization (empty), the user and, if known, the agent."""
+"""The id at each level: empty for the organization, then the user and, if known, the agent."""
 HOLDING = ("running", "queued")
-"""The states of runs that count: those that wait for people do not."""
+"""States of runs that count toward the limit. Runs that wait for people do not count."""
 
 
 class Admission(Struct):
-    """A run that asks to begin: its id, the time at which it asked, and the ids of the levels whose buckets
-    and sets it is counted in. `first`: it must ask before its transaction, which was refused before. `spent`:
-    its model was asked, so that its request stays counted whatever becomes of it."""
+    """A run that asks to begin.
+
+    `counted` and `entered` hold the ids of the levels whose bucket and set already include the run. `first`
+    means that it must be admitted before its transaction, which was refused once. `spent` means that its
+    model has been called, so its request stays counted.
+    """
 
     run_id: str
     started_at: str
@@ -47,17 +50,17 @@ class Admission(Struct):
 
     @property
     def entry(self) -> str:
-        """The run in a set."""
+        """The member of a set that stands for this run."""
         return entry_of(self.started_at, self.run_id)
 
 
 def entry_of(started_at: str, run_id: str) -> str:
-    """Return a run as a set holds it: the time tells how old one is that nothing else knows."""
+    """Return the member of a set for a run. The time gives the age of a run that was never stored."""
     return f"{started_at}#{run_id}"
 
 
 class AdmissionStore:
-    """The counts in the table of limits."""
+    """Admissions in the table of limits."""
 
     def __init__(self, dynamo: Dynamo, table: str, runs: RunStore, clock: Clock) -> None:
         self._dynamo = dynamo
@@ -67,8 +70,10 @@ class AdmissionStore:
         self._full_at: dict[tuple[str, str], float] = {}
 
     async def ask(self, organization: str, keys: Keys, control: Control, run: Admission) -> Reached | None:
-        """Count a run at the levels that are limited, but for those where it is counted already. Return the
-        limit that refuses it, with which nothing of it stays counted."""
+        """Count a run at every limited level that does not count it yet.
+
+        Return the limit that refuses the run, or None. A refused run is not counted anywhere.
+        """
         asked = []
         for level, id in keys.items():
             limits = control.limits.of(level)
@@ -83,7 +88,8 @@ class AdmissionStore:
         return refused[0]
 
     def writes(self, organization: str, keys: Keys, control: Control, run: Admission) -> list[TransactItem]:
-        """The writes that count a run where it is not counted yet, for the transaction that begins it."""
+        """Return the writes that count a run where it is not counted yet, for the transaction that begins
+        it."""
         writes = []
         for level, id in keys.items():
             limits = control.limits.of(level)
@@ -95,7 +101,7 @@ class AdmissionStore:
         return writes
 
     async def give_back(self, organization: str, run: Admission) -> None:
-        """Take back all counts of a run that does not begin, but for a request that is `spent`."""
+        """Undo all counts of a run that does not begin, except its request if it is `spent`."""
         entered, run.entered = run.entered, {}
         counted: Keys = {}
         if not run.spent:
@@ -109,14 +115,14 @@ class AdmissionStore:
         )
 
     async def under_way(self, organization: str, keys: Keys) -> dict[Level, int]:
-        """Return the runs in the set of each level; absent where there are none."""
+        """Return the number of runs in each level's set; levels without a set are left out."""
         wanted = {level: _running_key(organization, level, id) for level, id in keys.items()}
         items = await self._dynamo.get_many(self._table, list(wanted.values()))
         sizes = {item["sk"]: len(item.get("runs", ())) for item in items}
         return {level: sizes[key["sk"]] for level, key in wanted.items() if key["sk"] in sizes}
 
     async def leave(self, organization: str, keys: Keys, control: Control, run: Run) -> None:
-        """Take a run that has ended, or waits for people, out of the sets."""
+        """Remove a run that has ended, or that waits for people, from its sets."""
         levels = [level for level in keys if control.limits.of(level).concurrent_runs is not None]
         entry = entry_of(run.started_at, run.id)
         await asyncio.gather(
@@ -126,7 +132,7 @@ class AdmissionStore:
     # --- requests ----------------------------------------------------------------------------------
 
     def note_buckets(self, items: Iterable[Item]) -> None:
-        """Remember how full the buckets are that were read."""
+        """Remember the fill level of buckets that were read."""
         for item in items:
             if "fullAt" in item:
                 self._remember(item, item["fullAt"])
@@ -155,7 +161,11 @@ class AdmissionStore:
         self._full_at[key["pk"], key["sk"]] = full_at
 
     def _counting(self, key: Item, rate: Rate) -> TransactItem:
-        """One request more in a bucket, which is full as far as is known, or behind those before it."""
+        """Return the write that counts one more request.
+
+        The condition depends on the last known fill level: either the bucket is full, or the request joins
+        the queue of those before it.
+        """
         now = self._clock()
         values = {"now": now, "interval": rate.interval, "expires": now // 1000 + KEPT_SECONDS}
         rest = ", lastInterval = :interval, expiresAt = :expires"
@@ -207,7 +217,7 @@ class AdmissionStore:
         )
 
     async def _over(self, organization: str, entries: frozenset[str]) -> set[str]:
-        """Those of the runs that are not under way."""
+        """Return the entries whose runs are no longer running."""
         ids = [entry.partition("#")[2] for entry in sorted(entries)]
         groups = [ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE)]
         found = await asyncio.gather(*(self._runs.get_many(organization, group) for group in groups))
@@ -228,7 +238,7 @@ class AdmissionStore:
 
 
 def rate_keys(organization: str, keys: Keys) -> list[Item]:
-    """The keys of a caller's buckets."""
+    """Return the keys of a caller's buckets."""
     return [_rate_key(organization, level, id) for level, id in keys.items()]
 
 

@@ -1,9 +1,10 @@
-"""The values that agents in code keep with a conversation, in the slot's partition:
+"""Values that agents in code store with a conversation, in the slot's partition.
 
-    G#<agent>#<key>        the value, or where its parts are
-    C#<content id>#<part>  a part of a large one (see `message_items`)
+  G#<agent>#<key>        the value, or a reference to its parts
+  C#<content id>#<part>  a part of a large value (see `message_items`)
 
-G stands before M: the query that opens a slot does not read them. Whoever deletes the partition deletes them.
+`G` sorts before `M`, so the query that opens a slot does not read these items. Deleting the partition deletes
+them.
 """
 
 import asyncio
@@ -20,12 +21,14 @@ from millrace.stores.sizes import ROOMY_BYTES
 PREFIX = "G#"
 PARTS_AT_ONCE = ROOMY_BYTES // PART_BYTES - 1
 READ_AGAIN = 3
-"""How often a value is read whose parts were replaced while they were read."""
+"""Attempts to read a value whose parts are replaced during the read."""
 
 
 class AgentValueStore:
-    """The items in the table of conversations. Every write has a `check` of the run's lease with it, and
-    raises `ConditionFailed` where that is not held any more."""
+    """Values in the table of conversations.
+
+    Every write includes a `check` of the run's lease and raises `ConditionFailed` if the lease is lost.
+    """
 
     def __init__(self, dynamo: Dynamo, table: str) -> None:
         self._dynamo = dynamo
@@ -57,20 +60,21 @@ class AgentValueStore:
         heads = [_head_key(slot, agent_id, key) for key in keys]
         read = await asyncio.gather(*(self._dynamo.get(self._table, head) for head in heads))
         found = [head for head in read if head]
-        # The parts go last: without them a value cannot be read, without its head nobody looks for them.
+        # Delete the parts last: a value without its parts cannot be read, but parts without a head are never
+        # found.
         await self._drop(check, [{"pk": head["pk"], "sk": head["sk"]} for head in found])
         await self._drop(check, [part for head in found for part in _part_keys(slot, head)])
         return len(found)
 
     async def keys(self, slot: Slot, agent_id: str, prefix: str, after: str, limit: int) -> list[str]:
-        """The keys that begin with a prefix and come after one, in order, at most so many."""
+        """Return at most `limit` keys that begin with a prefix and follow `after`, in order."""
         start = f"{PREFIX}{agent_id}#"
         found: list[str] = []
         request = {
             "TableName": self._table,
             "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
             "ExpressionAttributeValues": to_item(
-                # No character sorts behind the last one of Unicode.
+                # U+10FFFF is the last character of Unicode, so every key with the prefix sorts before it.
                 {":pk": slot.key, ":first": start + max(prefix, after), ":last": f"{start}{prefix}\U0010ffff"}
             ),
             "ProjectionExpression": "sk",
@@ -98,13 +102,13 @@ class AgentValueStore:
         head = place | {"contentId": new_ulid(), "parts": len(chunks)}
         pairs = zip(_part_keys(slot, head), chunks, strict=True)
         writes = [put(self._table, key | {"data": chunk}) for key, chunk in pairs]
-        # Nobody finds them before the head is there.
+        # Write the parts first: they become visible only with the head.
         for start in range(0, len(writes), PARTS_AT_ONCE):
             await self._dynamo.transact(check, *writes[start : start + PARTS_AT_ONCE])
         await self._dynamo.transact(check, put(self._table, head))
 
     async def _drop(self, check: TransactItem, keys: Sequence[Item]) -> None:
-        # DynamoDB counts the sizes of deleted items as well.
+        # DynamoDB also counts the sizes of deleted items.
         for start in range(0, len(keys), PARTS_AT_ONCE):
             deletes = [
                 delete(self._table, key, existing=False) for key in keys[start : start + PARTS_AT_ONCE]

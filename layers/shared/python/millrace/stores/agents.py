@@ -1,4 +1,4 @@
-"""Agents in DynamoDB, one item each by organization and id; reads are cached for a few seconds."""
+"""Agents in DynamoDB: one item for each organization and id. Reads are cached for a few seconds."""
 
 import time
 
@@ -25,7 +25,7 @@ WARMED = 25
 
 
 class AgentStore:
-    """The table of agents; the built-in ones belong to every organization."""
+    """The table of agents. Built-in agents belong to every organization."""
 
     def __init__(self, dynamo: Dynamo, table: str) -> None:
         self._dynamo = dynamo
@@ -34,7 +34,7 @@ class AgentStore:
         self._warmed: dict[str, float] = {}
 
     async def get(self, organization: str, agent_id: str) -> Agent:
-        """Raises `NotFound`. May be up to `CACHE_SECONDS` old."""
+        """Return an agent, which may be up to `CACHE_SECONDS` old. Raises `NotFound`."""
         if fixed := fixed_agent(agent_id):
             return fixed
         cached = self._cache.get((organization, agent_id))
@@ -43,7 +43,10 @@ class AgentStore:
         return await self.read(organization, agent_id)
 
     async def read(self, organization: str, agent_id: str) -> Agent:
-        """The agent of this moment, for a write that builds on it. Raises `NotFound`."""
+        """Return the current agent, bypassing the cache, for a write that depends on it.
+
+        Raises `NotFound`.
+        """
         item = await self._dynamo.get(self._table, {"pk": organization, "sk": agent_id})
         if item is None:
             raise unknown_agent(agent_id)
@@ -52,8 +55,10 @@ class AgentStore:
         return agent
 
     async def warm(self, organization: str) -> None:
-        """Read an organization's first agents into the cache, unless that was done just now: beside the
-        query that tells which agent a conversation has, instead of after it. One round trip."""
+        """Read an organization's first agents into the cache, unless this was done within `CACHE_SECONDS`.
+
+        Takes one round trip and runs in parallel with the query that finds a conversation's agent.
+        """
         if time.monotonic() - self._warmed.get(organization, -CACHE_SECONDS) < CACHE_SECONDS:
             return
         items, _ = await self._dynamo.query_page(
@@ -74,8 +79,9 @@ class AgentStore:
         self._cache[organization, agent.id] = (time.monotonic(), agent)
 
     async def page(self, organization: str, after: str, limit: int) -> tuple[list[Agent], str | None]:
-        """Stored agents with ids above `after`, by id, and the id to go on after."""
-        # DynamoDB refuses an empty string in a key condition; a blank sorts before every id.
+        """Return stored agents with ids above `after`, in order of their ids, and the id to continue
+        after."""
+        # DynamoDB rejects an empty string in a key condition; a space sorts before every id.
         items = await self._dynamo.query(
             self._table, "pk = :pk AND sk > :after", limit=limit, pk=organization, after=after or " "
         )
@@ -84,8 +90,10 @@ class AgentStore:
     async def create(
         self, organization: str, agent: Agent, *more: TransactItem, most: int | None = None
     ) -> None:
-        """Store an agent, and `more` with it. Raises `Conflict` when the id is taken, `TooManyRequests` where
-        there are `most` already."""
+        """Store an agent together with the writes in `more`.
+
+        Raises `Conflict` if the id is taken, and `TooManyRequests` if there are already `most` agents.
+        """
         new = put(self._table, _to_item(organization, agent), new=True)
 
         async def check() -> None:
@@ -103,7 +111,7 @@ class AgentStore:
             ) from error
 
     async def replace(self, organization: str, agent: Agent, unchanged_since: str | None) -> None:
-        """Raises `Conflict` when somebody else changed the agent meanwhile, or deleted it."""
+        """Replace an agent. Raises `Conflict` if it was changed or deleted in the meantime."""
         item = _to_item(organization, agent)
         request = put(self._table, item, new=True)
         request["Put"] |= {
@@ -114,14 +122,16 @@ class AgentStore:
             await self._dynamo.write(request)
         except ConditionFailed as error:
             raise changed() from error
-        # Other processes keep the old agent for up to `CACHE_SECONDS`: nothing tells them.
+        # Other processes keep the old agent for up to `CACHE_SECONDS`, because nothing notifies them.
         self._cache.pop((organization, agent.id), None)
 
     async def delete(
         self, organization: str, agent_id: str, *more: TransactItem, unchanged_since: str | None = None
     ) -> None:
-        """Delete an agent, and write `more` with it. Raises `NotFound`, and `Conflict` for one that was
-        changed since then."""
+        """Delete an agent together with the writes in `more`.
+
+        Raises `NotFound`, and `Conflict` if the agent was changed after `unchanged_since`.
+        """
         key = {"pk": organization, "sk": agent_id}
         try:
             await self._dynamo.transact(delete_unchanged(self._table, key, unchanged_since), *more)
@@ -131,7 +141,7 @@ class AgentStore:
 
 
 def unknown_agent(agent_id: str) -> NotFound:
-    """The error for an id that names no agent of the organization."""
+    """Return the error for an id that no agent of the organization has."""
     return NotFound(f"No agent has the id {agent_id!r}. GET /api/agents lists them.", code="agent_not_found")
 
 

@@ -1,5 +1,7 @@
-"""Alert rules and where each stands, by organization: `RULE#<id>` and `STATE#<id>`; and `ACTIVE`, for a day
-after an organization's last run."""
+"""Alert rules and their states, by organization.
+
+Items are `RULE#<id>`, `STATE#<id>` and `ACTIVE`, which exists for a day after an organization's last run.
+"""
 
 import time
 from collections.abc import Iterable
@@ -31,7 +33,7 @@ from millrace.stores.unchanged import delete_unchanged, refusal
 NOTED_SECONDS = 3600
 ACTIVE_SECONDS = 25 * 3600
 COUNTED_SECONDS = 31 * 24 * 3600
-"""The time for which the count of a deleted rule's alerts is kept: longer than anything of its alerts."""
+"""Seconds for which the alert count of a deleted rule is kept: longer than anything else about its alerts."""
 
 
 class AlertStore:
@@ -44,23 +46,23 @@ class AlertStore:
         self._active: dict[str, float] = {}
 
     async def note_active(self, organization: str) -> None:
-        """Notes, at most once an hour and process, that an organization's runs are to be looked after."""
+        """Record that an organization has runs to check, at most once an hour in each process."""
         now = time.time()
         if now - self._active.get(organization, 0) > NOTED_SECONDS:
             item = {"pk": organization, "sk": "ACTIVE", "expiresAt": int(now) + ACTIVE_SECONDS}
             await self._dynamo.write(put(self.table, item))
-            # Only after the write: where that fails, the organization's next run tries again.
+            # Remember this only after the write, so that a failed write is tried again with the next run.
             self._active[organization] = now
 
     async def rules(self, organization: str) -> list[AlertRule]:
-        """Every rule, oldest first."""
+        """Return every rule, oldest first."""
         items = await self._dynamo.query(
             self.table, "pk = :pk AND begins_with(sk, :kind)", pk=organization, kind="RULE#"
         )
         return readable(items, _to_rule)
 
     async def rule(self, organization: str, rule_id: str) -> AlertRule:
-        """Raises `NotFound`."""
+        """Return a rule. Raises `NotFound`."""
         item = await self._dynamo.get(self.table, _rule_key(organization, rule_id))
         if item is None:
             raise unknown_rule()
@@ -84,12 +86,12 @@ class AlertStore:
                     raise Conflict(
                         f"An alert rule with the id {rule.id!r} already exists.", code="rule_exists"
                     ) from error
-                continue  # somebody else created one meanwhile: count again
+                continue  # somebody else created a rule in the meantime, so count again
             return
         raise Contended("Conflicting concurrent writes; retry.", retry_after=1)
 
     async def replace(self, organization: str, rule: AlertRule, unchanged_since: str) -> None:
-        """Raises `Conflict` when somebody else changed the rule meanwhile, or deleted it."""
+        """Replace a rule. Raises `Conflict` if it was changed or deleted in the meantime."""
         request = update(
             self.table,
             _rule_key(organization, rule.id),
@@ -105,9 +107,11 @@ class AlertStore:
             raise changed() from error
 
     async def delete(self, organization: str, rule_id: str, unchanged_since: str | None = None) -> None:
-        """Remove a rule, and note how many alerts it had: one that is made anew under its id goes on from
-        there, since receivers know repetitions by an alert's id. Raises `NotFound`, and `Conflict` for a rule
-        that was changed since then."""
+        """Delete a rule, but keep its number of alerts.
+
+        Receivers recognize a repeated alert by its id, so a new rule with the same id continues the
+        numbering. Raises `NotFound`, and `Conflict` if the rule was changed after `unchanged_since`.
+        """
         ended = update(
             self.table,
             _state_key(organization, rule_id),
@@ -126,14 +130,15 @@ class AlertStore:
             raise refusal(error, unknown_rule()) from error
 
     async def states(self, organization: str) -> dict[str, AlertState]:
-        """Return the state of each rule by its id; a rule that was never triggered has none."""
+        """Return the states of rules by id. A rule that was never triggered has no state."""
         items = await self._dynamo.query(
             self.table, "pk = :pk AND begins_with(sk, :kind)", pk=organization, kind="STATE#"
         )
         return _to_states(items)
 
     async def standing(self, organization: str) -> tuple[list[AlertRule], dict[str, AlertState]]:
-        """Return `rules` and `states` by one read: each organization's are looked at every minute."""
+        """Return `rules` and `states` with a single read, because every organization is checked each
+        minute."""
         items = await self._dynamo.query(
             self.table,
             "pk = :pk AND sk BETWEEN :first AND :last",
@@ -147,8 +152,11 @@ class AlertStore:
         )
 
     def moves(self, organization: str, rule: AlertRule, state: AlertState) -> list[TransactItem]:
-        """The writes that set a rule's state, refused unless it stands at the version before and the rule is
-        as it was when it was looked at."""
+        """Return the writes that set a rule's state.
+
+        They are refused unless the state has the preceding version and the rule is unchanged since it was
+        read.
+        """
         key = _state_key(organization, rule.id)
         moved = put_version(self.table, key | _state_body(state), state.version)
         check = {
@@ -160,7 +168,7 @@ class AlertStore:
         return [moved, {"ConditionCheck": check}]
 
     async def announced(self, organization: str, rule_id: str, state: AlertState) -> None:
-        """Notes that the bus has the state's event; nothing happens when the state has moved on."""
+        """Record that the state's event is on the bus. Does nothing if the state has changed since."""
         announced = replace(state, unannounced=None)
         item = _state_key(organization, rule_id) | _state_body(announced)
         change = put_when(self.table, item, "version = :seen", seen=state.version)
@@ -170,7 +178,8 @@ class AlertStore:
             pass
 
     async def organizations(self) -> set[str]:
-        """The organizations that have rules or runs: a scan, for the check of every minute."""
+        """Return the organizations that have rules or recent runs, with a scan for the check of every
+        minute."""
         found: set[str] = set()
         request: dict[str, Any] = {"TableName": self.table, "ProjectionExpression": "pk"}
         while True:
@@ -182,7 +191,7 @@ class AlertStore:
 
 
 def unknown_rule() -> NotFound:
-    """The error for an id that names no rule of the organization."""
+    """Return the error for an id that no rule of the organization has."""
     return NotFound("No alert rule has this id.", code="alert_rule_not_found")
 
 

@@ -1,7 +1,8 @@
-"""API keys in DynamoDB: a key by organization and id, and an item for each of its valid secrets by its hash.
+"""API keys in DynamoDB: an item for each key, and an item for each of its valid secrets under the secret's
+hash.
 
-A secret's item has all that a call needs, so that one read lets a caller in. It is deleted in the transaction
-that revokes the key; processes that have read it before trust it for `CACHE_SECONDS` at most.
+A secret's item has everything a request needs, so authentication takes one read. The transaction that revokes
+the key deletes the item, but other processes may trust their cached copy for up to `CACHE_SECONDS`.
 """
 
 import contextlib
@@ -29,17 +30,19 @@ from millrace.stores.reading import readable
 
 MOST_KEYS = 100
 CACHE_SECONDS = 30.0
-"""For so long a process may let in a key that has been revoked elsewhere."""
+"""A process may accept a key for this long after another process revoked it."""
 _CACHED = 1000
 USE_SECONDS = 3600
-"""The use of a key is noted at most this often."""
+"""The use of a key is recorded at most this often."""
 Kept = Literal["latest", "previous"]
-"""Of the two secrets that a key may have, the one that stays valid for a while beside another."""
+"""The secret that stays valid for a while after a rotation: the latest or the previous one."""
 
 
 class ApiKeyStore:
-    """The table of keys (`pk`, `sk`, TTL attribute `expiresAt`). Without one its methods raise
-    `Unavailable`."""
+    """The table of keys (`pk`, `sk`, TTL attribute `expiresAt`).
+
+    Without a table, the methods raise `Unavailable`.
+    """
 
     def __init__(self, dynamo: Dynamo, table: str, clock: Clock) -> None:
         self._dynamo = dynamo
@@ -55,7 +58,7 @@ class ApiKeyStore:
         return self._named
 
     async def holder(self, secret: str) -> KeyHolder:
-        """The caller that a secret stands for; up to `CACHE_SECONDS` old. Raises `Unauthenticated`."""
+        """Return the holder of a secret, up to `CACHE_SECONDS` old. Raises `Unauthenticated`."""
         if not well_formed(secret):
             raise invalid_key()
         hashed = hash_of(secret)
@@ -69,7 +72,7 @@ class ApiKeyStore:
         return holder if time.monotonic() - read_at < CACHE_SECONDS else None
 
     async def _read(self, hashed: str) -> KeyHolder:
-        read_at = time.monotonic()  # from before the read: a revocation may come while it is under way
+        read_at = time.monotonic()  # taken before the read, because the key may be revoked during it
         item = await self._dynamo.get(self._table, _secret_key(hashed))
         if item is None:
             self._cache.pop(hashed, None)
@@ -83,7 +86,7 @@ class ApiKeyStore:
         return holder
 
     async def note_use(self, holder: KeyHolder) -> None:
-        """Keep that a key was used just now, unless that is known for the last hour."""
+        """Record that a key was used, unless its use was recorded within the last hour."""
         now = self._clock()
         if now - self._noted.get(holder.key_id, 0) < 1000 * USE_SECONDS:
             return
@@ -103,7 +106,7 @@ class ApiKeyStore:
             )
 
     async def create(self, organization: str, key: ApiKey, secret: str) -> None:
-        """Store a key with its first secret. Raises `Conflict` for one too many."""
+        """Store a key with its first secret. Raises `TooManyRequests` beyond the limit."""
         for _ in range(TRIES):
             before = await creations(self._dynamo, self._table, organization)
             if len(await self.all(organization)) >= MOST_KEYS:
@@ -123,14 +126,14 @@ class ApiKeyStore:
         raise Contended("Conflicting concurrent writes; retry.", retry_after=1)
 
     async def all(self, organization: str) -> list[ApiKey]:
-        """The keys of an organization, the oldest first."""
+        """Return the keys of an organization, oldest first."""
         found = await self._dynamo.query(
             self._table, "pk = :pk AND begins_with(sk, :key)", pk=organization, key="KEY#"
         )
         return readable(found, _to_key)
 
     async def get(self, organization: str, key_id: str) -> ApiKey:
-        """Raises `NotFound`."""
+        """Return a key. Raises `NotFound`."""
         return _to_key(await self._item(organization, key_id))
 
     async def _item(self, organization: str, key_id: str) -> Item:
@@ -142,8 +145,11 @@ class ApiKeyStore:
     async def rotate(
         self, organization: str, seen: ApiKey, changed: ApiKey, secret: str, kept: Kept | None
     ) -> None:
-        """Give a key another secret. Of those that it has, the `kept` one stays valid until the end that
-        `changed` names. Raises `Conflict` where the key is not as it was `seen`, and `NotFound`."""
+        """Give a key a new secret.
+
+        The `kept` one of its present secrets stays valid until the time in `changed`. Raises `NotFound`, and
+        `Conflict` if the key differs from the one that was `seen`.
+        """
         item = await self._item(organization, seen.id)
         hashes = {"latest": item["secretHash"], "previous": item.get("previousHash")}
         kept_hash = hashes.pop(kept) if kept else None
@@ -162,7 +168,10 @@ class ApiKeyStore:
         self._cache.clear()
 
     async def revoke(self, organization: str, key_id: str) -> None:
-        """Delete a key with its secrets. Raises `NotFound`, or `Conflict` where it is rotated meanwhile."""
+        """Delete a key and its secrets.
+
+        Raises `NotFound`, and `Conflict` if the key is rotated in the meantime.
+        """
         item = await self._item(organization, key_id)
         hashes = filter(None, (item["secretHash"], item.get("previousHash")))
         key = _key(organization, key_id)
@@ -194,7 +203,7 @@ class ApiKeyStore:
 
 
 def invalid_key() -> Unauthenticated:
-    """The error for a secret that does not hold, whatever the reason."""
+    """Return the error for an invalid secret, which never reveals the reason."""
     return Unauthenticated("The API key is unknown, revoked or expired.", code="api_key_invalid")
 
 
@@ -211,7 +220,7 @@ def _key(organization: str, key_id: str) -> Item:
 
 
 def _secret_key(hashed: str) -> Item:
-    # No organization's name has a `#`.
+    # No organization has `#` in its name.
     return {"pk": f"SECRET#{hashed}", "sk": "SECRET"}
 
 

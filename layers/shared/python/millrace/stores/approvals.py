@@ -1,9 +1,9 @@
 """Calls that wait for a person, in the table of conversations.
 
-They lie in their slot's partition under `B#<run>#<call>`, so that whoever deletes a conversation deletes
-them. While a call waits the index `ByUpdate` lists it for its organization (`<organization>#waiting`),
-`ByOwner` for the check of every minute (`#waiting`), both by the time at which it expires. No organization's
-name holds a `#`.
+They are stored in their slot's partition under `B#<run>#<call>`, so deleting the conversation deletes them.
+While a call waits, the index `ByUpdate` lists it for its organization (`<organization>#waiting`) and
+`ByOwner` lists it for the check of every minute (`#waiting`), both ordered by expiry. No organization has `#`
+in its name.
 """
 
 from collections.abc import Iterable
@@ -31,14 +31,14 @@ from millrace.stores.lease_record import lease_key
 from millrace.stores.reading import readable
 
 CHECK_MS = 15_000
-"""The time for a run to go on after an answer, before the check of every minute looks after it."""
+"""Milliseconds a run has to continue after an answer before the check of every minute takes over."""
 KEPT_SECONDS = 30 * 24 * 3600
-"""Calls stay so long after their time is over."""
+"""Seconds for which calls are kept after they expire."""
 _DUE = "#waiting"
 
 
 class Position(NamedTuple):
-    """The place of a call in its organization's list, to go on after it."""
+    """The position of a call in its organization's list, from which a page continues."""
 
     conversation_id: str
     thread_id: str
@@ -48,7 +48,7 @@ class Position(NamedTuple):
 
     @classmethod
     def of(cls, call: WaitingCall) -> "Position":
-        """The place of a call."""
+        """Return the position of a call."""
         slot = call.slot
         expires = iso(call.expires_ms)
         return cls(slot.conversation_id, slot.thread_id or "", call.run_id, call.call_id, expires)
@@ -62,14 +62,16 @@ class ApprovalStore:
         self._table = table
 
     def requests(self, calls: Iterable[WaitingCall]) -> list[TransactItem]:
-        """The writes that make calls wait; refused for one that is there already."""
+        """Return the writes that store waiting calls. They are refused for a call that already exists."""
         return [put(self._table, _to_item(call), new=True) for call in calls]
 
     async def answer(
         self, call: WaitingCall, answer: Answer, now_ms: int, marker: Marker | None = None
     ) -> None:
-        """Answers a call whose run waits, once, before its time is over; a `marker` is used up with it.
-        Raises `Repeated` for one that was used before, else `ConditionFailed`."""
+        """Answer a waiting call once, before it expires, and use up the `marker` with it.
+
+        Raises `Repeated` if the marker was used before, otherwise `ConditionFailed`.
+        """
         writes = [waits(self._table, call), self.answered(call, answer, now_ms)]
         if marker:
             writes.append(put_marker(self._table, call.slot, marker, call.run_id, now_ms))
@@ -81,21 +83,21 @@ class ApprovalStore:
             raise
 
     async def expire(self, call: WaitingCall, now_ms: int) -> None:
-        """Answers a call whose time is over, as `expired_answer`. Raises `ConditionFailed`."""
+        """Answer an expired call with `expired_answer`. Raises `ConditionFailed`."""
         await self._dynamo.write(self.answered(call, expired_answer(now_ms), now_ms))
 
     def answered(self, call: WaitingCall, answer: Answer, now_ms: int) -> TransactItem:
-        """The write that answers a call, once: people in time, the time itself after. The check of every
-        minute finds it until the run has gone on."""
+        """Return the write that answers a call once: a person's answer before it expires, `expired_answer`
+        after. The check of every minute finds the call until its run continues."""
         in_time = "expiresMs <= :now" if answer.expired else "expiresMs > :now"
         check = now_ms + CHECK_MS
         return update(
             self._table,
             _key(call.slot, call.run_id, call.call_id),
             # Without `listPk` people no longer see the call. `ownerPk` stays for the check of every minute,
-            # should this process die before the run goes on.
+            # in case this process dies before the run continues.
             "SET answer = :answer, listSk = :check REMOVE listPk",
-            # A settled call has lost its `ownerPk`: its run no longer waits for it, and nobody may answer it.
+            # A settled call has no `ownerPk`: its run no longer waits for it, and nobody may answer it.
             f"attribute_exists(ownerPk) AND attribute_not_exists(answer) AND {in_time}",
             answer=orjson.dumps(_answer_body(answer)).decode(),
             now=now_ms,
@@ -103,7 +105,7 @@ class ApprovalStore:
         )
 
     async def check_again(self, call: WaitingCall, at_ms: int) -> None:
-        """Has the check of every minute come back to an answered call later."""
+        """Have the check of every minute return to an answered call later."""
         request = update(
             self._table,
             _key(call.slot, call.run_id, call.call_id),
@@ -115,12 +117,12 @@ class ApprovalStore:
             await self._dynamo.write(request)
 
     async def settle(self, call: WaitingCall) -> None:
-        """Takes a call out of all lists: its run has gone on, or is over."""
+        """Remove a call from all lists, because its run has continued or ended."""
         with suppress(ConditionFailed):
             await self._dynamo.write(self.settled(call))
 
     def settled(self, call: WaitingCall) -> TransactItem:
-        """The write that takes a call out of all lists; nobody can answer it any more."""
+        """Return the write that removes a call from all lists. Nobody can answer the call afterwards."""
         return update(
             self._table,
             _key(call.slot, call.run_id, call.call_id),
@@ -130,27 +132,27 @@ class ApprovalStore:
         )
 
     async def closings(self, slot: Slot, run_id: str) -> list[TransactItem]:
-        """The writes after which nobody can answer the calls of a run that still wait."""
+        """Return the writes after which nobody can answer the calls of a run that still wait."""
         return [self.settled(call) for call in await self.of_run(slot, run_id) if call.state == "waiting"]
 
     async def get(self, slot: Slot, run_id: str, call_id: str) -> WaitingCall:
-        """Raises `NotFound`."""
+        """Return a call. Raises `NotFound`."""
         item = await self._dynamo.get(self._table, _key(slot, run_id, call_id))
         if item is None:
             raise NotFound("This run has no waiting or answered call with this id.", code="call_not_found")
         return _to_call(slot.organization, item)
 
     async def of_run(self, slot: Slot, run_id: str) -> list[WaitingCall]:
-        """The calls of a run that wait or have waited, in the order in which they were made."""
+        """Return the calls of a run that wait or have waited, in the order in which they were made."""
         return await self._under(slot, f"B#{run_id}#")
 
     async def some_wait(self, slot: Slot, run_id: str, now_ms: int) -> bool:
-        """Return whether people may still answer a call of a run."""
+        """Return whether people can still answer a call of a run."""
         calls = await self.of_run(slot, run_id)
         return any(call.state == "waiting" and call.expires_ms > now_ms for call in calls)
 
     async def of_slot(self, slot: Slot) -> list[WaitingCall]:
-        """The calls of all runs of a slot."""
+        """Return the calls of all runs of a slot."""
         return await self._under(slot, "B#")
 
     async def _under(self, slot: Slot, prefix: str) -> list[WaitingCall]:
@@ -163,8 +165,8 @@ class ApprovalStore:
     async def page(
         self, organization: str, limit: int, after: Position | None = None
     ) -> tuple[list[WaitingCall], Position | None]:
-        """Calls that wait in an organization, those that expire first before the others, and the place to go
-        on after."""
+        """Return calls that wait in an organization, the first to expire first, and the next page's
+        position."""
         request: dict[str, Any] = {
             "TableName": self._table,
             "IndexName": "ByUpdate",
@@ -179,8 +181,10 @@ class ApprovalStore:
         return found, Position.of(_to_call(organization, items[-1])) if last and items else None
 
     async def due(self, now_ms: int, limit: int) -> list[WaitingCall]:
-        """Calls of all organizations that are to be looked after: their time is over, or they have answers
-        and their run may not have gone on. The longest due first."""
+        """Return calls of all organizations that need attention, the longest due first.
+
+        They have expired, or they are answered and their run may not have continued.
+        """
         items, _ = await self._dynamo.query_page(
             TableName=self._table,
             IndexName="ByOwner",
@@ -192,8 +196,8 @@ class ApprovalStore:
 
 
 def waits(table: str, call: WaitingCall) -> TransactItem:
-    """The part of a transaction that refuses it unless the call's run is under way: it may be at work on
-    other calls, before it waits for this one."""
+    """Return a condition for a transaction: the call's run is active. The run may still be working on other
+    calls before it waits for this one."""
     condition = "runId = :run AND attribute_not_exists(stopReason)"
     return check_that(table, lease_key(call.slot), condition, run=call.run_id)
 
@@ -211,7 +215,8 @@ def _list_sort(expires: str, slot: Slot, run_id: str, call_id: str) -> str:
 
 
 def _after(organization: str, after: Position) -> Item:
-    """Made from the caller's own organization, so that a cursor leads nowhere else."""
+    """Return the start of a page, made from the caller's own organization so that no cursor leads
+    elsewhere."""
     slot = Slot.of(organization, after.conversation_id, after.thread_id or None)
     return _key(slot, after.run_id, after.call_id) | {
         "listPk": _list_key(organization),

@@ -1,7 +1,7 @@
-"""The audit log in DynamoDB: an organization's entries by time, each kept for the days of a setting.
+"""The audit log in DynamoDB: an organization's entries by time, kept for a configured number of days.
 
-An entry is written before its act, and gets the act's outcome afterwards. So no act is without one; an entry
-without an outcome is of a process that ended in between.
+An entry is written before the operation and completed with the outcome afterwards, so every operation has
+one. An entry without an outcome means that the process died in between.
 """
 
 import contextlib
@@ -22,15 +22,15 @@ from millrace.stores.reading import readable
 
 READ_AT_ONCE, MOST_READ = 200, 2_000
 ACCESS_MS = 600_000
-"""A process notes that a user reads something of another's at most once in this time."""
+"""A process records one access of a user to another user's data at most this often."""
 REFUSALS_MS = 60_000
-"""Refusals of a user at one operation within this time are one entry."""
+"""Refusals of one user at one operation within this time share an entry."""
 _NOTED = 1000
 _EVER = "9"
 
 
 class AuditFilter(Struct, frozen=True):
-    """Entries that are wanted: of a user, an operation, a kind, a time (ISO 8601)."""
+    """A filter for entries: by user, operation, kind, and time (ISO 8601)."""
 
     user_id: str | None = None
     action: str | None = None
@@ -39,13 +39,13 @@ class AuditFilter(Struct, frozen=True):
     until: str | None = None
 
     def admits(self, entry: AuditEntry) -> bool:
-        """Return whether an entry is wanted."""
+        """Return whether an entry matches."""
         wanted = ((self.user_id, entry.user_id), (self.action, entry.action), (self.kind, entry.kind))
         return all(want in (None, found) for want, found in wanted)
 
 
 class AuditLog:
-    """The table of the log (`pk`, `sk`, TTL attribute `expiresAt`). Without a table nothing is noted."""
+    """The table of the log (`pk`, `sk`, TTL attribute `expiresAt`). Without a table nothing is recorded."""
 
     def __init__(self, dynamo: Dynamo, table: str, clock: Clock, kept_seconds: int) -> None:
         self._dynamo = dynamo
@@ -55,7 +55,10 @@ class AuditLog:
         self._seen: OrderedDict[tuple[str, str, str], int] = OrderedDict()
 
     async def begin(self, caller: Principal, kind: Kind, target: Mapping[str, str]) -> AuditEntry | None:
-        """Note what a caller is about to do. Raises `Unavailable`: without the entry it must not be done."""
+        """Record what a caller is about to do.
+
+        Raises `Unavailable` if the entry cannot be written; the operation must not continue then.
+        """
         if not self._table:
             return None
         entry = self._entry(caller, kind, target)
@@ -63,10 +66,10 @@ class AuditLog:
         return entry
 
     async def end(self, organization: str, entry: AuditEntry, status: int, created: str | None) -> None:
-        """Note what came of an act."""
+        """Record the outcome of an operation."""
         values: Item = {"answered": status} | ({"created": created} if created else {})
         sets = ", ".join(f"{_NAMES[name]} = :{name}" for name in values)
-        with contextlib.suppress(ConditionFailed):  # it has expired, or the organization is erased
+        with contextlib.suppress(ConditionFailed):  # the entry has expired, or the organization is erased
             await self._dynamo.write(
                 update(
                     self._table, _key(organization, entry), f"SET {sets}", "attribute_exists(pk)", **values
@@ -74,7 +77,10 @@ class AuditLog:
             )
 
     async def refuse(self, caller: Principal, target: Mapping[str, str], status: int) -> None:
-        """Note that a caller was refused. Those of a minute are one entry, so that nobody fills the log."""
+        """Record that a caller was refused.
+
+        Refusals within a minute share an entry, so that nobody can fill the log.
+        """
         if not self._table:
             return
         at = self._clock() // REFUSALS_MS * REFUSALS_MS
@@ -84,13 +90,13 @@ class AuditLog:
         await self._dynamo.write(self._put(caller.organization, entry))
 
     def access(self, caller: Principal, target: Mapping[str, str]) -> list[TransactItem]:
-        """The write that notes an access to what belongs to somebody else, for the transaction of the act."""
+        """Return the write that records access to another user's data, for the operation's transaction."""
         return (
             [] if not self._table else [self._put(caller.organization, self._entry(caller, "access", target))]
         )
 
     async def note_access(self, caller: Principal, target: Mapping[str, str]) -> None:
-        """Note an access before it is given, unless this process has noted it a moment ago."""
+        """Record an access before it is granted, unless this process recorded it within `ACCESS_MS`."""
         key = (caller.organization, caller.id, current_call().action + orjson.dumps(dict(target)).decode())
         now = self._clock()
         if now - self._seen.get(key, 0) < ACCESS_MS:
@@ -121,8 +127,10 @@ class AuditLog:
     async def page(
         self, organization: str, wanted: AuditFilter, limit: int, after: str | None
     ) -> tuple[list[AuditEntry], str | None]:
-        """Return entries that are wanted, the latest first, and the position to go on after. What is not
-        wanted is read as well, so a page has fewer where `MOST_READ` entries were looked at."""
+        """Return matching entries, latest first, and the position to continue after.
+
+        The filter applies after the read, so a page may be short once `MOST_READ` entries were read.
+        """
         return await chosen_page(
             lambda position: self._query(organization, wanted, position),
             lambda item: str(item["sk"]),
@@ -138,7 +146,7 @@ class AuditLog:
         if not self._table:
             return [], False
         since, until = wanted.since or "0", wanted.until or _EVER
-        # A start outside of the times that are asked for would be refused by DynamoDB.
+        # DynamoDB rejects a start position outside the requested times.
         if after and after < since:
             return [], False
         start = {"pk": organization, "sk": after} if after and after < until else None

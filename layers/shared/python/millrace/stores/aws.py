@@ -1,4 +1,4 @@
-"""AWS for async code: clients made on first use, their calls in a bounded number of threads."""
+"""AWS for async code: clients are made on first use and called in a bounded number of threads."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -26,9 +26,12 @@ SERVICES = frozenset(
         "ssm",
     )
 )
-"""All that the product calls: only their models are deployed, and those that own code names."""
+"""Every service that the product calls.
+
+Only these models are deployed, and those that the user's code names.
+"""
 FOR_CREDENTIALS = frozenset(("sso", "sso-oidc", "sts"))
-"""Those that botocore calls by itself, where it is configured to get credentials from them."""
+"""Services that botocore itself may call to get credentials."""
 WORKERS = 32
 _BUSY = {
     "InternalError",
@@ -41,8 +44,11 @@ _BUSY = {
     "ServiceUnavailable",
     "ServiceUnavailableException",
 }
-"""Codes that say nothing of the request: a later attempt may succeed. botocore has already tried several
-times. A conflict with a transaction is not among them: botocore does not repeat it, `stores.dynamo` does."""
+"""Error codes that do not depend on the request: a later attempt may succeed.
+
+botocore has already retried these. Transaction conflicts are absent, because botocore does not retry them but
+`stores.dynamo` does.
+"""
 _THROTTLED = {
     "KMSThrottlingException",
     "ProvisionedThroughputExceededException",
@@ -56,17 +62,17 @@ _THROTTLED = {
     "ThrottlingException",
     "TooManyRequestsException",
 }
-"""Codes of a service that works and is sent too much."""
+"""Error codes of a service that is available but receives too many requests."""
 
 
 class Aws:
-    """The AWS services of one process. `AWS_ENDPOINT_URL` and credentials are botocore's own business."""
+    """The AWS services of one process. botocore reads `AWS_ENDPOINT_URL` and the credentials itself."""
 
     def __init__(self, region: str, workers: int = WORKERS) -> None:
         self.region = region
         self._threads = CallThreads(workers, "aws")
         self._clients: dict[str, Any] = {}
-        # Threads must not make clients of one session at the same time; clients may be shared.
+        # Threads must not create clients from one session concurrently, but they may share clients.
         self._lock = threading.RLock()
         self._workers = workers
 
@@ -77,8 +83,10 @@ class Aws:
         return make_session()
 
     def client(self, service: str) -> Any:
-        """The one client of a service: botocore's, or one that stands in for it (`stores.signed_client`).
-        Making botocore's takes some 100 ms of CPU: warm the needed ones in init."""
+        """Return the client of a service: botocore's, or its replacement (`stores.signed_client`).
+
+        Creating a botocore client takes about 100 ms of CPU, so create the ones you need during init.
+        """
         assert service in SERVICES, f"add {service} to SERVICES, or its model is not deployed"
         with self._lock:
             if service not in self._clients:
@@ -92,16 +100,16 @@ class Aws:
     def _with_botocore(self, service: str) -> Any:
         from botocore.config import Config
 
-        # A function that is called must not run twice because it was slow.
+        # A slow function must not be invoked twice.
         calls = service == "lambda"
         config = Config(
             connect_timeout=2,
             read_timeout=26 if calls else 10,
             retries={"mode": "standard", "max_attempts": 1 if calls else 4},
-            # Beyond botocore's default of 10, urllib3 would throw each connection away after one call.
+            # With botocore's default of 10, urllib3 would discard the connections of all further threads.
             max_pool_connections=self._workers,
             tcp_keepalive=True,
-            # The address that a bucket's region has: a browser's upload does not follow redirects to it.
+            # The bucket's regional address, because a browser's upload does not follow redirects to it.
             s3={"addressing_style": "virtual"},
             signature_version="s3v4" if service == "s3" else None,
         )
@@ -109,18 +117,20 @@ class Aws:
             return self._session.create_client(service, region_name=self.region, config=config)
 
     def credentials(self) -> Any:
-        """The credentials of the process, for requests that are signed by hand."""
+        """The credentials of the process, for requests that we sign ourselves."""
         return self._session.get_credentials()
 
     async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
-        """Run one operation in a thread. Raises botocore's `ClientError` as it is for callers that expect
-        one, and `Unavailable` when the service does not answer."""
+        """Run one operation in a thread.
+
+        Raises botocore's `ClientError` unchanged, and `Unavailable` if the service does not answer.
+        """
         method: Callable[..., dict[str, Any]] = getattr(self.client(service), operation)
         with unavailable_when_down(service):
             return await self._threads.run(partial(method, **parameters))
 
     def close(self) -> None:
-        """Wait for calls under way and ends the threads."""
+        """Wait for pending calls and stop the threads."""
         self._threads.close()
         for client in self._clients.values():
             client.close()
@@ -128,11 +138,11 @@ class Aws:
 
 @contextmanager
 def unavailable_when_down(service: str) -> Iterator[None]:
-    """Turn throttling, outages and a network that does not answer into `Unavailable`."""
+    """Convert throttling, outages and network failures to `Unavailable`."""
     try:
         yield
     except Exception as error:
-        # Imported for errors only: most functions need nothing of botocore otherwise.
+        # Imported only for errors: most functions need nothing else from botocore.
         from botocore.exceptions import BotoCoreError, ClientError
 
         if isinstance(error, ClientError):

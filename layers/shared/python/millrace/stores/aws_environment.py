@@ -1,8 +1,7 @@
-"""The key and the addresses that the environment gives for calls of AWS, as far as they can be told without
-botocore.
+"""AWS credentials and endpoints from the environment, where they can be determined without botocore.
 
-Lambda puts a key into the environment. A stack on one machine adds an address. Everything else (profiles,
-containers' credentials, proxies, FIPS) is botocore's business.
+Lambda provides a key in the environment, and a local stack adds an endpoint. Everything else (profiles,
+container credentials, proxies, FIPS) is left to botocore.
 """
 
 import os
@@ -27,13 +26,14 @@ _FOREIGN = (
     "HTTP_PROXY",
     "http_proxy",
 )
-"""Variables that change what botocore does. Where one is set, botocore does it."""
+"""Variables that change botocore's behavior. If one is set, botocore handles the service."""
 _ORDINARY = re.compile(r"(af|ap|ca|eu|il|me|mx|sa|us|us-gov)-[a-z]+-\d+")
-"""Regions of the partitions whose addresses end with `amazonaws.com`."""
+"""Regions of the partitions whose endpoints end with `amazonaws.com`."""
 
 
 def plain_credentials() -> Credentials | None:
-    """The key in the environment; None where there is none, or botocore would heed more than that."""
+    """Return the key from the environment, or None if there is none or botocore would consider other
+    settings."""
     key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     configuration = Path(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config")
     if not key or not secret or any(map(os.environ.get, _FOREIGN)) or _is_there(configuration):
@@ -42,8 +42,10 @@ def plain_credentials() -> Credentials | None:
 
 
 def address_of(service: str, variable: str, region: str) -> str | None:
-    """The URL of a service; `variable` ends the name of the variable that may hold another one. None where
-    only botocore knows it."""
+    """Return the URL of a service, or None if only botocore can determine it.
+
+    `variable` is the suffix of the `AWS_ENDPOINT_URL_...` variable that may override the URL.
+    """
     given = os.environ.get(f"AWS_ENDPOINT_URL_{variable}") or os.environ.get("AWS_ENDPOINT_URL")
     if given and os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() != "true":
         return None if urlsplit(given).path.strip("/") else given
@@ -51,18 +53,20 @@ def address_of(service: str, variable: str, region: str) -> str | None:
 
 
 def authorities() -> str:
-    """The file of the certificates that AWS's own are checked against."""
+    """Return the file of the certificates that AWS's certificates are verified against."""
     return os.environ.get("AWS_CA_BUNDLE") or public_authorities()
 
 
 def trace_header() -> str | None:
-    """The header by which Lambda counts how often its functions have called themselves by way of a queue. It
-    changes with each invocation."""
+    """Return the trace header, by which Lambda detects that functions invoke themselves through a queue.
+
+    It changes with each invocation.
+    """
     return os.environ.get("_X_AMZN_TRACE_ID") if "AWS_LAMBDA_FUNCTION_NAME" in os.environ else None
 
 
 def _is_there(file: Path) -> bool:
     try:
         return file.expanduser().is_file()
-    except (OSError, RuntimeError):  # no home, as on Lambda
+    except (OSError, RuntimeError):  # no home directory, as on Lambda
         return False

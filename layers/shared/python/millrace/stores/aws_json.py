@@ -1,4 +1,4 @@
-"""AWS's JSON protocol: parameters as bytes, and answers as botocore gives them.
+"""AWS's JSON protocol: encode parameters, and decode answers to the form that botocore returns.
 
 https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html
 """
@@ -33,21 +33,21 @@ _BUSY = {
     "TooManyRequestsException",
     "TransactionInProgressException",
 }
-"""Codes after which botocore's standard mode sends a request again."""
+"""Error codes that botocore's standard retry mode retries."""
 
 
 def tables_of(parameters: Json) -> Collection[str]:
-    """The names of the tables that a call of DynamoDB is about."""
+    """Return the names of the tables that a DynamoDB call uses."""
     if "TransactItems" in parameters:
         return {one["TableName"] for item in parameters["TransactItems"] for one in item.values()}
     return parameters.get("RequestItems") or [parameters["TableName"]]
 
 
 def encoded(parameters: Json) -> bytes:
-    """The body of a call. Raises `TypeError` for what no parameter can be."""
+    """Return the body of a call. Raises `TypeError` for a value that no parameter can have."""
     try:
         return orjson.dumps(parameters, default=_text_of, option=orjson.OPT_PASSTHROUGH_DATETIME)
-    except orjson.JSONEncodeError:  # half of a surrogate pair, which AWS is to judge
+    except orjson.JSONEncodeError:  # an unpaired surrogate, which AWS has to judge
         return json.dumps(parameters, default=_text_of).encode()
 
 
@@ -58,7 +58,10 @@ def _text_of(value: Any) -> str:
 
 
 def parsed_answer(answer: Answer, attempt: int) -> Json:
-    """An answer as botocore gives it. Raises `ValueError` for what is no JSON, unless it is an error's."""
+    """Return an answer in botocore's form.
+
+    Raises `ValueError` for invalid JSON, except in an error answer.
+    """
     metadata = {"HTTPStatusCode": answer.status, "HTTPHeaders": answer.headers, "RetryAttempts": attempt}
     metadata["RequestId"] = answer.headers.get("x-amzn-requestid", "")
     try:
@@ -77,7 +80,7 @@ def _decoded(body: bytes) -> Json:
     try:
         parsed = orjson.loads(body) if body else {}
     except orjson.JSONDecodeError:
-        parsed = json.loads(body)  # half of a surrogate pair, as it was stored
+        parsed = json.loads(body)  # an unpaired surrogate, as it was stored
     if not isinstance(parsed, dict):
         raise ValueError("an answer of AWS is an object")
     if b'"B"' in body or b'"BS"' in body:
@@ -86,8 +89,10 @@ def _decoded(body: bytes) -> Json:
 
 
 def _read_bytes(value: Any) -> None:
-    """Turn attributes of bytes, which come as base64, into bytes. An object with the one text "B" is one: a
-    map's fields are objects."""
+    """Decode binary attributes, which arrive as base64.
+
+    An object whose only field is a text "B" is one, because the fields of a map are objects.
+    """
     if isinstance(value, dict):
         for name, inner in value.items():
             if name == "B" and isinstance(inner, str):
@@ -102,7 +107,7 @@ def _read_bytes(value: Any) -> None:
 
 
 def _code(parsed: Json, answer: Answer) -> str:
-    """The code of an error; SQS tells the one that it has always had in a header."""
+    """Return the code of an error. SQS sends its original code in a header."""
     code = str(answer.headers.get("x-amzn-query-error") or parsed.get("__type") or parsed.get("code") or "")
     code = code.partition(";")[0].rpartition("#")[2].partition(":")[0]
     return code or str(answer.status)
@@ -113,12 +118,12 @@ def _message(parsed: Json) -> str:
 
 
 def refusal(parsed: Json, operation: str) -> Exception:
-    """The `ClientError` of an answer."""
+    """Return the `ClientError` for an answer."""
     from botocore.exceptions import ClientError
 
     return ClientError(parsed, operation)  # type: ignore[arg-type]
 
 
 def is_passing(status: int, code: str) -> bool:
-    """Return whether the request may succeed when it is sent again."""
+    """Return whether the request may succeed if it is sent again."""
     return status in _BUSY_STATUS or status == 429 or code in _BUSY

@@ -1,4 +1,4 @@
-"""A session of botocore that makes clients with less CPU: a function's cold start waits for it."""
+"""A botocore session that creates clients with less CPU, because a cold start waits for it."""
 
 from typing import Any
 
@@ -8,11 +8,13 @@ from botocore.session import Session, get_session
 
 
 class _Models(JSONFileLoader):
-    """Reads AWS's models with orjson, in a quarter of the time. Dictionaries keep their order without being
-    an `OrderedDict`."""
+    """Read AWS's models with orjson in a quarter of the time.
+
+    Plain dictionaries replace `OrderedDict`, as they keep their order too.
+    """
 
     def load_file(self, file_path: str) -> Any:
-        """See `JSONFileLoader`; models that are not there, or packed, are its own matter."""
+        """See `JSONFileLoader`, which handles models that are missing or compressed."""
         try:
             with open(f"{file_path}.json", "rb") as file:
                 return orjson.loads(file.read())
@@ -21,7 +23,7 @@ class _Models(JSONFileLoader):
 
 
 def make_session() -> Session:
-    """A session like boto3's, without boto3: of that, nothing but the making of clients is used."""
+    """Return a session like boto3's, without importing boto3: only client creation is needed."""
     session = get_session()
     session.get_component("data_loader").file_loader = _Models()
     return session

@@ -1,4 +1,4 @@
-"""Writes without conditions, 25 in a call."""
+"""Unconditional writes, 25 in a call."""
 
 import asyncio
 import random
@@ -9,12 +9,14 @@ from millrace.stores.aws import Aws
 
 _TRIES = 8
 _BATCH = 25
-"""The most that one BatchWriteItem takes."""
+"""The maximum for one BatchWriteItem call."""
 
 
 async def write_all(aws: Aws, table: str, requests: list[dict[str, Any]]) -> None:
-    """Make puts and deletes of different keys, each by itself: where this raises, some may be done. Raises
-    `Unavailable` when DynamoDB leaves some undone again and again."""
+    """Put and delete items with different keys, each independently: on an error, some may be done.
+
+    Raises `Unavailable` if DynamoDB keeps leaving some unprocessed.
+    """
     for start in range(0, len(requests), _BATCH):
         await _write_batch(aws, table, requests[start : start + _BATCH])
 

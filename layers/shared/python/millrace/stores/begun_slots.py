@@ -11,8 +11,10 @@ REMEMBERED = 1000
 
 
 class BegunSlots:
-    """Tells whether a run is being begun in a slot, or was after a moment, which is a number that `now`
-    gives."""
+    """A record of the slots in which runs are being begun, or were begun after a given moment.
+
+    A moment is a number that `now` returns.
+    """
 
     def __init__(self) -> None:
         self.now = 0
@@ -23,7 +25,7 @@ class BegunSlots:
 
     @contextmanager
     def beginning(self, slot: Slot) -> Iterator[None]:
-        """Note that the block begins a run, whether or not it succeeds."""
+        """Record that the block begins a run, whether or not it succeeds."""
         self._under_way[slot.key] += 1
         try:
             yield
@@ -34,8 +36,10 @@ class BegunSlots:
                 self._wake(slot)
 
     async def settled(self, slot: Slot) -> None:
-        """Wait until no run is being begun in a slot: the write of a run that is at work already must not be
-        refused for one that came later."""
+        """Wait until no run is being begun in a slot.
+
+        The write of a run that is already working must not be refused because of a later message.
+        """
         if slot.key in self._under_way:
             waiting = asyncio.get_running_loop().create_future()
             self._waiting[slot.key].append(waiting)
@@ -54,5 +58,5 @@ class BegunSlots:
         self._last[slot.key] = self.now
 
     def since(self, slot: Slot, moment: int) -> bool:
-        """Return whether one is under way, or was after the moment; also where that is forgotten."""
+        """Return whether a run is being begun, or was begun after the moment. True if this is forgotten."""
         return slot.key in self._under_way or self._last.get(slot.key, self._forgotten) > moment

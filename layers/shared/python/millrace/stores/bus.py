@@ -12,7 +12,7 @@ from millrace.stores.aws import Aws
 from millrace.stores.queues import escaped
 from millrace.stores.sizes import text_bytes
 
-# PutEvents takes at most 10 entries and 256 KB in one call, and counts some bytes around each entry.
+# PutEvents accepts at most 10 entries and 256 KB per call, and counts some extra bytes for each entry.
 BATCH = 10
 CALL_BYTES = 256 * 1024
 _ENTRY_BYTES = 64
@@ -20,7 +20,7 @@ _TRIES = 4
 
 
 class BusEvent(Struct, frozen=True):
-    """`source` and `kind` are what rules match on; `detail` is JSON text of at most 256 KB in all."""
+    """An event. Rules match on `source` and `kind`; `detail` is JSON text. The total limit is 256 KB."""
 
     source: str
     kind: str
@@ -28,17 +28,20 @@ class BusEvent(Struct, frozen=True):
 
 
 class EventBus:
-    """Puts events on one bus; without a `name` there is none."""
+    """Puts events on one bus. An empty `name` means that there is no bus."""
 
     def __init__(self, aws: Aws, name: str) -> None:
         self._aws = aws
         self.name = name
 
     async def put(self, events: list[BusEvent]) -> None:
-        """Put events on the bus, in calls of up to ten events and 256 KB; events that the bus refused
-        are put again. Raises `Unavailable`, and `TooLarge` for events that no call can hold, after all
-        others have been put."""
-        events = [replace(one, detail=escaped(one.detail)) for one in events]  # most go on to a queue
+        """Put events on the bus, in calls of up to 10 events and 256 KB. Refused events are sent again.
+
+        Raises `Unavailable`. Raises `TooLarge` for events that exceed a call, after all others have been
+        sent.
+        """
+        # most of them reach a queue later
+        events = [replace(one, detail=escaped(one.detail)) for one in events]
         large = [event for event in events if _size(event) > CALL_BYTES]
         fitting = [event for event in events if _size(event) <= CALL_BYTES]
         for batch in portions(fitting, _size, CALL_BYTES, BATCH):
@@ -50,7 +53,7 @@ class EventBus:
     async def _put_batch(self, events: list[BusEvent]) -> None:
         for attempt in range(_TRIES):
             answer = await self._aws.call("events", "put_events", Entries=[self._entry(e) for e in events])
-            # PutEvents answers 200 even where it has refused entries, so botocore does not repeat those.
+            # PutEvents answers 200 even if it refuses entries, so botocore does not retry those.
             if not answer["FailedEntryCount"]:
                 return
             pairs = zip(events, answer["Entries"], strict=True)
@@ -68,5 +71,5 @@ class EventBus:
 
 
 def _size(event: BusEvent) -> int:
-    """The size that PutEvents counts, with room for what surrounds it."""
+    """Return the size that PutEvents counts, including an allowance for each entry."""
     return text_bytes(event.detail) + len(event.source) + len(event.kind) + _ENTRY_BYTES

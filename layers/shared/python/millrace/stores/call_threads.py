@@ -1,6 +1,6 @@
-"""Threads that an event loop hands blocking calls to.
+"""Threads for an event loop's blocking calls.
 
-They take half the CPU of `loop.run_in_executor`, which makes a second future for each call, with a lock.
+They take half the CPU of `loop.run_in_executor`, which creates a second future with a lock for each call.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 class _Call(Generic[Result]):
-    """A call that waits for a thread, and the future of whoever waits for the call."""
+    """A call that waits for a thread, with the future of its caller."""
 
     def __init__(self, work: Callable[[], Result]) -> None:
         self._work = work
@@ -22,7 +22,7 @@ class _Call(Generic[Result]):
         self.future: asyncio.Future[Result] = self._loop.create_future()
 
     def run(self) -> Callable[[], None]:
-        """Run it unless nobody waits for it any more. Returns what is to be run in the loop then."""
+        """Run the call unless it was canceled. Return a function to call in the event loop."""
         if self.future.cancelled():
             return lambda: None
         try:
@@ -31,7 +31,7 @@ class _Call(Generic[Result]):
             return partial(self._fail, error)
 
     def report(self, outcome: Callable[[], None]) -> None:
-        """Have the loop learn the outcome, if it is still there."""
+        """Schedule the outcome in the event loop, unless the loop is closed."""
         try:
             self._loop.call_soon_threadsafe(outcome)
         except RuntimeError:
@@ -48,8 +48,10 @@ class _Call(Generic[Result]):
 
 
 class CallThreads:
-    """At most `most` threads, each started when all others are busy. They are daemons, so that a process that
-    never closes them can end."""
+    """At most `most` threads. Another one starts when all are busy.
+
+    They are daemon threads, so that a process can exit without closing them.
+    """
 
     def __init__(self, most: int, name: str) -> None:
         self._most, self._name = most, name
@@ -59,7 +61,7 @@ class CallThreads:
         self._under_way = 0
 
     async def run(self, work: Callable[[], Result]) -> Result:
-        """Run a function in a thread. One that has begun goes on to its end when its caller is cancelled."""
+        """Run a function in a thread. Once started, it runs to its end even if the caller is canceled."""
         call = _Call(work)
         with self._lock:
             self._under_way += 1
@@ -69,7 +71,7 @@ class CallThreads:
         return await call.future
 
     def close(self) -> None:
-        """Wait for the calls under way and end the threads."""
+        """Wait for pending calls and stop the threads."""
         for _ in self._threads:
             self._calls.put(None)
         for thread in self._threads:
@@ -86,4 +88,4 @@ class CallThreads:
             with self._lock:
                 self._under_way -= 1
             call.report(outcome)
-            del call, outcome  # a thread that waits for the next one must not hold what this one used
+            del call, outcome  # an idle thread must not keep the previous call's objects alive

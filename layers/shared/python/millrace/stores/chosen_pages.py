@@ -1,4 +1,4 @@
-"""Pages of what is wanted among the items of a query, at a bounded cost."""
+"""Pages of matching items from a query, at a bounded cost."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -17,9 +17,11 @@ async def chosen_page(
     reads: int,
     after: Position | None,
 ) -> tuple[list[Entry], Position | None]:
-    """Return up to `limit` entries, and the position to go on after (None: there is no more). `query` reads
-    items behind a position, and says whether there are more; `entries_of` an item is its entry, or nothing
-    where that is not wanted. After so many `reads` a page ends with fewer."""
+    """Return up to `limit` entries, and the position to continue after (None at the end).
+
+    `query` reads the items after a position and reports whether there are more. `entries_of` returns the
+    entry of an item, or nothing if it does not match. A page ends early after `reads` queries.
+    """
     found: list[Entry] = []
     for _ in range(reads):
         items, more = await query(after)

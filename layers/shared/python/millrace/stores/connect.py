@@ -1,4 +1,4 @@
-"""Every store of a deployment, made from its settings."""
+"""All stores of a deployment, created from its settings."""
 
 from msgspec import Struct
 
@@ -44,7 +44,7 @@ from millrace.stores.tasks import TaskList
 
 
 class Stores(Struct, frozen=True):
-    """The stores that conversations need; `clock` gives milliseconds and may be fixed in tests."""
+    """The stores that conversations need. `clock` returns epoch milliseconds; tests may fix it."""
 
     aws: Aws
     conversations: ConversationStore
@@ -86,7 +86,7 @@ class Stores(Struct, frozen=True):
 
     @classmethod
     def connect(cls, settings: Settings, aws: Aws | None = None, clock: Clock = now_ms) -> "Stores":
-        """Make the stores; no call goes out and no client is made yet."""
+        """Create the stores without making a call or a client."""
         aws = aws or Aws(settings.region)
         dynamo = Dynamo(aws)
         conversations = ConversationStore(dynamo, settings.conversations_table)

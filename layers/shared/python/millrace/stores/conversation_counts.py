@@ -1,9 +1,9 @@
-"""Conversations, counted where their number is limited.
+"""Conversation counts, for limits on their number.
 
-An item in the table of limits has the number of an organization's conversations, and one that of each user's.
-The transaction that creates a conversation raises it on condition, that which removes one lowers it, so the
-number is exact. It is made from the index when it is first needed. Nothing is counted while nothing is
-limited; when a limit is set anew, the counting begins anew (`Control.counting_since`).
+The table of limits has one item with the number of an organization's conversations and one for each user. The
+transactions that create and delete conversations update these items conditionally, so the numbers are exact.
+An item is computed from the index when it is first needed. Without a limit nothing is counted; a new limit
+starts a new count (`Control.counting_since`).
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ LIMITED: tuple[Level, ...] = ("organization", "user")
 
 
 class ConversationCounts:
-    """The counts in the table of limits; `conversations` is the table that they are made from."""
+    """The counts in the table of limits, computed initially from the table `conversations`."""
 
     def __init__(self, dynamo: Dynamo, table: str, conversations: str, limits: LimitStore) -> None:
         self._dynamo = dynamo
@@ -27,8 +27,10 @@ class ConversationCounts:
         self._limits = limits
 
     def creation(self, organization: str, owner: str, control: Control) -> list[TransactItem]:
-        """The writes that count a new conversation. They refuse where there is no room, or no count yet: see
-        `check`."""
+        """Return the writes that count a new conversation.
+
+        They are refused if the limit is reached or a count does not exist yet; see `check`.
+        """
         return [
             update(
                 self._table,
@@ -42,7 +44,7 @@ class ConversationCounts:
         ]
 
     async def check(self, organization: str, owner: str, control: Control) -> None:
-        """Make the counts that are not there. Raises `TooManyRequests` where there is no room."""
+        """Create missing counts. Raises `TooManyRequests` if the limit is reached."""
         for level in _limited(control):
             item = await self._dynamo.get(self._table, _key(organization, owner, level, control))
             used = item["conversations"] if item else await self._begin(organization, owner, level, control)
@@ -58,11 +60,14 @@ class ConversationCounts:
         try:
             await self._dynamo.write(put(self._table, item, new=True))
         except ConditionFailed:
-            return 0  # another request has made it, and the write decides
+            return 0  # another request created it, and the write decides
         return used
 
     async def remove(self, organization: str, owner: str, removal: TransactItem) -> None:
-        """Remove a conversation by a write, and count it no more. Raises `ConditionFailed` of that write."""
+        """Delete a conversation with the write `removal` and decrease the counts.
+
+        Raises the `ConditionFailed` of that write.
+        """
         control = await self._limits.control(organization)
         writes = [
             update(
@@ -81,7 +86,7 @@ class ConversationCounts:
             except ConditionFailed as error:
                 if 0 in error.items:
                     raise
-                # Not counted yet: it will be without this one.
+                # There is no count yet, and it will be computed without this conversation.
                 writes = [one for place, one in enumerate(writes, 1) if place not in error.items]
         await self._dynamo.write(removal)
 

@@ -1,8 +1,8 @@
-"""The item `META` of a slot's partition: a conversation as clients see it, or a thread of one.
+"""The item `META` of a slot's partition: a conversation as clients see it, or one of its threads.
 
-A `META` that is marked `deleting` is as good as gone (see `deletions`): no write touches it any more. `META`
-of conversations (not of threads) is listed by organization through the index `ByUpdate`, by its owner through
-`ByOwner` (see `directory`).
+A `META` that is marked `deleting` is treated as deleted: no write changes it (see `deletions`). The indexes
+list the `META` of conversations, but not of threads: `ByUpdate` by organization and `ByOwner` by owner (see
+`directory`).
 """
 
 from typing import Any
@@ -17,12 +17,12 @@ _NOT_DELETING = "attribute_not_exists(deleting)"
 
 
 def meta_key(slot: Slot) -> Item:
-    """The primary key of the item."""
+    """Return the primary key of the item."""
     return {"pk": slot.key, "sk": "META"}
 
 
 def to_meta_item(slot: Slot, conversation: Conversation) -> Item:
-    """The item of a new conversation."""
+    """Return the item of a new conversation."""
     return (
         meta_key(slot)
         | {
@@ -40,7 +40,7 @@ def to_meta_item(slot: Slot, conversation: Conversation) -> Item:
 
 
 def to_conversation(slot: Slot, item: Item | None) -> Conversation | None:
-    """The conversation that the item holds; None without one, or while it is being deleted."""
+    """Return the conversation in the item, or None if there is no item or it is being deleted."""
     if item is None or "deleting" in item:
         return None
     return Conversation(
@@ -60,9 +60,12 @@ def to_conversation(slot: Slot, item: Item | None) -> Conversation | None:
 def touched(
     table: str, slot: Slot, conversation: Conversation, *, titled: bool, active: str | None, in_thread: bool
 ) -> TransactItem:
-    """The update with which a run begins (`active`: its id) or ends: the item is made when absent, its update
-    time and active run set, its title with the first message. `in_thread`: the run belongs to a thread of
-    this conversation, whose own active run and title stay as they are."""
+    """Return the update with which a run begins (`active` is its id) or ends.
+
+    It creates the item if necessary, and sets its update time, its active run and, with the first message,
+    its title. `in_thread` means that the run belongs to a thread of this conversation, whose own active run
+    and title stay unchanged.
+    """
     sets = [
         "updatedAt = :now",
         "createdAt = if_not_exists(createdAt, :now)",
@@ -91,20 +94,20 @@ def touched(
         sets.append("activeRunId = :run")
         values["run"] = own
     expression = "SET " + ", ".join(sets) + ("" if own or in_thread else " REMOVE activeRunId")
-    # A run begins in the conversation of the owner that was seen, or nowhere: between the look and this
-    # write another user may have made one of the same id.
+    # A run begins only in the conversation of the owner that was read: since then, another user may have
+    # created one with the same id.
     owned = active is not None and slot.thread_id is None
     condition = "(attribute_not_exists(createdBy) OR createdBy = :by) AND " if owned else ""
     return update(table, meta_key(slot), expression, condition + _NOT_DELETING, **values)
 
 
 def dumped(metadata: dict[str, Any]) -> str:
-    """The metadata as the item holds it."""
+    """Return the metadata as the item stores it."""
     return orjson.dumps(metadata).decode()
 
 
 def list_keys(slot: Slot, conversation: Conversation) -> Item:
-    """The attributes by which the indexes list a conversation."""
+    """Return the attributes by which the indexes list a conversation."""
     keys: Item = {
         "listPk": slot.organization,
         "listSk": f"{conversation.updated_at}#{slot.conversation_id}",
@@ -115,8 +118,10 @@ def list_keys(slot: Slot, conversation: Conversation) -> Item:
 
 
 def same(conversation: Conversation) -> tuple[str, Item]:
-    """The condition, with its values, that an id still belongs to the conversation that was read: between a
-    look and a write another one of this id may have been made."""
+    """Return a condition and its values: the id still belongs to the conversation that was read.
+
+    Between a read and a write, another conversation with this id may have been created.
+    """
     owner = "createdBy = :owner"
     if not conversation.created_by:
         owner = f"(attribute_not_exists(createdBy) OR {owner})"
@@ -125,28 +130,28 @@ def same(conversation: Conversation) -> tuple[str, Item]:
 
 
 def is_same(item: Item, conversation: Conversation) -> bool:
-    """Return whether an item is that of the conversation that was read, as `same` has it."""
+    """Return whether an item belongs to the conversation that was read, by the same rule as `same`."""
     found = (item.get("createdAt"), item.get("createdBy", ""))
     return found == (conversation.created_at, conversation.created_by)
 
 
 def owner_key(organization: str, owner: str) -> str:
-    """The partition of a user's conversations; no organization has a `#` in its name."""
+    """Return the partition of a user's conversations. No organization has `#` in its name."""
     return f"{organization}#{owner}"
 
 
 def shared_key(organization: str, user: str) -> str:
-    """The partition of the conversations that are shared with a user; no organization begins with `#`."""
+    """Return the partition of conversations shared with a user. No organization's name begins with `#`."""
     return f"#shared#{owner_key(organization, user)}"
 
 
 def share_key(slot: Slot, user: str) -> Item:
-    """The primary key of the item that lists a conversation for a user it is shared with."""
+    """Return the primary key of the item that lists a conversation for a user it is shared with."""
     return {"pk": slot.key, "sk": f"A#{user}"}
 
 
 def unknown_conversation() -> NotFound:
-    """The error for an id that no conversation has which the caller may see."""
+    """Return the error for an id of no conversation that the caller may see."""
     return NotFound("No conversation has this id.", code="conversation_not_found")
 
 
@@ -156,7 +161,7 @@ def is_deleting(error: ConditionFailed) -> bool:
 
 
 def being_deleted() -> Conflict:
-    """The error for a write to a conversation that is being deleted."""
+    """Return the error for a write to a conversation that is being deleted."""
     return Conflict(
         "This conversation is being deleted; send the message again in a moment to start a new one.",
         code="conversation_deleted",

@@ -1,11 +1,17 @@
 """Conversations in DynamoDB.
 
-One partition per slot (a conversation, or a thread of it): `META` what clients see (see
-`conversation_items`), `RUN` the active run (see `lease_record`), `M#00000001` the messages in order,
-`C#...` parts of large ones (see `message_items`), `SUM` the newest summaries (see `summaries`), `K#<key>`
-idempotency markers; a conversation's also lists its threads, `H#<threadId>`, and those it is shared with,
-`A#<userId>` (see `directory`). The letters are chosen so that one query from the end finds `SUM`, `RUN`,
-`META` and the latest messages: whatever else a slot keeps begins with a letter before M.
+There is one partition for each slot (a conversation or one of its threads):
+
+  META          the conversation as clients see it (see `conversation_items`)
+  RUN           the active run (see `lease_record`)
+  M#00000001    the messages in order
+  C#...         parts of large messages (see `message_items`)
+  SUM           the newest summaries (see `summaries`)
+  K#<key>       idempotency markers
+
+A conversation's partition also lists its threads, `H#<threadId>`, and the users it is shared with,
+`A#<userId>` (see `directory`). The prefixes are chosen so that one query from the end finds `SUM`, `RUN`,
+`META` and the latest messages. Every other prefix must sort before `M`.
 """
 
 from collections.abc import Sequence
@@ -40,10 +46,13 @@ THREAD_PREFIX = "H#"
 
 
 class ConversationSnapshot(Struct, frozen=True):
-    """The state of a slot, from one query: its conversation (None: unknown), its lease, and its `latest`
-    messages of all branches with their positions, of which large ones are shortened: `parts` says by their
-    ids where the whole content is. `first` is the position of the oldest. A summary stands for the messages
-    before one of them, on the branches that it is on; the newest summary comes first."""
+    """The state of a slot, from one query.
+
+    `conversation` is None if it is unknown. `latest` has the latest messages of all branches with their
+    positions; large ones are shortened, and `parts` tells by message id where the whole content is. `first`
+    is the position of the oldest message. `summaries` has the newest first; a summary stands for the messages
+    before a certain one on its branches.
+    """
 
     conversation: Conversation | None
     lease_record: LeaseRecord
@@ -63,11 +72,11 @@ class ConversationSnapshot(Struct, frozen=True):
         return self.summaries[0] if self.summaries else None
 
     def on(self, path: Sequence[Interval]) -> list[StoredMessage]:
-        """The latest messages that are on a path."""
+        """Return the latest messages on a path."""
         return [message for _, message in self.latest_on(path)]
 
     def latest_on(self, path: Sequence[Interval]) -> list[tuple[int, StoredMessage]]:
-        """The latest messages that are on a path, with their positions."""
+        """Return the latest messages on a path with their positions."""
         return [one for one in self.latest if contains(path, one[0])]
 
 
@@ -79,14 +88,14 @@ class ConversationStore:
         self.table = table
 
     async def open(self, slot: Slot) -> ConversationSnapshot:
-        """Everything that a new message needs, in one round trip: an answer of DynamoDB's, 1 MB at most."""
+        """Return everything that a new message needs with one query, so at most 1 MB."""
         items, _ = await self._dynamo.query_page(
             TableName=self.table,
             KeyConditionExpression="pk = :pk AND sk >= :first",
             ExpressionAttributeValues=to_item({":pk": slot.key, ":first": "M#"}),
             ConsistentRead=True,
             ScanIndexForward=False,
-            # The three are `SUM`, `RUN` and `META`, which sort behind every message.
+            # Three more for `SUM`, `RUN` and `META`, which sort after every message.
             Limit=HISTORY_MESSAGES + 3,
         )
         found = {item["sk"]: item for item in items}
@@ -102,7 +111,10 @@ class ConversationStore:
         )
 
     async def create(self, slot: Slot, conversation: Conversation, *more: TransactItem) -> None:
-        """Create it, with `more`. Raises `Conflict` when the id is taken, `ConditionFailed` of `more`."""
+        """Create a conversation together with `more`.
+
+        Raises `Conflict` if the id is taken, and the `ConditionFailed` of `more`.
+        """
         new = put(self.table, to_meta_item(slot, conversation), new=True)
         try:
             await (self._dynamo.transact(new, *more) if more else self._dynamo.write(new))
@@ -118,8 +130,10 @@ class ConversationStore:
     async def change(
         self, slot: Slot, seen: Conversation, *, title: str | None, metadata: dict[str, Any] | None
     ) -> None:
-        """Give the conversation that was `seen` another title, other metadata, or both; it keeps its place in
-        lists. Raises `NotFound`, also where another one of this id has been made since."""
+        """Change the title, the metadata or both of the conversation that was `seen`.
+
+        It keeps its place in lists. Raises `NotFound`, also if a new conversation now has this id.
+        """
         sets = {"title": title, "metadata": None if metadata is None else dumped(metadata)}
         values = {name: value for name, value in sets.items() if value is not None}
         expression = "SET " + ", ".join(f"{name} = :{name}" for name in values)
@@ -133,8 +147,10 @@ class ConversationStore:
             raise unknown_conversation() from error
 
     async def find(self, slot: Slot, *, deleting: bool = False) -> Conversation | None:
-        """Return the conversation, or None for an unknown one. One that is being deleted is unknown but to
-        those who ask for it (`deleting`)."""
+        """Return a conversation, or None if it is unknown.
+
+        With `deleting`, include one that is being deleted.
+        """
         item = await self._dynamo.get(self.table, meta_key(slot))
         if deleting and item:
             item.pop("deleting", None)
@@ -143,8 +159,10 @@ class ConversationStore:
     def touches(
         self, slot: Slot, conversation: Conversation, *, titled: bool, active: str | None
     ) -> list[TransactItem]:
-        """The writes with which a run begins (`active`: its id) or ends in a slot, and in the conversation
-        that has this slot as a thread."""
+        """Return the writes with which a run begins (`active` is its id) or ends in a slot.
+
+        For a thread they include the conversation that the thread belongs to.
+        """
         writes = [touched(self.table, slot, conversation, titled=titled, active=active, in_thread=False)]
         if slot.thread_id:
             writes.append(
@@ -153,5 +171,5 @@ class ConversationStore:
         return writes
 
     def list_thread(self, slot: Slot) -> TransactItem:
-        """The write that lists a thread with its conversation, so that it is found when that is deleted."""
+        """Return the write that lists a thread with its conversation, so that a deletion finds it."""
         return put(self.table, {"pk": slot.root().key, "sk": f"{THREAD_PREFIX}{slot.thread_id}"})

@@ -1,7 +1,7 @@
-"""Limits on how many of a kind an organization may have, which hold for creations at the same time, too.
+"""Limits on the number of items of an organization, which also hold for concurrent creations.
 
-Whoever creates one reads the number of creations, counts what there is, and raises the number with the write:
-of several who counted the same, only one gets through, and the others count again.
+A creation reads a version, counts the existing items, and increments the version with its write. If several
+creations counted the same items, only one succeeds and the others count again.
 """
 
 import sys
@@ -24,8 +24,10 @@ TRIES = 20
 async def create_counted(
     dynamo: Dynamo, table: str, group: str, check: Callable[[], Awaitable[None]], *writes: TransactItem
 ) -> None:
-    """Write what creates one more of a group, after `check` has counted those that there are and not raised.
-    Raises `ConditionFailed` of the writes' own conditions, or `Contended`."""
+    """Write a new item of a group, after `check` has counted the existing ones without raising.
+
+    Raises the `ConditionFailed` of the writes' own conditions, or `Contended`.
+    """
     for _ in range(TRIES):
         before = await creations(dynamo, table, group)
         await check()
@@ -38,18 +40,18 @@ async def create_counted(
 
 
 async def creations(dynamo: Dynamo, table: str, group: str) -> int:
-    """Return how many there were. To be read before what there is is counted."""
+    """Return the number of creations so far. Read it before you count the items."""
     item = await dynamo.get(table, _key(group))
     return int(item["version"]) if item else 0
 
 
 async def count_items(dynamo: Dynamo, table: str, pk: str, most: int) -> int:
-    """Return how many items a partition has, or `most` and a few where there are more."""
+    """Return the number of items in a partition. Stops counting soon after `most`."""
     return await _count(dynamo, "pk", pk, most, TableName=table, ConsistentRead=True)
 
 
 async def count_index(dynamo: Dynamo, table: str, index: str, name: str, value: str) -> int:
-    """Return how many items a partition of an index has."""
+    """Return the number of items in a partition of an index."""
     return await _count(dynamo, name, value, sys.maxsize, TableName=table, IndexName=index)
 
 
@@ -70,7 +72,7 @@ async def _count(dynamo: Dynamo, name: str, value: str, most: int, **request: An
 
 
 def next_creation(table: str, group: str, before: int) -> TransactItem:
-    """Return the write that is refused where another creation came in between."""
+    """Return the write that is refused if another creation came first."""
     return put_version(table, _key(group) | {"version": before + 1}, before + 1)
 
 

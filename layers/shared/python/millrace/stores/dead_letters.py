@@ -1,8 +1,8 @@
-"""Events that could not be processed or delivered, per pipeline and by time, for 14 days.
+"""Events that could not be processed or delivered, by pipeline and time, for 14 days.
 
-A dead letter's key is made from its event and place, so that writing it again changes nothing. A payload over
-64 KB is an object of its own, whose key changes whenever the dead letter is stored: removing what was read
-never removes what was written after.
+A dead letter's key is derived from its event and place, so storing it again has no effect. A payload over 64
+KB is stored as an object. Its key changes with each store, so removing a dead letter that was read never
+removes a later one.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from millrace.stores.lenient_json import to_json
 KEPT_SECONDS = 14 * 24 * 3600
 INLINE_BYTES = 64 * 1024
 PAGE_BYTES = 20_000_000
-"""Of the payloads of one page."""
+"""The maximum size of the payloads in one page."""
 LONGEST_MESSAGE = 2_000
 _AT_ONCE = 16
 _READS = 20
@@ -32,10 +32,10 @@ _LONGEST_ID = 100
 
 
 class DeadLetter(Struct, frozen=True):
-    """`place` is where the event failed (`destination:0`), `event` all that is needed to send it again, as
-    JSON values; `at` is when it was accepted, in epoch milliseconds. `stamp` is new whenever it is stored.
-    A large payload is kept under `object_key`, and null here until the store's `load` has read it.
-    `payload_bytes` is its size as JSON, wherever it is (0 where that was not noted)."""
+    """An event that failed, with the reason. `place` is where it failed (`destination:0`). `event` is
+    everything needed to send it again, as JSON values. `at` is the time of acceptance in epoch milliseconds.
+    `stamp` changes with each store. A large payload is stored under `object_key` and is null here until the
+    store's `load` has read it. `payload_bytes` is its size as JSON, or 0 if the size was not recorded."""
 
     pipeline_id: str
     place: str
@@ -54,14 +54,13 @@ class DeadLetter(Struct, frozen=True):
 
     @property
     def id(self) -> str:
-        """Sorts by time; the same for the same event at the same place."""
+        """The id, which sorts by time and is the same for the same event at the same place."""
         said = orjson.dumps([self.place, self.definition_version, self.event_id])
         return f"{self.at:015d}-{sha256(said).hexdigest()[:24]}"
 
 
 class DeadLetterFilter(Struct, frozen=True):
-    """A filter of dead letters: of a place, with a code, of events accepted from `since` on and before
-    `until` (epoch milliseconds). All by default."""
+    """A filter by place, code, and time of acceptance (`since` <= time < `until`, epoch milliseconds)."""
 
     place: str | None = None
     code: str | None = None
@@ -70,11 +69,11 @@ class DeadLetterFilter(Struct, frozen=True):
 
     @property
     def is_selective(self) -> bool:
-        """Return whether it leaves out dead letters of its time."""
+        """Return whether it leaves out dead letters within its time."""
         return self.place is not None or self.code is not None
 
     def matches(self, dead_letter: DeadLetter) -> bool:
-        """Return whether the dead letter is one of these, apart from its time."""
+        """Return whether a dead letter matches, apart from its time."""
         return self.place in (None, dead_letter.place) and self.code in (None, dead_letter.code)
 
 
@@ -82,7 +81,7 @@ ALL_DEAD_LETTERS = DeadLetterFilter()
 
 
 class DeadLetterCount(Struct):
-    """Counts of dead letters by place and by code; not `complete`: there are more."""
+    """Numbers of dead letters by place and code. If not `complete`, there are more."""
 
     count: int = 0
     complete: bool = False
@@ -96,7 +95,7 @@ class DeadLetterCount(Struct):
 
 
 class DeadLetterGroup(Struct):
-    """The dead letters of a place with a code; `latest` is the one accepted last."""
+    """The dead letters of a place with the same code. `latest` is the one accepted last."""
 
     latest: DeadLetter
     first: int
@@ -119,7 +118,7 @@ class DeadLetterStore:
         self._large = large
 
     async def put(self, organization: str, dead_letters: list[DeadLetter], now: int) -> None:
-        """Stores dead letters; any may be there already."""
+        """Store dead letters, some of which may already exist."""
         slots = asyncio.Semaphore(_AT_ONCE)
 
         async def store(dead_letter: DeadLetter) -> None:
@@ -130,7 +129,7 @@ class DeadLetterStore:
         await asyncio.gather(*map(store, dead_letters))
 
     async def _keep_payload(self, organization: str, dead_letter: DeadLetter) -> DeadLetter:
-        """The dead letter as its item holds it; the object is written first."""
+        """Return the dead letter as its item stores it, after writing a large payload as an object."""
         stamp = uuid.uuid4().hex
         payload = to_json(dead_letter.event.get("payload"))
         kept = replace(
@@ -147,7 +146,7 @@ class DeadLetterStore:
         return replace(kept, event=dead_letter.event | {"payload": None}, object_key=key)
 
     async def load(self, dead_letter: DeadLetter) -> DeadLetter:
-        """The dead letter with its payload; it stays null where its object is gone."""
+        """Return the dead letter with its payload, which stays null if its object no longer exists."""
         if not dead_letter.object_key:
             return dead_letter
         content = await asyncio.to_thread(self._large.get, dead_letter.object_key)
@@ -156,7 +155,7 @@ class DeadLetterStore:
         )
 
     async def get(self, organization: str, pipeline_id: str, dead_letter_id: str) -> DeadLetter | None:
-        """One dead letter, a large payload not loaded; None if there is none (any more)."""
+        """Return a dead letter without loading a large payload, or None if it does not exist."""
         item = await self._dynamo.get(self._table, _key(organization, pipeline_id, dead_letter_id))
         return _from_item(item) if item else None
 
@@ -169,9 +168,9 @@ class DeadLetterStore:
         chosen: DeadLetterFilter = ALL_DEAD_LETTERS,
         most_bytes: int = PAGE_BYTES,
     ) -> tuple[list[DeadLetter], str | None]:
-        """Chosen dead letters after the one with the id `after`, oldest first; and the id to go on after,
-        None at the end. A page may have fewer than `limit`, or none: one call looks at 20 MB at most, and a
-        page ends with the dead letter that fills `most_bytes` of payloads. Large payloads are not loaded."""
+        """Return dead letters after the id `after`, oldest first, and the id to continue after (None at the
+        end). A page may have fewer than `limit`, or none: a call reads at most 20 MB, and a page ends with
+        the dead letter that reaches `most_bytes` of payloads. Large payloads are not loaded."""
         found: list[DeadLetter] = []
         size = 0
         async for dead_letter in self._dead_letters(
@@ -194,7 +193,7 @@ class DeadLetterStore:
         after: str = "",
         chosen: DeadLetterFilter = ALL_DEAD_LETTERS,
     ) -> DeadLetterCount:
-        """Count the selected dead letters; looks at 20 MB of them at most."""
+        """Count the selected dead letters, reading at most 20 MB of them."""
         counted = DeadLetterCount()
         async for dead_letter in self._dead_letters(organization, pipeline_id, after, chosen, 0):
             if dead_letter is None:
@@ -206,8 +205,10 @@ class DeadLetterStore:
     async def groups(
         self, organization: str, pipeline_id: str, after: str, chosen: DeadLetterFilter
     ) -> tuple[list[DeadLetterGroup], str | None]:
-        """The dead letters behind the id `after` by place and code, the largest group first, and the id to go
-        on after. One call looks at 20 MB at most, so later ones may continue a group."""
+        """Group the dead letters after the id `after` by place and code, the largest group first.
+
+        Also return the id to continue after. A call reads at most 20 MB, so later calls may add to a group.
+        """
         found: dict[tuple[str, str], DeadLetterGroup] = {}
         last: str | None = None
         async for dead_letter in self._dead_letters(organization, pipeline_id, after, chosen, 0):
@@ -218,12 +219,14 @@ class DeadLetterStore:
         return sorted(found.values(), key=lambda group: -group.count), last
 
     async def remove(self, organization: str, dead_letter: DeadLetter) -> bool:
-        """Removes a dead letter as it was read; one that was stored again meanwhile stays. Tells whether it
-        was there."""
+        """Remove a dead letter as it was read, and return whether it existed.
+
+        One that was stored again in the meantime stays.
+        """
         key = _key(organization, dead_letter.pipeline_id, dead_letter.id)
         try:
-            # The item goes first: an object that a crash leaves behind expires, while an item without its
-            # object would be a dead letter that cannot be sent again.
+            # Delete the item first: an object left behind by a crash expires, whereas an item without its
+            # object would be a dead letter that cannot be redriven.
             await self._dynamo.write(delete_when(self._table, key, "stamp = :seen", seen=dead_letter.stamp))
         except ConditionFailed:
             return False
@@ -232,7 +235,7 @@ class DeadLetterStore:
         return True
 
     async def remove_all(self, organization: str, dead_letters: list[DeadLetter]) -> int:
-        """Removes dead letters as `remove` does; tells how many were there."""
+        """Remove dead letters as `remove` does, and return how many existed."""
         slots = asyncio.Semaphore(_AT_ONCE)
 
         async def remove(dead_letter: DeadLetter) -> bool:
@@ -244,13 +247,15 @@ class DeadLetterStore:
     async def _dead_letters(
         self, organization: str, pipeline_id: str, after: str, chosen: DeadLetterFilter, limit: int
     ) -> AsyncIterator[DeadLetter | None]:
-        """The dead letters of the chosen time, then None if these were all. DynamoDB reads 1 MB at a time, or
-        `limit` dead letters."""
-        # A cursor comes from outside and may be longer than a key; \x01 sorts behind the id itself and before
-        # every other one.
+        """Yield the dead letters of the filter's time, then None if the end was reached.
+
+        DynamoDB reads 1 MB, or `limit` dead letters, at a time.
+        """
+        # A cursor comes from the caller and may be longer than a key. \x01 sorts directly after the id
+        # itself.
         first = max(f"{after[:_LONGEST_ID]}\x01" if after else "", f"{chosen.since:015d}")
         last = f"{chosen.until:015d}" if chosen.until is not None else "~"
-        # DynamoDB refuses BETWEEN with its bounds in the wrong order.
+        # DynamoDB rejects BETWEEN if its bounds are in the wrong order.
         if first > last:
             yield None
             return
@@ -287,5 +292,5 @@ def _to_item(organization: str, dead_letter: DeadLetter, now: int) -> Item:
 
 
 def _from_item(item: Item) -> DeadLetter:
-    older = {"payload_bytes": len(item["body"])}  # those of earlier versions did not note it
+    older = {"payload_bytes": len(item["body"])}  # earlier versions did not store it
     return DeadLetter(**older | orjson.loads(item["body"]) | {"stamp": item["stamp"]})

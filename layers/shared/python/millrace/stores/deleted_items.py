@@ -1,4 +1,4 @@
-"""Items that are deleted: in groups that one transaction takes, and the runs that they belong to."""
+"""Items to delete: grouped for transactions, and the runs that they belong to."""
 
 import logging
 from collections.abc import Iterator
@@ -13,8 +13,10 @@ BATCH = 25
 
 
 def grouped(items: list[Item], most: int) -> Iterator[list[Item]]:
-    """Yield the items in groups that one transaction can delete: DynamoDB counts the sizes of the items, and
-    not only of their keys."""
+    """Yield the items in groups that one transaction can delete.
+
+    DynamoDB counts the sizes of the items, not only of their keys.
+    """
     group: list[Item] = []
     room = ROOMY_BYTES
     for item in items:
@@ -29,12 +31,12 @@ def grouped(items: list[Item], most: int) -> Iterator[list[Item]]:
 
 
 def runs_of(items: list[Item]) -> set[str]:
-    """The ids of the runs that these items of a slot belong to."""
+    """Return the ids of the runs that these items of a slot belong to."""
     return {run for item in items if (run := _run_of(item))}
 
 
 def _run_of(item: Item) -> str | None:
-    """The run of an item, if it is a message or an idempotency marker."""
+    """Return the run of an item, if it is a message or an idempotency marker."""
     if "runId" in item:
         return item["runId"] or None
     if not item["sk"].startswith("M#"):
@@ -42,7 +44,7 @@ def _run_of(item: Item) -> str | None:
     try:
         run_id: str | None = orjson.loads(item["body"]).get("runId")
     except Exception:
-        # It is deleted all the same: one that cannot be read must not keep its conversation.
+        # The item is deleted anyway: an unreadable one must not prevent the deletion of its conversation.
         log.exception("the message %s of %s cannot be read", item["sk"], item["pk"])
         return None
     return run_id

@@ -1,13 +1,12 @@
-"""Deleting a conversation by subject: its threads, messages, live messages, runs, and their event logs.
+"""Deletion of a conversation: its threads, messages, live messages, runs, and their event logs.
 
 `META` of the conversation is marked first (`deleting`, a token of this deletion) and removed last. While it
-is marked nobody sees the conversation, and no run can begin or end in it: both touch `META` under the
-condition that it is not marked. So what is deleted is never recreated, and a deletion that broke off is
-finished by whoever comes next: a repeat, or the sweep of every minute, which finds the mark in the index
-`ByUpdate`.
+is marked, nobody sees the conversation, and no run can begin or end in it because both require an unmarked
+`META`. So nothing that was deleted is created again. An interrupted deletion is finished by a repeated
+request or by the sweep of every minute, which finds the mark in the index `ByUpdate`.
 
-A restorable deletion is such a mark with a time (`restorableUntil`), which whoever restores the conversation
-takes away again. From that time on the sweep claims it, and it is a deletion like any other.
+A restorable deletion is a mark with a time (`restorableUntil`). Restoring the conversation removes the mark.
+After that time, the sweep claims it and completes it like any other deletion.
 """
 
 import random
@@ -39,14 +38,14 @@ from millrace.stores.lease_record import lease_key, to_lease
 from millrace.stores.runs import RunStore, stream_of
 
 _DELETING = "#deleting"
-"""The partition of the index that lists marked conversations: no organization's name can begin with `#`."""
+"""The partition of the index that lists marked conversations. No organization's name begins with `#`."""
 _CHOICE = 5
-"""So many times as many unfinished deletions are read as are chosen."""
+"""For each unfinished deletion that is chosen, this many are read."""
 _TEXTS = "title, metadata"
 
 
 class Deletion(Struct, frozen=True):
-    """A deletion under way: the conversation and the token that marks it."""
+    """A deletion in progress: the conversation and the token that marks it."""
 
     root: Slot
     token: str
@@ -56,11 +55,11 @@ class Deletion(Struct, frozen=True):
 
 
 class DeletionFinished(Exception):
-    """Somebody else has finished this deletion; what is there now belongs to a new conversation."""
+    """Another process has finished this deletion. What is there now belongs to a new conversation."""
 
 
 class DeletionStore:
-    """The writes of deletions. All of them are harmless when repeated."""
+    """The writes of deletions, all of which can be repeated safely."""
 
     def __init__(
         self,
@@ -79,8 +78,8 @@ class DeletionStore:
         self._clock = clock
 
     async def begin(self, root: Slot, seen: Conversation | None = None) -> Deletion | None:
-        """Mark a conversation, only the one that was `seen` where that is given, or join the deletion that
-        has marked it; None when there is none."""
+        """Mark a conversation, or join the deletion that has marked it. Return None if there is none. With
+        `seen`, mark only that conversation and not a later one with the same id."""
         condition, identity = same(seen) if seen else ("attribute_exists(pk)", {})
         request = update(
             self._table,
@@ -91,7 +90,7 @@ class DeletionStore:
             **identity,
             token=new_ulid(),
             list=_DELETING,
-            # A repeat sets the time anew, so that the sweep leaves the deletion to whoever repeats it.
+            # A repeated request sets the time again, so that the sweep leaves the deletion to that request.
             sort=f"{iso(self._clock())}#{root.conversation_id}",
         )
         try:
@@ -103,9 +102,11 @@ class DeletionStore:
     async def begin_restorable(
         self, root: Slot, until_ms: int, seen: Conversation | None = None
     ) -> int | None:
-        """Mark a conversation to be deleted at a time, before which `restore` takes the mark away; with
-        `seen` as `begin`. Return the time that holds: an earlier mark's stays. None where there is no
-        conversation, or its deletion is under way."""
+        """Mark a conversation for deletion at a time, until which `restore` can remove the mark.
+
+        `seen` is used as in `begin`. Return the time that applies, which is that of an earlier mark if there
+        is one. Return None if there is no conversation or its deletion is in progress.
+        """
         condition, identity = same(seen) if seen else ("attribute_exists(pk)", {})
         request = update(
             self._table,
@@ -117,7 +118,7 @@ class DeletionStore:
             token=new_ulid(),
             until=until_ms,
             list=_DELETING,
-            # The sweep finds it when the time is over, among the deletions that were left half done.
+            # The sweep finds it after this time, among interrupted deletions.
             sort=f"{iso(until_ms)}#{root.conversation_id}",
         )
         try:
@@ -128,8 +129,8 @@ class DeletionStore:
         return until_ms
 
     async def restore(self, root: Slot, seen: Conversation | None = None) -> bool:
-        """Take the mark of a restorable deletion away; with `seen` as `begin`. False where there is none any
-        more."""
+        """Remove the mark of a restorable deletion; `seen` is used as in `begin`. Return False if there is no
+        such mark (any more)."""
         item = await self._dynamo.get(self._table, meta_key(root))
         if item is None or "restorableUntil" not in item or (seen and not is_same(item, seen)):
             return False
@@ -150,7 +151,7 @@ class DeletionStore:
         return True
 
     async def _claim(self, root: Slot) -> Deletion | None:
-        """The deletion of a conversation, which cannot be restored from now on."""
+        """Return the deletion of a conversation, which cannot be restored from now on."""
         found = await self._find(root)
         if found is None or not found.restorable:
             return found
@@ -180,7 +181,7 @@ class DeletionStore:
         )
 
     async def unfinished(self, before_ms: int, limit: int) -> list[Deletion]:
-        """Some of the oldest deletions that were begun before a time and are not finished."""
+        """Return some of the oldest unfinished deletions that were begun before a time."""
         items, _ = await self._dynamo.query_page(
             TableName=self._table,
             IndexName="ByUpdate",
@@ -188,10 +189,10 @@ class DeletionStore:
             ExpressionAttributeValues=to_item({":pk": _DELETING, ":before": iso(before_ms)}),
             Limit=limit * _CHOICE,
         )
-        # Those that fail each time stay the oldest, and must not keep all others from being finished.
+        # Chosen at random: deletions that always fail stay the oldest and must not block the others.
         chosen = random.sample(items, min(limit, len(items)))
         roots = [Slot(item["pk"].partition("#")[0], item["conversationId"]) for item in chosen]
-        # The index may be a moment old; only the table knows whether the mark is still there.
+        # The index may be slightly old; only the table knows whether the mark still exists.
         return [found for root in roots if (found := await self._claim(root))]
 
     async def is_there(self, root: Slot, seen: Conversation) -> bool:
@@ -199,13 +200,15 @@ class DeletionStore:
         return is_same(await self._dynamo.get(self._table, meta_key(root)) or {}, seen)
 
     async def is_deleted(self, root: Slot, *, for_good: bool = False) -> bool:
-        """Return whether the conversation is being deleted, or is not there; with `for_good` not where it can
-        be restored."""
+        """Return whether the conversation does not exist or is being deleted.
+
+        With `for_good`, a conversation that can be restored counts as existing.
+        """
         item = await self._dynamo.get(self._table, meta_key(root))
         return item is None or ("deleting" in item and not (for_good and "restorableUntil" in item))
 
     async def slots(self, root: Slot) -> list[Slot]:
-        """The conversation and its threads. Once it is marked no thread comes to it any more."""
+        """Return the conversation and its threads. Once it is marked, no thread can be added."""
         items = await self._dynamo.query(
             self._table, "pk = :pk AND begins_with(sk, :prefix)", pk=root.key, prefix=THREAD_PREFIX
         )
@@ -213,21 +216,25 @@ class DeletionStore:
         return [root, *(Slot(root.organization, root.conversation_id, one) for one in threads)]
 
     async def revoke(self, deletion: Deletion, slot: Slot) -> LeaseRecord:
-        """Take the slot's lease away, so that its run can write nothing more; how it stood. Raises
-        `DeletionFinished`."""
-        # Read before it is deleted: afterwards nothing tells which run was active.
+        """Revoke the slot's lease, so that its run cannot write any more, and return the lease as it was.
+
+        Raises `DeletionFinished`.
+        """
+        # Read first: after the deletion, nothing records which run was active.
         lease = to_lease(await self._dynamo.get(self._table, lease_key(slot)))
         await self._delete(deletion, self._table, [lease_key(slot)])
         return lease
 
     async def waiting_pages(self, slot: Slot) -> AsyncGenerator[list[Item], None]:
-        """The slot's live messages and their idempotency keys, page by page."""
+        """Yield the slot's live messages and their idempotency keys, page by page."""
         async for page in self._pages(self._injections, slot.key):
             yield page
 
     async def pages(self, slot: Slot) -> AsyncGenerator[list[Item], None]:
-        """Everything in the slot's partition but a conversation's own item and its list of threads, which the
-        rest of the deletion needs."""
+        """Yield the items in the slot's partition, page by page.
+
+        A conversation's `META` and list of threads are left out, because the deletion still needs them.
+        """
         async for page in self._pages(self._table, slot.key):
             yield [item for item in page if item["sk"] != "META" or slot.thread_id]
 
@@ -247,16 +254,18 @@ class DeletionStore:
             start = {"ExclusiveStartKey": last}
 
     async def delete_items(self, deletion: Deletion, items: list[Item]) -> None:
-        """Delete items of the conversation's table. Raises `DeletionFinished`."""
+        """Delete items from the table of conversations. Raises `DeletionFinished`."""
         await self._delete(deletion, self._table, items)
 
     async def delete_waiting(self, deletion: Deletion, items: list[Item]) -> None:
-        """Delete items of the live messages' table. Raises `DeletionFinished`."""
+        """Delete items from the table of live messages. Raises `DeletionFinished`."""
         await self._delete(deletion, self._injections, items)
 
     async def _delete(self, deletion: Deletion, table: str, items: list[Item]) -> None:
-        """Deletes by 25 at most, each time only if the mark is still there: keys of a conversation come again
-        when it is made again."""
+        """Delete items in groups of at most 25, each only while the mark exists.
+
+        A new conversation with the same id has the same keys.
+        """
         still_marked = check_that(
             self._table, meta_key(deletion.root), "deleting = :token", token=deletion.token
         )
@@ -270,7 +279,7 @@ class DeletionStore:
                 raise DeletionFinished from error
 
     async def delete_run(self, organization: str, run_id: str) -> None:
-        """Delete a run's event log and its item. Ids of runs never come again."""
+        """Delete a run's event log and its item. Ids of runs are never reused."""
         await self._log.delete(stream_of(organization, run_id))
         await self._dynamo.write(delete(self._runs.table, {"pk": organization, "sk": run_id}, existing=False))
 
@@ -280,7 +289,7 @@ class DeletionStore:
         await self._dynamo.write(delete(self._flows, key, existing=False))
 
     async def finish(self, deletion: Deletion) -> None:
-        """Remove the mark, with the conversation's own item: the id is free again."""
+        """Remove the mark together with the conversation's own item, which frees the id."""
         removal = delete_when(self._table, meta_key(deletion.root), "deleting = :token", token=deletion.token)
         try:
             await self._counts.remove(deletion.root.organization, deletion.owner, removal)

@@ -1,9 +1,8 @@
-"""The state that deliveries to one destination share: its circuit, its rate limit, and marks of what was
-sent.
+"""The shared state of deliveries to one destination: its circuit, its rate limit, and markers of sent events.
 
-All in one table: partition `<organization>#<pipeline>`, one item each for circuit and bucket of a
-destination, one per mark; and an item of places for each organization. All but marks are changed by reading,
-computing and writing on condition that nobody else wrote meanwhile.
+The partition `<organization>#<pipeline>` has one item each for the circuit and the bucket of a destination,
+and one for each marker. One item per organization holds the slots for unproven destinations. Everything
+except markers is changed by a read followed by a write on the condition that nobody else wrote in between.
 """
 
 import asyncio
@@ -24,7 +23,7 @@ from millrace.domain.unproven_slots import UnprovenSlots, enter, leave
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, delete, put, put_when, update
 
 KEPT_SECONDS = 7 * 24 * 3600
-# A disabled circuit that expires lets requests out again, so it outlives everything else here.
+# An expired circuit would let requests through again, so a disabled one outlives everything else here.
 DISABLED_SECONDS = 400 * 24 * 3600
 MARK_SECONDS = 24 * 3600
 SENDING_MS = 120_000
@@ -36,7 +35,7 @@ Result = TypeVar("Result")
 
 
 class DestinationKey(Struct, frozen=True):
-    """One destination of one pipeline; `destination` changes with its configuration."""
+    """One destination of one pipeline. `destination` changes with its configuration."""
 
     organization: str
     pipeline_id: str
@@ -48,11 +47,11 @@ class DestinationKey(Struct, frozen=True):
 
 
 class Contended(Exception):
-    """Others wrote at every attempt: nothing was changed."""
+    """Others wrote at every attempt, so nothing was changed."""
 
 
 class DeliveryState:
-    """The table of deliveries' state. `clock` gives epoch milliseconds."""
+    """The table of delivery state. `clock` returns epoch milliseconds."""
 
     def __init__(self, dynamo: Dynamo, table: str, clock: Clock) -> None:
         self._dynamo = dynamo
@@ -60,8 +59,10 @@ class DeliveryState:
         self._clock = clock
 
     async def admit(self, destination_key: DestinationKey) -> Admission:
-        """Return whether a job may be sent. `probe` is given to one caller at a time, who has to tell
-        `probed`."""
+        """Return whether a job may be sent.
+
+        `probe` is given to one caller at a time, which must report the result with `probed`.
+        """
 
         def step(circuit: Circuit) -> tuple[Circuit, Admission]:
             now = self._clock()
@@ -74,8 +75,10 @@ class DeliveryState:
             return Admission("wait", CONTENDED_MS)
 
     async def enter(self, destination_key: DestinationKey) -> bool:
-        """Take one of the places for destinations that are not proven, of this destination and of all in its
-        organization. True for who has to `leave` it."""
+        """Take one of the slots for unproven destinations, of this destination and of its organization.
+
+        Return True if a slot was taken and has to be returned with `leave`.
+        """
 
         def step(slots: UnprovenSlots) -> tuple[UnprovenSlots, bool]:
             return enter(slots, _name(destination_key), self._clock())
@@ -86,7 +89,7 @@ class DeliveryState:
             return False
 
     async def leave(self, destination_key: DestinationKey) -> None:
-        """Give the place back. If this is lost, it is free again after a minute."""
+        """Return the slot. If this write is lost, the slot is free again after a minute."""
         try:
             await self._change(
                 _slots_key(destination_key),
@@ -104,8 +107,11 @@ class DeliveryState:
         reason: str = "",
         hung: bool = False,
     ) -> None:
-        """Counts requests that were let through; `reason`: why the last failed. Under heavy contention a
-        count may be lost: it is a statistic, and the others' counts tell the same."""
+        """Count requests that were sent; `reason` is why the last one failed.
+
+        Under heavy contention a count may be lost, which is acceptable for a statistic that others report
+        too.
+        """
         if succeeded or failed:
             await self._try(
                 destination_key,
@@ -113,28 +119,31 @@ class DeliveryState:
             )
 
     async def probed(self, destination_key: DestinationKey, healthy: bool, reason: str = "") -> None:
-        """Tells what the probe found. If this is lost, the next probe comes when this one's time is over."""
+        """Report the result of the probe.
+
+        If this write is lost, the next probe follows when this one expires.
+        """
         await self._try(destination_key, lambda circuit: probed(circuit, healthy, self._clock(), reason))
 
     async def unused(self, destination_key: DestinationKey) -> None:
-        """Gives the probe's place back: nothing was sent."""
+        """Return the probe's slot, because nothing was sent."""
         await self._try(destination_key, unused)
 
     async def disable(self, destination_key: DestinationKey, reason: str = "") -> None:
-        """Sends nothing to this destination any more, until `enable`."""
+        """Stop all deliveries to this destination until `enable`."""
         await self._try(destination_key, lambda circuit: disabled(circuit, self._clock(), reason))
 
     async def enable(self, destination_key: DestinationKey) -> None:
-        """Forgets failures and disabling."""
+        """Forget failures and any `disable`."""
         await self._dynamo.write(delete(self._table, self._key(destination_key, "C"), existing=False))
 
     async def circuit(self, destination_key: DestinationKey) -> Circuit:
-        """As it stands, for health and people."""
+        """Return the current circuit, for health checks and people."""
         item = await self._dynamo.get(self._table, self._key(destination_key, "C"))
         return Circuit(**orjson.loads(item["body"])) if item else Circuit()
 
     async def reserve(self, destination_key: DestinationKey, rate: Rate, request: SlotRequest) -> Grant:
-        """Slots of a rate limit, or how long to stay away; one write, however many slots."""
+        """Reserve slots of a rate limit, or return how long to wait. One write for any number of slots."""
         try:
             return await self._change(
                 self._key(destination_key, "R"),
@@ -145,16 +154,17 @@ class DeliveryState:
             return Grant(wait_ms=CONTENDED_MS)
 
     async def claim(self, destination_key: DestinationKey, id: str) -> Literal["claimed", "sent", "busy"]:
-        """Marks that an event is about to be sent, for destinations that do not know repetitions.
+        """Mark an event as about to be sent, for destinations that do not detect duplicates.
 
-        `sent`: it was, within the last 24 hours. `busy`: another delivery is at it, or crashed at it less
-        than two minutes ago. A claim whose holder crashed is given again: at least once, never lost.
+        `sent` means that it was sent within the last 24 hours. `busy` means that another delivery is sending
+        it, or crashed doing so less than two minutes ago. A claim whose holder crashed is granted again:
+        delivery is at least once.
         """
         now = self._clock()
         item = self._mark_key(destination_key, id) | {
             "untilMs": now + SENDING_MS,
             "expiresAt": now // 1000 + MARK_SECONDS,
-            "holder": new_ulid(),  # so that a repeated put knows its own claim
+            "holder": new_ulid(),  # lets a repeated put recognize its own claim
         }
         free = "attribute_not_exists(pk) OR untilMs <= :now OR expiresAt <= :seconds"
         request = put_when(self._table, item, free, now=now, seconds=now // 1000)
@@ -166,7 +176,7 @@ class DeliveryState:
         return "claimed"
 
     async def sent(self, destination_key: DestinationKey, id: str) -> None:
-        """Marks a claimed event as sent."""
+        """Mark a claimed event as sent."""
         await self._dynamo.write(
             update(
                 self._table,
@@ -178,7 +188,7 @@ class DeliveryState:
         )
 
     async def release(self, destination_key: DestinationKey, id: str) -> None:
-        """Takes a claim back: the event was certainly not sent."""
+        """Release a claim, because the event was certainly not sent."""
         await self._dynamo.write(delete(self._table, self._mark_key(destination_key, id), existing=False))
 
     async def _try(self, destination_key: DestinationKey, step: Callable[[Circuit], Circuit]) -> None:
@@ -196,7 +206,7 @@ class DeliveryState:
             item = await self._dynamo.get(self._table, key)
             state = empty(**orjson.loads(item["body"])) if item else empty()
             changed, result = step(state)
-            # An admission to a closed circuit changes nothing and then costs a read only.
+            # Admission to a closed circuit changes nothing, so it costs only a read.
             if changed == state or await self._swap(key, item, changed):
                 return result
             await asyncio.sleep(random.uniform(0, 0.005 * 2**attempt))
@@ -222,7 +232,7 @@ class DeliveryState:
         return put_when(self._table, item, "revision = :seen", seen=revision)
 
     def _mark_key(self, destination_key: DestinationKey, id: str) -> Item:
-        """Ids may be longer than a key."""
+        """Return the key of a marker. Ids are hashed because they may be longer than a key."""
         return self._key(destination_key, f"M#{sha256(id.encode(errors='surrogatepass')).hexdigest()[:32]}")
 
     def _key(self, destination_key: DestinationKey, kind: str) -> Item:
@@ -234,9 +244,9 @@ def _name(destination_key: DestinationKey) -> str:
 
 
 def _slots_key(destination_key: DestinationKey) -> Item:
-    """One item for an organization. No pipeline has the id `~`."""
+    """Return the key of the item with an organization's slots. No pipeline has the id `~`."""
     return {"pk": f"{destination_key.organization}#~", "sk": "PLACES"}
 
 
 _SENT = 10**15
-"""An `untilMs` beyond any clock's: sent, so never to be claimed again."""
+"""An `untilMs` after every possible time: the event was sent and must never be claimed again."""

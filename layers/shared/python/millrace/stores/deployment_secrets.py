@@ -1,5 +1,7 @@
-"""Secrets of the deployment in Secrets Manager, by Powertools' Parameters. Organizations' own are in
-`millrace.stores.secrets`."""
+"""Secrets of the deployment in Secrets Manager, read through Powertools' Parameters.
+
+Secrets of organizations are in `millrace.stores.secrets`.
+"""
 
 import asyncio
 from functools import cached_property
@@ -15,7 +17,7 @@ MAX_AGE_SECONDS = 300
 
 
 class DeploymentSecrets:
-    """Reads secrets by name or ARN and keeps each for five minutes. Its calls block."""
+    """Reads secrets by name or ARN and caches each for five minutes. Calls block."""
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
@@ -27,7 +29,7 @@ class DeploymentSecrets:
         return SecretsProvider(boto3_client=self._aws.client("secretsmanager"))
 
     def text(self, name: str, fresh: bool = False) -> str:
-        """Return a secret's text; with `fresh` as it is now. Raises `Unavailable`."""
+        """Return a secret's text, bypassing the cache if `fresh`. Raises `Unavailable`."""
         from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
         try:
@@ -37,7 +39,7 @@ class DeploymentSecrets:
 
 
 class OwnSecrets:
-    """The deployment's secrets as its own tools and agents read them (`agent.tools.tool.Secrets`)."""
+    """The deployment's secrets for its own tools and agents (`agent.tools.tool.Secrets`)."""
 
     def __init__(self, aws: Aws) -> None:
         self._secrets = DeploymentSecrets(aws)

@@ -1,8 +1,8 @@
-"""The directory of conversations: lists of an organization's or a user's, and with whom each is shared.
+"""The directory of conversations: lists for an organization or a user, and shares.
 
-A share stands twice: in the conversation's attribute `sharedWith`, which decides, and as an item of its own
-in the conversation's partition, `A#<userId>`, by which the index `ByOwner` lists the conversation for that
-user. Both are written in one transaction.
+A share is stored twice: in the conversation's attribute `sharedWith`, which is authoritative, and as an item
+`A#<userId>` in the conversation's partition, by which the index `ByOwner` lists the conversation for that
+user. One transaction writes both.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from millrace.stores.reading import readable
 from millrace.stores.sizes import KEY_BYTES, text_bytes
 
 Position = tuple[str, str]
-"""Where a list goes on: the id of the last conversation, and the time that it is listed under."""
+"""The position in a list: the id of the last conversation, and the time it is listed under."""
 
 
 class _Page(Struct, frozen=True):
-    """Items of an index, the latest first, and whether there are more."""
+    """Items of an index, latest first, and whether there are more."""
 
     items: list[Item] = field(default_factory=list)
     more: bool = False
@@ -39,8 +39,10 @@ class Directory:
     async def page(
         self, organization: str, owner: str | None, limit: int, after: Position | None = None
     ) -> tuple[list[Conversation], Position | None]:
-        """Return a page of a user's conversations, or of the organization's (owner None), the latest first,
-        and where the next page begins. Raises `InvalidRequest` for a position that no list has."""
+        """Return a page of a user's conversations, or the organization's (owner None), and the next position.
+
+        The latest come first. Raises `InvalidRequest` for an invalid position.
+        """
         if owner is None:
             found = await self._query("ByUpdate", "listPk", organization, limit, after)
         else:
@@ -48,7 +50,7 @@ class Directory:
         return self._conversations(organization, found.items), _next(found)
 
     async def oldest(self, organization: str, before: str, limit: int) -> list[Conversation]:
-        """Return conversations in which nothing has happened since a time (ISO 8601), the oldest first."""
+        """Return conversations without activity since a time (ISO 8601), oldest first."""
         items, _ = await self._dynamo.query_page(
             TableName=self._table,
             IndexName="ByUpdate",
@@ -61,8 +63,11 @@ class Directory:
     async def page_of_user(
         self, organization: str, user: str, limit: int, after: Position | None = None
     ) -> tuple[list[Conversation], Position | None]:
-        """Return a page of what a user owns and of what is shared with them: the former by the time of the
-        latest run, the latter by the time of the share. Raises `InvalidRequest` as `page` does."""
+        """Return a page of the conversations that a user owns or that are shared with them.
+
+        Owned ones are ordered by the time of their latest run, shared ones by the time of the share. Raises
+        `InvalidRequest` as `page` does.
+        """
         own, shared = await asyncio.gather(
             self._query("ByOwner", "ownerPk", owner_key(organization, user), limit, after),
             self._query("ByOwner", "ownerPk", shared_key(organization, user), limit, after),
@@ -87,8 +92,11 @@ class Directory:
         return _Page(items, last is not None)
 
     async def _with_shared(self, organization: str, user: str, items: list[Item]) -> list[Item]:
-        """Put conversations in the place of shares. What the index still lists of a share that was taken
-        away, or of a conversation that is being deleted, is left out."""
+        """Replace shares by their conversations.
+
+        The index may still list a share that was removed, or a conversation that is being deleted; both are
+        left out.
+        """
         slots = {
             item["pk"]: Slot(organization, item["conversationId"]) for item in items if item["sk"] != "META"
         }
@@ -105,8 +113,10 @@ class Directory:
     async def share(
         self, slot: Slot, seen: Conversation, user: str, shared_with: dict[str, Access], now: str
     ) -> bool:
-        """Put other shares in the place of those that were `seen`, of which one user's has changed. False
-        when they have changed meanwhile, or the conversation is gone."""
+        """Replace the shares that were `seen` by others that differ in one user.
+
+        Return False if they have changed in the meantime, or the conversation no longer exists.
+        """
         unchanged = "sharedWith = :old OR (:old = :none AND attribute_not_exists(sharedWith))"
         changed = update(
             self._table,
@@ -125,7 +135,7 @@ class Directory:
         return True
 
     def _listed(self, slot: Slot, user: str, is_shared: bool, now: str) -> TransactItem:
-        """The write that lists a conversation for a user, from its first share on, or does so no more."""
+        """Return the write that lists a conversation for a user from its first share on, or removes it."""
         key = share_key(slot, user)
         if not is_shared:
             return delete(self._table, key, existing=False)
@@ -154,5 +164,5 @@ def _next(page: _Page) -> Position | None:
 
 
 def _dumped(shared_with: dict[str, Access]) -> str:
-    # The stored text is compared in a condition: the same shares in another order must be the same text.
+    # A condition compares the stored text, so the same shares must always give the same text.
     return orjson.dumps(shared_with, option=orjson.OPT_SORT_KEYS).decode()

@@ -1,7 +1,7 @@
 """DynamoDB in plain Python: flat items, conditional writes, transactions.
 
-Items are flat (`str`, `int`, `float`, `bool`, `bytes`, None, a `frozenset` of texts); the stores keep what is
-nested as JSON text. `TransactItem`s are built by `put`, `update` and `delete` and run by `Dynamo.transact`.
+Values are `str`, `int`, `float`, `bool`, `bytes`, None or a `frozenset` of strings; stores keep nested values
+as JSON text. `put`, `update` and `delete` build `TransactItem`s, and `Dynamo.transact` runs them.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ _TRIES = 8
 
 
 class ConditionFailed(Exception):
-    """A conditional write was refused. `items` holds, by position in the transaction, the item that refused
-    it as it stands (None: there is none); positions that would have gone through are absent."""
+    """A conditional write was refused. `items` maps the position in the transaction of each write that was
+    refused to the item as it is (None if it does not exist)."""
 
     def __init__(self, items: dict[int, Item | None]) -> None:
         super().__init__(f"refused by {sorted(items)}")
@@ -29,11 +29,11 @@ class ConditionFailed(Exception):
 
 
 class Contended(Unavailable):
-    """Others wrote the same items all the while, so that nothing was written."""
+    """Others kept writing the same items, so nothing was written."""
 
 
 def to_attribute(value: Any) -> dict[str, Any]:
-    """One Python value as DynamoDB's JSON."""
+    """Return a Python value as DynamoDB's JSON."""
     if isinstance(value, bool):
         return {"BOOL": value}
     if isinstance(value, int | float):
@@ -48,7 +48,7 @@ def to_attribute(value: Any) -> dict[str, Any]:
 
 
 def from_attribute(attribute: dict[str, Any]) -> Any:
-    """The Python value of one attribute."""
+    """Return the Python value of an attribute."""
     ((kind, value),) = attribute.items()
     if kind == "N":
         return int(value) if value.lstrip("-").isdigit() else float(value)
@@ -58,17 +58,17 @@ def from_attribute(attribute: dict[str, Any]) -> Any:
 
 
 def to_item(values: Item) -> dict[str, Any]:
-    """A flat item as DynamoDB's JSON."""
+    """Return a flat item as DynamoDB's JSON."""
     return {name: to_attribute(value) for name, value in values.items()}
 
 
 def from_item(item: dict[str, Any]) -> Item:
-    """A flat item from DynamoDB's JSON."""
+    """Return a flat item from DynamoDB's JSON."""
     return {name: from_attribute(value) for name, value in item.items()}
 
 
 def put(table: str, item: Item, *, new: bool = False) -> TransactItem:
-    """Put an item; `new` refuses when the key is taken."""
+    """Put an item; with `new`, refuse if the key is taken."""
     request: dict[str, Any] = {"TableName": table, "Item": to_item(item)}
     if new:
         request |= {"ConditionExpression": "attribute_not_exists(pk)"} | _OLD
@@ -76,25 +76,25 @@ def put(table: str, item: Item, *, new: bool = False) -> TransactItem:
 
 
 def put_unless_alive(table: str, item: Item, now: int) -> TransactItem:
-    """Put an item with a TTL unless the key is taken by one that has not expired (DynamoDB deletes late);
-    `now` in seconds since the epoch."""
+    """Put an item with a TTL, unless the key is taken by an item that has not expired. DynamoDB deletes
+    expired items late. `now` is in seconds since the epoch."""
     return put_when(table, item, "attribute_not_exists(pk) OR expiresAt <= :now", now=now)
 
 
 def put_when(table: str, item: Item, condition: str, **values: Any) -> TransactItem:
-    """Put an item if the condition holds for what is there; `:name` as in `update`."""
+    """Put an item if the condition holds for the present one; `:name` as in `update`."""
     request = {"TableName": table, "Item": to_item(item), "ConditionExpression": condition}
     return {"Put": request | _values(values) | _OLD}
 
 
 def put_version(table: str, item: Item, version: int) -> TransactItem:
-    """Put the item that has this `version`, if the one before is there; the first if there is none."""
+    """Put an item with this `version` if the present one has the version before, or if there is none yet."""
     first = "version = :seen OR (:seen = :zero AND attribute_not_exists(pk))"
     return put_when(table, item, first, seen=version - 1, zero=0)
 
 
 def check_that(table: str, key: Item, condition: str, **values: Any) -> TransactItem:
-    """Change nothing, and refuses the transaction unless the condition holds; `:name` as in `update`."""
+    """Refuse the transaction unless the condition holds, without a change; `:name` as in `update`."""
     request = {"TableName": table, "Key": to_item(key), "ConditionExpression": condition}
     return {"ConditionCheck": request | _values(values) | _OLD}
 
@@ -106,7 +106,7 @@ def delete_when(table: str, key: Item, condition: str, **values: Any) -> Transac
 
 
 def delete(table: str, key: Item, *, existing: bool = True) -> TransactItem:
-    """Delete an item; `existing` refuses when it is not there."""
+    """Delete an item; with `existing`, refuse if it does not exist."""
     request: dict[str, Any] = {"TableName": table, "Key": to_item(key)}
     if existing:
         request |= {"ConditionExpression": "attribute_exists(pk)"} | _OLD
@@ -114,15 +114,15 @@ def delete(table: str, key: Item, *, existing: bool = True) -> TransactItem:
 
 
 def update(table: str, key: Item, expression: str, condition: str = "", **values: Any) -> TransactItem:
-    """Update an item. In expressions `:name` stands for the keyword argument `name`; attribute names are
-    written as they are (none of ours is a reserved word of DynamoDB)."""
+    """Update an item. In expressions, `:name` stands for the keyword argument `name`. Attribute names are
+    written plainly, as none of ours is a reserved word of DynamoDB."""
     request = {"TableName": table, "Key": to_item(key), "UpdateExpression": expression} | _values(values)
     if condition:
         request |= {"ConditionExpression": condition} | _OLD
     return {"Update": request}
 
 
-# A refusal brings the item that caused it: a read afterwards would cost a call and may see a later state.
+# A refusal includes the item that caused it: a read afterwards would cost a call and might see a later state.
 _OLD = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
 
 
@@ -132,13 +132,13 @@ def _values(values: Item) -> dict[str, Any]:
 
 
 class Dynamo:
-    """The operations that the stores use."""
+    """The DynamoDB operations that stores use."""
 
     def __init__(self, aws: Aws) -> None:
         self._aws = aws
 
     async def get(self, table: str, key: Item) -> Item | None:
-        """One item, read consistently; None for a key that DynamoDB could not hold."""
+        """Return an item with a consistent read, or None for a key that DynamoDB could not store."""
         if not valid_key(to_item(key)):
             return None
         answer = await self._aws.call(
@@ -148,8 +148,8 @@ class Dynamo:
         return from_item(item) if item else None
 
     async def get_many(self, table: str, keys: list[Item]) -> list[Item]:
-        """The items of at most 100 different keys that are there, read consistently, in any order. Raises
-        `Unavailable` when DynamoDB leaves some unread again and again."""
+        """Return the existing items for at most 100 different keys, with consistent reads, in any order.
+        Raises `Unavailable` if DynamoDB keeps leaving some unread."""
         found: list[Item] = []
         rest = [to_item(key) for key in keys]
         for attempt in range(_TRIES):
@@ -166,8 +166,11 @@ class Dynamo:
     async def query(
         self, table: str, condition: str, *, limit: int = 0, newest_first: bool = False, **values: Any
     ) -> list[Item]:
-        """The items of a partition that meet the key condition, read consistently: `limit` of them (fewer:
-        there are no more), or all, 1 MB at a time. Raises `InvalidRequest` for values that keys cannot be."""
+        """Return the items of a partition that match the key condition, with consistent reads.
+
+        Returns all, reading 1 MB at a time, or at most `limit`; fewer means that there are no more. Raises
+        `InvalidRequest` for values that keys cannot have.
+        """
         limits = {name: KEY_BYTES["pk" if f"pk = :{name}" in condition else "sk"] for name in values}
         if any(text_bytes(value) > limits[name] for name, value in values.items() if isinstance(value, str)):
             raise InvalidRequest("An id or a cursor is too long.", code="invalid_id")
@@ -188,25 +191,26 @@ class Dynamo:
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     async def query_page(self, **request: Any) -> tuple[list[Item], dict[str, Any] | None]:
-        """One page of a query as boto3 takes it, and the key to go on from."""
+        """Return one page of a query with boto3's parameters, and the key to continue from."""
         answer = await self._aws.call("dynamodb", "query", **request)
         return [from_item(item) for item in answer["Items"]], answer.get("LastEvaluatedKey")
 
     async def put_all(self, table: str, items: list[Item]) -> None:
-        """Put items that nobody else writes, as `delete_all` deletes them."""
+        """Put items that nobody else writes, in batches as `delete_all`."""
         await write_all(self._aws, table, [{"PutRequest": {"Item": to_item(item)}} for item in items])
 
     async def delete_all(self, table: str, keys: list[Item]) -> None:
         """Delete items that nobody writes any more, in batches of 25 and at half the price of transactions.
-        Raises `Unavailable` when DynamoDB leaves some undone again and again."""
+
+        Raises `Unavailable` if DynamoDB keeps leaving some unprocessed.
+        """
         await write_all(self._aws, table, [{"DeleteRequest": {"Key": to_item(key)}} for key in keys])
 
     async def write(self, request: TransactItem) -> None:
-        """One write by itself: half the price of a transaction. Repeats while a transaction holds the item.
-        Where botocore has repeated it for a lost answer, a condition that refuses what has been applied is a
-        success (of a transaction, DynamoDB knows the repetition by its token).
-
-        Raises `ConditionFailed`, `TooLarge` or `Unavailable`."""
+        """Make a single write at half the price of a transaction. Retries while a transaction holds the item.
+        If botocore retried the write after a lost answer, a refusal by the write's own result is a success.
+        (For transactions, DynamoDB recognizes the retry by its token.) Raises `ConditionFailed`, `TooLarge`
+        or `Unavailable`."""
         check_write(request)
         ((kind, parameters),) = request.items()
         operation = {"Put": "put_item", "Update": "update_item", "Delete": "delete_item"}[kind]
@@ -222,9 +226,10 @@ class Dynamo:
         raise _contended()
 
     async def transact(self, *requests: TransactItem) -> None:
-        """All or nothing. Repeats while another transaction holds an item, or DynamoDB is short of capacity.
+        """Make all writes or none. Retries while another transaction holds an item, or capacity is exhausted.
 
-        Raises `ConditionFailed`, `TooLarge` or `Unavailable`."""
+        Raises `ConditionFailed`, `TooLarge` or `Unavailable`.
+        """
         check_transaction(requests)
         for attempt in range(_TRIES):
             code, response = await self._attempt("transact_write_items", {"TransactItems": list(requests)})
@@ -233,14 +238,14 @@ class Dynamo:
             reasons = response.get("CancellationReasons", [])
             codes = {why.get("Code") for why in reasons}
             _check_sizes(reasons)
-            # While one item is held by another transaction, what the rest says may be about to change.
+            # While another transaction holds one item, the state of the others may be about to change.
             if not codes & _PASSING and "ConditionalCheckFailed" in codes:
                 raise _failed(reasons)
             await _back_off(attempt)
         raise _contended()
 
     async def _attempt(self, operation: str, parameters: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
-        """The code and answer of a refusal that callers have to decide on; (None, {}) for a success."""
+        """Return the code and answer of a refusal that callers must handle; (None, {}) for a success."""
         from botocore.exceptions import ClientError
 
         try:
@@ -263,7 +268,7 @@ def _failed(reasons: list[dict[str, Any]]) -> ConditionFailed:
 
 
 def _check_sizes(reasons: list[dict[str, Any]]) -> None:
-    """Raises `TooLarge` where an update would grow an item beyond its limit: every attempt would meet it."""
+    """Raise `TooLarge` if an update would exceed an item's limit, since every attempt would fail."""
     failed = [why for why in reasons if why.get("Code") in _REFUSED]
     if any("size" in why.get("Message", "") for why in failed):
         raise too_large()
@@ -287,6 +292,6 @@ _EXPECTED = {
     "TransactionInProgressException",
 }
 _PASSING = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"}
-"""Reasons of a canceled transaction that a later attempt does not meet."""
+"""Reasons of a canceled transaction that a later attempt may not meet."""
 _REFUSED = {"ValidationError", "ItemCollectionSizeLimitExceeded"}
 """Reasons that every attempt meets."""

@@ -1,6 +1,6 @@
-"""Erasures in the table of limits, in one partition, so that the sweep of every minute finds them.
+"""Erasures, in one partition of the table of limits so that the sweep of every minute finds them.
 
-That of an organization is the last item of it that goes.
+The erasure of an organization is the organization's last item to be deleted.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, 
 from millrace.stores.reading import readable
 
 LIST = "#erasures"
-"""The partition; no organization's name can begin with `#`."""
+"""The partition of erasures. No organization's name begins with `#`."""
 LEASE_MS = 45_000
 KEPT_SECONDS = 30 * 24 * 3600
 
@@ -27,16 +27,16 @@ class ErasureStore:
         self._clock = clock
 
     def begin(self, erasure: Erasure) -> TransactItem:
-        """The write that begins an erasure; refused where another request has begun it."""
+        """Return the write that begins an erasure; refused if another request has begun it."""
         return put_version(self._table, self._item(erasure), erasure.version)
 
     async def get(self, organization: str, user_id: str) -> Erasure | None:
-        """Return the erasure of a user, or of the organization."""
+        """Return the erasure of a user, or of the organization if `user_id` is empty."""
         item = await self._dynamo.get(self._table, key_of(organization, user_id))
         return _erasure(item) if item else None
 
     async def all(self, organization: str) -> list[Erasure]:
-        """The erasures of an organization that run, or were done of late."""
+        """Return an organization's erasures that are in progress or were recently finished."""
         prefix = f"{organization}#"
         items = await self._dynamo.query(
             self._table, "pk = :pk AND begins_with(sk, :prefix)", pk=LIST, prefix=prefix
@@ -44,16 +44,16 @@ class ErasureStore:
         return readable(items, _erasure)
 
     async def unfinished(self) -> list[Erasure]:
-        """Those that nobody works on."""
+        """Return the unfinished erasures that no process is working on."""
         found = readable(await self._dynamo.query(self._table, "pk = :pk", pk=LIST), _erasure)
         return [one for one in found if one.done_ms is None and one.until_ms <= self._clock()]
 
     async def claim(self, seen: Erasure) -> Erasure | None:
-        """Claim an erasure for a while; None where another process has."""
+        """Claim an erasure for `LEASE_MS`. Return None if another process has claimed it."""
         return await self.save(seen, until_ms=self._clock() + LEASE_MS)
 
     async def save(self, seen: Erasure, **changes: object) -> Erasure | None:
-        """Store an erasure with changes; None where another process goes on with it."""
+        """Store an erasure with changes. Return None if another process has changed it."""
         changed = replace(seen, version=seen.version + 1, **changes)
         try:
             await self._dynamo.write(put_version(self._table, self._item(changed), changed.version))
@@ -62,7 +62,7 @@ class ErasureStore:
         return changed
 
     async def finish(self, seen: Erasure, last: Sequence[Item]) -> None:
-        """Remove the erasure of an organization with the last items of it."""
+        """Delete the erasure of an organization together with the organization's last items."""
         keys = [*last, key_of(seen.organization, seen.user_id)]
         await self._dynamo.transact(*(delete(self._table, key, existing=False) for key in keys))
 
@@ -74,7 +74,7 @@ class ErasureStore:
 
 
 def key_of(organization: str, user_id: str) -> Item:
-    """The key of an erasure."""
+    """Return the key of an erasure."""
     return {"pk": LIST, "sk": f"{organization}#{user_id}"}
 
 

@@ -1,12 +1,14 @@
-"""The event log: numbered, append-only streams of events, kept for 24 hours. Numbers only grow; they skip
-where a run was taken over from a process that may have handed out more than it logged.
+"""The event log: numbered, append-only streams of events, kept for 24 hours.
 
-An item holds a batch: `pk` the stream, `sk` the zero-padded number of the batch's last event, `first` the
-number of its first, `data` the events' JSON joined by newlines, `times` when each was numbered (see
-`log_items`). An event that is larger than an item is by
-itself: `parts` says how many items hold its JSON, the second and later ones under `<number>.0001` and so on.
-`read` is one consistent query from any number on. A run's stream has one writer, fenced by the run's lease;
-`append` is for streams with many.
+Numbers only increase. They skip after a takeover, because the dead process may have sent out more events than
+it logged.
+
+An item holds a batch of events: `pk` is the stream, `sk` the zero-padded number of the batch's last event,
+`first` the number of its first, `data` the events' JSON joined by newlines, and `times` when each was
+numbered (see `log_items`). An event that exceeds an item is stored alone: `parts` is the number of items with
+its JSON, of which the second and later ones have the keys `<number>.0001` and so on. `read` is one consistent
+query from any number on. A run's stream has one writer, which the run's lease fences; `append` is for streams
+with many writers.
 """
 
 import asyncio
@@ -42,27 +44,29 @@ from millrace.stores.log_items import (
 )
 
 EVENT_BYTES = 1_500_000
-"""The most that one event may have as JSON."""
+"""The maximum size of one event as JSON."""
 REWRITES = 8
-"""Attempts to rewrite an event while its neighbors are rewritten as well."""
+"""Attempts to rewrite an event while its neighbors are also being rewritten."""
 FAST_POLL, SLOW_POLL = 0.1, 1.0
 _END = "9" * 12
 _new = tuple.__new__
 
 
 def encode(seq: int, event: Event) -> LogEntry:
-    """Number an event and encode it, once for the log and the wire. One that passes `EVENT_BYTES` keeps its
-    type and says so."""
+    """Number an event and encode it once, for both the log and the wire.
+
+    An event over `EVENT_BYTES` is replaced by a note of the same type.
+    """
     data = orjson.dumps(event)
     if len(data) > EVENT_BYTES:
         event = _shortened(event)
         data = orjson.dumps(event)
-    # For every token, so without the calls of `now_ms` and of LogEntry's own constructor.
+    # This runs for every token, so it avoids the calls of `now_ms` and of LogEntry's constructor.
     return _new(LogEntry, (seq, event["type"], event, data, time.time_ns() // 1_000_000))
 
 
 def number(seq: int, events: list[Event]) -> list[LogEntry]:
-    """Numbers and encodes the events that follow on `seq`."""
+    """Number and encode the events that follow event `seq`."""
     return [encode(seq + n, event) for n, event in enumerate(events, 1)]
 
 
@@ -87,12 +91,12 @@ def _empty(value: Any) -> Any:
 
 
 def _cut(text: str, room: int) -> str:
-    """The beginning of a text whose JSON would have more than `room` bytes: a character has six at most."""
+    """Truncate a text so that its JSON has at most `room` bytes; a character has at most six."""
     return text if len(orjson.dumps(text)) <= room else text[: room // 6]
 
 
 def _batches(events: list[LogEntry]) -> Iterable[list[LogEntry]]:
-    """As few batches as hold the events; usually one."""
+    """Split the events into as few batches as possible, usually one."""
     if events and sum([len(event.data) + 1 for event in events]) <= ITEM_BYTES:
         return [events]
     return portions(events, lambda event: len(event.data) + 1, ITEM_BYTES)
@@ -106,7 +110,7 @@ class EventLog:
         self._table = table
 
     def puts(self, stream: str, events: Iterable[LogEntry]) -> list[TransactItem]:
-        """The writes that append these events, for a transaction whose fence is the caller's business."""
+        """Return the writes that append these events, for a transaction with the caller's own fence."""
         return [
             put(self._table, item, new=True)
             for batch in _batches(list(events))
@@ -114,19 +118,19 @@ class EventLog:
         ]
 
     async def head(self, stream: str) -> int:
-        """The number of the last event of a stream that has many writers; 0 for an empty one."""
+        """Return the number of the last event of a stream with many writers, or 0 if it is empty."""
         item = await self._dynamo.get(self._table, {"pk": stream, "sk": "HEAD"})
         return item["seq"] if item else 0
 
     async def append(self, stream: str, events: list[Event]) -> int:
-        """Append to a stream that has many writers; return the last event's number."""
+        """Append to a stream with many writers, and return the last event's number."""
         seq = await self.head(stream)
         while True:
             logged = number(seq, events)
             try:
                 await self._dynamo.transact(*self.appends(stream, seq, logged))
             except ConditionFailed as error:
-                # The refusal brings the head as it stands, which saves a read.
+                # The refusal includes the present head, which saves a read.
                 head = error.items.get(0)
                 seq = head["seq"] if head else await self.head(stream)
                 continue
@@ -135,8 +139,11 @@ class EventLog:
     def appends(
         self, stream: str, seq: int, logged: list[LogEntry], head_seconds: int = KEPT_SECONDS
     ) -> list[TransactItem]:
-        """The writes that append to a stream that has many writers, for a transaction that is refused unless
-        the stream's last event is `seq`. Numbers begin again when nothing came for `head_seconds`."""
+        """Return the writes that append to a stream with many writers, for a transaction.
+
+        They are refused unless the stream's last event is `seq`. Numbers start over if nothing is appended
+        for `head_seconds`.
+        """
         return [self._move_head(stream, seq, logged[-1].seq, head_seconds), *self.puts(stream, logged)]
 
     def _move_head(self, stream: str, seq: int, new: int, head_seconds: int) -> TransactItem:
@@ -152,21 +159,24 @@ class EventLog:
         )
 
     async def read(self, stream: str, after: int = 0, limit: int = 0) -> list[LogEntry]:
-        """The events with numbers above `after`, in order; with `limit`, those of at most so many items."""
+        """Return the events with numbers above `after`, in order; with `limit`, from at most that many
+        items."""
         events = await self._read(stream, after, limit)
-        # A query may see a part of a transaction that is being committed: then it sees all of it next time.
+        # A query may see only a part of a transaction that is being committed. The next one sees all of it.
         return await self._read(stream, after, limit) if has_gap(after, events) else events
 
     async def _read(self, stream: str, after: int, limit: int) -> list[LogEntry]:
         items = await self._from(stream, after + 1, limit)
         now = time.time()
-        # DynamoDB deletes expired items within days, not at once.
+        # DynamoDB deletes expired items within days, not immediately.
         alive = [item for item in items if item["expiresAt"] > now]
         return [event for head, data in whole(alive) for event in unpack(head, data) if event.seq > after]
 
     async def _from(self, stream: str, seq: int, limit: int) -> list[Item]:
-        """The items from an event on; with `limit` so many, and the parts of the last event that they leave
-        out."""
+        """Return the items from an event on.
+
+        With `limit`, return that many items plus the remaining parts of the last event.
+        """
         items = await self._query(stream, f"{seq:012d}", limit)
         if limit and items and (missing := parts_missing(items)):
             items += await self._query(stream, f"{items[-1]['sk']} ", missing)
@@ -183,8 +193,10 @@ class EventLog:
         )
 
     async def rewrite(self, stream: str, seq: int, change: Callable[[Event], Event]) -> None:
-        """Replace an event by a changed one; does nothing if the event has expired. Raises `Unavailable`
-        when others rewrite its neighbors all the time."""
+        """Replace an event with a changed one, unless it has expired.
+
+        Raises `Unavailable` if others keep rewriting its neighbors.
+        """
         for _ in range(REWRITES):
             items = await self._from(stream, seq, 1)
             if not items or await self._rewrite(items, seq, change):
@@ -192,8 +204,10 @@ class EventLog:
         raise Unavailable("The events are being changed; try again.", retry_after=1)
 
     async def _rewrite(self, items: list[Item], seq: int, change: Callable[[Event], Event]) -> bool:
-        """False when the items of a batch are not as they were read: an event beside this one may have been
-        rewritten, which must not be undone."""
+        """Return False if the items of the batch have changed since they were read.
+
+        A neighboring event may have been rewritten, and that must not be undone.
+        """
         for head, data in whole(items):
             events = unpack(head, data)
             changed = [encode(seq, change(one.event)) if one.seq == seq else one for one in events]
@@ -202,11 +216,13 @@ class EventLog:
             except ConditionFailed:
                 return False
             return True
-        return False  # a part is missing: it is being rewritten
+        return False  # a part is missing because it is being rewritten
 
     def _replacing(self, items: list[Item], data: bytes) -> list[TransactItem]:
-        """The writes that put other data in the place of the items of a batch, if they are as they were
-        read: the first one counts its revisions."""
+        """Return the writes that replace a batch's data, if its items are as they were read.
+
+        The first item counts its revisions.
+        """
         head, seen = items[0], items[0].get("revision", 0)
         about: Item = {name: head[name] for name in ("first", "expiresAt", "times") if name in head}
         first, *rest = chunked(head["pk"], int(head["sk"]), data, about)
@@ -226,7 +242,7 @@ class EventLog:
             await self._dynamo.delete_all(self._table, keys)
 
     async def _keys(self, stream: str) -> list[Item]:
-        """The keys of the stream's first items, as many as one answer of DynamoDB's holds."""
+        """Return the keys of the stream's first items, as many as one DynamoDB query returns."""
         items, _ = await self._dynamo.query_page(
             TableName=self._table,
             KeyConditionExpression="pk = :stream",
@@ -239,9 +255,12 @@ class EventLog:
     async def tail(
         self, stream: str, after: int, longest_wait: Callable[[], Awaitable[float | None]]
     ) -> AsyncGenerator[list[LogEntry], None]:
-        """Batches of events as they are logged, up to the run's own `done` or `error`. Polls fast while
-        events come and slower when idle. After an empty read, `longest_wait` gives the most seconds until
-        the next one, or None if no writer is there any more: what is left is read then, and the tail ends."""
+        """Yield batches of events as they are logged, up to the run's own `done` or `error`.
+
+        Polls quickly while events arrive and more slowly when idle. After an empty read, `longest_wait`
+        returns the maximum number of seconds until the next one, or None if there is no writer any more; then
+        the remaining events are read and the generator ends.
+        """
         wait, growing = FAST_POLL, True
         while True:
             events = await self.read(stream, after)
@@ -260,6 +279,5 @@ class EventLog:
 
 
 def is_last(event: LogEntry) -> bool:
-    """Return whether a run's stream ends with this event (the end of a sub-agent is not the end of the
-    run)."""
+    """Return whether a run's stream ends with this event. The end of a sub-agent does not end the run."""
     return event.type in TERMINAL and "parent" not in event.event

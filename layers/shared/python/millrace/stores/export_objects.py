@@ -1,4 +1,4 @@
-"""The archives of exports in the bucket of files."""
+"""Archives of exports in the bucket of files."""
 
 from typing import IO, Any
 
@@ -11,24 +11,24 @@ from millrace.stores.file_objects import download_link
 
 
 class ExportObjects(Struct, frozen=True):
-    """The bucket. Without one, `Unavailable` is raised."""
+    """The bucket of files. Without one, methods raise `Unavailable`."""
 
     aws: Aws
     bucket: str
 
     def check(self) -> None:
-        """Raises `Unavailable` where there is no bucket."""
+        """Raise `Unavailable` if there is no bucket."""
         if not self.bucket:
             raise Unavailable("Set FILES_BUCKET: exports are written there.", code="not_configured")
 
     async def put(self, key: str, archive: IO[bytes]) -> None:
-        """Store an archive, which is read as it is sent."""
+        """Upload an archive, reading it as it is sent."""
         await self.aws.call(
             "s3", "put_object", Bucket=self.bucket, Key=key, Body=archive, ContentType="application/zip"
         )
 
     async def open(self, bucket: str, key: str) -> Any:
-        """The body of an object, which blocks as it is read; None where there is none (any more)."""
+        """Return the body of an object, or None if it does not exist (any more). Reading the body blocks."""
         from botocore.exceptions import ClientError
 
         try:
@@ -39,7 +39,7 @@ class ExportObjects(Struct, frozen=True):
             raise
 
     async def keys(self, bucket: str, prefix: str, after: str, limit: int) -> list[str]:
-        """Up to so many keys that begin with a prefix and follow on `after`, in order."""
+        """Return up to `limit` keys that begin with a prefix and follow `after`, in order."""
         start = {"StartAfter": after} if after else {}
         found = await self.aws.call(
             "s3", "list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=limit, **start
@@ -47,6 +47,6 @@ class ExportObjects(Struct, frozen=True):
         return [one["Key"] for one in found.get("Contents", [])]
 
     async def link(self, part: ExportPart, name: str) -> str:
-        """The URL that downloads a part under this name, for a few minutes."""
+        """Return a URL that downloads a part under this name and expires after a few minutes."""
         self.check()
         return await download_link(self.aws, self.bucket, part.key, "application/zip", name)

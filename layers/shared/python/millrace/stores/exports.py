@@ -1,6 +1,7 @@
-"""Exports in the table of limits: all in one partition, so that the sweep of every minute finds them, and the
-parts of each in one of its own. An item for each subject names its latest export, so that of two requests at
-once only one begins.
+"""Exports in the table of limits.
+
+All exports share a partition, so that the sweep of every minute finds them; the parts of each have their own.
+An item for each subject names its latest export, so that only one of two concurrent requests begins one.
 """
 
 from msgspec.structs import asdict, replace
@@ -12,7 +13,7 @@ from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, delete, put, p
 from millrace.stores.reading import readable
 
 LIST = "#exports"
-"""The partition; no organization's name can begin with `#`."""
+"""The partition of exports. No organization's name begins with `#`."""
 LEASE_MS = 45_000
 
 
@@ -25,7 +26,7 @@ class ExportStore:
         self._clock = clock
 
     async def latest(self, organization: str, user_id: str) -> tuple[Export | None, int]:
-        """Return the export of a subject that was begun last, None where it is no more, and a version for
+        """Return the latest export of a subject, or None if there is none any more, and a version for
         `begin`."""
         found = await self._dynamo.get(self._table, _subject_key(organization, user_id))
         if found is None:
@@ -33,8 +34,10 @@ class ExportStore:
         return await self._find(organization, found["exportId"]), found["version"]
 
     async def begin(self, export: Export, seen: int) -> None:
-        """Store a new export. Raises `ConditionFailed` where another one of the subject was begun since
-        `latest`."""
+        """Store a new export.
+
+        Raises `ConditionFailed` if another export of the subject was begun since `latest`.
+        """
         subject = _subject_key(export.organization, export.user_id) | {
             "organization": export.organization,
             "exportId": export.id,
@@ -47,7 +50,7 @@ class ExportStore:
         )
 
     async def get(self, organization: str, id: str) -> Export:
-        """Raises `NotFound`."""
+        """Return an export. Raises `NotFound`."""
         found = await self._find(organization, id)
         if found is None:
             raise NotFound("No export has this id: it has expired, or was deleted.", code="export_not_found")
@@ -58,7 +61,7 @@ class ExportStore:
         return next(self._alive([item] if item else []), None)
 
     async def all(self, organization: str) -> list[Export]:
-        """The exports of an organization that run, or can be downloaded, the latest first."""
+        """Return an organization's exports that are in progress or can be downloaded, latest first."""
         items = await self._dynamo.query(
             self._table,
             "pk = :pk AND begins_with(sk, :prefix)",
@@ -73,7 +76,7 @@ class ExportStore:
         return filter(lambda one: not one.deleted and one.expires_ms > now, readable(items, _export))
 
     async def unfinished(self) -> list[Export]:
-        """Those that run, or are to be deleted, and that nobody works on; the oldest first."""
+        """Return the exports to continue or delete that no process is working on, oldest first."""
         found = readable(await self._dynamo.query(self._table, "pk = :pk", pk=LIST), _export_or_none)
         now = self._clock()
         wanted = [
@@ -82,12 +85,14 @@ class ExportStore:
         return sorted(wanted, key=lambda one: one.id)
 
     async def claim(self, seen: Export) -> Export | None:
-        """Claim an export for a while; None where another process has."""
+        """Claim an export for `LEASE_MS`. Return None if another process has claimed it."""
         return await self.save(seen, until_ms=self._clock() + LEASE_MS, tries=seen.tries + 1)
 
     async def save(self, seen: Export, part: ExportPart | None = None, **changes: object) -> Export | None:
-        """Store an export with changes, and with them another part of it; None where another process goes on
-        with it, or it was deleted."""
+        """Store an export with changes, together with another part of it.
+
+        Return None if another process has changed or deleted it.
+        """
         changed = replace(seen, version=seen.version + 1, **changes)
         more = [put(self._table, _part_item(seen, part))] if part else []
         try:
@@ -97,7 +102,7 @@ class ExportStore:
         return changed
 
     async def parts(self, export: Export, limit: int, after: int) -> tuple[list[ExportPart], int | None]:
-        """A page of the parts that are there, and the number to go on after."""
+        """Return a page of the parts that exist, and the number to continue after."""
         items = await self._dynamo.query(
             self._table,
             "pk = :pk AND sk > :after",
@@ -109,8 +114,10 @@ class ExportStore:
         return found, found[-1].number if len(found) == limit else None
 
     async def mark_deleted(self, export: Export) -> None:
-        """Have an export deleted by the next sweep: whoever works on it can store nothing more. Harmless
-        when repeated."""
+        """Have the next sweep delete an export. A process that works on it can store nothing more.
+
+        Can be repeated safely.
+        """
         try:
             await self._dynamo.write(
                 update(
@@ -126,7 +133,7 @@ class ExportStore:
             return
 
     async def remove(self, export: Export) -> None:
-        """Delete the items of an export whose objects are gone."""
+        """Delete the items of an export whose objects are already deleted."""
         while items := await self._dynamo.query(self._table, "pk = :pk", limit=100, pk=_parts_of(export)):
             await self._dynamo.delete_all(self._table, [{"pk": one["pk"], "sk": one["sk"]} for one in items])
         key = _key(export.organization, export.id)
@@ -148,7 +155,7 @@ def _parts_of(export: Export) -> str:
 def _item(export: Export) -> Item:
     values = asdict(export) | {"exportId": export.id, "deleted": export.deleted}
     values.pop("id")
-    # A day more: the sweep deletes an export that is marked for it.
+    # One more day, because the sweep deletes an export that is marked as deleted.
     return _key(export.organization, export.id) | values | {"expiresAt": export.expires_ms // 1000 + 86_400}
 
 

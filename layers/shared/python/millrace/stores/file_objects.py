@@ -1,5 +1,8 @@
-"""The bytes of files in their bucket. A form writes to `uploads/...` only; what a message uses is copied from
-there, so that nobody who still has the form can change it."""
+"""The bytes of files in their bucket.
+
+An upload form can write only to `uploads/...`. A file that a message uses is copied from there, so that the
+holder of the form cannot change it afterwards.
+"""
 
 import re
 from typing import Any
@@ -16,7 +19,7 @@ _MISSING = {"NoSuchKey", "404", "PreconditionFailed", "412", "InvalidRange", "Ac
 
 
 class Head(Struct, frozen=True):
-    """The beginning of an object, its size in bytes, and the tag of this very content."""
+    """The beginning of an object, its size in bytes, and the ETag of this content."""
 
     data: bytes
     size: int
@@ -24,7 +27,7 @@ class Head(Struct, frozen=True):
 
 
 class FileObjects:
-    """The bucket. Without one, `Unavailable` is raised wherever one is needed."""
+    """The bucket of files. Without one, methods that need it raise `Unavailable`."""
 
     def __init__(self, aws: Aws, bucket: str) -> None:
         self._aws = aws
@@ -32,11 +35,12 @@ class FileObjects:
 
     @property
     def configured(self) -> bool:
-        """True where there is a bucket."""
+        """True if there is a bucket."""
         return bool(self._bucket)
 
     async def form(self, file: StoredFile) -> dict[str, Any]:
-        """The form (`url`, `fields`) that takes this file and nothing else, for a few minutes."""
+        """Return the form (`url`, `fields`) that uploads exactly this file and expires after a few
+        minutes."""
         kind = {"Content-Type": file.media_type}
         return await self._call(
             "generate_presigned_post",
@@ -47,11 +51,14 @@ class FileObjects:
         )
 
     async def link(self, file: StoredFile) -> str:
-        """The URL that downloads a file, for a few minutes. A browser saves it, and runs nothing of it."""
+        """Return a URL that downloads a file and expires after a few minutes.
+
+        A browser saves the file instead of displaying it, so nothing in it can run.
+        """
         return await download_link(self._aws, self._needed(), file.key, file.media_type, file.name)
 
     async def head(self, file: StoredFile, most: int) -> Head | None:
-        """The first bytes of a file; None where nothing is there (yet)."""
+        """Return the first bytes of a file, or None if it does not exist (yet)."""
         answer = await self._get(Key=file.key, Range=f"bytes=0-{most - 1}")
         if answer is None:
             return None
@@ -59,12 +66,12 @@ class FileObjects:
         return Head(answer["Body"].read(), size, answer["ETag"])
 
     async def read(self, key: str) -> bytes | None:
-        """The bytes of an object; None where there is none (any more)."""
+        """Return the bytes of an object, or None if it does not exist (any more)."""
         answer = await self._get(Key=key)
         return None if answer is None else bytes(answer["Body"].read())
 
     async def copy(self, file: StoredFile, kept: StoredFile, tag: str) -> bool:
-        """Copy an upload to where its conversation keeps it; False when it has another content by now."""
+        """Copy an upload to its conversation's folder. Return False if its content has changed."""
         from botocore.exceptions import ClientError
 
         try:
@@ -83,7 +90,7 @@ class FileObjects:
         return True
 
     async def put(self, file: StoredFile, data: bytes) -> None:
-        """Keep bytes that came within a message."""
+        """Store bytes that arrived within a message."""
         await self._call("put_object", Key=file.key, Body=data, ContentType=file.media_type)
 
     async def delete(self, *files: StoredFile) -> None:
@@ -92,13 +99,13 @@ class FileObjects:
             await self._call("delete_object", Key=file.key)
 
     async def kept_ids(self, root: Slot) -> list[str]:
-        """The ids of up to 1000 files that a conversation keeps."""
+        """Return the ids of up to 1,000 files that a conversation keeps."""
         prefix = kept_prefix(root)
         found = await self._call("list_objects_v2", Prefix=prefix, MaxKeys=1000)
         return [one["Key"].removeprefix(prefix) for one in found.get("Contents", [])]
 
     async def delete_kept(self, root: Slot, ids: list[str]) -> None:
-        """Delete up to 1000 objects that a conversation keeps."""
+        """Delete up to 1,000 objects that a conversation keeps."""
         objects = [{"Key": kept_prefix(root) + one} for one in ids]
         answer = await self._call("delete_objects", Delete={"Objects": objects, "Quiet": True})
         if answer.get("Errors"):
@@ -124,7 +131,7 @@ class FileObjects:
 
 
 async def download_link(aws: Aws, bucket: str, key: str, media_type: str, name: str) -> str:
-    """The URL that downloads an object under a name, for a few minutes."""
+    """Return a URL that downloads an object under this name and expires after a few minutes."""
     shown = re.sub(r'[^ -~]|["\\]', "_", name)
     parameters = {
         "Bucket": bucket,

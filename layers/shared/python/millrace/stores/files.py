@@ -1,11 +1,15 @@
-"""Files: an item each, and the bytes that an organization and each user have stored. The bytes are in
-`file_objects`.
+"""Files: an item for each file, and the storage used by each organization and user.
 
-`<organization>#<file id>` / `FILE` is a file, `<organization>` / `QUOTA` the organization's count, and
-`<organization>` / `QUOTA#<user>` that of a user: `kept` bytes of what messages use, and `p<day>` those that
-were announced on a day and are not used. The latter pass away with their files, so nobody has to hear of what
-expires. Each write raises the versions of both counts with its file's item, so that no two of them pass a
-quota together. A user's count is always kept, and made from the index before the first write that needs it.
+The bytes of files are in `file_objects`. The items are:
+
+  <organization>#<file id>  FILE          a file
+  <organization>            QUOTA         the organization's count
+  <organization>            QUOTA#<user>  a user's count
+
+A count has `kept`, the bytes of files that messages use, and `p<day>`, the bytes announced on a day that are
+not used. The latter expire with their files, so nobody has to subtract them. Each write increments the
+versions of both counts together with the file's item, so that concurrent writes cannot exceed a quota. A user
+always has a count, computed from the index before the first write that needs it.
 """
 
 import asyncio
@@ -40,7 +44,7 @@ _READ_AT_ONCE = 1000
 
 
 class FileStore:
-    """The table of files; `limits` have the most bytes of an organization, and of each user."""
+    """The table of files. `limits` has the storage limits of an organization and of each user."""
 
     def __init__(self, dynamo: Dynamo, table: str, clock: Clock, limits: LimitStore) -> None:
         self._dynamo = dynamo
@@ -49,17 +53,20 @@ class FileStore:
         self._limits = limits
 
     async def create(self, file: StoredFile) -> None:
-        """Store a file that is about to come, or is kept at once. Raises `TooManyRequests` at the limit."""
+        """Store a file that will be uploaded or is kept immediately.
+
+        Raises `TooManyRequests` at the limit.
+        """
         write = put(self._table, _item(file), new=True)
         try:
             await self._counted(file, {_field(file): file.size}, write)
         except ConditionFailed:
-            # The id is made of the content, and the conversation has it.
+            # The id is derived from the content, and the conversation already has this file.
             if not file.conversation_id:
                 raise
 
     async def find(self, organization: str, file_id: str) -> StoredFile | None:
-        """The file with an id, None where there is none (any more)."""
+        """Return a file, or None if it does not exist (any more)."""
         if not valid_id(file_id):
             return None
         item = await self._dynamo.get(self._table, file_key(organization, file_id))
@@ -68,7 +75,7 @@ class FileStore:
     async def page(
         self, organization: str, owner: str, after: str, limit: int
     ) -> tuple[list[StoredFile], str | None]:
-        """A page of a user's files, latest first, and the position to go on after."""
+        """Return a page of a user's files, latest first, and the position to continue after."""
         values = {":pk": f"{organization}#{owner}"} | ({":after": after} if after else {})
         items, last = await self._dynamo.query_page(
             TableName=self._table,
@@ -82,7 +89,10 @@ class FileStore:
         return found, items[-1]["ownerSk"] if last and items else None
 
     async def keep(self, file: StoredFile, root: Slot) -> StoredFile:
-        """Keep an unused file with a conversation. Raises `NotFound` when it is gone or used meanwhile."""
+        """Keep an unused file with a conversation.
+
+        Raises `NotFound` if it has expired or was used in the meantime.
+        """
         kept = replace(file, conversation_id=root.conversation_id)
         write = update(
             self._table,
@@ -101,7 +111,7 @@ class FileStore:
         return kept
 
     async def delete(self, file: StoredFile) -> None:
-        """Delete the item of a file. Repeating it is harmless."""
+        """Delete the item of a file. Can be repeated safely."""
         write = delete_when(self._table, file_key(file.organization, file.id), "attribute_exists(pk)")
         try:
             await self._counted(file, {_field(file): -file.size}, write)
@@ -113,7 +123,10 @@ class FileStore:
         await self._dynamo.write(delete(self._table, quota_key(organization, user), existing=False))
 
     async def _counted(self, file: StoredFile, changes: dict[str, int], write: TransactItem) -> None:
-        """One write with the change of both counts. Raises `ConditionFailed` of the write's own condition."""
+        """Make a write together with the change of both counts.
+
+        Raises the `ConditionFailed` of the write itself.
+        """
         limits = (await self._limits.control(file.organization)).limits
         for attempt in range(TRIES):
             whole, own = await self._counts(file.organization, file.owner)
@@ -134,14 +147,14 @@ class FileStore:
         raise Contended("Conflicting concurrent writes; retry.", retry_after=1)
 
     async def _counts(self, organization: str, user: str) -> tuple[Item, Item]:
-        """The counts of the organization and of a user, as they stand."""
+        """Return the current counts of the organization and of a user."""
         keys = (quota_key(organization), quota_key(organization, user))
         found = {item["sk"]: item for item in await self._dynamo.get_many(self._table, list(keys))}
         whole, own = (found.get(key["sk"]) for key in keys)
         return whole or keys[0], own or await self._first_count(organization, user)
 
     async def _first_count(self, organization: str, user: str) -> Item:
-        """The count of a user who has none yet, made from the files that the index lists."""
+        """Return the first count of a user, computed from the files that the index lists."""
         count, after = quota_key(organization, user), ""
         while True:
             files, more = await self.page(organization, user, after, _READ_AT_ONCE)
@@ -166,14 +179,14 @@ class FileStore:
         return count | {"version": seen.get("version", 0) + 1}
 
     def _alive(self, item: Item | None) -> StoredFile | None:
-        """The file of an item whose time is not over: DynamoDB deletes late."""
+        """Return the file of an item unless it has expired; DynamoDB deletes late."""
         if item is None or item.get("expiresAt", 2**62) * 1000 <= self._clock():
             return None
         return _to_file(item)
 
 
 def _field(file: StoredFile) -> str:
-    """The attribute of a count that has the bytes of a file."""
+    """Return the attribute of a count that includes a file."""
     return "kept" if file.conversation_id else _day(file.created_ms)
 
 
@@ -182,12 +195,12 @@ def _day(ms: int) -> str:
 
 
 def quota_key(organization: str, user: str = "") -> Item:
-    """The key of the count of an organization, or of a user."""
+    """Return the key of the count of an organization or of a user."""
     return {"pk": organization, "sk": f"QUOTA#{user}" if user else "QUOTA"}
 
 
 def file_key(organization: str, file_id: str) -> Item:
-    """The key of a file's item."""
+    """Return the key of a file's item."""
     return {"pk": f"{organization}#{file_id}", "sk": "FILE"}
 
 

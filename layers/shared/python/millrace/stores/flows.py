@@ -31,20 +31,20 @@ class FlowStore:
         self._table = table
 
     async def get(self, organization: str, name: str) -> Flow:
-        """Raises `NotFound`."""
+        """Return a flow. Raises `NotFound`."""
         item = await self._dynamo.get(self._table, _flow_key(organization, name))
         if item is None:
             raise unknown_flow(name)
         return _to_flow(item)
 
     async def page(self, organization: str, after: str, limit: int) -> tuple[list[Flow], str | None]:
-        """Flows with names above `after`, by name, and the name to go on after."""
+        """Return flows with names above `after`, in order of their names, and the name to continue after."""
         items = await self._dynamo.query(
             self._table,
             "pk = :pk AND sk BETWEEN :low AND :high",
             limit=limit,
             pk=organization,
-            # BETWEEN includes its bounds; \x01 sorts behind `after` itself and before every longer name.
+            # BETWEEN includes its bounds; \x01 sorts directly after `after` itself.
             low=f"FLOW#{after}\x01",
             high="FLOW#~",
         )
@@ -52,14 +52,14 @@ class FlowStore:
         return readable(items, _to_flow), more
 
     async def create(self, organization: str, flow: Flow) -> None:
-        """Raises `Conflict` when the name is taken."""
+        """Store a new flow. Raises `Conflict` if the name is taken."""
         try:
             await self._dynamo.write(put(self._table, _flow_item(organization, flow), new=True))
         except ConditionFailed as error:
             raise Conflict(f"A flow named {flow.name!r} already exists.", code="flow_exists") from error
 
     async def replace(self, organization: str, flow: Flow, unchanged_since: str) -> None:
-        """Raises `Conflict` when somebody else changed the flow meanwhile, or deleted it."""
+        """Replace a flow. Raises `Conflict` if it was changed or deleted in the meantime."""
         item = _flow_item(organization, flow)
         request = put_when(self._table, item, "updatedAt = :seen", seen=unchanged_since)
         try:
@@ -68,8 +68,10 @@ class FlowStore:
             raise changed() from error
 
     async def delete(self, organization: str, name: str, unchanged_since: str | None = None) -> None:
-        """Raises `NotFound`, and `Conflict` for a flow that was changed since then. Executions that wait keep
-        the flow as it was when they began."""
+        """Delete a flow. Waiting executions keep the flow as it was when they began.
+
+        Raises `NotFound`, and `Conflict` if the flow was changed after `unchanged_since`.
+        """
         key = _flow_key(organization, name)
         try:
             await self._dynamo.write(delete_unchanged(self._table, key, unchanged_since))
@@ -77,7 +79,7 @@ class FlowStore:
             raise refusal(error, unknown_flow(name)) from error
 
     async def execution(self, organization: str, execution_id: str) -> Execution:
-        """Raises `NotFound`."""
+        """Return a waiting execution. Raises `NotFound`."""
         item = await self._dynamo.get(self._table, _execution_key(organization, execution_id))
         if item is None or item["expiresAt"] <= time.time():
             raise unknown_execution()
@@ -86,16 +88,19 @@ class FlowStore:
     async def executions(
         self, organization: str, flow: str, after: str, limit: int
     ) -> tuple[list[Execution], str | None]:
-        """Executions of a flow with ids below `after` (empty: all), the latest first, and the id to go on
-        after. No name of a flow holds a `_`, so that none is the beginning of another one's ids. Raises
-        `InvalidRequest` for an `after` that is no id of the flow's."""
+        """Return executions of a flow with ids below `after` (empty: all), latest first, and the next
+        `after`.
+
+        A flow's name has no `_`, so the ids of one flow never begin like those of another. Raises
+        `InvalidRequest` if `after` is not an id of this flow.
+        """
         first = f"EXECUTION#flow_{flow}_"
         if after and not (valid_id(after) and f"EXECUTION#{after}".startswith(first)):
             raise InvalidRequest("The cursor is invalid; start without one.", code="invalid_cursor")
         items = await self._dynamo.query(
             self._table,
             "pk = :pk AND sk BETWEEN :low AND :high",
-            # BETWEEN includes `after` itself, which the page before has shown.
+            # BETWEEN includes `after` itself, which was on the preceding page.
             limit=limit + bool(after),
             newest_first=True,
             pk=organization,
@@ -107,8 +112,11 @@ class FlowStore:
         return found, items[-1]["sk"].removeprefix("EXECUTION#") if more else None
 
     def put(self, organization: str, execution: Execution, longest: int) -> TransactItem:
-        """The write that stores an execution. Its next step may wait for people, so it is kept for so many
-        seconds (the `longest` wait) and then as long as any other."""
+        """Return the write that stores an execution.
+
+        Its next step may wait for people for up to `longest` seconds, so it is kept that much longer than
+        usual.
+        """
         body = {
             "flow": execution.flow.to_wire(),
             "input": execution.input,
@@ -128,17 +136,17 @@ class FlowStore:
 
 
 def not_waiting() -> Conflict:
-    """The error for input that nobody waits for."""
+    """Return the error for input to an execution that does not wait for any."""
     return Conflict("This execution is not waiting for input.", code="not_waiting")
 
 
 def unknown_execution() -> NotFound:
-    """The error for an id that no waiting execution has which the caller may see."""
+    """Return the error for an id of no waiting execution that the caller may see."""
     return NotFound("No execution has this id, or it has ended.", code="execution_not_found")
 
 
 def unknown_flow(name: str) -> NotFound:
-    """The error for a name that no flow of the organization has."""
+    """Return the error for a name that no flow of the organization has."""
     return NotFound(f"No flow is called {name!r:.80}. GET /api/flows lists them.", code="flow_not_found")
 
 

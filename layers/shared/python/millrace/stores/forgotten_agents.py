@@ -1,9 +1,9 @@
-"""Agents that were deleted, as far as memories go: whoever writes one asks for the tombstone of its agent.
+"""Deleted agents, whose memories are to be deleted.
 
-In the table of memories `#gone#<organization>#<agent>` holds the tombstone (`MARK`), which stays until an
-agent is made anew under the id; the partition `#forgetting` lists the deleted agents of whose memories some
-may still be there; and `#users#<organization>#<agent>` the users of whom an agent has remembered something.
-No user's partition begins with `#`: it begins with an organization's name.
+In the table of memories, `#gone#<organization>#<agent>` holds the tombstone (`MARK`) of an agent, which every
+write of a memory checks; it stays until a new agent uses the id. The partition `#forgetting` lists deleted
+agents that may still have memories, and `#users#<organization>#<agent>` the users about whom an agent has
+memories. A user's partition begins with an organization's name, so never with `#`.
 """
 
 from collections.abc import AsyncGenerator
@@ -30,7 +30,7 @@ BATCH = 25
 
 
 class ForgottenAgent(Struct, frozen=True):
-    """A deleted agent whose memories are to go; `token` is of this deletion."""
+    """A deleted agent whose memories are to be deleted. `token` identifies this deletion."""
 
     organization: str
     agent_id: str
@@ -38,7 +38,7 @@ class ForgottenAgent(Struct, frozen=True):
 
 
 class AgentIsBack(Exception):
-    """An agent has been made under this id since: what is remembered now is its own."""
+    """A new agent uses this id, and the memories now belong to that agent."""
 
 
 class ForgottenAgentStore:
@@ -49,7 +49,7 @@ class ForgottenAgentStore:
         self._table = table
 
     def gone(self, organization: str, agent_id: str) -> list[TransactItem]:
-        """The writes that mark an agent as deleted, for the transaction that deletes it."""
+        """Return the writes that mark an agent as deleted, for the transaction that deletes it."""
         tombstone = {"deletion": new_ulid(), "agentId": agent_id, "organization": organization}
         listed = {"pk": _LIST, "sk": f"{organization}#{agent_id}"}
         return [
@@ -58,11 +58,11 @@ class ForgottenAgentStore:
         ]
 
     def back(self, organization: str, agent_id: str) -> TransactItem:
-        """The write that removes the tombstone, for the transaction that makes an agent."""
+        """Return the write that removes the tombstone, for the transaction that creates an agent."""
         return delete(self._table, _tombstone(organization, agent_id), existing=False)
 
     async def unfinished(self, limit: int) -> list[ForgottenAgent]:
-        """Some of the agents of whose memories some may still be there."""
+        """Return some of the deleted agents that may still have memories."""
         items, _ = await self._dynamo.query_page(
             TableName=self._table,
             KeyConditionExpression="pk = :pk",
@@ -73,12 +73,12 @@ class ForgottenAgentStore:
         return readable(items, _forgotten)
 
     async def pending(self, organization: str, agent_id: str) -> ForgottenAgent | None:
-        """Return the deletion of an agent that is not finished, if there is one."""
+        """Return the unfinished deletion of an agent, if there is one."""
         item = await self._dynamo.get(self._table, {"pk": _LIST, "sk": f"{organization}#{agent_id}"})
         return _forgotten(item) if item else None
 
     async def users(self, gone: ForgottenAgent) -> AsyncGenerator[list[str], None]:
-        """Pages of the users of whom the agent has remembered something."""
+        """Yield pages of the users about whom the agent has memories."""
         request: dict[str, Any] = {
             "TableName": self._table,
             "KeyConditionExpression": "pk = :pk",
@@ -93,7 +93,10 @@ class ForgottenAgentStore:
             request["ExclusiveStartKey"] = after
 
     async def delete(self, gone: ForgottenAgent, keys: list[Item]) -> None:
-        """Delete items by 25 at most, each time only if the agent is still gone. Raises `AgentIsBack`."""
+        """Delete items in groups of at most 25, each only while the agent is deleted.
+
+        Raises `AgentIsBack`.
+        """
         tombstone = _tombstone(gone.organization, gone.agent_id)
         still_gone = check_that(self._table, tombstone, "deletion = :token", token=gone.token)
         for start in range(0, len(keys), BATCH):
@@ -104,21 +107,21 @@ class ForgottenAgentStore:
                 raise AgentIsBack from error
 
     async def finish(self, gone: ForgottenAgent) -> None:
-        """Take the agent off the list of those whose memories are to go."""
+        """Remove the agent from the list of those whose memories are to be deleted."""
         key = {"pk": _LIST, "sk": f"{gone.organization}#{gone.agent_id}"}
         try:
             await self._dynamo.write(delete_when(self._table, key, "deletion = :token", token=gone.token))
         except ConditionFailed:
-            return  # somebody else has, or it was deleted again since
+            return  # another process has done so, or the agent was deleted again
 
 
 def not_gone(table: str, organization: str, agent_id: str) -> TransactItem:
-    """The part of a transaction that refuses it for a deleted agent."""
+    """Return a condition for a transaction: the agent is not deleted."""
     return check_that(table, _tombstone(organization, agent_id), "attribute_not_exists(pk)")
 
 
 def user_key(organization: str, agent_id: str, user: str) -> Item:
-    """The key by which a user is listed as one of whom an agent has remembered something."""
+    """Return the key that lists a user as one about whom an agent has memories."""
     return {"pk": _users(organization, agent_id), "sk": user}
 
 

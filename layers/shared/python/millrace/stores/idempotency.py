@@ -1,7 +1,7 @@
-"""Idempotency keys of messages: for 24 hours a key stands for what it began, a run or a live message.
+"""Idempotency keys of messages: for 24 hours, a key stands for the run or live message that it created.
 
-One item per key, `K#<key>` in the slot's partition of the conversations' table, put in the transaction of
-what it stands for: whichever request comes first decides, and every other one learns what it was.
+Each key is an item `K#<key>` in the slot's partition of the conversations' table, written in the transaction
+that creates the run or live message. The first request succeeds, and every other one gets its result.
 """
 
 from msgspec import Struct
@@ -13,15 +13,18 @@ LIFE_SECONDS = 24 * 3600
 
 
 class Marker(Struct, frozen=True):
-    """An idempotency key of a message, and what its request was."""
+    """An idempotency key of a message, and the fingerprint of its request."""
 
     key: str
     fingerprint: str
 
 
 class Repeated(Exception):
-    """The idempotency key was used before, with a request of this `fingerprint`: for the run `run_id`, or for
-    a live message to it, as its `injection` was stored."""
+    """The idempotency key was used before.
+
+    `fingerprint` is that of the earlier request, which created the run `run_id`, or a live message for that
+    run, stored as `injection`.
+    """
 
     def __init__(self, item: Item) -> None:
         super().__init__(item["runId"])
@@ -31,14 +34,14 @@ class Repeated(Exception):
 
 
 def key_of(slot: Slot, key: str) -> Item:
-    """The primary key of the item."""
+    """Return the primary key of the item."""
     return {"pk": slot.key, "sk": f"K#{key}"}
 
 
 def put_marker(
     table: str, slot: Slot, marker: Marker, run_id: str, now: int, **injection: object
 ) -> TransactItem:
-    """Put the item unless the key was used within its life; `now` in milliseconds."""
+    """Put the item unless the key was used within `LIFE_SECONDS`; `now` in milliseconds."""
     item = key_of(slot, marker.key) | {"runId": run_id, "fingerprint": marker.fingerprint}
     item |= injection | {"expiresAt": now // 1000 + LIFE_SECONDS}
     return put_unless_alive(table, item, now // 1000)

@@ -1,10 +1,10 @@
-"""The queue of live messages: accepted while a run is active, taken by its next iteration, gone after ten
+"""The queue of live messages: accepted while a run is active, read by its next iteration, expired after ten
 minutes.
 
-A slot's partition holds `I#<ulid>` per waiting message, and `K#<key>` per idempotency key, for a day.
-Accepting is one transaction with the lease (`accepted` + 1, below its `ceiling`); taking moves messages into
-the history in one transaction under the lease. Items carry the TTL attribute, but DynamoDB deletes late, so
-time decides here as well.
+A slot's partition has `I#<ulid>` for each waiting message and, for a day, `K#<key>` for each idempotency key.
+A message is accepted in one transaction with the lease (`accepted` + 1, up to its `ceiling`), and moved to
+the history in one transaction under the lease. Items have the TTL attribute, but DynamoDB deletes late, so
+the code also checks the time.
 """
 
 from collections.abc import Sequence
@@ -36,8 +36,10 @@ from millrace.stores.reading import readable
 
 
 class Injection(Struct, frozen=True):
-    """A live message that was accepted; `expires_ms` in milliseconds since the epoch. `created_by` is the
-    user who sent it, empty in those that are older than authors."""
+    """An accepted live message. Times are in epoch milliseconds.
+
+    `created_by` is the user who sent it; it is empty in messages stored before authors were recorded.
+    """
 
     id: str
     blocks: list[Block]
@@ -56,7 +58,7 @@ class Injection(Struct, frozen=True):
         return [block for block in self.blocks if attached(block)]
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON object as clients see it."""
+        """Return the JSON object for clients."""
         return {
             "messageId": self.id,
             "content": self.content,
@@ -71,7 +73,7 @@ class NoActiveRun(Exception):
 
 
 class InjectionStore:
-    """The table of live messages, beside the conversations' one that holds the leases."""
+    """The table of live messages, used with the conversations' table that holds the leases."""
 
     def __init__(
         self, dynamo: Dynamo, table: str, leases_table: str, messages: MessageStore, clock: Clock
@@ -85,9 +87,11 @@ class InjectionStore:
     async def accept(
         self, slot: Slot, made: Injection, run_id: str, key: str | None = None, *, alive: bool = True
     ) -> Injection:
-        """Accept a message for a run that is active, in one round trip; with `alive=False` also where it has
-        lost its process. With an idempotency key a repeat gives the first one's answer. Raises
-        `NoActiveRun`, `TooManyRequests` or `Conflict`."""
+        """Accept a message for an active run in one round trip; with `alive=False`, even if its process died.
+
+        A request that repeats an idempotency key gets the first one's answer. Raises `NoActiveRun`,
+        `TooManyRequests` or `Conflict`.
+        """
         now = made.created_ms
         writes = [self._count(slot, run_id, now, alive), put(self._table, _item(slot, made), new=True)]
         if key:
@@ -95,7 +99,7 @@ class InjectionStore:
         try:
             await self._accept(slot, made, writes)
         except ConditionFailed as error:
-            # The key is looked at first: a repeat gets its answer even if the run has ended since.
+            # Check the key first: a repeated request gets its answer even if the run has ended.
             if repeat := error.items.get(2):
                 return _repeated(repeat, made, error)
             raise self._refusal(error, run_id) from error
@@ -104,8 +108,11 @@ class InjectionStore:
     async def accept_sent(
         self, slot: Slot, made: Injection, run_id: str, marker: Marker, *, alive: bool = True
     ) -> Injection:
-        """Accept a message that would have begun a run, had `run_id` not been active: its idempotency key
-        stands for this live message from now on. Raises `Repeated`, `NoActiveRun` or `TooManyRequests`."""
+        """Accept a message that would have begun a run if `run_id` were not active.
+
+        Its idempotency key stands for this live message from now on. Raises `Repeated`, `NoActiveRun` or
+        `TooManyRequests`.
+        """
         now = made.created_ms
         key = put_marker(self._leases, slot, marker, run_id, now, **_body(made))
         try:
@@ -128,8 +135,11 @@ class InjectionStore:
         marker: Marker | None,
         answers: Sequence[TransactItem],
     ) -> Injection:
-        """Accepts a message for a run that waits for people, together with the `answers` to its calls. Raises
-        `Repeated`, `TooManyRequests`, or `ConditionFailed` where the run or a call does not wait any more."""
+        """Accept a message for a run that waits for people, together with the `answers` to its calls.
+
+        Raises `Repeated`, `TooManyRequests`, or `ConditionFailed` if the run or a call does not wait any
+        more.
+        """
         now = made.created_ms
         waits = update(
             self._leases,
@@ -160,12 +170,12 @@ class InjectionStore:
         except Unavailable:
             if not await self._is_accepted(slot, made.id):
                 raise
-            # Only the answer was lost.
+            # The message was accepted; only the answer was lost.
 
     async def _is_accepted(self, slot: Slot, message_id: str) -> bool:
-        """Return whether a message waits, or was taken. Raises `Unavailable` where that cannot be read."""
+        """Return whether a message waits or was read. Raises `Unavailable` if that cannot be determined."""
         try:
-            # In this order: it leaves the queue in the transaction that puts it into the history.
+            # In this order, because one transaction moves the message from the queue to the history.
             if await self._dynamo.get(self._table, _key(slot, message_id)):
                 return True
             return await self._messages.is_recent(slot, message_id)
@@ -180,7 +190,7 @@ class InjectionStore:
             "runId = :run AND untilMs > :now AND accepted < ceiling AND attribute_not_exists(stopReason)",
             one=1,
             run=run_id,
-            # No lease has expired at -1, so the condition also holds for one whose process is gone.
+            # No lease has expired at -1, so the condition also holds for a run whose process died.
             now=now if alive else -1,
         )
 
@@ -197,8 +207,10 @@ class InjectionStore:
         )
 
     async def waiting(self, slot: Slot) -> tuple[list[Injection], list[Injection]]:
-        """Return the waiting live messages in the order of acceptance, and those that have expired but
-        are still in the table. One read."""
+        """Return the waiting live messages in order of acceptance, and those expired but not yet deleted.
+
+        Takes one read.
+        """
         items = await self._dynamo.query(
             self._table, "pk = :pk AND begins_with(sk, :prefix)", pk=slot.key, prefix="I#"
         )
@@ -208,7 +220,7 @@ class InjectionStore:
         return fresh, [one for one in found if one.expires_ms <= now]
 
     def removals(self, slot: Slot, leaving: list[Injection]) -> list[TransactItem]:
-        """The writes that remove these from the queue: refused when one of them is no longer there."""
+        """Return the writes that remove these from the queue; refused if one of them is no longer there."""
         return [delete(self._table, _key(slot, one.id)) for one in leaving]
 
     async def withdraw(self, slot: Slot, message_id: str) -> None:
@@ -216,8 +228,8 @@ class InjectionStore:
         fresh, _ = await self.waiting(slot)
         if not any(one.id == message_id for one in fresh):
             raise unknown_live_message()
-        # The ceiling rises instead of `accepted` falling: the holder learns of new messages by that number,
-        # and one that came while another was withdrawn must not go unnoticed.
+        # Raise the ceiling instead of lowering `accepted`: the lease's holder detects new messages by that
+        # number, and must not miss one that arrives during a withdrawal.
         room = update(
             self._leases,
             lease_key(slot),
@@ -232,7 +244,7 @@ class InjectionStore:
 
 
 def unknown_live_message() -> NotFound:
-    """The error for a live message that cannot be withdrawn."""
+    """Return the error for a live message that cannot be withdrawn."""
     return NotFound(
         "No live message with this id is waiting: it was read, has expired, or never existed.",
         code="live_message_not_found",
@@ -240,7 +252,7 @@ def unknown_live_message() -> NotFound:
 
 
 def new_injection(blocks: list[Block], created_by: str, now_ms: int) -> Injection:
-    """A live message that comes now."""
+    """Return a new live message."""
     return Injection(f"msg_{new_ulid()}", blocks, now_ms, now_ms + INJECTION_TTL_MS, created_by)
 
 
@@ -275,12 +287,12 @@ def _body(made: Injection) -> Item:
         # Rounded up, so that DynamoDB never deletes a message before `expiresMs`.
         "expiresAt": -(-made.expires_ms // 1000),
     }
-    # A text alone stands in `content`, as it did before there were images and files.
+    # Text alone is stored in `content`, as it was before messages had images and files.
     return body | {"blocks": orjson.dumps(made.blocks).decode()} if made.attachments else body
 
 
 def injection_of(item: Item) -> Injection:
-    """The live message of a stored item."""
+    """Return the live message of a stored item."""
     author = item.get("createdBy", "")
     blocks = orjson.loads(item["blocks"]) if "blocks" in item else [{"text": item["content"]}]
     return Injection(item["messageId"], blocks, item["createdMs"], item["expiresMs"], author)

@@ -1,12 +1,12 @@
 """The journal: every event that pipelines accepted, as gzip NDJSON in S3 with an index in DynamoDB.
 
-An entry is what one invocation took for one pipeline. A small one stands in the index itself: an object costs
-as much as eight units of writing, and one call more before its events are processed. Where many pipelines of
-an organization take the same events, one object for all of them is the cheaper way. In the pipeline's
-partition of the registry's table:
+An entry holds the events that one invocation accepted for one pipeline. A small entry is stored in the index
+itself, because an object costs as much as eight write units and takes another call. If many pipelines of an
+organization accept the same events, one shared object is cheaper. The pipeline's partition of the registry's
+table has:
 
-    sk J#<time>#<ulid>    the entry, by the time it was written (13 digits of epoch ms)
-    sk Q#<time>#<ulid>    the same for one that waits because the pipeline is paused; deleted when processed
+  sk J#<time>#<ulid>    an entry, by the time it was written (13 digits of epoch ms)
+  sk Q#<time>#<ulid>    the same while the pipeline is paused; deleted when the entry is processed
 """
 
 import asyncio
@@ -26,17 +26,20 @@ from millrace.stores.dynamo import Dynamo, Item, delete, put
 KEPT_SECONDS = 30 * 86_400
 INLINE_BYTES = 4_000
 OBJECT_UNITS = 8
-"""Units of writing that an object costs as much as."""
+"""The price of an object in write units."""
 SHARED = "~"
-"""In place of a pipeline, in the keys of objects that several have in common."""
+"""Replaces the pipeline in the keys of objects that several pipelines share."""
 _UNIT_BYTES = 1_024
 DAY_MS = 86_400_000
 EventRecord = dict[str, Any]
 
 
 class Entry(Struct, frozen=True):
-    """`position` orders entries by time, `key` is the object ("" for one in the index), `version` the
-    definition that took them."""
+    """An entry of the index.
+
+    `position` orders entries by time, `key` is the object ("" if the events are in the index), and `version`
+    is that of the definition that accepted the events.
+    """
 
     position: str
     key: str
@@ -45,7 +48,7 @@ class Entry(Struct, frozen=True):
 
 
 class Accepted(Struct, frozen=True):
-    """Events that a pipeline accepted: their number, and as `body` what `packed` made of them."""
+    """Events that a pipeline accepted: their number, and as `body` the result of `packed`."""
 
     organization: str
     pipeline_id: str
@@ -60,7 +63,7 @@ def packed(events: Iterable[EventRecord]) -> bytes:
 
 
 class Journal:
-    """Writes objects first and the index after, so that every indexed object is there."""
+    """The journal. It writes objects before the index, so that every indexed object exists."""
 
     def __init__(self, aws: Aws, dynamo: Dynamo, bucket: str, table: str) -> None:
         self._aws = aws
@@ -69,13 +72,13 @@ class Journal:
         self._table = table
 
     async def write(self, accepted: Accepted, now: int, waiting: bool = False) -> Entry:
-        """Record events of one pipeline; `waiting` marks them as still to be processed. `now` in epoch ms."""
+        """Record events of one pipeline; `waiting` marks them as not yet processed. `now` in epoch ms."""
         key = await self._stored(accepted, 1, now)
         entry, item = _indexed(accepted, key, now)
         if waiting:
             mark = {name: value for name, value in item.items() if name != "body"}
             marked = put(self._table, mark | {"sk": f"Q#{entry.position}"})
-            # Both in one transaction: the queue is acknowledged afterwards, and an entry without its mark
+            # Both in one transaction: the queue message is deleted afterwards, and an entry without its mark
             # would never be processed.
             await self._dynamo.transact(put(self._table, item), marked)
         else:
@@ -83,8 +86,11 @@ class Journal:
         return entry
 
     async def write_all(self, accepted: Sequence[Accepted], now: int) -> None:
-        """Record what several pipelines accepted, 25 in a call; what an organization's pipelines have in
-        common is one object. Where this raises, some may be recorded: repeat it."""
+        """Record the events that several pipelines accepted, 25 in a call.
+
+        Pipelines of an organization that accepted the same events share an object. On an error some may be
+        recorded; repeat the call then.
+        """
         takers = Counter(map(_content, accepted))
         first = {_content(one): one for one in accepted}
         keys = await asyncio.gather(
@@ -95,8 +101,10 @@ class Journal:
         await self._dynamo.put_all(self._table, items)
 
     async def _stored(self, accepted: Accepted, takers: int, now: int) -> str:
-        """Return the key of the object that keeps the events of so many pipelines; "" where each of their
-        items keeps them itself, for less."""
+        """Return the key of the object for the events of `takers` pipelines.
+
+        Return "" if it costs less to store the events in each pipeline's item.
+        """
         size = len(accepted.body)
         if size <= INLINE_BYTES and takers * (size // _UNIT_BYTES) <= OBJECT_UNITS:
             return ""
@@ -106,7 +114,7 @@ class Journal:
         return key
 
     async def read(self, organization: str, pipeline_id: str, position: str, key: str) -> list[EventRecord]:
-        """The events of an entry; empty when they are gone, after 30 days."""
+        """Return the events of an entry, or an empty list after they expire (30 days)."""
         if key:
             body = await self._object(key)
         else:
@@ -131,7 +139,7 @@ class Journal:
     async def entries(
         self, organization: str, pipeline_id: str, since: int, until: int, after: str = "", limit: int = 100
     ) -> list[Entry]:
-        """Entries written in [since, until) (epoch ms) behind the position `after`, the oldest first."""
+        """Return entries written in [since, until) (epoch ms) after the position `after`, oldest first."""
         start = max(f"J#{since:013d}", f"J#{after}~" if after else "")
         items = await self._dynamo.query(
             self._table,
@@ -144,7 +152,7 @@ class Journal:
         return [_to_entry(item) for item in items]
 
     async def newest(self, organization: str, pipeline_id: str, limit: int, before: str = "") -> list[Entry]:
-        """The last entries, or the last with positions below `before`; the newest first."""
+        """Return the last entries, or the last ones with positions below `before`, newest first."""
         items = await self._dynamo.query(
             self._table,
             "pk = :pk AND sk BETWEEN :first AND :last",
@@ -159,7 +167,8 @@ class Journal:
     async def waiting(
         self, organization: str, pipeline_id: str, after: str = "", limit: int = 100
     ) -> list[Entry]:
-        """Entries that came while the pipeline was paused and are not processed yet, the oldest first."""
+        """Return entries that arrived while the pipeline was paused and are not processed yet, oldest
+        first."""
         items = await self._dynamo.query(
             self._table,
             "pk = :pk AND sk BETWEEN :start AND :end",
@@ -171,7 +180,7 @@ class Journal:
         return [_to_entry(item) for item in items]
 
     async def settle(self, organization: str, pipeline_id: str, position: str) -> None:
-        """An entry that waited is processed."""
+        """Mark an entry that waited as processed."""
         key = {"pk": f"{organization}#{pipeline_id}", "sk": f"Q#{position}"}
         await self._dynamo.write(delete(self._table, key, existing=False))
 
@@ -181,7 +190,7 @@ def _content(accepted: Accepted) -> tuple[str, bytes]:
 
 
 def _indexed(accepted: Accepted, key: str, now: int) -> tuple[Entry, Item]:
-    """An entry whose events are in the object of that key, or else in its item."""
+    """Return an entry whose events are in the object `key`, or in its item if there is no key."""
     entry = Entry(f"{now:013d}#{new_ulid()}", key, accepted.events, accepted.version)
     item: Item = {
         "pk": f"{accepted.organization}#{accepted.pipeline_id}",

@@ -1,6 +1,7 @@
 """Values too large for a message or an item, as gzip objects in the journal's bucket, kept for 30 days.
 
-Keys begin with `_`, which no organization's id does, so they never meet the journal's own. The calls block.
+Keys begin with `_`, which no organization's id does, so they never collide with the journal's keys. Calls
+block.
 """
 
 import gzip
@@ -14,14 +15,14 @@ DEAD_LETTERS = "_dead-letters/"
 
 
 class LargeObjects:
-    """Objects under keys of the caller's own making. Without a bucket nothing can be kept."""
+    """Objects under keys that the caller chooses. Without a bucket, nothing can be stored."""
 
     def __init__(self, aws: Aws, bucket: str) -> None:
         self._aws = aws
         self._bucket = bucket
 
     def put(self, key: str, content: bytes) -> None:
-        """Keep the content. Raises `Unavailable`."""
+        """Store the content. Raises `Unavailable`."""
         if not self._bucket:
             raise Unavailable("Set JOURNAL_BUCKET: large events are kept there.", code="not_configured")
         body = gzip.compress(content, compresslevel=1, mtime=0)
@@ -29,7 +30,7 @@ class LargeObjects:
             self._client.put_object(Bucket=self._bucket, Key=key, Body=body)
 
     def get(self, key: str) -> bytes | None:
-        """Return the content; None where there is none (any more). Raises `Unavailable`."""
+        """Return the content, or None if it does not exist (any more). Raises `Unavailable`."""
         from botocore.exceptions import ClientError
 
         try:
@@ -42,7 +43,7 @@ class LargeObjects:
             raise
 
     def delete(self, key: str) -> None:
-        """Delete the object, if it is there. Raises `Unavailable`."""
+        """Delete the object, if it exists. Raises `Unavailable`."""
         with unavailable_when_down("s3"):
             self._client.delete_object(Bucket=self._bucket, Key=key)
 

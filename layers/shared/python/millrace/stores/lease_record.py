@@ -1,8 +1,8 @@
-"""The item `RUN` of a slot's partition: which run is active there, and who holds it.
+"""The item `RUN` of a slot's partition: the active run, and the process that holds its lease.
 
-Every write of a run is one transaction with one of the updates below, each of which is refused unless the
-lease is still held. So a run that was given up for lost can write nothing more, and an event, a message and
-the state they belong to are stored together or not at all. `holder` is a nonce of the process that runs it.
+Every write of a run is one transaction with one of the updates below, which is refused unless the lease is
+still held. So a run that was declared dead cannot write any more, and an event, a message and the state that
+belong together are stored together or not at all. `holder` is a nonce of the process that executes the run.
 """
 
 import orjson
@@ -24,15 +24,15 @@ from millrace.stores.dynamo import Item, TransactItem, check_that, update
 from millrace.stores.runs import stream_of
 
 IS_HOLDER = "runId = :run AND holder = :holder"
-"""The condition that the lease is held by `:holder` for `:run`."""
+"""The condition that `:holder` holds the lease for `:run`."""
 
 
 _OF_A_RUN = "parked, attempts, watchedMs, noticedMs, progress"
-"""The attributes that no next run finds."""
+"""The attributes that are removed at the end of a run."""
 
 
 class LeaseLost(Exception):
-    """Somebody else has ended this run, or its conversation was deleted: write nothing more."""
+    """Another process has ended this run, or its conversation was deleted: write nothing more."""
 
 
 class Stopping(Exception):
@@ -44,11 +44,14 @@ class Stopping(Exception):
 
 
 class Lease(Struct):
-    """A lease as its holder knows it: advanced by each write. The holder may number events up to
-    `reserved`, no further before the write that reserves more is stored. `progress` goes with each write;
-    `drained` live messages had left the queue when the holder took over. The client of the holder itself is
-    `attended`; other viewers have said that they watch until `watched_ms`. At its last write the holder knew
-    of `accepted` live messages. The slot has `branched` where its messages are no line."""
+    """A lease as its holder knows it, updated by each write.
+
+    The holder may number events up to `reserved`, and must store a write that reserves more before it goes
+    further. `progress` is stored with each write. `drained` live messages had left the queue when the holder
+    took over. `attended` means that the holder's own client is connected; other viewers watch until
+    `watched_ms`. `accepted` is the number of live messages at the last write. `branched` means that the
+    slot's messages are not a single line.
+    """
 
     run: Run
     holder: str
@@ -69,32 +72,32 @@ class Lease(Struct):
         return stream_of(self.run.slot.organization, self.run.id)
 
     def advance(self, seq: int, messages: int, reserved: int) -> None:
-        """Note what a write has stored."""
+        """Record what a write has stored."""
         self.seq, self.messages, self.reserved = seq, messages, reserved
 
     def lease_ms(self, now: int) -> int:
-        """Return for how long a write renews the lease."""
+        """Return the milliseconds by which a write renews the lease."""
         return WATCHED_LEASE_MS if self.attended or self.watched_ms > now else LEASE_MS
 
     def check(self, record: LeaseRecord) -> None:
-        """Raise `LeaseLost` unless the stored `record` is this one."""
+        """Raise `LeaseLost` unless the stored `record` belongs to this lease."""
         if record.run_id != self.run.id or record.holder != self.holder:
             raise LeaseLost(self.run.id)
 
     def check_may_go_on(self, record: LeaseRecord) -> None:
-        """Raise `LeaseLost` or `Stopping` where the stored `record` does not let the run go on."""
+        """Raise `LeaseLost` or `Stopping` if the stored `record` does not allow the run to continue."""
         self.check(record)
         if record.stop:
             raise Stopping(record.stop)
 
 
 def lease_key(slot: Slot) -> Item:
-    """The primary key of the item."""
+    """Return the primary key of the item."""
     return {"pk": slot.key, "sk": "RUN"}
 
 
 def to_lease(item: Item | None) -> LeaseRecord:
-    """The lease that the item holds; an empty one when there is none."""
+    """Return the lease in the item, or an empty one if there is no item."""
     if item is None:
         return LeaseRecord()
     return LeaseRecord(
@@ -128,8 +131,10 @@ def _tree(item: Item) -> MessageTree:
 def acquired(
     table: str, run: Run, holder: str, seen: LeaseRecord, now: int, messages: int, tree: MessageTree
 ) -> TransactItem:
-    """The update that takes the lease for a new run, which brings so many messages and goes on in the branch
-    that is active in `tree`, if the slot is as it was `seen`."""
+    """Return the update that takes the lease for a new run, if the slot is as it was `seen`.
+
+    The run adds `messages` messages and continues the active branch of `tree`.
+    """
     values: Item = {"branches": orjson.dumps(tree.branches).decode()} if tree.branches else {}
     if seen.tree.head:
         values["head"] = seen.tree.head
@@ -139,7 +144,7 @@ def acquired(
         "SET runId = :run, holder = :holder, untilMs = :until, seq = :zero, accepted = :zero, "
         "savedSeq = :zero, reservedSeq = :reserved, ceiling = :ceiling, messages = :messages"
         f"{', branches = :branches' if tree.branches else ''} "
-        # A branch that has no message is gone when the next message goes on elsewhere.
+        # A branch without messages disappears when the next message continues another one.
         f"REMOVE {'' if tree.branches else 'branches, '}branchHead, "
         f"stopReason, pendingLiveMessages, {_OF_A_RUN}",
         "attribute_not_exists(runId) AND "
@@ -162,8 +167,10 @@ def _head_condition(seen: LeaseRecord) -> str:
 
 
 def branch_selected(table: str, slot: Slot, seen: LeaseRecord, head: int) -> TransactItem:
-    """The update that makes the branch with this last message the active one, if no run is active and the
-    slot is as it was `seen`."""
+    """Return the update that activates the branch with the last message `head`.
+
+    It is refused if a run is active or the slot is not as it was `seen`.
+    """
     latest = head == seen.messages and not seen.tree.is_empty_branch(seen.messages)
     values: Item = {} if latest else {"chosen": head}
     if seen.tree.head:
@@ -195,11 +202,13 @@ def renewed(
     current: bool,
     advances: bool,
 ) -> TransactItem:
-    """The update that renews the lease with the numbers up to which events are logged (`seq`), messages
-    stored, event numbers `reserved` and events `saved` in messages. `drained` live messages make room for as
-    many. A write that `advances` the run stores a step: earlier deaths count no more. Refused for a run that
-    is to stop, unless it is `ending`, and, if it is to be `current`, where somebody has begun to watch
-    meanwhile, or a live message was accepted."""
+    """Return the update that renews the lease, with the last number of events logged (`seq`), messages
+    stored, event numbers `reserved` and events `saved` in messages.
+
+    `drained` live messages make room for as many new ones. A write that `advances` the run stores a step,
+    which resets the count of earlier deaths. The update is refused for a run that has to stop, unless it is
+    `ending`. If it is `current`, it is also refused if a viewer or a live message arrived in the meantime.
+    """
     unless = "" if ending else " AND attribute_not_exists(stopReason)"
     known = {"watched": lease.watched_ms, "accepted": lease.accepted} if current else {}
     return update(
@@ -226,16 +235,18 @@ _CURRENT = " AND (watchedMs = :watched OR attribute_not_exists(watchedMs)) AND a
 
 
 def packed(progress: Progress) -> str:
-    """The progress as the item holds it."""
+    """Return the progress as the item stores it."""
     return orjson.dumps(progress.to_item()).decode()
 
 
 def released(table: str, slot: Slot, condition: str, values: Item) -> TransactItem:
-    """The update that frees the slot, with the values of its condition and the `messages` stored by then."""
+    """Return the update that frees the slot, with the values of its condition and the number of
+    `messages`."""
     return update(
         table,
         lease_key(slot),
-        # What still waits, less MAX_WAITING: each one taken or withdrawn has raised the ceiling by one.
+        # The number that still waits, less MAX_WAITING: reading or withdrawing one has raised the ceiling by
+        # one.
         "SET messages = :messages, pendingLiveMessages = accepted - ceiling, lastRunId = :run "
         "REMOVE runId, holder, untilMs, stopReason, seq, accepted, ceiling, savedSeq, reservedSeq, "
         f"{_OF_A_RUN}",
@@ -245,7 +256,7 @@ def released(table: str, slot: Slot, condition: str, values: Item) -> TransactIt
 
 
 def stop_requested(table: str, slot: Slot, run_id: str, reason: StopReason) -> TransactItem:
-    """The update that asks a run to stop; the first reason holds."""
+    """Return the update that asks a run to stop. The first reason is kept."""
     return update(
         table,
         lease_key(slot),
@@ -257,10 +268,10 @@ def stop_requested(table: str, slot: Slot, run_id: str, reason: StopReason) -> T
 
 
 def still_held(table: str, lease: Lease) -> TransactItem:
-    """The part of a transaction that refuses it unless the lease is still held."""
+    """Return a condition for a transaction: the lease is still held."""
     return check_that(table, lease_key(lease.run.slot), IS_HOLDER, **holder_values(lease))
 
 
 def holder_values(lease: Lease) -> Item:
-    """The values of the condition `IS_HOLDER`."""
+    """Return the values of the condition `IS_HOLDER`."""
     return {"run": lease.run.id, "holder": lease.holder}

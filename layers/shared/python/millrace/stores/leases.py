@@ -1,5 +1,7 @@
-"""Taking and renewing the lease of a slot: everything that begins a run and lets it advance (see
-`lease_record`, and `run_ends` for its end)."""
+"""Leases of slots: the writes that begin a run and let it advance.
+
+See `lease_record` for the item, and `run_ends` for the end of a run.
+"""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NoReturn
@@ -36,11 +38,12 @@ from millrace.stores.run_definitions import RunDefinitionStore
 from millrace.stores.runs import RunStore
 
 LEARNED_AT_ONCE = 3
-"""How often a write is repeated for news; while many send at once it then goes without them."""
+"""Attempts to learn of changes with a write, which then succeeds without them if many clients send at
+once."""
 
 
 class SlotChanged(Exception):
-    """The slot changed since it was read: `record` is how it stands now."""
+    """The slot has changed since it was read; `record` is its present state."""
 
     def __init__(self, record: LeaseRecord) -> None:
         super().__init__(record)
@@ -48,8 +51,8 @@ class SlotChanged(Exception):
 
 
 class Beginning(Struct, frozen=True):
-    """A run that is about to begin: the lease that it will have, and the transaction that takes it. `run_at`
-    is the place of the run's own write; its conversation's is the last."""
+    """A run that is about to begin: its future lease, and the transaction that takes it. `run_at` is the
+    position of the run's own write. The conversation's write is the last."""
 
     lease: Lease
     writes: Sequence[TransactItem]
@@ -59,7 +62,7 @@ class Beginning(Struct, frozen=True):
 
 
 class LeaseStore:
-    """The writes that begin a run and those of a run under way."""
+    """The writes that begin a run and those of an active run."""
 
     def __init__(
         self,
@@ -82,12 +85,12 @@ class LeaseStore:
         self.begun = BegunSlots()
 
     async def peek(self, slot: Slot) -> LeaseRecord:
-        """The lease as it stands."""
+        """Return the current lease."""
         return to_lease(await self._dynamo.get(self._table, lease_key(slot)))
 
     async def peek_all(self, slots: Iterable[Slot]) -> dict[str, LeaseRecord]:
-        """The leases of at most 100 slots as they stand, by the slot's key, in one call. One that is not
-        there, or cannot be read, is left out."""
+        """Return the current leases of at most 100 slots by the slots' keys, in one call. A lease that does
+        not exist or cannot be read is left out."""
         keys = [lease_key(slot) for slot in dict.fromkeys(slots)]
         items = await self._dynamo.get_many(self._table, keys)
         return dict(readable(items, lambda item: (item["pk"], to_lease(item))))
@@ -111,10 +114,10 @@ class LeaseStore:
         earlier: Sequence[StoredMessage] = (),
         parent: int | None = None,
     ) -> Beginning:
-        """Plan the write that begins a run, with the message that starts it (None: one that is stored is
-        answered once more), after `earlier` ones that no run of ours has seen. They follow the message at the
-        position `parent`, by default the end of the active branch. With a `definition` another process can
-        continue the run; `more` is written with it."""
+        """Plan the write that begins a run. It stores `message`, which starts the run (None: answer a stored
+        one again), after the messages in `earlier` that none of our runs has seen. They follow the message at
+        the position `parent`, by default the end of the active branch. With a `definition`, another process
+        can continue the run. `more` is written in the same transaction."""
         run = replace(run, previous_id=seen.last_run_id)
         added = [*earlier, message] if message else list(earlier)
         first, last = seen.messages + 1, seen.messages + len(added)
@@ -140,9 +143,9 @@ class LeaseStore:
         return Beginning(lease, writes, seen, marker is not None, run_at)
 
     async def begin(self, planned: Beginning) -> Lease:
-        """Take the lease for a new run. Raises `Repeated` for a used idempotency key, `SlotChanged` when the
-        slot is not as it was `seen`, and `Conflict` while the conversation is being deleted, or when another
-        run has this one's id."""
+        """Take the lease for a new run. Raises `Repeated` for a used idempotency key, and `SlotChanged` if
+        the slot is not as it was `seen`. Raises `Conflict` while the conversation is being deleted, or if
+        another run has the same id."""
         try:
             with self.begun.beginning(planned.lease.run.slot):
                 await self._dynamo.transact(*planned.writes)
@@ -151,12 +154,12 @@ class LeaseStore:
         except Unavailable:
             if not await self._has_begun(planned.lease.run, planned.lease.holder):
                 raise
-            # Only the answer was lost.
+            # The run has begun; only the answer was lost.
         return planned.lease
 
     async def _has_begun(self, run: Run, holder: str) -> bool:
-        """Return whether a run began, and may have been ended by somebody since. Raises `Unavailable` where
-        that cannot be read."""
+        """Return whether a run has begun, even if it has ended since. Raises `Unavailable` if that cannot be
+        read."""
         try:
             record = await self.peek(run.slot)
             if record.last_run_id != run.id:
@@ -178,14 +181,12 @@ class LeaseStore:
         ending: bool = False,
         more: Sequence[TransactItem] = (),
     ) -> None:
-        """Logs events and appends messages under the lease, and renews it; `removals` take live messages
-        out of their queue, all in one transaction. Raises `LeaseLost`, `Stopping` (unless the run is
-        `ending`), or `ConditionFailed` when a live message has been withdrawn meanwhile: nothing is
-        written then.
-
-        `numbered` is the last number that the run has given to an event: more are reserved from there. The
-        messages, with those before them, hold the text of all events up to `saved`; `more` is written with
-        them."""
+        """Log events and append messages under the lease, and renew it, all in one transaction. `removals`
+        remove live messages from their queue. `numbered` is the last number that the run has given to an
+        event; more numbers are reserved after it. The messages and those before them contain the text of all
+        events up to `saved`. `more` is written with them. Raises `LeaseLost`, `Stopping` (unless the run is
+        `ending`), or `ConditionFailed` if a live message was withdrawn in the meantime; nothing is written
+        then."""
         added, drained = messages or [], removals or []
         seq = events[-1].seq if events else lease.seq
         stored = lease.messages + in_history(added)
@@ -216,30 +217,30 @@ class LeaseStore:
                 raise
             record = to_lease(error.items[0])
             _check_repeated(lease, record, seq, stored, ending=ending)
-            # Everything is there, reserved as it was then.
+            # The write was stored, with the numbers reserved at that time.
             reserved = record.reserved
         lease.advance(seq, stored, reserved)
         lease.saved = max(lease.saved, saved)
 
     def lease_check(self, lease: Lease) -> TransactItem:
-        """The part of a transaction that refuses it unless the lease is still held."""
+        """Return a condition for a transaction: the lease is still held."""
         return still_held(self._table, lease)
 
     async def check(self, lease: Lease) -> None:
-        """Checks that the run may go on: raises `LeaseLost` or `Stopping` otherwise. One read."""
+        """Raise `LeaseLost` or `Stopping` unless the run may continue. Takes one read."""
         lease.check_may_go_on(await self.peek(lease.run.slot))
 
     async def select_branch(self, slot: Slot, seen: LeaseRecord, head: int) -> None:
-        """Makes the branch with this last message the active one. Raises `SlotChanged` where the slot is not
-        as it was `seen`, or a run is active."""
+        """Activate the branch with the last message `head`. Raises `SlotChanged` if the slot is not as it was
+        `seen` or a run is active."""
         try:
             await self._dynamo.write(branch_selected(self._table, slot, seen, head))
         except ConditionFailed as error:
             raise SlotChanged(to_lease(error.items[0])) from error
 
     async def request_stop(self, slot: Slot, reason: StopReason, run_id: str | None = None) -> str | None:
-        """Asks the run that is there to stop, also between two processes; its id, or None when nothing (else)
-        runs there."""
+        """Ask the active run to stop, even between two processes, and return its id. Return None if no run is
+        active, or not the run `run_id`."""
         active = (await self.peek(slot)).run_id
         if active is None or (run_id and active != run_id):
             return None
@@ -251,10 +252,10 @@ class LeaseStore:
 
 
 def _raise_not_begun(error: ConditionFailed, planned: Beginning) -> NoReturn:
-    """Raise why a run did not begin."""
+    """Raise the error for a run that did not begin."""
     if is_deleting(error):
         raise being_deleted() from error
-    # A used key counts before a changed slot: the earlier request is usually what has changed it.
+    # A used key takes precedence over a changed slot, which the earlier request has usually changed.
     used = error.items.get(1) if planned.has_marker else None
     if used:
         raise Repeated(used) from error
@@ -265,13 +266,14 @@ def _raise_not_begun(error: ConditionFailed, planned: Beginning) -> NoReturn:
     if len(planned.writes) - 1 in error.items:
         raise SlotChanged(
             planned.seen
-        ) from error  # another user has made a conversation of this id meanwhile
+        ) from error  # another user has created a conversation with this id in the meantime
     raise error
 
 
 def _check_repeated(lease: Lease, record: LeaseRecord, seq: int, stored: int, *, ending: bool) -> None:
-    """Raise `LeaseLost` or `Stopping` for a write that was refused, unless the `record` shows that it was
-    stored by an attempt whose answer was lost. A stop that was asked for since is noticed by the next one."""
+    """Raise `LeaseLost` or `Stopping` for a refused write, unless an earlier attempt has stored it. The
+    answer to that attempt was lost, but `record` shows its result. The next write detects a stop requested
+    since."""
     lease.check(record)
     if not ending and (record.seq, record.messages) == (lease.seq, lease.messages):
         lease.check_may_go_on(record)
@@ -280,8 +282,8 @@ def _check_repeated(lease: Lease, record: LeaseRecord, seq: int, stored: int, *,
 
 
 async def _learning(lease: Lease, attempt: Callable[[bool], Awaitable[None]]) -> None:
-    """Write, again where a write was refused only since viewers have come or live messages were accepted: the
-    holder learns of both in this way, without a read."""
+    """Write, and repeat a write that was refused only because viewers or live messages arrived. This is how
+    the holder learns of them without a read."""
     for _ in range(LEARNED_AT_ONCE):
         try:
             return await attempt(True)

@@ -1,4 +1,4 @@
-"""JSON of values that no check has seen: what failed is stored as well as it can be."""
+"""JSON for values that were never validated, so that a failed event can be stored as well as possible."""
 
 from typing import Any
 
@@ -9,8 +9,11 @@ _LONGEST_NUMBER = 100
 
 
 def to_json(value: Any) -> bytes:
-    """The value as JSON, whatever it is. What JSON or the parser cannot hold is replaced: halves of surrogate
-    pairs by `?`, integers over 64 bits by floats, what is nested too deeply by null."""
+    """Return any value as JSON, replacing what JSON or the parser cannot hold.
+
+    Unpaired surrogates become `?`, integers over 64 bits become floats, and values that are nested too deeply
+    become null.
+    """
     try:
         return orjson.dumps(value)
     except TypeError:

@@ -1,8 +1,8 @@
-"""Limits, stops and what was used, in DynamoDB.
+"""Limits, stops and usage in DynamoDB.
 
-An organization's limits and stops are one item, which processes remember for `CACHE_SECONDS`. What a day has
-used is an item for each level that is limited. It is counted by an addition that gives the sum back: of many
-runs at once each learns after its own model call what all of them have used, without a lock on the item.
+An organization's limits and stops are one item, which processes cache for `CACHE_SECONDS`. The usage of a day
+is one item for each limited level. It is incremented by an `ADD` that returns the sum, so after its own model
+call each concurrent run learns the total usage without locking the item.
 """
 
 import asyncio
@@ -44,15 +44,17 @@ from millrace.stores.dynamo import (
 from millrace.stores.runs import RunStore
 
 CACHE_SECONDS = 5.0
-"""For so long a process may not know of a new limit or stop."""
+"""A process may not know of a new limit or stop for this long."""
 KEPT_SECONDS = 40 * 24 * 3600
 _CACHED, _TRIES = 1000, 20
 _RETENTION = "#retention"
 
 
 class LimitStore:
-    """The table of limits (`pk`, `sk`, TTL attribute `expiresAt`). Without a table nothing is limited. Where
-    an organization sets no limit, the `defaults` hold."""
+    """The table of limits (`pk`, `sk`, TTL attribute `expiresAt`). Without a table nothing is limited.
+
+    `defaults` apply where an organization sets no limit.
+    """
 
     def __init__(
         self, aws: Aws, table: str, clock: Clock, admissions: AdmissionStore, defaults: AllLimits
@@ -67,22 +69,22 @@ class LimitStore:
 
     @classmethod
     def connect(cls, settings: Settings, aws: Aws, runs: RunStore, clock: Clock) -> "LimitStore":
-        """Make it; no call goes out yet. Raises `ValueError` for defaults that cannot be read."""
+        """Create the store without making a call. Raises `ValueError` for invalid defaults."""
         admissions = AdmissionStore(Dynamo(aws), settings.limits_table, runs, clock)
         storage = AllLimits.known(organization=OrganizationLimits.known(storage_bytes=settings.file_quota))
         defaults = default_limits(settings.default_limits).over(storage)
         return cls(aws, settings.limits_table, clock, admissions, defaults)
 
     async def control(self, organization: str) -> Control:
-        """The limits and stops of an organization, up to `CACHE_SECONDS` old."""
+        """Return the limits and stops of an organization, up to `CACHE_SECONDS` old."""
         return self._cached(organization) or await self.read_control(organization)
 
     async def check_caller(self, caller: Principal) -> None:
-        """Raises `Forbidden` or `Unauthenticated` for a caller who is not let in, as far as is known here."""
+        """Raise `Forbidden` or `Unauthenticated` for a blocked caller, as far as this process knows."""
         (await self.control(caller.organization)).check_caller(caller)
 
     async def read_control(self, organization: str) -> Control:
-        """The limits and stops as they stand."""
+        """Return the current limits and stops."""
         if not self._table:
             return self._with_defaults(Control.known())
         asked = time.monotonic()
@@ -91,9 +93,12 @@ class LimitStore:
         )
 
     async def standing(self, organization: str, keys: Keys, run: Admission | None = None) -> Standing:
-        """The standing of a caller, and of a `run` that is to begin, which is counted where the limits are
-        remembered; where they are not, `writes` counts it. One round trip, none where nothing is limited and
-        that is remembered; a second one for a run whose transaction was refused before."""
+        """Return the usage of a caller, and count a `run` that is about to begin.
+
+        The run is counted here if the limits are cached; otherwise `writes` counts it. Takes one round trip,
+        none if the cache says that nothing is limited, and a second one for a run whose transaction was
+        refused before.
+        """
         if not self._table:
             return Standing(self._with_defaults(Control.known()))
         known = self._cached(organization)
@@ -129,26 +134,28 @@ class LimitStore:
         return Standing(control, used)
 
     def writes(self, organization: str, keys: Keys, standing: Standing, run: Admission) -> list[TransactItem]:
-        """The writes that count a run where `standing` did not, for the transaction that begins it. Where
-        they refuse it, it asks first (`run.first`)."""
+        """Return the writes that count a run where `standing` did not, for the transaction that begins it.
+
+        If they are refused, the run must ask first (`run.first`).
+        """
         return self._admissions.writes(organization, keys, standing.control, run) if self._table else []
 
     async def give_back(self, organization: str, run: Admission) -> None:
-        """Take back all counts of a run that does not begin."""
+        """Undo all counts of a run that does not begin."""
         await self._admissions.give_back(organization, run)
 
     async def under_way(self, organization: str, keys: Keys) -> dict[Level, int]:
-        """Return the runs that count at each level; absent where there are none."""
+        """Return the number of runs that count at each level; levels without runs are left out."""
         return await self._admissions.under_way(organization, keys) if self._table else {}
 
     async def leave(self, run: Run) -> None:
-        """Count a run no more that has ended or waits for people."""
+        """Stop counting a run that has ended or waits for people."""
         organization = run.slot.organization
         control = await self.control(organization)
         await self._admissions.leave(organization, keys_of(run), control, run)
 
     async def add(self, organization: str, keys: Keys, tokens: int, cost: int) -> Standing:
-        """Add to what today has used, at the levels that are limited; how things stand then."""
+        """Add to today's usage at the limited levels, and return the resulting usage."""
         control = await self.control(organization)
         levels = [level for level in keys if control.limits.of(level).daily]
         sums = await asyncio.gather(
@@ -157,7 +164,7 @@ class LimitStore:
         return Standing(control, dict(zip(levels, sums, strict=True)))
 
     async def _add(self, key: Item, tokens: int, cost: int) -> Used:
-        # No write of ours: a repetition whose first answer was lost counts twice rather than never.
+        # Retried without a condition: if an answer is lost, usage is counted twice rather than never.
         answer = await self._aws.call(
             "dynamodb",
             "update_item",
@@ -174,8 +181,10 @@ class LimitStore:
     async def change(
         self, organization: str, change: Callable[[Control], Control], *more: TransactItem
     ) -> Control:
-        """Change the limits or stops, and write `more` with them; how they stand then, with the defaults.
-        Other processes follow within `CACHE_SECONDS`. Raises `ConditionFailed` of `more`."""
+        """Change the limits or stops, together with the writes in `more`. Return them with the defaults.
+
+        Other processes follow within `CACHE_SECONDS`. Raises the `ConditionFailed` of `more`.
+        """
         for _ in range(_TRIES):
             seen = _to_control(await self._dynamo.get(self._table, control_key(organization)))
             changed = change(seen).model_copy(update={"version": seen.version + 1})
@@ -191,23 +200,24 @@ class LimitStore:
         raise Contended("Conflicting concurrent writes; retry.", retry_after=1)
 
     def list_retention(self, organization: str, *, is_limited: bool) -> TransactItem:
-        """The write that lists an organization whose conversations are kept for a time, or no more."""
+        """Return the write that lists an organization with limited retention, or removes it from that
+        list."""
         key = {"pk": _RETENTION, "sk": f"{organization}#"}
         return put(self._table, key) if is_limited else delete(self._table, key, existing=False)
 
     async def with_retention(self) -> list[str]:
-        """Return the organizations whose conversations are kept for a time."""
+        """Return the organizations whose conversations have limited retention."""
         if not self._table:
             return []
         items = await self._dynamo.query(self._table, "pk = :pk", pk=_RETENTION)
         return [item["sk"].removesuffix("#") for item in items]
 
     async def forget_user(self, organization: str, user: str) -> None:
-        """Delete what was counted of a user."""
+        """Delete the usage of a user."""
         await self._dynamo.delete_all(self._table, await self.keys_of_user(organization, user))
 
     async def keys_of_user(self, organization: str, user: str) -> list[Item]:
-        """The keys of what is counted of a user; fewer than 100."""
+        """Return the keys of a user's usage, fewer than 100."""
         control = await self.read_control(organization)
         now = self._clock()
         days = [day_of(now - number * DAY_MS) for number in range(KEPT_SECONDS // 86_400 + 2)]
@@ -235,7 +245,7 @@ class LimitStore:
 
 
 def keys_of(run: Run) -> Keys:
-    """The ids of the levels at which a run counts."""
+    """Return the ids of the levels at which a run counts."""
     return {"organization": "", "user": run.created_by or run.owner, "agent": run.agent_id}
 
 
@@ -244,7 +254,7 @@ def _to_control(item: Item | None) -> Control:
 
 
 def control_key(organization: str) -> Item:
-    """The key of the item with an organization's limits and stops."""
+    """Return the key of the item with an organization's limits and stops."""
     return {"pk": f"{organization}#CONTROL", "sk": "CONTROL"}
 
 

@@ -1,4 +1,4 @@
-"""Batches of logged events as items of a table; see `event_log` for their attributes."""
+"""Batches of logged events as items of a table. See `event_log` for their attributes."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -11,12 +11,12 @@ from millrace.domain.events import LogEntry
 from millrace.stores.dynamo import Item
 
 KEPT_SECONDS = 24 * 3600
-# DynamoDB refuses items above 400 KB; the rest is room for the keys.
+# DynamoDB rejects items above 400 KB. The difference leaves room for the keys.
 ITEM_BYTES = 300_000
 
 
 def to_items(stream: str, batch: list[LogEntry]) -> list[Item]:
-    """The items of a batch: one, or the parts of its only event."""
+    """Return the items of a batch: one, or the parts of its only event."""
     times = _to_times([event.at for event in batch])
     about = {"first": batch[0].seq, "expiresAt": int(time.time()) + KEPT_SECONDS, "times": times}
     return chunked(stream, batch[-1].seq, b"\n".join(event.data for event in batch), about)
@@ -39,7 +39,7 @@ def _part_of(item: Item) -> int:
 
 
 def parts_missing(items: list[Item]) -> int:
-    """The number of items of the last event that a limited read has left out."""
+    """Return the number of items of the last event that a limited read has left out."""
     return int(items[-1].get("parts", 1)) - 1 - _part_of(items[-1])
 
 
@@ -48,7 +48,7 @@ def has_gap(after: int, events: list[LogEntry]) -> bool:
 
 
 def whole(items: list[Item]) -> Iterator[tuple[Item, bytes]]:
-    """The batches of these items, each with its last item, up to one with a part missing."""
+    """Yield each batch of these items with its last item, up to one with a missing part."""
     parts: list[bytes] = []
     for item in items:
         if _part_of(item) != len(parts):
@@ -71,12 +71,11 @@ def unpack(item: Item, data: bytes) -> list[LogEntry]:
 
 
 def _to_times(times: Iterable[int]) -> str:
-    """Milliseconds since 1970 in few characters: the first one, then each as its distance from the one
-    before."""
+    """Return epoch milliseconds as a short text: the first one, then the differences."""
     known = list(times)
     return ",".join(map(str, map(sub, known, [0, *known])))
 
 
 def _from_times(text: str | None, count: int) -> list[int]:
-    """The times of so many events; zeros for a batch that is older than times."""
+    """Return the times of `count` events; zeros for a batch stored before times were recorded."""
     return list(accumulate(map(int, text.split(",")))) if text else [0] * count

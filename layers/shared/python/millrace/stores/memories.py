@@ -1,8 +1,8 @@
-"""Memories in DynamoDB: a partition per user, `M#<agent>#<id>`, and `A#<agent>` which orders the writers.
+"""Memories in DynamoDB: a partition for each user, with `M#<agent>#<id>` and the head `A#<agent>`.
 
-Whoever writes raises the version of `A#<agent>` in the same transaction, so that the number of memories is
-exact: DynamoDB deletes expired ones by itself, and no counter would hear of it. The user is listed with the
-agent in it, and an agent that was deleted remembers nothing more (see `forgotten_agents`).
+Each write increments the head's version in the same transaction, so the limit on memories is exact. (A
+counter would not work, as DynamoDB deletes expired memories by itself.) The transaction also lists the user
+with the agent, and is refused for a deleted agent (see `forgotten_agents`).
 """
 
 from contextlib import suppress
@@ -27,11 +27,11 @@ from millrace.stores.reading import readable
 
 TRIES = 8
 GONE = 1
-"""The position of the agent's mark in the transaction that stores a memory."""
+"""The position of the check for a deleted agent in the transaction that stores a memory."""
 
 
 class MemoryStore:
-    """The table of memories. `seconds` is how long one is kept after its last change, 0 for ever."""
+    """The table of memories. A memory is kept for `seconds` after its last change; 0 means forever."""
 
     def __init__(self, dynamo: Dynamo, table: str, clock: Clock, seconds: int) -> None:
         self._dynamo = dynamo
@@ -40,7 +40,7 @@ class MemoryStore:
         self._seconds = seconds
 
     async def of_agent(self, organization: str, user: str, agent_id: str) -> list[Memory]:
-        """Everything that an agent remembers of a user."""
+        """Return everything that an agent remembers about a user."""
         items = await self._dynamo.query(
             self._table,
             "pk = :pk AND begins_with(sk, :prefix)",
@@ -52,7 +52,7 @@ class MemoryStore:
     async def page(
         self, organization: str, user: str, after: str, limit: int
     ) -> tuple[list[Memory], str | None]:
-        """A page of all that is remembered of a user, by agent and id, and the key to go on after."""
+        """Return a page of all memories about a user, by agent and id, and the key to continue after."""
         items = await self._dynamo.query(
             self._table,
             "pk = :pk AND sk BETWEEN :low AND :high",
@@ -65,11 +65,13 @@ class MemoryStore:
         return self._alive(items), more
 
     async def put(self, organization: str, user: str, agent_id: str, id: str, text: str) -> Memory:
-        """Store a memory, in the place of one with the same id. Raises `Conflict` when there are too
-        many, and `NotFound` for an agent that was deleted."""
+        """Store a memory, replacing one with the same id.
+
+        Raises `Conflict` if there are too many, and `NotFound` for a deleted agent.
+        """
         for _ in range(TRIES):
-            # The version is read before the memories are counted: whoever writes in between raises it, and
-            # this write is refused.
+            # The version is read before the memories are counted: a write in between increments it, and this
+            # write is refused.
             head = await self._dynamo.get(self._table, _head_key(organization, user, agent_id))
             known = {one.id: one for one in await self.of_agent(organization, user, agent_id)}
             if id not in known and len(known) >= MOST_MEMORIES:
@@ -89,7 +91,7 @@ class MemoryStore:
             except ConditionFailed as error:
                 if GONE in error.items:
                     raise NotFound("The agent was deleted.", code="agent_not_found") from error
-                continue  # somebody else wrote meanwhile: count again
+                continue  # another write came first, so count again
             return made
         raise Contended("Conflicting concurrent writes; retry.", retry_after=1)
 
@@ -105,15 +107,16 @@ class MemoryStore:
         )
 
     async def delete(self, organization: str, user: str, agent_id: str, id: str) -> None:
-        """Raises `NotFound`."""
+        """Delete a memory. Raises `NotFound`."""
         try:
-            # A deletion leaves the version alone: that there are fewer than were counted breaks no limit.
+            # A deletion leaves the version unchanged: with fewer memories than were counted, no limit is
+            # exceeded.
             await self._dynamo.write(delete(self._table, _key(organization, user, agent_id, id)))
         except ConditionFailed as error:
             raise NotFound("No memory has this id.", code="memory_not_found") from error
 
     async def delete_user(self, organization: str, user: str) -> None:
-        """Delete everything that is remembered of a user. Repeating it is harmless."""
+        """Delete everything that is remembered about a user. Can be repeated safely."""
         request: dict[str, Any] = {
             "TableName": self._table,
             "KeyConditionExpression": "pk = :pk",
@@ -133,7 +136,8 @@ class MemoryStore:
             await self._delete_head(organization, user, agent_id)
 
     async def _delete_head(self, organization: str, user: str, agent_id: str) -> None:
-        """Delete what says that an agent knows a user, unless it remembers something again."""
+        """Delete the head of an agent and its listing for the user, unless the agent remembers something
+        again."""
         head = _head_key(organization, user, agent_id)
         item = await self._dynamo.get(self._table, head)
         if item is None or await self.of_agent(organization, user, agent_id):
@@ -145,7 +149,7 @@ class MemoryStore:
             )
 
     async def keys(self, organization: str, user: str, agent_id: str) -> list[Item]:
-        """The keys of everything that is kept of a user for an agent."""
+        """Return the keys of everything that is stored about a user for an agent."""
         items = await self._dynamo.query(
             self._table,
             "pk = :pk AND begins_with(sk, :prefix)",
@@ -174,13 +178,13 @@ class MemoryStore:
         return {"expiresAt": from_iso(memory.updated_at) // 1000 + self._seconds}
 
     def _alive(self, items: list[Item]) -> list[Memory]:
-        """The memories of items whose time is not over: DynamoDB deletes late."""
+        """Return the memories of items that have not expired; DynamoDB deletes late."""
         now = self._clock() // 1000
         return readable([item for item in items if item.get("expiresAt", now + 1) > now], _to_memory)
 
 
 def _partition(organization: str, user: str) -> str:
-    """No organization's name holds a `#`, so another one can never form it."""
+    """Return a user's partition. No organization has `#` in its name, so partitions never coincide."""
     return f"{organization}#{user}"
 
 

@@ -1,11 +1,10 @@
-"""A message as items of its slot's partition: a head, and parts for what is large.
+"""A message as items of its slot's partition: a head, and parts for large content.
 
-    M#<position>           the head: the message, whole or with its content shortened or its steps left out
-    C#<content id>#<part>  the content and the steps as compressed JSON, when the head lacks something
+  M#<position>           the head: the message, whole or with its content shortened or its steps left out
+  C#<content id>#<part>  the content and the steps as compressed JSON, if the head is not complete
 
-Only the head names the content id, which is new with every writer, so parts may be written before the head.
-The letter C stands before M: the query that opens a slot reads no parts. Everything lies in one partition, so
-whoever deletes a partition deletes the parts.
+The content id is new with every writer and is stored only in the head, so parts may be written first. `C`
+sorts before `M`, so the query that opens a slot reads no parts. Deleting the partition deletes the parts.
 """
 
 import zlib
@@ -20,13 +19,13 @@ from millrace.domain.conversations import Slot, StoredMessage, WorkPosition
 from millrace.stores.dynamo import Item
 
 INLINE_BYTES = 64 * 1024
-"""A larger message is kept in parts."""
+"""A larger message is stored in parts."""
 TOOL_BYTES = 4_000
-"""A message with a larger tool call or result is kept in parts: old ones are read short."""
+"""A message with a larger tool call or result is stored in parts, because old ones are read shortened."""
 STEPS_BYTES = 4_000
-"""Larger steps are kept in parts: no model reads them."""
+"""Larger steps are stored in parts, because models do not read them."""
 SHORT_BYTES = 1_000
-# DynamoDB refuses items above 400 KB.
+# DynamoDB rejects items above 400 KB.
 PART_BYTES = 300_000
 _HEAD_BYTES = 24 * 1024
 _FEWEST_BYTES = 100
@@ -36,8 +35,10 @@ Block = dict[str, Any]
 
 
 class Parts(Struct, frozen=True):
-    """The place of what a head does not hold whole: `count` parts with `size` bytes of JSON. `shortened`: the
-    head lacks some of the content, and not only the steps."""
+    """The location of what a head leaves out: `count` parts with `size` bytes of JSON.
+
+    `shortened` means that the head lacks some of the content, not only the steps.
+    """
 
     content_id: str
     count: int
@@ -97,13 +98,15 @@ def _sort_key(position: int, message: StoredMessage) -> str:
 
 
 def nested_key(run_id: str) -> str:
-    """The beginning of the sort keys of what agents do for one another in a run. D stands before M: the query
-    that opens a slot does not read it."""
+    """Return the prefix of sort keys for nested work in a run.
+
+    `D` sorts before `M`, so the query that opens a slot does not read it.
+    """
     return f"D#{run_id}#"
 
 
 def message_key(position: int) -> str:
-    """The sort key of the message at a position, counted from 1."""
+    """Return the sort key of the message at a position, counted from 1."""
     return f"M#{position:08d}"
 
 
@@ -112,12 +115,12 @@ def _part_key(slot: Slot, parts: Parts, part: int) -> Item:
 
 
 def part_keys(slot: Slot, parts: Parts) -> list[Item]:
-    """The keys of all parts, in order."""
+    """Return the keys of all parts, in order."""
     return [_part_key(slot, parts, n) for n in range(parts.count)]
 
 
 def to_message(item: Item) -> StoredMessage:
-    """The message that a head holds, its content as it stands there."""
+    """Return the message in a head, with its content as it is there."""
     body = orjson.loads(item["body"])
     return StoredMessage(
         id=body["id"],
@@ -136,29 +139,31 @@ def to_message(item: Item) -> StoredMessage:
 
 
 def parts_of(item: Item) -> Parts | None:
-    """The parts that a head names, None when it holds the whole content."""
+    """Return the parts of a head, or None if it has the whole content."""
     if "contentId" not in item:
         return None
     return Parts(item["contentId"], item["parts"], item["contentBytes"], item["shortened"])
 
 
 def completed(message: StoredMessage, parts: Sequence[Item]) -> StoredMessage:
-    """The message of a head with the content and the steps that its parts hold."""
+    """Return the message of a head with the content and the steps from its parts."""
     body = orjson.loads(zlib.decompress(b"".join(part["data"] for part in parts)))
     return replace(message, content=body["content"], steps=body["steps"])
 
 
 def shortened(content: Sequence[Block]) -> list[Block]:
-    """The content with every text and every argument cut to a few bytes, and a note where something is
-    missing. Calls and their results stay, so that a model can read the rest. Thinking is left out where a
-    provider takes it only unchanged; one that wants it back in plain text gets its beginning."""
+    """Truncate every text and argument of the content to a few bytes, with a note if something is missing.
+
+    Calls and results stay, so that a model can make sense of the rest. Thinking is left out if a provider
+    accepts it only unchanged; thinking that is returned as plain text is truncated.
+    """
     room = max(_FEWEST_BYTES, min(SHORT_BYTES, _HEAD_BYTES // max(1, len(content))))
     short = [_short_block(block, room) for block in content if _is_plain(block)]
     return short if len(orjson.dumps(short)) <= PART_BYTES else [{"text": _UNREADABLE}]
 
 
 def _is_plain(block: Block) -> bool:
-    """Return whether a block is no thinking, or thinking that is neither signed nor sealed."""
+    """Return whether a block is not thinking, or is thinking without a signature or encryption."""
     if "reasoningContent" not in block:
         return True
     wanted = block.get("providerData", {}).values()

@@ -1,5 +1,4 @@
-"""The messages of a slot: appended with their parts, and read whole where somebody has a use for it (see
-`message_items`)."""
+"""The messages of a slot: appended with their parts, and read whole where needed (see `message_items`)."""
 
 import asyncio
 import itertools
@@ -24,15 +23,15 @@ from millrace.stores.sizes import fits, item_bytes
 log = logging.getLogger(__name__)
 
 HISTORY_BYTES = 600_000
-"""The bytes read of the parts of a history, the latest first; a model takes no more."""
+"""The bytes to read of the parts of a history, latest first; models take no more."""
 RECENT_RESULT_BYTES = 128 * 1024
-"""The bytes read whole of the latest large tool calls and results; older ones stay shortened."""
+"""The bytes to read of the latest large tool calls and results; older ones stay shortened."""
 PAGE_BYTES = 4_000_000
 PARTS_AT_ONCE = 10
 
 
 Located = tuple[int, StoredMessage, Parts | None]
-"""A message with its position, and the place of what is not read of it."""
+"""A message with its position, and the location of its parts that were not read."""
 
 
 class MessageStore:
@@ -45,8 +44,11 @@ class MessageStore:
     async def page(
         self, slot: Slot, after: int, limit: int, path: Sequence[Interval] = WHOLE
     ) -> tuple[list[tuple[int, StoredMessage]], bool]:
-        """Whole messages of a path with positions above `after`, oldest first, and whether there may be more:
-        a page has at most `limit` of them and, after the first one, 4 MB."""
+        """Return whole messages of a path after the position `after`, oldest first, and whether there may be
+        more.
+
+        A page has at most `limit` messages and, after the first one, at most 4 MB.
+        """
         heads, more = await self._page_heads(slot, after, limit, path)
         found = readable(heads, _located)
         whole = await asyncio.gather(*(self._completed(slot, message, parts) for _, message, parts in found))
@@ -70,7 +72,7 @@ class MessageStore:
     async def _heads(
         self, slot: Slot, first: int, last: int, *, newest_first: bool = False, limit: int = 0
     ) -> tuple[list[Item], bool]:
-        """As many heads as one answer of DynamoDB's holds, 1 MB, and whether there may be more."""
+        """Return as many heads as one DynamoDB query returns (1 MB), and whether there may be more."""
         items, rest = await self._dynamo.query_page(
             TableName=self._table,
             KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
@@ -84,7 +86,7 @@ class MessageStore:
         return items, rest is not None
 
     async def at(self, slot: Slot, positions: Collection[int]) -> dict[int, StoredMessage]:
-        """The messages at up to 100 positions, large ones shortened; those that are there."""
+        """Return the messages that exist at up to 100 positions, large ones shortened."""
         keys = [{"pk": slot.key, "sk": message_key(position)} for position in positions]
         items = await self._dynamo.get_many(self._table, keys)
         return dict(readable(items, lambda item: (_position(item), to_message(item))))
@@ -92,7 +94,7 @@ class MessageStore:
     async def backwards(
         self, slot: Slot, path: Sequence[Interval], before: int = LAST_POSITION + 1
     ) -> AsyncGenerator[list[Located], None]:
-        """The messages of a path at positions below `before`, page by page and the newest first, large ones
+        """Yield pages of a path's messages at positions below `before`, newest first, large ones
         shortened."""
         for first, last in reversed(spans(between(path, 1, before - 1))):
             more = True
@@ -102,23 +104,25 @@ class MessageStore:
                 last = _position(items[-1]) - 1 if items else 0
 
     async def is_recent(self, slot: Slot, message_id: str) -> bool:
-        """Return whether a message is among the latest, of which one answer of DynamoDB's holds 1 MB."""
+        """Return whether a message is among the latest, which one DynamoDB query returns (1 MB)."""
         items, _ = await self._heads(slot, 1, LAST_POSITION, newest_first=True)
         return any(one.id == message_id for one in readable(items, to_message))
 
     async def for_model(
         self, slot: Slot, history: Sequence[StoredMessage], parts: Mapping[str, Parts]
     ) -> list[StoredMessage]:
-        """The messages of a history for a model, with `parts` those of the shortened ones: their contents are
-        read, the latest first, as far as a model has use for them. Old tool calls and results stay shortened,
-        so that this does not grow with what tools once gave."""
+        """Return the messages of a history for a model; `parts` are those of the shortened ones.
+
+        Their contents are read, latest first, as far as a model can use them. Old tool calls and results stay
+        shortened, so that the history does not grow with everything that tools returned.
+        """
         wanted = _wanted(history, parts)
         return await asyncio.gather(*(self._completed(slot, one, wanted.get(one.id)) for one in history))
 
     async def whole(
         self, slot: Slot, messages: Sequence[StoredMessage], parts: Mapping[str, Parts]
     ) -> list[StoredMessage]:
-        """The messages with all of their contents."""
+        """Return the messages with their whole contents."""
         return await asyncio.gather(*(self._completed(slot, one, parts.get(one.id)) for one in messages))
 
     async def _completed(self, slot: Slot, message: StoredMessage, parts: Parts | None) -> StoredMessage:
@@ -128,7 +132,7 @@ class MessageStore:
         read = await asyncio.gather(*(self._dynamo.get(self._table, key) for key in keys))
         found = [item for item in read if item]
         if len(found) < len(keys):
-            # Its conversation is being deleted. What is left of it is better than an error.
+            # The conversation is being deleted. The rest of the message is better than an error.
             log.warning(
                 "%d of %d parts of the message %s are missing", len(keys) - len(found), len(keys), message.id
             )
@@ -138,16 +142,19 @@ class MessageStore:
     def puts(
         self, slot: Slot, first: int, messages: Sequence[StoredMessage], writer: str
     ) -> tuple[list[TransactItem], list[TransactItem]]:
-        """The writes that append messages at positions `first`, `first + 1`, ..., or put them into the places
-        that they have, and those of their parts, which are in time with them or before. `writer` is unique to
-        the process that writes."""
+        """Return the writes that append messages at positions `first`, `first + 1`, ..., and those of their
+        parts.
+
+        Messages with a position of their own are put there. Parts may be written together with the messages
+        or before them. `writer` is unique to the process that writes.
+        """
         position = itertools.count(first)
         heads: list[TransactItem] = []
         parts: list[TransactItem] = []
         for message in messages:
             own_position = message.position is not None
             head, found = to_items(slot, 0 if own_position else next(position), message, writer)
-            # A write that is repeated since its answer was lost finds what it has put in such a place.
+            # A write that is retried after a lost answer finds its own item at such a position.
             heads.append(put(self._table, head, new=not own_position))
             parts += [put(self._table, part) for part in found]
         return heads, parts
@@ -155,8 +162,11 @@ class MessageStore:
     async def transact(
         self, guard: TransactItem, writes: list[TransactItem], parts: list[TransactItem]
     ) -> None:
-        """Writes with the parts of their messages. Parts that do not fit into the transaction go before it,
-        as long as `guard` allows: nothing refers to them until the transaction is done."""
+        """Make the writes together with the parts of their messages.
+
+        Parts that do not fit into the transaction are written before it, while `guard` allows it. Nothing
+        refers to them until the transaction succeeds.
+        """
         if fits([*writes, *parts]):
             return await self._dynamo.transact(*writes, *parts)
         for start in range(0, len(parts), PARTS_AT_ONCE):
@@ -182,13 +192,13 @@ def in_history(messages: Sequence[StoredMessage]) -> int:
 
 
 def head_bytes(message: StoredMessage) -> int:
-    """The stored size of a message without its parts."""
+    """Return the stored size of a message without its parts."""
     head, _ = to_items(Slot("", ""), 0, message, "")
     return item_bytes(to_item(head))
 
 
 def _wanted(history: Sequence[StoredMessage], parts: Mapping[str, Parts]) -> dict[str, Parts]:
-    """The parts of a history that a model shall see."""
+    """Return the parts of a history that a model should see."""
     room, results_room = HISTORY_BYTES, RECENT_RESULT_BYTES
     wanted: dict[str, Parts] = {}
     for message in reversed(history):
@@ -196,7 +206,7 @@ def _wanted(history: Sequence[StoredMessage], parts: Mapping[str, Parts]) -> dic
         if found is None:
             continue
         if any("toolResult" in block or "toolUse" in block for block in message.content):
-            # Those that do not fit count as well: no older result may be whole where a newer one is short.
+            # Results that do not fit count as well: no older result may be whole if a newer one is shortened.
             results_room -= found.size
             wants = results_room >= 0
         else:
@@ -208,12 +218,12 @@ def _wanted(history: Sequence[StoredMessage], parts: Mapping[str, Parts]) -> dic
 
 
 def _fitting(items: list[Item]) -> tuple[list[Item], bool]:
-    """As many heads as one page may have with their parts, and whether some were left out."""
+    """Return as many heads as a page may have with their parts, and whether some were left out."""
     room = PAGE_BYTES
     for count, item in enumerate(items):
         parts = parts_of(item)
         room -= parts.size if parts else len(item["body"])
-        # The first one is given however large it is: an empty page would leave no position to go on from.
+        # The first one is always included: an empty page would have no position to continue from.
         if room < 0 and count:
             return items[:count], True
     return items, False

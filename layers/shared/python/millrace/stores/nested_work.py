@@ -1,9 +1,9 @@
-"""The work of agents for one another within a run, in the partition of the run's slot:
+"""The work of agents for one another within a run, in the partition of the run's slot.
 
-    D#<run>#A#<agent>           an agent that the run may ask, as it was when the run began
-    D#<run>#M#<work>#<number>   a message between an agent and its model (see `message_items`)
+  D#<run>#A#<agent>           an agent that the run may ask, as it was when the run began
+  D#<run>#M#<work>#<number>   a message between an agent and its model (see `message_items`)
 
-A process that takes the run over goes on inside this work. Nobody reads it once the run has ended.
+A process that takes over the run continues this work. Nobody reads it after the run has ended.
 """
 
 import asyncio
@@ -21,19 +21,21 @@ from millrace.stores.messages import MessageStore
 from millrace.stores.reading import readable
 
 AGENTS_AT_ONCE = 10
-"""Of 256 KB each, so that one transaction holds them."""
+"""At 256 KB each, these fit into one transaction."""
 
 
 class NestedWork(Struct, frozen=True):
-    """The stored messages of each work, in order, and the agents by their ids."""
+    """The stored messages of each piece of work, in order, and the agents by their ids."""
 
     messages: Mapping[str, list[StoredMessage]] = field(default_factory=dict)
     agents: Mapping[str, Agent] = field(default_factory=dict)
 
 
 class NestedWorkStore:
-    """The items in the table of conversations. Their messages are written with the run's own (see
-    `MessageStore.puts`)."""
+    """Nested work in the table of conversations.
+
+    Its messages are written with the run's own (see `MessageStore.puts`).
+    """
 
     def __init__(self, dynamo: Dynamo, table: str, messages: MessageStore) -> None:
         self._dynamo = dynamo
@@ -41,7 +43,7 @@ class NestedWorkStore:
         self._messages = messages
 
     async def of_run(self, slot: Slot, run_id: str) -> NestedWork:
-        """All that is stored of a run."""
+        """Return everything stored for a run."""
         prefix = nested_key(run_id)
         items = await self._dynamo.query(
             self._table, "pk = :pk AND begins_with(sk, :prefix)", pk=slot.key, prefix=prefix
@@ -54,7 +56,7 @@ class NestedWorkStore:
         for message, _ in found:
             if message.position:
                 works.setdefault(message.position.work, []).append(message)
-        # An agent in code goes on by the results that it got, and not by what a model can hold.
+        # An agent in code continues from its full results, not from what fits a model.
         read = (
             self._messages.whole
             if any(one.model.startswith(CODE) for one in agents)
@@ -66,13 +68,13 @@ class NestedWorkStore:
     async def keep_agents(
         self, lease_check: TransactItem, slot: Slot, run_id: str, agents: Iterable[Agent]
     ) -> None:
-        """Store agents of a run. Raises `ConditionFailed` for one that does not hold its slot any more."""
+        """Store agents of a run. Raises `ConditionFailed` if the run does not hold its slot any more."""
         writes = [put(self._table, _to_item(slot, run_id, agent)) for agent in agents]
         for start in range(0, len(writes), AGENTS_AT_ONCE):
             await self._dynamo.transact(lease_check, *writes[start : start + AGENTS_AT_ONCE])
 
     async def delete(self, slot: Slot, run_id: str) -> None:
-        """Delete what is stored of a run that has ended."""
+        """Delete everything stored for a run that has ended."""
         items = await self._dynamo.query(
             self._table, "pk = :pk AND begins_with(sk, :prefix)", pk=slot.key, prefix=nested_key(run_id)
         )

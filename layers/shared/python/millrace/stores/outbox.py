@@ -1,8 +1,8 @@
-"""The outbox table of an application's PostgreSQL: rows are taken in a transaction that is the caller's to
-end. The table, and a trigger that fills it, are in docs/pipelines/outbox.sql.
+"""The outbox table in an application's PostgreSQL.
 
-Rows are deleted, never remembered by the highest id seen: ids are given at insert and seen at commit, so a
-row with a lower id may come later.
+Rows are claimed in a transaction that the caller ends. docs/pipelines/outbox.sql has the table and a trigger
+that fills it. Rows are deleted rather than tracked by the highest id: ids are assigned at insert but become
+visible at commit, so a lower id may appear later.
 """
 
 import json
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 20
 IMAGE_BYTES = 200 * 1024
-"""Larger images stay in the database: no event could hold them, and a batch of them no function."""
+"""Larger images stay in the database: no event could hold them, and no function a batch of them."""
 _OPTIONS = f"-c statement_timeout={STATEMENT_SECONDS}s -c lock_timeout={STATEMENT_SECONDS}s"
-# MATERIALIZED: else the planner may run the inner query again for each row, and take more than the limit.
+# Without MATERIALIZED the planner may run the inner query for each row and exceed the limit.
 _TAKE = """
 WITH taken AS MATERIALIZED (
     SELECT id FROM millrace_outbox ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
@@ -41,8 +41,10 @@ RETURNING box.id, event_id::text,
 
 
 class OutboxRow(Struct, frozen=True):
-    """A row as the database tells it; `keys`, `old` and `new` are JSON text, `time` is None where no event
-    can have it."""
+    """A row as the database returns it.
+
+    `keys`, `old` and `new` are JSON text. `time` is None if it is outside the range of events.
+    """
 
     position: int
     id: str
@@ -57,7 +59,7 @@ class OutboxRow(Struct, frozen=True):
     new_is_large: bool
 
     def change(self) -> Change:
-        """The change that it tells of. Raises `InvalidRequest` for a row that cannot be read."""
+        """Return the change in the row. Raises `InvalidRequest` for an invalid row."""
         if self.time is None:
             raise InvalidRequest("changed_at must be within the years 1 to 9999.", code="invalid_time")
         left_out = tuple(
@@ -77,7 +79,7 @@ class OutboxRow(Struct, frozen=True):
 
 
 class Outbox:
-    """One connection, made by `connect`; psycopg comes with the function that uses it, not with the layer."""
+    """One connection, made by `connect`. psycopg is packaged with its function, not in the layer."""
 
     def __init__(self, connection: "AsyncConnection[Any]") -> None:
         self._connection = connection
@@ -85,7 +87,7 @@ class Outbox:
     @classmethod
     @asynccontextmanager
     async def connect(cls, url: str) -> AsyncIterator[Self]:
-        """Connects, encrypted unless the URL's `sslmode` says otherwise. Raises `Unavailable`."""
+        """Connect, encrypted unless the URL's `sslmode` says otherwise. Raises `Unavailable`."""
         import psycopg
         from psycopg.conninfo import conninfo_to_dict
 
@@ -93,15 +95,18 @@ class Outbox:
             given: dict[str, Any] = {"sslmode": "require", "connect_timeout": CONNECT_SECONDS}
             given |= conninfo_to_dict(url) | {"options": _OPTIONS}
             connection = await psycopg.AsyncConnection.connect(**given, autocommit=True)
-        except psycopg.Error as error:  # its message may hold the URL
+        except psycopg.Error as error:  # the message may contain the URL
             raise _unavailable(error) from None
         async with connection:
             yield cls(connection)
 
     @asynccontextmanager
     async def claim(self, limit: int) -> AsyncIterator[list[OutboxRow]]:
-        """Up to `limit` rows by position; those that another poller has are left to it. They are gone when
-        the block ends well, and there again when it raises or this process dies. Raises `Unavailable`."""
+        """Claim up to `limit` rows by position, skipping those that another poller has claimed.
+
+        The rows are deleted when the block succeeds. They stay if it raises or this process dies. Raises
+        `Unavailable`.
+        """
         import psycopg
 
         try:
@@ -113,7 +118,7 @@ class Outbox:
 
 
 def _object(text: str | None) -> dict[str, Any] | None:
-    """A JSON object whose numbers are exact. Raises `InvalidRequest`."""
+    """Return a JSON object with exact numbers. Raises `InvalidRequest`."""
     try:
         found = None if text is None else json.loads(text, parse_float=number, parse_int=number)
     except (ValueError, RecursionError) as error:

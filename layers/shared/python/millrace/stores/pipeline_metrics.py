@@ -1,12 +1,13 @@
-"""Metrics of pipelines in buckets of a minute, and the drain of the queues that they share.
+"""Metrics of pipelines by the minute, and of the queues that pipelines share.
 
-pk <organization>#<pipeline>   sk M#<minute>               what one pipeline did; `~`: the organization;
-                                                           and `pressure`, its backpressure (0 to 1)
-pk ~                           sk T#<queue>#<ten seconds>  messages received from a queue of the deployment
-pk ~                           sk A#<organization>#<id>    a pipeline that did something lately
+  pk <organization>#<pipeline>  sk M#<minute>               the counters of a pipeline, or of the
+                                                            organization for `~`; and `pressure`, the
+                                                            backpressure (0 to 1)
+  pk ~                          sk T#<queue>#<ten seconds>  messages received from a deployment's queue
+  pk ~                          sk A#<organization>#<id>    a pipeline that was active recently
 
-All in the registry's table. Counters only grow; under redelivery something may be counted twice: these are
-statistics.
+All are in the registry's table. Counters only increase. After a redelivery something may be counted twice,
+which is acceptable for statistics.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ Counters = dict[str, int]
 
 
 class Active(Struct, frozen=True):
-    """A pipeline that did something in the last two hours, and the backpressure last reported of it."""
+    """A pipeline that was active in the last two hours, and its last reported backpressure."""
 
     organization: str
     pipeline_id: str
@@ -42,7 +43,7 @@ class Active(Struct, frozen=True):
 
 
 class Minute(NamedTuple):
-    """A minute from `start` (epoch ms) with what was counted in it, and the backpressure if it was noted."""
+    """A minute from `start` (epoch ms) with its counters, and the backpressure if it was recorded."""
 
     start: int
     counters: Counters
@@ -50,8 +51,10 @@ class Minute(NamedTuple):
 
 
 class Received(NamedTuple):
-    """Messages received from a queue within ten seconds from `start` (epoch ms), the sum of how late they
-    were (ms), and the pipelines that they belong to."""
+    """Messages received from a queue within ten seconds from `start` (epoch ms).
+
+    `lag` is the sum of their delays (ms), and `pipelines` are those that they belong to.
+    """
 
     start: int
     messages: int
@@ -60,7 +63,7 @@ class Received(NamedTuple):
 
 
 class PipelineMetrics:
-    """Counter names are letters and digits only. Times in epoch milliseconds."""
+    """Counters of pipelines. Counter names have only letters and digits. Times are in epoch milliseconds."""
 
     def __init__(self, dynamo: Dynamo, table: str) -> None:
         self._dynamo = dynamo
@@ -68,7 +71,7 @@ class PipelineMetrics:
         self._noted: dict[tuple[str, str], float] = {}
 
     async def add(self, organization: str, pipeline_id: str, counters: Mapping[str, int], now: int) -> None:
-        """Adds to the minute of `now`, for the pipeline."""
+        """Add to the counters of a pipeline for the minute of `now`."""
         grown = {name: value for name, value in counters.items() if value}
         if not grown:
             return
@@ -78,22 +81,24 @@ class PipelineMetrics:
         await asyncio.gather(*writes)
 
     async def add_total(self, organization: str, counters: Mapping[str, int], now: int) -> None:
-        """Add to the minute of `now`, for the organization."""
-        # Steps are numbered within their pipeline: added up over an organization they mean nothing.
+        """Add to the counters of an organization for the minute of `now`."""
+        # Steps are numbered within their pipeline, so their sum over an organization would be meaningless.
         totals = {name: value for name, value in counters.items() if value and not name.startswith("step")}
         if totals:
             await self._add(f"{organization}#{TOTAL}", _minute(now), totals, now, KEPT_SECONDS)
 
     async def add_accepted(self, organization: str, pipeline_id: str, messages: int, now: int) -> None:
-        """Counts messages put on the ingest queue for a pipeline: one write, for each push."""
+        """Count messages put on the ingest queue for a pipeline, with one write for each push."""
         key, counters = _minute(now), {"messagesAccepted": messages}
         await self._add(f"{organization}#{pipeline_id}", key, counters, now, KEPT_SECONDS)
 
     async def add_received(
         self, queue: str, messages: int, lag_ms: int, now: int, of_each: Mapping[tuple[str, str], int]
     ) -> None:
-        """Count messages received from the queue of that name, with the sum of how late they were, and the
-        messages of each pipeline (of fifty of them: an update expression has its limits)."""
+        """Count messages received from a queue, the sum of their delays, and the messages of each pipeline.
+
+        Only fifty pipelines are counted, because an update expression is limited in size.
+        """
         counters = {"messages": messages, "lagSum": lag_ms}
         for address, count in list(of_each.items())[:_MOST_NAMED]:
             counters[_named(address)] = count
@@ -101,7 +106,7 @@ class PipelineMetrics:
         await self._add(TOTAL, key, counters, now, RECEIVED_SECONDS)
 
     async def received(self, queue: str, now: int) -> list[Received]:
-        """Return what was received in the last minute."""
+        """Return the messages received in the last minute."""
         items = await self._dynamo.query(
             self._table,
             "pk = :pk AND sk BETWEEN :start AND :end",
@@ -120,7 +125,7 @@ class PipelineMetrics:
         ]
 
     async def minutes(self, organization: str, pipeline_id: str, since: int) -> list[tuple[int, Counters]]:
-        """(minute, counters) from the minute of `since` on."""
+        """Return (minute, counters) from the minute of `since` on."""
         items = await self._dynamo.query(
             self._table,
             "pk = :pk AND sk BETWEEN :start AND :end",
@@ -131,8 +136,10 @@ class PipelineMetrics:
         return [(int(item["sk"][2:]), _counters(item)) for item in items]
 
     async def history(self, organization: str, pipeline_id: str, since: int, until: int) -> list[Minute]:
-        """Return the minutes from that of `since` to before `until`, as they were a moment ago: a week of
-        them is much to read, and what is not consistent costs half."""
+        """Return the minutes from that of `since` up to, but not including, `until`.
+
+        Reads are eventually consistent: a week of minutes is a lot, and such reads cost half.
+        """
         request = {
             "TableName": self._table,
             "KeyConditionExpression": "pk = :pk AND sk BETWEEN :start AND :end",
@@ -151,21 +158,21 @@ class PipelineMetrics:
             request["ExclusiveStartKey"] = more
 
     async def note_level(self, organization: str, pipeline_id: str, level: float, now: int) -> None:
-        """Note the backpressure of this minute."""
+        """Record the backpressure of this minute."""
         key = {"pk": f"{organization}#{pipeline_id}", "sk": _minute(now)}
         expires = now // 1000 + KEPT_SECONDS
         set_level = "SET pressure = :level, expiresAt = :expires"
         await self._dynamo.write(update(self._table, key, set_level, level=level, expires=expires))
 
     async def active(self, now: int) -> list[Active]:
-        """The deployment's pipelines that did something lately."""
+        """Return the deployment's pipelines that were active recently."""
         items = await self._dynamo.query(
             self._table, "pk = :pk AND begins_with(sk, :kind)", pk=TOTAL, kind="A#"
         )
         return readable((item for item in items if item["expiresAt"] > now // 1000), _to_active)
 
     async def report(self, active: Active, backpressure: float) -> None:
-        """Note the backpressure last reported of a pipeline, unless it is no longer active."""
+        """Store the last reported backpressure of a pipeline, unless it is no longer active."""
         key = _active_key(active.organization, active.pipeline_id)
         change = update(
             self._table, key, "SET reported = :reported", "attribute_exists(pk)", reported=backpressure
@@ -176,14 +183,14 @@ class PipelineMetrics:
             pass
 
     def _is_news(self, organization: str, pipeline_id: str) -> bool:
-        """Return whether this process has not noted the pipeline in the last ten minutes."""
+        """Return whether this process has not recorded the pipeline in the last ten minutes."""
         key = (organization, pipeline_id)
         if time.monotonic() - self._noted.get(key, -NOTED_SECONDS) < NOTED_SECONDS:
             return False
         if len(self._noted) >= _NOTED_SIZE:
             self._noted.clear()
-        # Marked before it is written: a note that fails is made up for in ten minutes, long before the last
-        # one expires.
+        # Remembered before the write: if the write fails, the next one follows in ten minutes, long before
+        # the last record expires.
         self._noted[key] = time.monotonic()
         return True
 
@@ -202,8 +209,8 @@ class PipelineMetrics:
 
 
 def _named(address: tuple[str, str]) -> str:
-    """A pipeline as an attribute's name."""
-    # Names in an expression have letters, digits and `_` only; ids may have more.
+    """Return the attribute name of a pipeline."""
+    # Names in an expression may have only letters, digits and `_`; ids may have other characters.
     return _PIPELINE + sha256("#".join(address).encode(errors="surrogatepass")).hexdigest()[:10]
 
 

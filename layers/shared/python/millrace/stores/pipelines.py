@@ -1,13 +1,13 @@
 """The registry of pipelines in DynamoDB: current definitions, all their versions, checkpoints.
 
-pk <organization>              sk P#<id>              a pipeline as it stands
-                               sk CREATIONS           how many were created, see `stores.creations`
-                               sk #REVISION           see `stores.revisions`
-pk <organization>#<id>         sk V#<version>         a definition as it was
-                               sk S#<step hash>       the last version with that step
-                               sk C#<checkpoint>      a place to go back to
-                               sk K#<hash of a key>   when a push with this idempotency key first came
-                               sk GONE                a pipeline that was deleted: its id is not used again
+pk <organization>       sk P#<id>           a pipeline in its current version
+                        sk CREATIONS        the number of creations, see `stores.creations`
+                        sk #REVISION        see `stores.revisions`
+pk <organization>#<id>  sk V#<version>      a definition in an earlier version
+                        sk S#<step hash>    the last version with that step
+                        sk C#<checkpoint>   a checkpoint
+                        sk K#<hash of key>  when a push with this idempotency key first arrived
+                        sk GONE             a deleted pipeline, whose id is not used again
 """
 
 from collections.abc import Collection
@@ -39,18 +39,16 @@ KEY_SECONDS = 86_400
 
 
 class PipelineStore:
-    """One table; the journal's index, dead letters and metrics of a pipeline share its partition."""
+    """The table of pipelines. Journal index, dead letters and metrics of a pipeline share its partition."""
 
     def __init__(self, dynamo: Dynamo, table: str) -> None:
         self._dynamo = dynamo
         self._table = table
 
     async def create(self, organization: str, pipeline: Pipeline, step_hashes: list[str]) -> None:
-        """Stores a new pipeline and its first version.
-
-        Raises `Conflict` beyond the limit of pipelines, and for an id that is, or once was, in use: jobs,
-        windows and dead letters of a deleted pipeline would be taken for those of the new one.
-        """
+        """Store a new pipeline and its first version. Raises `Conflict` beyond the limit of pipelines, and
+        for an id that is or was in use: jobs, windows and dead letters of a deleted pipeline would be
+        mistaken for those of the new one."""
         request = put(self._table, _to_item(organization, pipeline), new=True)
         unused = check_that(self._table, _gone(organization, pipeline.id), "attribute_not_exists(pk)")
         versions = self._version(organization, pipeline, step_hashes)
@@ -68,20 +66,20 @@ class PipelineStore:
             except ConditionFailed as error:
                 if {0, 1} & error.items.keys():
                     raise _used(pipeline.id) from error
-                continue  # somebody else created one meanwhile: count again
+                continue  # another pipeline was created in the meantime, so count again
             return
         raise Contended("Conflicting concurrent writes; retry.", retry_after=1)
 
     async def get(self, organization: str, pipeline_id: str) -> Pipeline:
-        """As it stands, read consistently. Raises `NotFound`."""
+        """Return the current pipeline with a consistent read. Raises `NotFound`."""
         item = await self._dynamo.get(self._table, {"pk": organization, "sk": f"P#{pipeline_id}"})
         if item is None:
             raise unknown_pipeline(pipeline_id)
         return _to_pipeline(item)
 
     async def find(self, pipeline_id: str) -> tuple[str, Pipeline]:
-        """The organization and the pipeline of an id alone, for addresses that strangers call; it may be a
-        moment old. Raises `NotFound`."""
+        """Return the organization and the pipeline for an id alone, for public addresses. The result may be
+        slightly old. Raises `NotFound`."""
         items, _ = await self._dynamo.query_page(
             TableName=self._table,
             IndexName=BY_ID,
@@ -94,7 +92,7 @@ class PipelineStore:
         return items[0]["pk"], _to_pipeline(items[0])
 
     async def page(self, organization: str, after: str, limit: int) -> tuple[list[Pipeline], str | None]:
-        """Pipelines with ids above `after`, the oldest first, and the id to go on after."""
+        """Return pipelines with ids above `after`, oldest first, and the id to continue after."""
         items = await self._dynamo.query(
             self._table, "pk = :pk AND sk > :after", limit=limit, pk=organization, after=f"P#{after}"
         )
@@ -102,17 +100,17 @@ class PipelineStore:
         return readable(items, _to_pipeline), more
 
     async def all(self, organization: str) -> list[Pipeline]:
-        """Every pipeline of an organization (there are at most a hundred)."""
+        """Return every pipeline of an organization (at most a hundred)."""
         condition = "pk = :pk AND begins_with(sk, :kind)"
         items = await self._dynamo.query(self._table, condition, pk=organization, kind="P#")
         return readable(items, _to_pipeline)
 
     async def revisions(self, organizations: Collection[str]) -> dict[str, int]:
-        """Return `stores.revisions.revisions` of the organizations' pipelines."""
+        """Return `stores.revisions.revisions` for the organizations' pipelines."""
         return await revisions(self._dynamo, self._table, organizations)
 
     async def replace(self, organization: str, old: Pipeline, new: Pipeline) -> None:
-        """Raises `Conflict` when somebody else changed it meanwhile, or deleted it."""
+        """Replace a pipeline. Raises `Conflict` if it was changed or deleted in the meantime."""
         try:
             await self._dynamo.transact(*self._swap(organization, old, new))
         except ConditionFailed as error:
@@ -121,7 +119,7 @@ class PipelineStore:
     async def add_version(
         self, organization: str, old: Pipeline, new: Pipeline, step_hashes: list[str]
     ) -> None:
-        """Replaces the pipeline by one with the next version. Raises `Conflict` as `replace` does."""
+        """Replace the pipeline with its next version. Raises `Conflict` as `replace` does."""
         versions = self._version(organization, new, step_hashes)
         try:
             await self._dynamo.transact(*self._swap(organization, old, new), *versions)
@@ -129,8 +127,8 @@ class PipelineStore:
             raise changed() from error
 
     async def delete(self, organization: str, pipeline: Pipeline) -> None:
-        """Deletes the pipeline, then its versions and checkpoints; its journal and metrics have a TTL.
-        Raises `Conflict` as `replace` does."""
+        """Delete the pipeline, then its versions and checkpoints. Its journal and metrics have a TTL. Raises
+        `Conflict` as `replace` does."""
         key = {"pk": organization, "sk": f"P#{pipeline.id}"}
         request = delete_when(self._table, key, "revision = :seen", seen=pipeline.revision)
         gone = put(self._table, _gone(organization, pipeline.id))
@@ -138,8 +136,8 @@ class PipelineStore:
             await self._dynamo.transact(request, gone, revised(self._table, organization))
         except ConditionFailed as error:
             raise changed() from error
-        # There may be more of these than a transaction holds. Nothing reaches what a crash leaves of them,
-        # since the id is never used again.
+        # There may be more of these than a transaction holds. If a crash leaves some behind, nothing finds
+        # them, because the id is never used again.
         for kind in ("V#", "S#", "C#"):
             await self._delete_all(f"{organization}#{pipeline.id}", kind)
 
@@ -150,7 +148,7 @@ class PipelineStore:
             await self._dynamo.write(delete(self._table, key, existing=False))
 
     async def definition(self, organization: str, pipeline_id: str, version: int) -> dict[str, Any]:
-        """The definition that a version had. Raises `NotFound`."""
+        """Return the definition of a version. Raises `NotFound`."""
         key = {"pk": f"{organization}#{pipeline_id}", "sk": f"V#{version:08d}"}
         item = await self._dynamo.get(self._table, key)
         if item is None:
@@ -161,7 +159,7 @@ class PipelineStore:
     async def versions(
         self, organization: str, pipeline_id: str, before: int | None, limit: int
     ) -> list[dict[str, Any]]:
-        """`{version, createdAt, definition}`, the newest first, of versions below `before`."""
+        """Return `{version, createdAt, definition}` of versions below `before`, newest first."""
         items = await self._dynamo.query(
             self._table,
             "pk = :pk AND sk BETWEEN :first AND :last",
@@ -174,13 +172,13 @@ class PipelineStore:
         return [_to_version(item) for item in items]
 
     async def version_with(self, organization: str, pipeline_id: str, step_hash: str) -> int | None:
-        """The last version that has the step; None if none ever had."""
+        """Return the last version that has the step, or None if there is none."""
         key = {"pk": f"{organization}#{pipeline_id}", "sk": f"S#{step_hash}"}
         item = await self._dynamo.get(self._table, key)
         return int(item["definitionVersion"]) if item else None
 
     async def add_checkpoint(self, organization: str, pipeline_id: str, checkpoint: dict[str, Any]) -> None:
-        """Keeps a checkpoint: `{id, ...}`."""
+        """Store a checkpoint: `{id, ...}`."""
         item = {
             "pk": f"{organization}#{pipeline_id}",
             "sk": f"C#{checkpoint['id']}",
@@ -191,7 +189,7 @@ class PipelineStore:
     async def checkpoints(
         self, organization: str, pipeline_id: str, limit: int = 100
     ) -> list[dict[str, Any]]:
-        """The newest first."""
+        """Return checkpoints, newest first."""
         items = await self._dynamo.query(
             self._table,
             "pk = :pk AND begins_with(sk, :kind)",
@@ -203,7 +201,7 @@ class PipelineStore:
         return readable(items, lambda item: orjson.loads(item["body"]))
 
     async def checkpoint(self, organization: str, pipeline_id: str, checkpoint_id: str) -> dict[str, Any]:
-        """Raises `NotFound`."""
+        """Return a checkpoint. Raises `NotFound`."""
         key = {"pk": f"{organization}#{pipeline_id}", "sk": f"C#{checkpoint_id}"}
         item = await self._dynamo.get(self._table, key)
         if item is None:
@@ -214,8 +212,9 @@ class PipelineStore:
     async def first_push(
         self, organization: str, pipeline_id: str, key: str, content: bytes, now: int
     ) -> int:
-        """Return when a push with this idempotency key first came (epoch ms): now, or at most a day ago.
-        Raises `Conflict` for a key that came with other content."""
+        """Return when a push with this idempotency key first arrived (epoch ms): now, or up to a day ago.
+        Raises `Conflict` for a key that was used with other content.
+        """
         item = {
             "pk": f"{organization}#{pipeline_id}",
             "sk": f"K#{sha256(key.encode(errors='surrogatepass')).hexdigest()}",
@@ -264,7 +263,7 @@ def _gone(organization: str, pipeline_id: str) -> Item:
 
 
 def unknown_pipeline(pipeline_id: str) -> NotFound:
-    """The error for an id that names no pipeline of the organization."""
+    """Return the error for an id that no pipeline of the organization has."""
     return NotFound(
         f"No pipeline has the id {pipeline_id!r:.140}. GET /api/streaming/pipelines lists them.",
         code="pipeline_not_found",
@@ -295,6 +294,6 @@ def _to_pipeline(item: Item) -> Pipeline:
 def _to_version(item: Item) -> dict[str, Any]:
     return {
         "version": int(item["sk"][2:]),
-        "createdAt": item.get("createdAt"),  # earlier releases did not note it
+        "createdAt": item.get("createdAt"),  # earlier releases did not store it
         "definition": orjson.loads(item["body"]),
     }

@@ -1,4 +1,4 @@
-"""The SQS queue of push notifications to clients of A2A."""
+"""The SQS queue of push notifications for A2A clients."""
 
 import orjson
 from msgspec.structs import asdict
@@ -10,19 +10,22 @@ from millrace.stores.queues import Queue
 
 
 class PushQueue:
-    """Sends messages. Each names a configuration, and may come twice or late."""
+    """Sends messages. Each names a configuration, and may be received twice or late."""
 
     def __init__(self, aws: Aws, url: str) -> None:
         self.queue = Queue(aws, url)
 
     async def enqueue(self, message: PushMessage, delay: float = 0) -> None:
-        """Have a configuration's events told in `delay` seconds, 15 minutes at most. Raises `Unavailable`."""
+        """Have a configuration's events sent in `delay` seconds (at most 15 minutes).
+
+        Raises `Unavailable`.
+        """
         body = orjson.dumps(asdict(message)).decode()
         await self.queue.send_one(body, round(delay * 1000), message.organization)
 
 
 def to_push_message(body: str) -> PushMessage:
-    """The message of a queue's body. Raises `InvalidRequest`."""
+    """Parse the body of a queue message. Raises `InvalidRequest`."""
     try:
         return PushMessage(**orjson.loads(body))
     except (orjson.JSONDecodeError, TypeError) as error:

@@ -1,10 +1,11 @@
-"""SQS queues: messages sent in batches, those that the queue refused again.
+"""SQS queues: messages are sent in batches, and those that the queue refuses are sent again.
 
-A body that is too large for a message is kept as an object, and a message that names the object stands for it
-(a "claim check"). The object is deleted when its message is done.
+A body that is too large for a message is stored as an object, and the message names the object (a "claim
+check"). The object is deleted when the message is done.
 
-Messages carry their organization as `MessageGroupId`. On a standard queue that orders nothing: it makes the
-queue fair (SQS, since 2025). Where one organization has much on it, messages of others are given out first.
+Messages carry their organization as `MessageGroupId`. On a standard queue this does not order messages but
+makes the queue fair (SQS, since 2025): if one organization has a backlog, messages of others are delivered
+first.
 """
 
 import asyncio
@@ -26,12 +27,17 @@ log = logging.getLogger(__name__)
 
 BATCH = 10
 MESSAGE_BYTES = 250_000
-"""Of a body that is a message itself. SQS holds 1 MB since January 2026, but queues that were set to less,
-and emulators, still refuse more than 256 KiB."""
+"""The maximum size of a body that is sent as a message itself.
+
+SQS accepts 1 MB since January 2026, but queues with a lower setting, and emulators, still reject more than
+256 KiB.
+"""
 _CALL_BYTES = 256 * 1024
 _FORBIDDEN = {"\ufffe": "\\ufffe", "\uffff": "\\uffff"}
-"""Characters that SQS refuses in a message, and their escapes; in JSON they only occur within strings. Those
-below U+0020 are escaped by every writer of JSON."""
+"""Characters that SQS rejects in a message, with their escapes.
+
+In JSON they occur only within strings. Characters below U+0020 are escaped by every JSON encoder.
+"""
 _CLAIM = '{"millraceObject":"'
 LONGEST_DELAY_MS = 900_000
 AGAIN_SECONDS = 5
@@ -40,7 +46,7 @@ _TRIES = 5
 
 
 class Queue:
-    """One queue; its calls block. Bodies are JSON text. Those over 250 KB need `large`."""
+    """One queue. Calls block. Bodies are JSON text; those over 250 KB need `large`."""
 
     def __init__(self, aws: Aws, url: str, large: LargeObjects | None = None) -> None:
         self._aws = aws
@@ -52,8 +58,7 @@ class Queue:
         return queue_name(self._url)
 
     def send(self, bodies: Iterable[str], delay_ms: int = 0, organization: str = "") -> None:
-        """Sends an organization's messages, to be seen after the delay (15 minutes at most). Raises
-        `Unavailable`."""
+        """Send an organization's messages with a delay of at most 15 minutes. Raises `Unavailable`."""
         seconds = -(-min(max(delay_ms, 0), LONGEST_DELAY_MS) // 1000)
         self.send_delayed((body, seconds, organization) for body in bodies)
 
@@ -62,7 +67,7 @@ class Queue:
         await asyncio.to_thread(self.send, [body], delay_ms, organization)
 
     def send_delayed(self, messages: Iterable[tuple[str, int, str]]) -> None:
-        """Sends messages, each with its own delay in seconds and its organization. Raises `Unavailable`."""
+        """Send messages, each a body, its delay in seconds and its organization. Raises `Unavailable`."""
         ready = ((as_message(one[0], self._large), one[1], one[2]) for one in messages)
         for batch in portions(ready, lambda one: len(one[0].encode()), _CALL_BYTES, BATCH):
             entries = [
@@ -75,7 +80,7 @@ class Queue:
         for attempt in range(_TRIES):
             with unavailable_when_down("sqs"):
                 answer = self._aws.client("sqs").send_message_batch(QueueUrl=self._url, Entries=entries)
-            # SQS answers 200 even where it has refused entries, so botocore does not repeat those.
+            # SQS answers 200 even if it rejects entries, so botocore does not retry those.
             failed = {one["Id"] for one in answer.get("Failed", ())}
             if not failed:
                 return
@@ -84,8 +89,10 @@ class Queue:
         raise Unavailable(f"The queue refused {len(entries)} messages.", retry_after=1)
 
     def body(self, record: dict[str, Any]) -> str | None:
-        """Return a message's body, wherever it is kept. None: its object is gone, so that this is a
-        repetition of a message that was done."""
+        """Return a message's body, which may be stored as an object.
+
+        Return None if the object no longer exists: the message was already done, and this is a duplicate.
+        """
         key = _claimed(record["body"])
         if key is None:
             return str(record["body"])
@@ -93,7 +100,7 @@ class Queue:
         return None if content is None else content.decode()
 
     def done(self, record: dict[str, Any]) -> None:
-        """Delete what is kept for a message whose work is done. Where that fails, it goes after 30 days."""
+        """Delete the stored body of a message that is done. If that fails, it expires after 30 days."""
         key = _claimed(record["body"])
         if key is None:
             return
@@ -109,8 +116,10 @@ class Queue:
         return self._large
 
     def acknowledge(self, records: list[dict[str, Any]]) -> None:
-        """Delete messages whose work is done before the function ends, which may die of another. Where that
-        fails, they are deleted at the end."""
+        """Delete messages that are done before the function ends, in case another message kills it.
+
+        If that fails, they are deleted at the end.
+        """
         for start in range(0, len(records), BATCH):
             part = records[start : start + BATCH]
             entries = [{"Id": str(at), "ReceiptHandle": one["receiptHandle"]} for at, one in enumerate(part)]
@@ -120,14 +129,20 @@ class Queue:
                 log.exception("%d messages were not acknowledged early", len(part))
 
     def answer(self, batch: dict[str, Any], failed: Collection[str]) -> dict[str, Any]:
-        """Return the function's answer for a batch of this queue: `{"batchItemFailures":
-        [{"itemIdentifier"}]}`. Messages that failed are seen again in seconds."""
+        """Return the function's answer for a batch of this queue.
+
+        The answer is `{"batchItemFailures": [{"itemIdentifier"}]}`. Failed messages become visible again
+        within seconds.
+        """
         self.see_again([record for record in batch["Records"] if record["messageId"] in failed])
         return {"batchItemFailures": [{"itemIdentifier": one} for one in sorted(failed)]}
 
     def see_again(self, records: list[dict[str, Any]]) -> None:
-        """Give messages that failed out again in seconds, later each time. The visibility timeout is for
-        functions that die: it outlasts all their time, and would hold up what succeeds a moment later."""
+        """Make failed messages visible again after a few seconds, longer each time.
+
+        The visibility timeout is meant for functions that die. It exceeds their maximum duration, so it would
+        delay messages that could succeed much sooner.
+        """
         for start in range(0, len(records), BATCH):
             self._change_visibility(records[start : start + BATCH])
 
@@ -142,11 +157,11 @@ class Queue:
         ]
         try:
             self._aws.client("sqs").change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
-        except Exception:  # then they come when the timeout is over
+        except Exception:  # then they become visible after the timeout
             log.exception("%d failed messages cannot be seen again sooner", len(records))
 
     def waiting(self) -> int:
-        """About how many messages wait or are being worked on."""
+        """Return the approximate number of messages that wait or are being processed."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         with unavailable_when_down("sqs"):
             client = self._aws.client("sqs")
@@ -155,20 +170,22 @@ class Queue:
 
 
 def escaped(body: str) -> str:
-    """Return JSON text without the characters that SQS refuses."""
+    """Return JSON text with the characters that SQS rejects escaped."""
     for character, escape in _FORBIDDEN.items():
         body = body.replace(character, escape)
     return body
 
 
 def escaped_size(body: bytes) -> int:
-    """Return the bytes that a JSON text has once it is `escaped`."""
+    """Return the size in bytes of a JSON text after `escaped`."""
     return len(body) + 3 * (body.count(b"\xef\xbf\xbe") + body.count(b"\xef\xbf\xbf"))
 
 
 def as_message(body: str, large: LargeObjects | None) -> str:
-    """Return a body of JSON as SQS takes it, or where it is too large what stands for it. Raises
-    `Unavailable`."""
+    """Return the message for a JSON body: the body itself, or a reference to it if it is too large.
+
+    Raises `Unavailable`.
+    """
     body = escaped(body)
     if large is None or len(body.encode()) <= MESSAGE_BYTES:
         return body
@@ -178,22 +195,22 @@ def as_message(body: str, large: LargeObjects | None) -> str:
 
 
 def _claimed(body: str) -> str | None:
-    """The key of the object that a body stands for."""
+    """Return the key of the object that a body refers to."""
     return str(json.loads(body)["millraceObject"]) if body.startswith(_CLAIM) else None
 
 
 def grouped(organization: str) -> dict[str, str]:
-    """The parameter that tells an organization: whatever it is called, by a name that SQS takes."""
+    """Return the parameter that identifies an organization, with a hash as a name that SQS always accepts."""
     if not organization:
         return {}
     return {"MessageGroupId": sha256(organization.encode(errors="surrogatepass")).hexdigest()[:32]}
 
 
 def again_after(receives: int) -> int:
-    """Seconds until a message that failed so often is seen again."""
+    """Return the seconds until a message that failed this often becomes visible again."""
     return min(AGAIN_SECONDS << min(receives - 1, 16), LONGEST_AGAIN_SECONDS)
 
 
 def queue_name(url: str) -> str:
-    """A queue's name, as its URL ends."""
+    """Return a queue's name, the last part of its URL."""
     return url.rpartition("/")[2]

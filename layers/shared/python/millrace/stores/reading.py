@@ -1,4 +1,4 @@
-"""Lists of stored items, of which one may be unreadable."""
+"""Lists of stored items, some of which may be unreadable."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -11,7 +11,7 @@ Read = TypeVar("Read")
 
 
 def readable(items: Iterable[Item], read: Callable[[Item], Read]) -> list[Read]:
-    """Read each item. One that cannot be read is reported and left out: it must not hide the others."""
+    """Read each item. An unreadable one is logged and left out, so that it does not hide the others."""
     found = []
     for item in items:
         try:

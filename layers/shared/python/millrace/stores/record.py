@@ -1,10 +1,13 @@
 """The command center's data of an organization: its stream, its runs, its metrics.
 
-All in the events table, and all written in one transaction that moves the stream's head, so that whoever has
-read the head and then the rest has either seen it all as it is or is refused:
-`<org>#center` the event log; `<org>#center#live` and `<org>#center#ended` one item per run, the live ones by
-themselves for the snapshot; `<org>#center#metrics` one item per ten seconds; `<org>#center#alerts` one per
-alert, `<rule>#<number>`.
+All are in the events table, and one transaction that moves the stream's head writes all of a change. So
+whoever reads the head first and the rest afterwards gets a consistent state or is refused.
+
+  <org>#center           the event log
+  <org>#center#live      an item for each active run, separate for the snapshot
+  <org>#center#ended     an item for each run that has ended
+  <org>#center#metrics   an item for each ten seconds
+  <org>#center#alerts    an item for each alert, `<rule>#<number>`
 """
 
 import asyncio
@@ -24,11 +27,11 @@ from millrace.stores.log_items import KEPT_SECONDS
 from millrace.stores.reading import readable
 
 HEAD_SECONDS = 400 * 24 * 3600
-"""The stream's numbers go on for longer than any viewer stays away."""
+"""The stream's numbers are kept for longer than any viewer stays away."""
 METRICS_MS = 24 * 3_600_000
 """The time for which metrics are shown."""
 METRICS_SECONDS = 26 * 3600
-"""A look may reach an hour further back."""
+"""A query may reach back one more hour."""
 ALERTS_SECONDS = 31 * 24 * 3600
 _LAST_ALERT = 10**10 - 1
 READS_AT_ONCE = 8
@@ -43,30 +46,30 @@ class RecordStore:
         self.log = EventLog(dynamo, table)
 
     async def head(self, organization: str) -> int:
-        """The number of the stream's last event."""
+        """Return the number of the stream's last event."""
         return await self.log.head(center_stream(organization))
 
     async def subject(self, organization: str, subject_id: str) -> Subject:
-        """Return what has been recorded of a run, or a new record."""
+        """Return the record of a run, or a new one."""
         live, ended = await asyncio.gather(
             *(
                 self._dynamo.get(self._table, _subject_key(organization, subject_id, live))
                 for live in (True, False)
             )
         )
-        # A run may end between the two reads and then be found in both places; the end is what holds.
+        # A run may end between the two reads and be found in both places. The ended record is the valid one.
         item = ended or live
         return _to_subject(item) if item else Subject(subject_id)
 
     async def live(self, organization: str) -> list[Subject]:
-        """The runs that are under way."""
+        """Return the active runs."""
         pk = _subject_key(organization, "", True)["pk"]
         items = await self._dynamo.query(self._table, "pk = :pk", pk=pk)
         now = time.time()
         return readable((item for item in items if item["expiresAt"] > now), _to_subject)
 
     async def model_calls(self, organization: str, run_id: str) -> list[Event]:
-        """The events about a run's model calls, in order, as far as they are still kept."""
+        """Return the events about a run's model calls, in order, as far as they are still kept."""
         places = (await self.subject(organization, run_id)).calls
         turns = asyncio.Semaphore(READS_AT_ONCE)
 
@@ -80,8 +83,10 @@ class RecordStore:
         return [events[seq] for seq in sorted(events)]
 
     async def seek(self, organization: str, at: int) -> int:
-        """The number after which the events from a time on (milliseconds since 1970) are recorded. Halves the
-        stream, so that a day of it takes about twenty small reads."""
+        """Return the number after which the events since a time are recorded (epoch milliseconds).
+
+        This is a binary search, so a day's stream takes about twenty small reads.
+        """
         low, high = 0, await self.head(organization)
         while low < high:
             middle = (low + high) // 2
@@ -93,12 +98,12 @@ class RecordStore:
         return low
 
     async def bucket(self, organization: str, start: int) -> Bucket:
-        """The metrics of one bucket."""
+        """Return the metrics of one bucket."""
         item = await self._dynamo.get(self._table, _bucket_key(organization, start))
         return orjson.loads(item["totals"]) if item else {}
 
     async def buckets(self, organization: str, first: int, last: int) -> dict[int, Bucket]:
-        """The buckets that start within these times, both included."""
+        """Return the buckets that start between these times, inclusive."""
         low, high = _bucket_key(organization, first), _bucket_key(organization, last)
         items = await self._dynamo.query(
             self._table,
@@ -118,8 +123,10 @@ class RecordStore:
         buckets: dict[int, Bucket] | None = None,
         more: Iterable[TransactItem] = (),
     ) -> list[LogEntry]:
-        """Append events to the stream whose head was `seq`, with the state that they leave, all or nothing.
-        Raises `ConditionFailed` when somebody else appended meanwhile, or `more` was refused."""
+        """Append events to the stream with the head `seq`, together with the resulting state, all or nothing.
+
+        Raises `ConditionFailed` if another process appended in the meantime, or `more` was refused.
+        """
         logged = number(seq, events)
         writes = self.log.appends(center_stream(organization), seq, logged, HEAD_SECONDS)
         for subject in subjects:
@@ -130,7 +137,7 @@ class RecordStore:
         return logged
 
     def alert_write(self, organization: str, alert: Event, number: int) -> TransactItem:
-        """The write that keeps an alert, triggered or resolved, as an event shows it."""
+        """Return the write that stores an alert, triggered or resolved, as in its event."""
         resolved = alert["state"] == "resolved"
         values = {
             "triggeredAt": alert["triggeredAt"],
@@ -146,7 +153,7 @@ class RecordStore:
     async def alerts(
         self, organization: str, rule_id: str, before: int | None, limit: int
     ) -> list[dict[str, Any]]:
-        """The alerts of a rule with numbers below `before`, the newest first."""
+        """Return the alerts of a rule with numbers below `before`, newest first."""
         first = _alert_key(organization, rule_id, 0)
         last = _alert_key(organization, rule_id, _LAST_ALERT if before is None else before - 1)
         items = await self._dynamo.query(
@@ -161,7 +168,7 @@ class RecordStore:
         return [_to_alert(item) for item in items]
 
     async def forget_texts(self, organization: str, subject: Subject) -> None:
-        """Remove the texts of a run from its recorded events. Repeating it is harmless."""
+        """Remove the texts of a run from its recorded events. Can be repeated safely."""
         for seq in subject.texts:
             await self.log.rewrite(center_stream(organization), seq, without_texts)
 

@@ -1,4 +1,4 @@
-"""Redrives of pipelines, for 30 days: `sk R#<id>` in a pipeline's partition of the registry's table."""
+"""Redrives of pipelines, kept for 30 days: `sk R#<id>` in a pipeline's partition of the registry's table."""
 
 from collections.abc import Callable
 
@@ -14,26 +14,26 @@ _TRIES = 8
 
 
 class RedriveStore:
-    """Changed by reading, computing and writing on condition that nobody else wrote meanwhile."""
+    """Redrives, changed by a read followed by a write on the condition that nobody else wrote in between."""
 
     def __init__(self, dynamo: Dynamo, table: str) -> None:
         self._dynamo = dynamo
         self._table = table
 
     async def create(self, organization: str, pipeline_id: str, redrive: Redrive) -> None:
-        """Stores a new one."""
+        """Store a new redrive."""
         item = _to_item(organization, pipeline_id, redrive)
         await self._dynamo.write(put(self._table, item, new=True))
 
     async def get(self, organization: str, pipeline_id: str, redrive_id: str) -> Redrive:
-        """Raises `NotFound`."""
+        """Return a redrive. Raises `NotFound`."""
         item = await self._dynamo.get(self._table, _key(organization, pipeline_id, redrive_id))
         if item is None:
             raise NotFound(f"No redrive has the id {redrive_id!r:.80}.", code="redrive_not_found")
         return _to_redrive(item)
 
     async def newest(self, organization: str, pipeline_id: str, limit: int = 100) -> list[Redrive]:
-        """The newest first."""
+        """Return redrives, newest first."""
         items = await self._dynamo.query(
             self._table,
             "pk = :pk AND begins_with(sk, :kind)",
@@ -47,8 +47,10 @@ class RedriveStore:
     async def change(
         self, organization: str, pipeline_id: str, redrive_id: str, step: Callable[[Redrive], Redrive]
     ) -> Redrive:
-        """From one state to the next. Raises `NotFound`, what `step` raises, and `Unavailable` when others
-        write all the time."""
+        """Change a redrive to the state that `step` returns.
+
+        Raises `NotFound`, errors of `step`, and `Unavailable` if others keep writing.
+        """
         for _ in range(_TRIES):
             old = await self.get(organization, pipeline_id, redrive_id)
             new = step(old)

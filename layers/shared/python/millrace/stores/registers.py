@@ -1,7 +1,7 @@
-"""Registers in the table of windows: read and written one by one, or a hundred at once.
+"""Registers in the table of windows, read and written one by one or up to a hundred at a time.
 
-A register is written only where it is still at the version that was read. Every write may be repeated by the
-SDK after an answer was lost: its `writer` tells a repetition, in a transaction the SDK's token.
+A register is written only if it still has the version that was read. The SDK may repeat a write after a lost
+answer: a single write recognizes this by its `writer`, a transaction by the SDK's token.
 """
 
 import random
@@ -23,7 +23,7 @@ _TRIES = 8
 
 
 class StoredRegister(NamedTuple):
-    """`due` in epoch milliseconds, if ever."""
+    """A stored register. `due` is in epoch milliseconds, or None if it is never due."""
 
     data: bytes
     version: int
@@ -31,7 +31,7 @@ class StoredRegister(NamedTuple):
 
 
 class RegisterWrite(NamedTuple):
-    """A register to set, see `Registers.write`."""
+    """A register to set; see `Registers.write`."""
 
     store_key: str
     owner: str
@@ -42,7 +42,7 @@ class RegisterWrite(NamedTuple):
 
 
 class Registers:
-    """One register per key."""
+    """One register for each key."""
 
     def __init__(self, aws: Aws, table: str) -> None:
         self._aws = aws
@@ -53,7 +53,7 @@ class Registers:
         return self._aws.client("dynamodb")
 
     def read(self, store_key: str) -> StoredRegister | None:
-        """The key's register."""
+        """Return the key's register, or None."""
         with unavailable_when_down("dynamodb"):
             answer = self._client.get_item(
                 TableName=self._table, Key=_register_key(store_key), ConsistentRead=True
@@ -64,7 +64,10 @@ class Registers:
     def write(
         self, store_key: str, owner: str, data: bytes, version: int, expires: int, due: int | None = None
     ) -> bool:
-        """Sets the register to version + 1 if it is still at `version` (0: absent)."""
+        """Set the register to version + 1 if it is still at `version` (0: absent).
+
+        Return whether it was set.
+        """
         return self._put_if(RegisterWrite(store_key, owner, data, version, expires, due))
 
     def _put_if(self, write: RegisterWrite) -> bool:
@@ -76,7 +79,8 @@ class Registers:
                 self._client.put_item(**put)
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            if code == "TransactionConflictException":  # of another writer, which may well win
+            # another transaction holds the item and may well succeed
+            if code == "TransactionConflictException":
                 time.sleep(random.uniform(0, 0.02))
                 return False
             if code != "ConditionalCheckFailedException":
@@ -85,7 +89,7 @@ class Registers:
         return True
 
     def _put(self, write: RegisterWrite, writer: str) -> dict[str, Any]:
-        """The request that sets a register."""
+        """Return the request that sets a register."""
         item = _register_key(write.store_key) | {
             "registerData": {"B": write.data},
             "registerVersion": {"N": str(write.version + 1)},
@@ -94,7 +98,7 @@ class Registers:
         }
         if write.due is not None:
             item |= {
-                # crc32, since Python's own hash of a text differs from process to process.
+                # crc32, because Python's hash of a string differs between processes.
                 "duePk": {"S": due_shard(zlib.crc32(write.store_key.encode()))},
                 "ownerPk": {"S": write.owner},
                 "dueAt": {"N": str(write.due)},
@@ -107,7 +111,7 @@ class Registers:
         return request | _still_at(write.version)
 
     def read_many(self, store_keys: list[str]) -> dict[str, StoredRegister]:
-        """The registers of different keys, where there are any."""
+        """Return the registers that exist for different keys."""
         found: dict[str, StoredRegister] = {}
         for start in range(0, len(store_keys), _READ_TOGETHER):
             for item in self._read_together(store_keys[start : start + _READ_TOGETHER]):
@@ -127,8 +131,11 @@ class Registers:
         raise Unavailable("DynamoDB does not answer these reads now.", retry_after=1)
 
     def write_many(self, writes: list[RegisterWrite]) -> set[str]:
-        """Sets registers of different keys, each if it is still at its version; returns the keys of those
-        that were not. Transactions, for the number of calls: their writes cost twice."""
+        """Set registers of different keys, each if it is still at its version. Return the keys that were not
+        set.
+
+        Uses transactions to make fewer calls, although their writes cost twice as much.
+        """
         return {
             store_key
             for portion in portions(writes, lambda write: len(write.data), _WRITE_BYTES, _WRITE_TOGETHER)
@@ -136,7 +143,7 @@ class Registers:
         }
 
     def _write_together(self, writes: list[RegisterWrite]) -> Iterator[str]:
-        """One that is no longer at its version is left out, and the others are tried again."""
+        """Leave out a register that is no longer at its version, and retry the others."""
         if len(writes) == 1:
             if not self._put_if(writes[0]):
                 yield writes[0].store_key
@@ -146,7 +153,7 @@ class Registers:
             if outdated is None:
                 return
             yield from outdated
-            if not outdated:  # others hold some of them, or there is no capacity
+            if not outdated:  # others hold some of them, or capacity is exhausted
                 time.sleep(random.uniform(0, 0.02 * 2**attempt))
             writes = [each for each in writes if each.store_key not in outdated]
             if not writes:
@@ -154,7 +161,10 @@ class Registers:
         raise Unavailable("DynamoDB does not take these writes now.", retry_after=1)
 
     def _transact(self, writes: list[RegisterWrite]) -> set[str] | None:
-        """None if all are written; else nothing is, and the keys that are no longer at their version."""
+        """Return None if all are written.
+
+        Otherwise nothing is; return the keys no longer at their version.
+        """
         from botocore.exceptions import ClientError
 
         puts = [{"Put": self._put(each, new_ulid())} for each in writes]
@@ -173,7 +183,7 @@ def _register_key(store_key: str) -> dict[str, Any]:
 
 
 def _still_at(version: int) -> dict[str, Any]:
-    """The condition of a write: nobody has set the register since it was read."""
+    """Return the condition of a write: nobody has set the register since it was read."""
     if version == 0:
         return {"ConditionExpression": "attribute_not_exists(pk)"}
     return {
@@ -183,12 +193,12 @@ def _still_at(version: int) -> dict[str, Any]:
 
 
 def _is_by(writer: str, refusal: Any) -> bool:
-    """True if what stands in the way is our own write, whose answer was lost."""
+    """Return whether the write was refused because of our own earlier attempt, whose answer was lost."""
     return bool(refusal.get("Item", {}).get("writer", {}).get("S") == writer)
 
 
 def _outdated(writes: list[RegisterWrite], reasons: list[dict[str, Any]]) -> set[str]:
-    """The keys whose condition failed. Raises `TooLarge` where one is refused for ever."""
+    """Return the keys whose condition failed. Raises `TooLarge` if one can never be written."""
     codes = [why.get("Code") for why in reasons]
     if "ValidationError" in codes:
         raise too_large()
@@ -197,7 +207,7 @@ def _outdated(writes: list[RegisterWrite], reasons: list[dict[str, Any]]) -> set
 
 
 def due_shard(number: int) -> str:
-    """The partition of an index that lists registers by when they are due."""
+    """Return the partition of an index that lists registers by their due times."""
     return f"DUE#{number % DUE_SHARDS}"
 
 

@@ -1,7 +1,7 @@
-"""All that an organization has in tables and buckets, found by looking at everything.
+"""Everything that an organization has in tables and buckets, found by scanning all of them.
 
-Each item says in its key, or in an attribute, whose it is. A look at everything misses nothing that anybody
-ever writes; it costs what reading the tables costs, $0.03 for each GB, and organizations are erased rarely.
+Each item names its organization in its key or in an attribute. A full scan misses nothing, whatever writes
+it. It costs as much as reading the tables, $0.03 per GB, and organizations are erased rarely.
 """
 
 from typing import Any
@@ -38,11 +38,11 @@ TABLES = (
     "audit_table",
     "limits_table",
 )
-"""The settings that name all tables."""
+"""The settings with the names of all tables."""
 BUCKETS = ("files_bucket", "journal_bucket")
 _GONE = "#gone#"
 _LISTS = ("#exports", "#forgetting", "#retention")
-"""Partitions of all organizations, whose items are by organization."""
+"""Partitions with items of all organizations, sorted by organization."""
 _AT_ONCE = 1000
 
 
@@ -53,16 +53,20 @@ class Remains(Struct, frozen=True):
     settings: Settings
 
     async def delete_items(self, organization: str, cursor: str) -> tuple[int, str]:
-        """Delete what a page of a table, or the first of the next, has of an organization; how much it was,
-        and where to go on (empty: this was the last table)."""
+        """Delete an organization's items from one page of a table.
+
+        Return how many there were, and the cursor to continue from (empty after the last table).
+        """
         name, found, following = await self.items(organization, cursor)
         keys: list[Item] = [_key(item) for item in found]
         await Dynamo(self.aws).delete_all(getattr(self.settings, name), keys)
         return len(keys), following
 
     async def items(self, organization: str, cursor: str) -> tuple[str, list[Item], str]:
-        """Return the setting of a table, what a page of it has of an organization, and where to go on
-        (empty: this was the last table)."""
+        """Return the setting of a table, an organization's items in one page of it, and the next cursor.
+
+        The cursor is empty after the last table.
+        """
         name, _, start = cursor.partition("\n")
         name = name or TABLES[0]
         table = getattr(self.settings, name)
@@ -85,7 +89,7 @@ class Remains(Struct, frozen=True):
         return [item for item in items if belongs_to(organization, item, of_tickets=of_tickets)], more
 
     async def delete_objects(self, organization: str) -> int:
-        """Delete up to 1000 objects of each kind; how many there were."""
+        """Delete up to 1,000 objects of each kind, and return how many there were."""
         removed = 0
         exports = (self.settings.files_bucket, f"{EXPORTS}{organization}/")
         for bucket, prefix in (*self.places(organization), exports):
@@ -94,7 +98,7 @@ class Remains(Struct, frozen=True):
         return removed
 
     def places(self, organization: str) -> tuple[tuple[str, str], ...]:
-        """The buckets and prefixes of an organization's objects, but for its exports."""
+        """Return the buckets and prefixes of an organization's objects, except its exports."""
         name = quote(organization, safe="")
         return (
             (self.settings.files_bucket, f"{UPLOADS}{organization}/"),
@@ -104,7 +108,7 @@ class Remains(Struct, frozen=True):
         )
 
     async def delete_prefix(self, bucket: str, prefix: str) -> int:
-        """Delete up to 1000 objects whose keys begin with a prefix; how many there were."""
+        """Delete up to 1,000 objects whose keys begin with a prefix, and return how many there were."""
         found = await self.aws.call("s3", "list_objects_v2", Bucket=bucket, Prefix=prefix, MaxKeys=_AT_ONCE)
         objects = [{"Key": one["Key"]} for one in found.get("Contents", [])]
         if objects:
@@ -116,8 +120,11 @@ class Remains(Struct, frozen=True):
 
 
 def belongs_to(organization: str, item: Item, *, of_tickets: bool = False) -> bool:
-    """Return whether an item is of an organization, but for its erasure and its limits, which say that it is
-    erased. Keys begin with the organization; those of tickets with a hash, or what it is for."""
+    """Return whether an item belongs to an organization.
+
+    Its erasure and its limits, which record that it is erased, are excluded. Keys begin with the
+    organization, except those of tickets, which begin with a hash or a purpose.
+    """
     pk, sk = str(item["pk"]), str(item.get("sk", ""))
     if item.get("organization") == organization:
         return pk != LIST

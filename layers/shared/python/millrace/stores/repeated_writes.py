@@ -1,5 +1,7 @@
-"""Writes that botocore has sent again since the first answer was lost: a condition refuses the second one for
-what the first has written."""
+"""Detection of writes that botocore repeated after a lost answer.
+
+The condition refuses the second attempt because of what the first one has written.
+"""
 
 import re
 from collections.abc import Mapping
@@ -7,15 +9,17 @@ from decimal import Decimal
 from typing import Any
 
 _PLAIN = re.compile(r"SET (\w+ = :\w+(?:, \w+ = :\w+)*)(?: REMOVE (\w+(?:, \w+)*))?")
-"""An update that computes nothing, so that the item alone shows whether it has been applied."""
+"""An update that computes nothing, so that the item alone shows whether it was applied."""
 
 Write = Mapping[str, Mapping[str, Any]]
 Attributes = Mapping[str, Mapping[str, Any]]
 
 
 def was_applied(write: Write, refusal: Mapping[str, Any]) -> bool:
-    """Return whether a write that a condition has refused had been applied by an earlier attempt of
-    botocore's. `refusal` is DynamoDB's answer, with the item as it stands."""
+    """Return whether an earlier attempt by botocore applied a write that a condition has refused.
+
+    `refusal` is DynamoDB's answer with the current item.
+    """
     if not refusal.get("ResponseMetadata", {}).get("RetryAttempts", 0):
         return False
     ((kind, parameters),) = write.items()
@@ -46,5 +50,5 @@ def _is_same(wanted: Attributes, found: Attributes) -> bool:
 
 def _comparable(attribute: Mapping[str, Any]) -> tuple[str, Any]:
     ((kind, value),) = attribute.items()
-    # DynamoDB gives numbers back in its own form.
+    # DynamoDB returns numbers in its own format.
     return kind, Decimal(value) if kind == "N" else value

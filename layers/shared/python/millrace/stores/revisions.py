@@ -1,7 +1,7 @@
-"""Changes of the things of an organization, counted in one small item, by which a process that knows them
-sees that it need not read them again.
+"""A change counter for an organization's items.
 
-Whatever changes one of them raises the number in the same transaction.
+A process that caches the items reads the counter to see whether they have changed. Every change increments it
+in the same transaction.
 """
 
 from collections.abc import Collection
@@ -16,13 +16,15 @@ def revised(table: str, organization: str) -> TransactItem:
 
 
 async def revisions(dynamo: Dynamo, table: str, organizations: Collection[str]) -> dict[str, int]:
-    """Return the changes of organizations (100 at most) so far; absent where none was ever counted. What is
-    read after this is no older."""
+    """Return the change counts of at most 100 organizations; those without changes are left out.
+
+    Items that are read afterwards are at least as recent.
+    """
     keys = [key for key in map(_key, organizations) if valid_key(to_item(key))]
     items = await dynamo.get_many(table, keys)
     return {str(item["pk"]): int(item["revision"]) for item in items}
 
 
 def _key(organization: str) -> Item:
-    # Before all letters: lists go on behind the last thing that they have shown, to the end of the partition.
+    # Sorts before all letters, because lists continue from the last shown item to the end of the partition.
     return {"pk": organization, "sk": "#REVISION"}

@@ -1,9 +1,9 @@
-"""The definitions of runs under way: `A#<run id>` in the partition of the run's slot, from the run's first
-write to its last. The letter stands before M: the query that opens a slot does not read it.
+"""The definitions of active runs: `A#<run id>` in the partition of the run's slot, from first to last write.
 
-Beside each stands `L#<run id>`, by which the index `ByOwner` lists all runs under way (`#running#<shard>`, in
-shards since each run writes there twice): the sweep finds a run whose process is gone even if no event of it
-has reached the bus."""
+`A` sorts before `M`, so the query that opens a slot does not read them. Next to each is `L#<run id>`, by
+which the index `ByOwner` lists all active runs (`#running#<shard>`, sharded because each run writes there
+twice). So the sweep finds a run whose process died even if none of its events reached the bus.
+"""
 
 import zlib
 from collections.abc import AsyncGenerator
@@ -18,9 +18,9 @@ from millrace.stores.reading import readable
 
 SHARDS = 8
 PAGE = 100
-"""Runs looked at together: their leases are read in one call."""
+"""Runs that are checked together, because one call can read their leases."""
 FIRST, LAST = " ", "~"
-"""Before and behind the id of every run."""
+"""Strings that sort before and after the id of every run."""
 
 
 class RunDefinitionStore:
@@ -31,12 +31,12 @@ class RunDefinitionStore:
         self._table = table
 
     async def get(self, slot: Slot, run_id: str) -> RunDefinition | None:
-        """Return the definition of a run, None when it has ended, or began without one."""
+        """Return the definition of a run, or None if it has ended or began without one."""
         item = await self._dynamo.get(self._table, _key(slot, run_id))
         return RunDefinition.of(orjson.loads(zlib.decompress(item["data"]))) if item else None
 
     def put(self, slot: Slot, run_id: str, definition: RunDefinition) -> list[TransactItem]:
-        """The writes that store a definition, and list its run as under way."""
+        """Return the writes that store a definition and list its run as active."""
         data = zlib.compress(orjson.dumps(definition.to_json()), 1)
         return [
             put(self._table, _key(slot, run_id) | {"data": data}),
@@ -44,14 +44,14 @@ class RunDefinitionStore:
         ]
 
     def delete(self, slot: Slot, run_id: str) -> list[TransactItem]:
-        """The writes that remove it from both, if it is there."""
+        """Return the writes that remove both, if they exist."""
         keys = (_key(slot, run_id), _listed_key(slot, run_id))
         return [delete(self._table, key, existing=False) for key in keys]
 
     async def under_way(
         self, shard: int, first: str = FIRST, last: str = LAST
     ) -> AsyncGenerator[list[tuple[Slot, str]], None]:
-        """Pages of the runs under way with ids from `first` to `last`, of all organizations, with their
+        """Yield pages of the active runs of all organizations with ids from `first` to `last`, with their
         slots."""
         request: dict[str, Any] = {
             "TableName": self._table,
@@ -70,13 +70,13 @@ class RunDefinitionStore:
             request["ExclusiveStartKey"] = after
 
     async def sweep_starts(self) -> list[str]:
-        """The id of the run with which the sweep goes on, for each shard."""
+        """Return the id of the run from which the sweep continues, for each shard."""
         keys = [_start_key(shard) for shard in range(SHARDS)]
         found = {item["sk"]: item["runId"] for item in await self._dynamo.get_many(self._table, keys)}
         return [found.get(key["sk"], FIRST) for key in keys]
 
     async def start_sweep_at(self, shard: int, run_id: str) -> None:
-        """Have the next sweep of a shard begin with a run."""
+        """Have the next sweep of a shard begin with this run."""
         await self._dynamo.write(put(self._table, _start_key(shard) | {"runId": run_id}))
 
 

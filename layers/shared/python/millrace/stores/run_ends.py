@@ -1,6 +1,6 @@
-"""The end of a run: its last events, its messages, its final state, and the lease, all at once.
+"""The end of a run: its last events, messages, final state and lease, all in one transaction.
 
-Either its own process ends it, or whoever finds that this process is gone (see `lease_record`).
+A run is ended by its own process, or by another one that detects that this process died (see `lease_record`).
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ from millrace.stores.runs import RunStore, stream_of
 
 
 class LiveMessagesPending(Exception):
-    """The run cannot end yet: `accepted` live messages have been accepted in all."""
+    """The run cannot end yet, because `accepted` live messages have been accepted in total."""
 
     def __init__(self, accepted: int) -> None:
         super().__init__(accepted)
@@ -66,9 +66,11 @@ class RunEndStore:
         accepted: int | None,
         more: Sequence[TransactItem] = (),
     ) -> None:
-        """End the run of a lease; `more` is written with it. With `accepted`, only if no more live messages
-        have been accepted than that and the run was not asked to stop. Raises `LeaseLost`, `Stopping` or
-        `LiveMessagesPending`."""
+        """End the run of a lease, together with the writes in `more`.
+
+        With `accepted`, only if that is the number of accepted live messages and no stop was requested.
+        Raises `LeaseLost`, `Stopping` or `LiveMessagesPending`.
+        """
         condition = IS_HOLDER
         values: Item = holder_values(lease) | {"messages": lease.messages + len(messages)}
         if accepted is not None:
@@ -101,9 +103,11 @@ class RunEndStore:
         messages: list[StoredMessage],
         more: Sequence[TransactItem] = (),
     ) -> bool:
-        """End a run whose holder is gone with its last `events`, which are numbered above all that the holder
-        may have handed out; `more` is written with it. False when somebody else did it, or
-        the holder is back."""
+        """End a run whose holder has died, with its last `events` and the writes in `more`.
+
+        The events are numbered above all that the holder may have sent out. Return False if another process
+        ended the run, or the holder is back.
+        """
         seen: Item = {"run": lost.run_id, "until": lost.until_ms, "seen": lost.seq}
         condition = "runId = :run AND untilMs = :until AND seq = :seen AND "
         if lost.holder:
@@ -112,8 +116,8 @@ class RunEndStore:
             condition += "attribute_not_exists(holder)"
         stream, after = stream_of(run.slot.organization, run.id), lost.messages
         logged = number(lost.reserved, list(events))
-        # A writer of its own: these parts must not meet any that the lost process has written under its
-        # nonce.
+        # A new writer id, so that these parts do not collide with any that the dead process has written under
+        # its nonce.
         heads, parts = self._messages.puts(run.slot, after + 1, messages, new_ulid())
         writes = [
             released(self._table, run.slot, condition, seen | {"messages": after + len(messages)}),

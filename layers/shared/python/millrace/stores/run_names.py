@@ -1,7 +1,7 @@
-"""Names that clients have given to parts of runs, for a day: AG-UI's client names each of its runs, and one
-of ours that waits for people is several of its.
+"""Names that clients give to parts of runs, kept for a day.
 
-One item per name in the table of conversations, in a partition of its user's; it holds ids and nothing else.
+AG-UI clients name each of their runs. One of our runs that waits for people corresponds to several of theirs.
+Each name is an item in the table of conversations, in a partition of its user, and contains only ids.
 """
 
 from hashlib import sha256
@@ -22,13 +22,13 @@ class RunNameStore:
         self._clock = clock
 
     async def get(self, user: Principal, name: str) -> EventId | None:
-        """Return the event after which the part of a run with this name begins; None for an unknown name."""
+        """Return the event after which the named part of a run begins, or None for an unknown name."""
         item = await self._dynamo.get(self._table, _key(user, name))
         alive = item and item["expiresAt"] > self._clock() // 1000
         return parse_event_id(item["event"]) if item and alive else None
 
     async def put(self, user: Principal, name: str, after: EventId) -> EventId:
-        """Give the name to the part that begins after an event; what has it, where it is taken."""
+        """Name the part that begins after an event. Return the event that has the name, if it is taken."""
         now = self._clock() // 1000
         item = _key(user, name) | {"event": str(after), "expiresAt": now + LIFE_SECONDS}
         try:
@@ -39,11 +39,14 @@ class RunNameStore:
 
 
 def run_id_of(user: Principal, name: str) -> str:
-    """The id of the run that begins under a name: always the same, so that the name alone finds it."""
+    """Return the id of the run that begins under a name.
+
+    It is deterministic, so the name is enough to find it.
+    """
     text = "\0".join((user.organization, user.id, name))
     return f"run_{sha256(text.encode()).hexdigest()[:26].upper()}"
 
 
 def _key(user: Principal, name: str) -> Item:
-    # The name is hashed: it is the client's, and keys have a limit.
+    # The name is hashed, because the client chooses it and the length of keys is limited.
     return {"pk": f"{user.organization}#~names#{user.id}", "sk": f"N#{sha256(name.encode()).hexdigest()}"}

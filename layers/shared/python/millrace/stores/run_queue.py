@@ -1,7 +1,7 @@
-"""The SQS queue of runs that another process is to continue.
+"""The SQS queue of runs that another process has to continue.
 
-A message names a run and nothing else, so it may come twice, late or for a run that goes on: whoever receives
-it looks at the run's lease, and of many only one takes the run over.
+A message contains only a run's id, so it may be received twice, late, or for a run that is progressing. Every
+receiver checks the run's lease, and only one takes over the run.
 """
 
 import orjson
@@ -14,15 +14,21 @@ from millrace.stores.queues import Queue
 
 
 class RunQueue:
-    """Sends messages. Without a queue's URL (tools that only read) nothing is sent, and the sweep notices."""
+    """Sends messages.
+
+    Without a queue's URL (read-only tools) nothing is sent, and the sweep finds the run.
+    """
 
     def __init__(self, aws: Aws, url: str) -> None:
         self.url = url
         self._queue = Queue(aws, url)
 
     async def enqueue(self, organization: str, run_id: str, delay: float = 0, reason: str = "lost") -> None:
-        """Ask for a run to be continued in `delay` seconds (15 minutes at most; whoever receives it too early
-        sends it again). Raises `Unavailable`."""
+        """Request that a run is continued in `delay` seconds.
+
+        SQS delays at most 15 minutes; a receiver that gets the message too early sends it again. Raises
+        `Unavailable`.
+        """
         if not self.url:
             return
         body = orjson.dumps(asdict(ContinueRun(organization, run_id, reason))).decode()
@@ -30,7 +36,7 @@ class RunQueue:
 
 
 def to_continue_run(body: str) -> ContinueRun:
-    """The message of a queue's body. Raises `InvalidRequest`."""
+    """Parse the body of a queue message. Raises `InvalidRequest`."""
     try:
         return ContinueRun(**orjson.loads(body))
     except (orjson.JSONDecodeError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""Runs in DynamoDB: one item each, by organization and id (ULIDs, so by time), kept 30 days."""
+"""Runs in DynamoDB: an item for each organization and id (ULIDs, so ordered by time), kept for 30 days."""
 
 import time
 from typing import Any, NamedTuple
@@ -15,20 +15,22 @@ from millrace.stores.dynamo import Dynamo, Item, TransactItem, put, to_item
 KEPT_SECONDS = 30 * 24 * 3600
 READ_AT_ONCE = 200
 MOST_READ = 1000
-"""The runs that one page of a list looks at."""
+"""The maximum number of runs read for one page of a list."""
 _EVER = "9999"
 
 
 class RunPosition(NamedTuple):
-    """The last run of a page."""
+    """The position of the last run of a page."""
 
     started_at: str
     run_id: str
 
 
 class RunFilter(Struct, frozen=True):
-    """The runs that a list shows; None admits all. `user` owns the conversation or sent the message; `since`
-    and `until` are ISO times of the start, both included."""
+    """A filter for a list of runs. None matches all.
+
+    `user` owns the conversation or sent the message. `since` and `until` are ISO start times, inclusive.
+    """
 
     agent_id: str | None = None
     state: str | None = None
@@ -38,7 +40,7 @@ class RunFilter(Struct, frozen=True):
     until: str | None = None
 
     def admits(self, run: Run) -> bool:
-        """Return whether a run is shown, whenever it started."""
+        """Return whether a run matches, apart from its start time."""
         return (
             self.agent_id in (None, run.agent_id)
             and self.state in (None, run.state)
@@ -48,12 +50,12 @@ class RunFilter(Struct, frozen=True):
 
 
 def stream_of(organization: str, run_id: str) -> str:
-    """The event-log stream of a run."""
+    """Return the event-log stream of a run."""
     return f"{organization}#run#{run_id}"
 
 
 def unknown_run() -> NotFound:
-    """The error for an id that no run has which the caller may see."""
+    """Return the error for an id of no run that the caller may see."""
     return NotFound("No run has this id.", code="run_not_found")
 
 
@@ -65,24 +67,26 @@ class RunStore:
         self.table = table
 
     async def get(self, organization: str, run_id: str) -> Run:
-        """Raises `NotFound`, also for another organization's run."""
+        """Return a run. Raises `NotFound`, also for another organization's run."""
         item = await self._dynamo.get(self.table, {"pk": organization, "sk": run_id})
         if item is None:
             raise unknown_run()
         return _to_run(organization, item)
 
     async def get_many(self, organization: str, run_ids: list[str]) -> list[Run]:
-        """Those of at most 100 runs that are stored, in any order."""
+        """Return the stored runs among at most 100 ids, in any order."""
         keys = [{"pk": organization, "sk": run_id} for run_id in run_ids]
         return [_to_run(organization, item) for item in await self._dynamo.get_many(self.table, keys)]
 
     async def page(
         self, organization: str, wanted: RunFilter, limit: int, after: RunPosition | None = None
     ) -> tuple[list[Run], RunPosition | None]:
-        """Return runs that are wanted, the latest first, and where the list goes on. What is not wanted is
-        read as well, so a page holds fewer than `limit` where `MOST_READ` runs were looked at."""
+        """Return matching runs, latest first, and the position to continue after.
+
+        The filter applies after the read, so a page has fewer than `limit` runs once `MOST_READ` were read.
+        """
         if after and after.started_at < (wanted.since or ""):
-            return [], None  # DynamoDB refuses to go on from outside of the range
+            return [], None  # DynamoDB rejects a start position outside the range
 
         def entries_of(item: Item) -> list[Run]:
             run = _to_run(organization, item)
@@ -100,7 +104,7 @@ class RunStore:
     async def _query(
         self, organization: str, wanted: RunFilter, after: RunPosition | None
     ) -> tuple[list[Item], bool]:
-        """Runs of the index, the latest first, and whether there are more."""
+        """Return runs from the index, latest first, and whether there are more."""
         last = min(wanted.until or _EVER, after.started_at if after else _EVER)
         start = {"pk": organization, "sk": after.run_id, "startedAt": after.started_at} if after else None
         items, more = await self._dynamo.query_page(
@@ -117,7 +121,7 @@ class RunStore:
         return items, more is not None
 
     def put(self, run: Run, *, new: bool = False, until_ms: int = 0) -> TransactItem:
-        """The write that stores a run as it stands; one that waits until a time is kept beyond it."""
+        """Return the write that stores a run; `until_ms` extends its life for a run that waits until then."""
         from_now = max(int(time.time()), until_ms // 1000)
         return put(self.table, _to_item(run) | {"expiresAt": from_now + KEPT_SECONDS}, new=new)
 

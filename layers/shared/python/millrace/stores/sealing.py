@@ -1,7 +1,7 @@
-"""Short secrets, encrypted by the deployment's key: one of KMS, or key pairs that cost nothing.
+"""Short secrets, encrypted with the deployment's key: a KMS key, or key pairs that cost nothing.
 
-The encryption context says whose a secret is and where it may go. It is not stored with the ciphertext, so a
-value that was copied elsewhere does not decrypt, and a role's policy can allow some purposes only.
+The encryption context contains the secret's owner and purpose. It is not stored with the ciphertext, so a
+value that was copied elsewhere does not decrypt, and a role's policy can allow only some purposes.
 """
 
 from functools import cached_property
@@ -13,11 +13,11 @@ from millrace.stores.sealing_keys import Context, ParameterKeys
 __all__ = ["LONGEST", "Context", "Sealer", "key_service"]
 
 LONGEST = 4_096
-"""The bytes that KMS encrypts at once."""
+"""The maximum number of bytes that KMS encrypts in one call."""
 
 
 class KmsKey:
-    """Encrypts and decrypts with one KMS key; each is one call."""
+    """Encrypts and decrypts with a KMS key, one call each."""
 
     def __init__(self, aws: Aws, key_id: str) -> None:
         self._aws = aws
@@ -31,7 +31,7 @@ class KmsKey:
         return sealed
 
     async def decrypt(self, sealed: bytes, context: Context) -> bytes | None:
-        """Return None for what was not encrypted with this key and context."""
+        """Return the plaintext, or None for data not encrypted with this key and context."""
         from botocore.exceptions import ClientError
 
         try:
@@ -47,8 +47,11 @@ class KmsKey:
 
 
 class Sealer:
-    """Encrypts and decrypts. `key_id` is the ARN or id of a KMS key, or the prefix of key pairs in parameters
-    of Systems Manager, which begins with a slash."""
+    """Encrypts and decrypts short texts.
+
+    `key_id` is the ARN or id of a KMS key, or the prefix of key pairs in Systems Manager parameters, which
+    begins with a slash.
+    """
 
     def __init__(self, aws: Aws, key_id: str) -> None:
         self._aws = aws
@@ -59,7 +62,7 @@ class Sealer:
         return await self._key.encrypt(text.encode(), context)
 
     async def unseal(self, sealed: bytes, context: Context) -> str | None:
-        """Decrypt; None for what was not sealed with this key and context."""
+        """Return the text, or None for data not encrypted with this key and context."""
         plain = await self._key.decrypt(sealed, context)
         return None if plain is None else plain.decode()
 
@@ -76,5 +79,5 @@ class Sealer:
 
 
 def key_service(key_id: str) -> str:
-    """Return the service that has the key."""
+    """Return the service that stores the key."""
     return "ssm" if key_id.startswith("/") else "kms"

@@ -1,10 +1,10 @@
-"""Key pairs of the deployment, in parameters of Systems Manager that a key of AWS's encrypts, at no cost.
+"""Key pairs of the deployment in Systems Manager parameters, which an AWS managed key encrypts at no cost.
 
-`<prefix>/<purpose>/public` names the pair in use, `<prefix>/<purpose>/private/<id>` holds each private key.
-So roles differ as with a KMS key: whoever writes secrets reads the public key only, whoever sends them the
-private ones. The first secret of a purpose makes its pair: the private key is stored first, under an id of
-its own, and the public key only where there is none yet. A crash in between leaves a private key that nobody
-uses.
+`<prefix>/<purpose>/public` names the current pair, and `<prefix>/<purpose>/private/<id>` holds each private
+key. So roles are separated as with a KMS key: a role that writes secrets reads only the public key, and a
+role that sends them reads the private keys. The first secret of a purpose creates its pair. The private key
+is stored first under its own id, and the public key only if there is none yet. A crash in between leaves an
+unused private key.
 """
 
 import base64
@@ -35,7 +35,8 @@ class ParameterKeys:
         self._private: dict[tuple[str, bytes], X25519PrivateKey] = {}
 
     async def encrypt(self, plain: bytes, context: Context) -> bytes:
-        """Return the version, the id of the key pair, and what only its private key and this context open."""
+        """Return the version, the id of the key pair, and the ciphertext for its private key and this
+        context."""
         purpose = _purpose(context)
         if purpose not in self._public:
             self._public[purpose] = await self._find(purpose) or await self._make(purpose)
@@ -44,7 +45,7 @@ class ParameterKeys:
         return _VERSION + id + encrypted
 
     async def decrypt(self, sealed: bytes, context: Context) -> bytes | None:
-        """Return None for what was not encrypted by a pair that is there, with this context."""
+        """Return the plaintext, or None for data not encrypted with an existing pair and this context."""
         from cryptography.exceptions import InvalidTag
 
         if not sealed.startswith(_VERSION) or len(sealed) <= 1 + ID_BYTES:
@@ -81,7 +82,7 @@ class ParameterKeys:
         name = f"{purpose}/private/{_id(public).hex()}"
         await self._write(name, private.private_bytes_raw(), "SecureString")
         await self._write(f"{purpose}/public", public, "String")
-        found = await self._find(purpose)  # another process may have been first
+        found = await self._find(purpose)  # another process may have stored it first
         if found is None:
             raise Unavailable("The key for secrets does not exist yet; try again.", retry_after=1)
         return found
@@ -110,7 +111,7 @@ class ParameterKeys:
         return str(answer["Parameter"]["Value"])
 
     async def _write(self, name: str, key: bytes, kind: str) -> None:
-        """Never over one that is there: what it has encrypted would be lost."""
+        """Store a key, but never replace one, because everything encrypted with it would be lost."""
         from botocore.exceptions import ClientError
 
         value = base64.b64encode(key).decode()

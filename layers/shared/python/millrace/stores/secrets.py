@@ -1,9 +1,9 @@
-"""The organizations' own secrets: written through the API, read when something is sent, never shown.
+"""The organizations' own secrets: written through the API, read for deliveries, never shown.
 
-Each value is encrypted by one KMS key of the deployment, with organization and name as encryption context,
-and kept in DynamoDB. So whoever writes needs only kms:Encrypt and whoever sends only kms:Decrypt; a value
-copied into another organization's item does not decrypt. Secrets Manager would do the same for 0.40 USD per
-secret and month, and has a quota per account.
+Each value is encrypted with the deployment's KMS key, with organization and name as the encryption context,
+and stored in DynamoDB. So a writer needs only kms:Encrypt and a sender only kms:Decrypt, and a value copied
+to another organization's item does not decrypt. Secrets Manager would offer the same for 0.40 USD per secret
+and month, with a quota per account.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ _HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """`hosts` are the only ones that it may be sent to; `*.example.com` allows every name below that."""
+    """A secret with the only hosts it may be sent to; `*.example.com` allows all names below."""
 
     name: str
     value: str = field(repr=False)
@@ -40,7 +40,7 @@ class Secret:
 
 
 class SecretInfo(Struct, frozen=True):
-    """A secret without its value, as it may be shown."""
+    """A secret without its value."""
 
     name: str
     hosts: tuple[str, ...]
@@ -48,7 +48,7 @@ class SecretInfo(Struct, frozen=True):
 
 
 class SecretStore:
-    """Write only for people, readable for deliveries."""
+    """Secrets that people can only write, and that deliveries read."""
 
     def __init__(self, aws: Aws, dynamo: Dynamo, table: str, key_id: str) -> None:
         self._sealer = Sealer(aws, key_id)
@@ -57,8 +57,10 @@ class SecretStore:
         self._opened: dict[tuple[str, str], tuple[bytes, Secret]] = {}
 
     async def put(self, organization: str, secret: Secret, now: int, most: int | None = None) -> SecretInfo:
-        """Store or replace a secret. Raises `InvalidRequest`, or `TooManyRequests` for a new one where there
-        are `most` already."""
+        """Store or replace a secret.
+
+        Raises `InvalidRequest`, and `TooManyRequests` for a new secret if there are already `most`.
+        """
         hosts = check_secret(secret)
         item: Item = _key(organization, secret.name) | {
             "sealed": await self._sealer.seal(secret.value, _context(organization, secret.name, hosts)),
@@ -82,27 +84,30 @@ class SecretStore:
     async def page(
         self, organization: str, after: str = "", limit: int = 100
     ) -> tuple[list[SecretInfo], str | None]:
-        """Names and hosts, by name, and the name to go on after."""
+        """Return names and hosts, in order of the names, and the name to continue after."""
         items = await self._dynamo.query(
             self._table, "pk = :pk AND sk > :after", limit=limit, pk=organization, after=after or " "
         )
         return readable(items, _info), items[-1]["sk"] if len(items) == limit else None
 
     async def names(self, organization: str) -> dict[str, tuple[str, ...]]:
-        """All names with their hosts, to check a new definition against."""
+        """Return all names with their hosts, to validate a new definition."""
         items = await self._dynamo.query(self._table, "pk = :pk", pk=organization)
         return {item["sk"]: tuple(orjson.loads(item["hosts"])) for item in items}
 
     async def delete(self, organization: str, name: str) -> None:
-        """Raises `NotFound`."""
+        """Delete a secret. Raises `NotFound`."""
         try:
             await self._dynamo.write(delete(self._table, _key(organization, name)))
         except ConditionFailed as error:
             raise NotFound(f"No secret is called {name!r}.", code="secret_not_found") from error
 
     async def read(self, organization: str, names: set[str]) -> dict[str, Secret]:
-        """The values of those that exist, as they are now: whoever corrects a secret and redrives means the
-        new one. Only what KMS decrypted is kept, by the sealed value that it belongs to."""
+        """Return the current values of the secrets that exist.
+
+        Values are always read again, because someone who corrects a secret and redrives expects the new one.
+        Only decrypted values are cached, each with its ciphertext.
+        """
         found = await asyncio.gather(*(self._read(organization, name) for name in sorted(names)))
         return {secret.name: secret for secret in found if secret}
 
@@ -112,8 +117,8 @@ class SecretStore:
             self._opened.pop((organization, name), None)
             return None
         sealed, opened = self._opened.get((organization, name), (b"", None))
-        # The hosts belong to the encryption context: an item whose hosts were edited in the table must not
-        # get past KMS by way of this cache.
+        # The hosts are part of the encryption context: the cache must not bypass KMS for an item whose hosts
+        # were edited in the table.
         if opened and sealed == item["sealed"] and opened.hosts == _info(item).hosts:
             return opened
         secret = await self._open(organization, item)
@@ -124,14 +129,14 @@ class SecretStore:
         return secret
 
     async def _open(self, organization: str, item: Item) -> Secret | None:
-        """None for an item that was not made by `put` for this organization, name and hosts."""
+        """Return None for an item that was not written by `put` for this organization, name and hosts."""
         hosts = tuple(orjson.loads(item["hosts"]))
         value = await self._sealer.unseal(item["sealed"], _context(organization, item["sk"], hosts))
         return None if value is None else Secret(item["sk"], value, hosts)
 
 
 def check_secret(secret: Secret) -> tuple[str, ...]:
-    """The hosts in lower case, sorted. Raises `InvalidRequest` that says what is wrong."""
+    """Return the hosts in lower case, sorted. Raises `InvalidRequest` with the reason."""
     if not _NAME.fullmatch(secret.name):
         raise InvalidRequest(
             "A secret's name must have 1 to 100 of the characters `A-Z a-z 0-9 _ -`.", code="invalid_secret"
@@ -156,7 +161,7 @@ def check_secret(secret: Secret) -> tuple[str, ...]:
 
 
 def _valid_host(host: str) -> bool:
-    """A name of two parts at least below a `*.`, which may not span a whole top-level domain."""
+    """Return whether a host is valid. A `*.` must not cover a whole top-level domain."""
     if host.startswith("*.") and host.count(".") < 2:
         return False
     return len(host) <= 253 and (_HOST.fullmatch(host) is not None or _is_address(host))

@@ -1,7 +1,7 @@
-"""AWS's signature of a request, version 4, for calls that are a `POST` of JSON.
+"""AWS Signature Version 4 for calls that `POST` JSON.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
-`tests/stores/test_signature.py` compares it with botocore's, byte by byte.
+`tests/stores/test_signature.py` compares the result with botocore's, byte by byte.
 """
 
 import time
@@ -13,7 +13,7 @@ from msgspec import Struct
 
 
 class Credentials(Struct, frozen=True):
-    """A key of AWS. `token` is empty for one that does not expire."""
+    """An AWS access key. `token` is empty for a key that does not expire."""
 
     key_id: str
     secret: str
@@ -21,17 +21,19 @@ class Credentials(Struct, frozen=True):
 
 
 class Signer:
-    """Signs the requests to one service of one region."""
+    """Signs requests to one service in one region."""
 
     def __init__(self, credentials: Credentials, region: str, service: str) -> None:
-        """`service` is the name that the service signs with (`dynamodb`, `events`, `sqs`)."""
+        """`service` is the service's signing name (`dynamodb`, `events`, `sqs`)."""
         self._credentials = credentials
         self._region, self._service = region, service
         self._day, self._key, self._scope = "", b"", ""
 
     def headers(self, host: str, operation: str, kind: str, body: bytes, now: float) -> dict[str, str]:
-        """The headers of a call: `operation` is its `X-Amz-Target`, `kind` the body's media type, and `now`
-        in seconds since the epoch."""
+        """Return the headers of a call.
+
+        `operation` is its `X-Amz-Target`, `kind` the body's media type, and `now` in seconds since the epoch.
+        """
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
         signed = {"content-type": kind, "host": host, "x-amz-date": moment}
         if self._credentials.token:
@@ -40,7 +42,7 @@ class Signer:
         return signed | {"authorization": self._authorization(signed, body, moment)}
 
     def _authorization(self, signed: Mapping[str, str], body: bytes, moment: str) -> str:
-        """`signed` are the headers in the order of their names."""
+        """Return the authorization header; `signed` has the headers in the order of their names."""
         key = self._key_of(moment[:8])
         lines = "".join(f"{name}:{value}\n" for name, value in signed.items())
         names = ";".join(signed)
@@ -52,13 +54,13 @@ class Signer:
         )
 
     def _key_of(self, day: str) -> bytes:
-        """The key of a day, which four digests make: the same for all of its requests."""
+        """Return the signing key of a day. Deriving it takes four digests, so it is cached."""
         if day != self._day:
             key = f"AWS4{self._credentials.secret}".encode()
             for part in (day, self._region, self._service, "aws4_request"):
                 key = digest(key, part.encode(), "sha256")
             self._scope = f"{day}/{self._region}/{self._service}/aws4_request"
-            # Threads share a signer: the day is set last, and one that comes between makes the same key.
+            # Threads share a signer. The day is set last, and a concurrent thread derives the same key.
             self._key, self._day = key, day
             return key
         return self._key

@@ -1,10 +1,10 @@
-"""A client of the AWS calls that requests wait for, at a fraction of botocore's CPU.
+"""A client for the AWS calls that requests wait for, at a fraction of botocore's CPU.
 
-It stands in for botocore's client of a service: the same methods, parameters, answers and `ClientError`s, for
-the operations in `JSON_SERVICES`; whatever else is asked of it, botocore's own client does. It knows nothing
-of profiles, proxies and special endpoints: `signed_client` returns None where the environment names any, and
-the key of AWS must be in the environment, as Lambda puts it there. `tests/stores/test_signed_client.py`
-compares its requests, answers, errors and repetitions with botocore's.
+It has the same methods, parameters, answers and `ClientError`s as botocore's client, for the operations in
+`JSON_SERVICES`; it passes all others to botocore. It does not support profiles, proxies or special endpoints:
+`signed_client` returns None if the environment configures any. Credentials must be in the environment, as on
+Lambda. `tests/stores/test_signed_client.py` compares its requests, answers, errors and retries with
+botocore's.
 """
 
 import random
@@ -24,15 +24,18 @@ from millrace.stores.aws_json import Json, encoded, is_passing, parsed_answer, r
 from millrace.stores.signature import Credentials, Signer
 
 ATTEMPTS = 5
-"""As many as botocore makes of a call with the settings that `stores.aws` gives it."""
+"""As many as botocore makes with the settings of `stores.aws`."""
 CONNECT_SECONDS, READ_SECONDS = 2.0, 10.0
 _PRICE = 5
-"""A repetition's share of botocore's quota, as its standard mode counts."""
+"""The cost of a retry in botocore's retry quota, as its standard mode counts."""
 
 
 class Service(Struct, frozen=True):
-    """A service that speaks AWS's JSON protocol of `version`. `target` comes before an operation's name, and
-    `variable` ends the name of the variable that holds an address of its own."""
+    """A service with AWS's JSON protocol of `version`.
+
+    `target` precedes an operation's name. `variable` is the suffix of the environment variable that may
+    override the endpoint.
+    """
 
     name: str
     version: str
@@ -83,7 +86,8 @@ JSON_SERVICES = {
 
 
 def signed_client(service: str, region: str, full: Callable[[], Any]) -> "SignedClient | None":
-    """A client of a service, or None where botocore's has to do; `full` makes that one."""
+    """Return a client of a service, or None if only botocore can be used; `full` creates botocore's
+    client."""
     found, credentials = JSON_SERVICES.get(service), plain_credentials()
     if found is None or credentials is None:
         return None
@@ -92,7 +96,7 @@ def signed_client(service: str, region: str, full: Callable[[], Any]) -> "Signed
 
 
 class SignedClient:
-    """See the module. Threads may share it."""
+    """A client of one service, which threads may share."""
 
     def __init__(
         self, service: Service, region: str, address: str, credentials: Credentials, full: Callable[[], Any]
@@ -116,28 +120,31 @@ class SignedClient:
             def method(**parameters: Any) -> Json:
                 return self.call(operation, **parameters)
 
-            setattr(self, name, method)  # found by itself from now on
+            setattr(self, name, method)  # later accesses find it directly
             return method
         if self._botocore is None:
             self._botocore = self._full()
         return getattr(self._botocore, name)
 
     def call(self, operation: str, **parameters: Any) -> Json:
-        """Carry out an operation, again where that may help. Raises `ClientError` for what AWS refuses, and
-        `Unavailable` where it does not answer, or no table is configured."""
+        """Perform an operation, with retries where they may help.
+
+        Raises `ClientError` if AWS refuses it, and `Unavailable` if AWS does not answer or no table is
+        configured.
+        """
         if self.service.name == "dynamodb" and "" in tables_of(parameters):
             raise Unavailable(
                 "This function lacks a table; set its name in the environment.", code="not_configured"
             )
         if operation == "TransactWriteItems" and "ClientRequestToken" not in parameters:
-            # By it DynamoDB knows a transaction that is sent again from a new one.
+            # With this token, DynamoDB recognizes a transaction that is sent again.
             parameters["ClientRequestToken"] = str(uuid.uuid4())
         body, attempt = encoded(parameters), 0
         while True:
             try:
                 answer = self.send(operation, body, attempt)
                 parsed = parsed_answer(answer, attempt)
-            except (OSError, ValueError) as error:  # cut off, or no JSON
+            except (OSError, ValueError) as error:  # a broken connection, or invalid JSON
                 self._connections.drop_idle()
                 if not self._may_repeat(attempt):
                     raise self._unavailable() from error
@@ -153,12 +160,14 @@ class SignedClient:
             attempt += 1
 
     def _may_repeat(self, attempt: int) -> bool:
-        """Return whether to send a request again. Repetitions add to the load of a service that is down:
-        botocore's quota bounds them."""
+        """Return whether another attempt is allowed, within botocore's retry quota.
+
+        Retries add load to a service that is down, so the quota bounds them.
+        """
         return attempt + 1 < ATTEMPTS and bool(self._quota.acquire(_PRICE))
 
     def _succeeded(self, attempt: int) -> None:
-        if "_quota" in vars(self):  # made by the first failure
+        if "_quota" in vars(self):  # exists since the first failure
             self._quota.release(_PRICE if attempt else 1)
 
     @cached_property
@@ -171,7 +180,7 @@ class SignedClient:
         return Unavailable(f"{self.service.name} is not available; try again.", retry_after=1)
 
     def send(self, operation: str, body: bytes, attempt: int) -> Answer:
-        """Send a request once; `attempt` from 0. Raises `OSError`."""
+        """Send a request once; `attempt` counts from 0. Raises `OSError`."""
         target = f"{self.service.target}.{operation}"
         headers = self._signer.headers(self._host, target, self._kind, body, time.time())
         if trace := trace_header():

@@ -1,7 +1,7 @@
-"""The sizes that DynamoDB stores and the limits that it refuses to pass.
+"""Stored sizes and limits of DynamoDB.
 
-DynamoDB counts the UTF-8 bytes of an attribute's name and of its value. Emulators forgive what it refuses, so
-every write of ours is measured here before it is sent.
+DynamoDB counts the UTF-8 bytes of an attribute's name and of its value. Emulators accept more, so every write
+is measured here before it is sent.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,21 +13,21 @@ ITEM_BYTES = 400 * 1024
 TRANSACTION_ITEMS = 100
 TRANSACTION_BYTES = 4 * 1024 * 1024
 ROOMY_BYTES = 3_000_000
-"""The most that is put into one transaction on purpose: the emulator counts bytes as base64."""
+"""The maximum size that we put into one transaction; the emulator counts bytes as base64."""
 KEY_BYTES = {"pk": 2048, "sk": 1024}
 _NUMBER_BYTES = 21
-"""The most that a number takes: 38 digits in pairs, a sign and an exponent."""
+"""The maximum size of a number: 38 digits in pairs, a sign and an exponent."""
 
 Attributes = Mapping[str, Mapping[str, Any]]
 
 
 def text_bytes(text: str) -> int:
-    """Return the length of a text in UTF-8; ASCII, by far the most common, is not copied for it."""
+    """Return the length of a text in UTF-8, without encoding the common case of ASCII."""
     return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
 
 
 def item_bytes(item: Attributes) -> int:
-    """Return the stored size of an item given as DynamoDB's JSON; numbers count as their largest."""
+    """Return the stored size of an item in DynamoDB's JSON; numbers count with their maximum size."""
     return sum(text_bytes(name) + _value_bytes(value) for name, value in item.items())
 
 
@@ -43,20 +43,20 @@ def _value_bytes(attribute: Mapping[str, Any]) -> int:
 
 
 def request_bytes(request: Mapping[str, Mapping[str, Any]]) -> int:
-    """Return the stored size of what one write brings: the item, or the key and the values of an update."""
+    """Return the stored size of a write: the item, or the key and the values of an update."""
     ((_, parameters),) = request.items()
     item = parameters.get("Item") or parameters.get("Key", {})
     return item_bytes(item) + item_bytes(parameters.get("ExpressionAttributeValues", {}))
 
 
 def valid_key(key: Attributes) -> bool:
-    """Return whether DynamoDB can hold an item under this key."""
+    """Return whether DynamoDB can store an item under this key."""
     lengths = ((text_bytes(value["S"]), KEY_BYTES[name]) for name, value in key.items() if name in KEY_BYTES)
     return all(0 < length <= limit for length, limit in lengths)
 
 
 def check_write(request: Mapping[str, Mapping[str, Any]]) -> None:
-    """Raise `TooLarge` or `InvalidRequest` for a write that DynamoDB would refuse for its size."""
+    """Raise `TooLarge` or `InvalidRequest` for a write that DynamoDB would reject because of its size."""
     size = request_bytes(request)
     if size > ITEM_BYTES:
         raise too_large(size)
@@ -66,12 +66,13 @@ def check_write(request: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def fits(requests: Sequence[Mapping[str, Mapping[str, Any]]]) -> bool:
-    """Return whether one transaction holds these writes, with room to spare."""
+    """Return whether these writes fit in one transaction, with room to spare."""
     return len(requests) <= TRANSACTION_ITEMS and sum(map(request_bytes, requests)) <= ROOMY_BYTES
 
 
 def check_transaction(requests: Iterable[Mapping[str, Mapping[str, Any]]]) -> None:
-    """Raise `TooLarge` or `InvalidRequest` for a transaction that DynamoDB would refuse for its size."""
+    """Raise `TooLarge` or `InvalidRequest` for a transaction that DynamoDB would reject because of its
+    size."""
     count = total = 0
     for request in requests:
         check_write(request)
@@ -86,6 +87,6 @@ def check_transaction(requests: Iterable[Mapping[str, Mapping[str, Any]]]) -> No
 
 
 def too_large(size: int | None = None) -> TooLarge:
-    """The error for an item that cannot be stored."""
+    """Return the error for an item that cannot be stored."""
     what = f"has {size:,} bytes as stored" if size else "is too large to be stored"
     return TooLarge(f"This {what}; it must not exceed {ITEM_BYTES:,} bytes.", limit=ITEM_BYTES)

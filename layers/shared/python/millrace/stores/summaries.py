@@ -1,7 +1,7 @@
 """The newest summaries of a slot: `SUM` in its partition, where the query that opens the slot finds it.
 
-A line of messages needs only the newest one. Where there are branches those before it are kept too, since the
-newest may belong to a branch that is left again.
+A single line of messages needs only the newest one. With branches, earlier ones are kept too, because the
+newest may belong to a branch that is not active.
 """
 
 import orjson
@@ -24,15 +24,17 @@ class SummaryStore:
     async def keep(
         self, lease_check: TransactItem, slot: Slot, summary: Summary, *, branched: bool = False
     ) -> None:
-        """Store a summary in place of the one before, or, in a slot that has `branched`, in front of it.
-        Raises `ConditionFailed` for a run that does not hold its slot any more."""
+        """Store a summary in place of the previous one, or, in a slot that has `branched`, in front of it.
+
+        Raises `ConditionFailed` if the run does not hold its slot any more.
+        """
         body = orjson.dumps(summary.bounded().to_json()).decode()
         key = {"pk": slot.key, "sk": SUMMARY_KEY}
         write = self._in_front(key, body) if branched else put(self._table, key | {"body": body})
         await self._dynamo.transact(lease_check, write)
 
     def _in_front(self, key: Item, body: str) -> TransactItem:
-        # The values on the right are those before the update.
+        # Values on the right are those before the update.
         newest, older = _OLDER
         expression = (
             f"SET body = :body, {newest} = if_not_exists(body, :none), "
@@ -42,6 +44,6 @@ class SummaryStore:
 
 
 def to_summaries(item: Item | None) -> list[Summary]:
-    """The summaries that the item holds, the newest first."""
+    """Return the summaries in the item, newest first."""
     stored = [item.get(name) for name in ("body", *_OLDER)] if item else []
     return [Summary.of(orjson.loads(one)) for one in stored if one]

@@ -1,4 +1,4 @@
-"""Runs between two processes: the lease is parked by its holder, or found without one, and taken over."""
+"""Runs between two processes: the holder parks the lease or dies, and another process takes it over."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -26,11 +26,11 @@ from millrace.stores.messages import MessageStore, in_history
 from millrace.stores.runs import RunStore
 
 NOTICED_MS = 10_000
-"""Whoever notices a run without a process puts it on the queue, unless another one has within this time."""
+"""A process that notices a run without a process enqueues it, unless another has within this time."""
 
 
 class TakeoverStore:
-    """The writes by which a run goes from one process to the next."""
+    """The writes by which a run moves from one process to the next."""
 
     def __init__(
         self,
@@ -63,8 +63,11 @@ class TakeoverStore:
         failed: bool = False,
         calls: Sequence[WaitingCall] = (),
     ) -> None:
-        """Leave a run to another process, with its last events and messages and the `calls` that begin to
-        wait, all in one transaction. See `_parked`. Raises `LeaseLost` or `Stopping`."""
+        """Leave a run to another process.
+
+        One transaction stores its last events and messages, and the `calls` that begin to wait. See
+        `_parked`. Raises `LeaseLost` or `Stopping`.
+        """
         seq, stored = events[-1].seq if events else lease.seq, lease.messages + in_history(messages)
         heads, parts = self._messages.puts(run.slot, lease.messages + 1, messages, lease.holder)
         fence = _parked(
@@ -84,7 +87,7 @@ class TakeoverStore:
                 raise
             record = to_lease(error.items[0])
             done = record.run_id == run.id and (record.parked, record.seq) == (reason, seq)
-            if not done:  # else only the answer of the first attempt was lost
+            if not done:  # otherwise only the answer of the first attempt was lost
                 lease.check_may_go_on(record)
                 raise LeaseLost(run.id) from error
 
@@ -97,8 +100,11 @@ class TakeoverStore:
         progress: Progress,
         attempts: int,
     ) -> Lease | None:
-        """Take a run over that no process works on, with its first `events`, which tell no more than the
-        history holds. None when another process was faster, or the run is over."""
+        """Take over a run that no process works on, with its first `events`, which are already in the
+        history.
+
+        Return None if another process was faster, or the run has ended.
+        """
         seq = events[-1].seq if events else seen.seq
         lease = Lease(
             run,
@@ -122,12 +128,11 @@ class TakeoverStore:
             stored = to_lease(await self._dynamo.get(self._table, lease_key(run.slot)))
             if stored.holder != holder:
                 raise
-            # Only the answer was lost.
+            # The run was taken over; only the answer was lost.
         return lease
 
     async def notice(self, slot: Slot, seen: LeaseRecord) -> bool:
-        """Return whether the caller is to put this run without a process on the queue, as the first one who
-        noticed it of late."""
+        """Return whether the caller has to enqueue this run without a process, as the first to notice it."""
         try:
             await self._dynamo.write(_noticed(self._table, slot, seen, self._clock(), NOTICED_MS))
         except ConditionFailed:
@@ -135,11 +140,12 @@ class TakeoverStore:
         return True
 
     async def watch(self, slot: Slot, seen: LeaseRecord) -> None:
-        """Say that somebody watches the run of a lease, at most twice a minute."""
+        """Record that somebody watches the run of a lease, at most twice a minute."""
         until = self._clock() + WATCH_MS
         if seen.run_id is None or seen.watched_ms > until - WATCH_MS // 2:
             return
-        # Nothing depends on it: a run that nobody is known to watch is only found lost a little later.
+        # Nothing depends on this write: without it, the death of the run's process is only detected a little
+        # later.
         with suppress(ConditionFailed, Unavailable):
             await self._dynamo.write(_watched(self._table, slot, seen.run_id, until))
 
@@ -155,8 +161,11 @@ def _parked(
     saved: int,
     failed: bool,
 ) -> TransactItem:
-    """The update with which the holder leaves a run to another process, at `until_ms` or when somebody asks
-    for it before. `failed`: this process has stored no step. Refused for a run that is to stop."""
+    """Return the update with which the holder leaves a run to another process.
+
+    It continues at `until_ms`, or earlier on request. `failed` means that this process has stored no step.
+    The update is refused for a run that has to stop.
+    """
     return update(
         table,
         lease_key(lease.run.slot),
@@ -179,8 +188,10 @@ def _parked(
 
 
 def _taken_over(table: str, lease: Lease, seen: LeaseRecord, attempts: int, now: int) -> TransactItem:
-    """The update with which a process takes a run over that no other one works on, if the lease is as it was
-    `seen`. The process holds it as `lease`."""
+    """Return the update with which a process takes over an abandoned run as `lease`.
+
+    It is refused if the lease is not as it was `seen`.
+    """
     nobody = "attribute_not_exists(holder)" if seen.holder is None else "holder = :old"
     old = {"old": seen.holder} if seen.holder else {}
     return update(
@@ -203,8 +214,10 @@ def _taken_over(table: str, lease: Lease, seen: LeaseRecord, attempts: int, now:
 
 
 def _noticed(table: str, slot: Slot, seen: LeaseRecord, now: int, again_ms: int) -> TransactItem:
-    """The update of whoever notices that a run has no process: refused when another one has within
-    `again_ms`, or the run goes on."""
+    """Return the update that records that a run has no process.
+
+    It is refused if another process did so within `again_ms`, or the run continues.
+    """
     return update(
         table,
         lease_key(slot),
@@ -218,7 +231,7 @@ def _noticed(table: str, slot: Slot, seen: LeaseRecord, now: int, again_ms: int)
 
 
 def _watched(table: str, slot: Slot, run_id: str, until_ms: int) -> TransactItem:
-    """The update of a viewer who watches a run until then."""
+    """Return the update that records a viewer of a run until `until_ms`."""
     return update(
         table, lease_key(slot), "SET watchedMs = :until", "runId = :run", until=until_ms, run=run_id
     )

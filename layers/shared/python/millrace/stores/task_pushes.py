@@ -1,6 +1,7 @@
-"""The push notifications that clients of A2A want of a task: `F#<run>#<config>` in the partition of the run's
-slot, so that whoever deletes the conversation deletes them. The letter stands before M: the query that opens
-a slot does not read it.
+"""Push notification configurations of A2A clients: `F#<run>#<config>` in the partition of the run's slot.
+
+Deleting the conversation deletes them. `F` sorts before `M`, so the query that opens a slot does not read
+them.
 """
 
 import time
@@ -26,7 +27,7 @@ class PushConfigs(Struct, frozen=True):
     table: str
 
     def put(self, run: Run, config: PushConfig) -> TransactItem:
-        """The write that stores a configuration, in the place of one of the same id."""
+        """Return the write that stores a configuration, replacing one with the same id."""
         return put(self.table, _key(run.slot, run.id, config.id) | _body(config))
 
     async def write(self, run: Run, config: PushConfig) -> None:
@@ -34,29 +35,29 @@ class PushConfigs(Struct, frozen=True):
         await self.dynamo.write(self.put(run, config))
 
     async def get(self, run: Run, config_id: str) -> PushConfig | None:
-        """Return a configuration, None for an unknown one."""
+        """Return a configuration, or None if it is unknown."""
         item = await self.dynamo.get(self.table, _key(run.slot, run.id, config_id))
         return _to_config(item) if item else None
 
     async def of_run(self, run: Run) -> list[PushConfig]:
-        """The configurations of a task, by id."""
+        """Return the configurations of a task, by id."""
         items = await self.dynamo.query(
             self.table, "pk = :pk AND begins_with(sk, :prefix)", pk=run.slot.key, prefix=f"{_PREFIX}{run.id}#"
         )
         return [_to_config(item) for item in items]
 
     async def delete(self, run: Run, config_id: str) -> None:
-        """Delete a configuration, if it is there."""
+        """Delete a configuration, if it exists."""
         with suppress(ConditionFailed):
             await self.dynamo.write(delete(self.table, _key(run.slot, run.id, config_id), existing=False))
 
     async def advance(self, run: Run, config: PushConfig, seq: int) -> PushConfig:
-        """Keep that the events up to a number are told; the configuration as it then stands."""
+        """Record that the events up to a number were sent, and return the changed configuration."""
         await self._change(run, config, "SET seq = :seq", seq=seq)
         return replace(config, seq=seq)
 
     async def wake(self, run: Run, config: PushConfig, chain: str) -> None:
-        """Have the messages of another chain go on with a configuration: those of the last one end."""
+        """Continue a configuration with the messages of another chain; those of the last chain end."""
         await self._change(run, config, "SET chain = :new", new=chain)
 
     async def _change(self, run: Run, config: PushConfig, expression: str, **values: str | int) -> None:
@@ -67,7 +68,7 @@ class PushConfigs(Struct, frozen=True):
             "attribute_exists(pk)",
             **values,
         )
-        with suppress(ConditionFailed):  # deleted meanwhile
+        with suppress(ConditionFailed):  # deleted in the meantime
             await self.dynamo.write(request)
 
 

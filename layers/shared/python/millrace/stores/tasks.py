@@ -1,7 +1,7 @@
 """The tasks that a user has begun over A2A, in the table of runs: `<organization>#tasks#<user>` by run.
 
-A task is a run; what is stored here only lists it, in the transaction that begins the run. No organization's
-name holds a `#`.
+A task is a run. These items only list it, and are written in the transaction that begins the run. No
+organization has `#` in its name.
 """
 
 import time
@@ -12,11 +12,11 @@ from millrace.stores.dynamo import Dynamo, TransactItem, put, to_item
 from millrace.stores.runs import KEPT_SECONDS
 
 MOST_LISTED = 1000
-"""The newest tasks that a list looks at."""
+"""The maximum number of tasks read for a list, newest first."""
 
 
 class ListedTask(NamedTuple):
-    """A task of the list: its run and its conversation."""
+    """A task in the list: its run and its conversation."""
 
     run_id: str
     context_id: str
@@ -30,7 +30,7 @@ class TaskList:
         self._table = table
 
     def listed(self, run: Run) -> TransactItem:
-        """The write that lists a run as a task of the user who began it."""
+        """Return the write that lists a run as a task of the user who began it."""
         item = {
             "pk": _partition(run.slot.organization, run.created_by),
             "sk": run.id,
@@ -41,7 +41,7 @@ class TaskList:
         return put(self._table, item)
 
     async def newest(self, organization: str, user: str, agent_id: str) -> list[ListedTask]:
-        """The newest tasks of a user with an agent, the last first, `MOST_LISTED` at most."""
+        """Return the newest tasks of a user with an agent, latest first, at most `MOST_LISTED`."""
         found: list[ListedTask] = []
         start = None
         while len(found) < MOST_LISTED:

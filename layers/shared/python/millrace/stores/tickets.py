@@ -1,13 +1,12 @@
 """Tickets: a request that a browser may make once, within a minute, without headers.
 
-A ticket is 256 bits of chance; the table's key is its SHA-256, so that neither the table nor its backups hold
-one that works. It needs no signature: being used once means a look into the table anyway, and what is there
-cannot be forged. Its use is one conditional update that gives the item back, marked with a nonce: where the
-answer to the update is lost and botocore repeats it, the refusal shows that the use was this very one.
+A ticket is 256 random bits. The table's key is its SHA-256, so neither the table nor its backups contain a
+usable ticket. A signature is not necessary: single use requires a read of the table anyway, and items there
+cannot be forged. Using a ticket is one conditional update that marks the item with a nonce and returns it. If
+botocore repeats the update after a lost answer, the nonce shows that this use succeeded.
 
-The ticket of a stream is opened instead: its first use binds it to a client, and for a while the same client
-may connect again, as `EventSource` does by itself when a connection breaks and `<audio>` does to probe, seek
-and play once more.
+A stream's ticket is opened instead. Its first use binds it to a client, which may reconnect for a while:
+`EventSource` does so when a connection breaks, and `<audio>` does so to probe, seek and replay.
 """
 
 import contextlib
@@ -29,14 +28,16 @@ from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, 
 
 TICKET_SECONDS = 60
 SESSION_SECONDS = 3600
-"""The time for which the client that opened a stream may come back to it with the same ticket."""
+"""The time for which the client that opened a stream may reconnect with the same ticket."""
 AUDIO_SECONDS = 600
 """The same for audio."""
 AUDIO_BYTES = 350_000
-"""The largest audio that is kept to be heard again: about 40 s as mp3."""
+"""The largest audio that is stored for replay: about 40 s of MP3."""
 BODY_BYTES = 350_000
-"""What a ticket's body may have, compressed (an item of DynamoDB has 400 KB): 100,000 characters of most
-texts."""
+"""The maximum size of a ticket's compressed body: 100,000 characters of most texts.
+
+A DynamoDB item holds 400 KB.
+"""
 _FOR_PATH = "httpMethod = :get AND httpPath = :path"
 _UNUSED = "attribute_exists(pk) AND attribute_not_exists(clientAgent) AND attribute_not_exists(usedBy)"
 
@@ -44,8 +45,9 @@ _UNUSED = "attribute_exists(pk) AND attribute_not_exists(clientAgent) AND attrib
 class Ticket(Struct, frozen=True):
     """The call that a ticket allows: its caller, path, method and body.
 
-    Of a stream that is open also where it has begun, and the end of the run that was sent last: `ended` once,
-    `sure` at least twice. `again`: its client has opened it before."""
+    For an open stream, also where it began and the end of the run that was sent last: `ended` after it was
+    sent once, `sure` after at least twice. `again` means that its client has opened it before.
+    """
 
     caller: Principal
     method: str
@@ -58,9 +60,11 @@ class Ticket(Struct, frozen=True):
 
 
 class Client(Struct, frozen=True):
-    """The holder of a ticket, as far as a server can tell: `agent` is the User-Agent, `network` the
-    address that it comes from. `proven`: it names an event of the stream that only a client that has
-    received it can know."""
+    """The holder of a ticket, as far as the server can identify it.
+
+    `agent` is the User-Agent, and `network` the address that it connects from. `proven` means that it names
+    an event of the stream that only a client that received it can know.
+    """
 
     agent: str
     network: str
@@ -68,7 +72,7 @@ class Client(Struct, frozen=True):
 
 
 class TicketStore:
-    """The table of tickets (`pk`, TTL attribute `expiresAt`). Without one its methods raise `Unavailable`."""
+    """The table of tickets (`pk`, TTL attribute `expiresAt`). Without one, methods raise `Unavailable`."""
 
     def __init__(self, aws: Aws, table: str, clock: Clock) -> None:
         self._aws = aws
@@ -83,7 +87,7 @@ class TicketStore:
         return self._named
 
     async def issue(self, ticket: Ticket) -> tuple[str, int]:
-        """Store a ticket; return its secret and its end (milliseconds since the epoch). Raises `TooLarge`."""
+        """Store a ticket, and return its secret and its expiry in epoch milliseconds. Raises `TooLarge`."""
         secret = secrets.token_urlsafe(32)
         expires_ms = self._clock() + 1000 * TICKET_SECONDS
         item = {
@@ -94,7 +98,7 @@ class TicketStore:
             "roles": orjson.dumps(sorted(ticket.caller.roles)).decode(),
             "issuedMs": ticket.caller.issued_ms,
             "httpMethod": ticket.method,
-            # Decoded, as servers see the path of the request.
+            # Decoded, because that is how servers see the path of the request.
             "httpPath": unquote(ticket.path),
             "body": _packed(ticket.body),
             "expiresMs": expires_ms,
@@ -104,8 +108,11 @@ class TicketStore:
         return secret, expires_ms
 
     async def use(self, secret: str, path: str) -> Ticket:
-        """Redeem a ticket for a GET of `path`. Raises `Unauthenticated` for one that is unknown, expired or
-        used; a request for another path leaves it as it is."""
+        """Redeem a ticket for a GET of `path`.
+
+        Raises `Unauthenticated` for a ticket that is unknown, expired or used. A request for another path
+        does not use the ticket.
+        """
         nonce = secrets.token_urlsafe(16)
         request = update(
             self._table,
@@ -123,8 +130,11 @@ class TicketStore:
         return _ticket(item)
 
     async def open(self, secret: str, path: str, client: Client, seconds: int = SESSION_SECONDS) -> Ticket:
-        """Open a stream at `path`, or connect to it again within so many seconds. Raises `Unauthenticated`
-        for a ticket that is unknown, expired, for another path, or held by another client."""
+        """Open a stream at `path`, or reconnect to it within `seconds`.
+
+        Raises `Unauthenticated` for a ticket that is unknown, expired, for another path, or held by another
+        client.
+        """
         now = self._clock()
         end = now + 1000 * seconds
         request = update(
@@ -134,7 +144,7 @@ class TicketStore:
             f"{_UNUSED} AND {_FOR_PATH} AND expiresMs > :now",
             path=path,
             get="GET",
-            # Only equality counts, and a hash has a bounded length.
+            # It is only compared, and a hash has a bounded length.
             agent=_key(client.agent),
             network=client.network,
             end=end,
@@ -142,12 +152,12 @@ class TicketStore:
             now=now,
         )
         item, won = await self._marked(request)
-        # Where botocore repeated an update whose answer was lost, the ticket is held by this very client,
-        # which is let in as if it came back.
+        # If botocore repeated an update after a lost answer, the ticket is held by this client, which is
+        # admitted as if it reconnected.
         return _ticket(item) if won else self._again(item, path, client)
 
     async def _marked(self, request: TransactItem) -> tuple[Item, bool]:
-        """The ticket as it is after the update, or as it is where its condition refused it, and which."""
+        """Return the ticket after the update and True, or the ticket that the condition refused and False."""
         from botocore.exceptions import ClientError
 
         try:
@@ -162,7 +172,7 @@ class TicketStore:
         return from_item(answer["Attributes"]), True
 
     def _again(self, item: Item, path: str, client: Client) -> Ticket:
-        """The ticket of a stream that is open, for the client that holds it."""
+        """Return the ticket of an open stream for the client that holds it."""
         is_open = "clientAgent" in item and item["expiresMs"] > self._clock()
         if not is_open or item["httpPath"] != path or item["clientAgent"] != _key(client.agent):
             raise invalid_ticket()
@@ -171,18 +181,18 @@ class TicketStore:
         return replace(_ticket(item), again=True)
 
     async def keep_audio(self, secret: str, media_type: str, audio: bytes) -> None:
-        """Keep what the holder of a ticket has heard, to be heard again for `AUDIO_SECONDS`."""
+        """Store audio for the holder of a ticket, for replay within `AUDIO_SECONDS`."""
         expires = self._clock() // 1000 + AUDIO_SECONDS
         item = {"pk": _audio_key(secret), "mediaType": media_type, "audio": audio, "expiresAt": expires}
         await self._dynamo.write(put(self._table, item))
 
     async def kept_audio(self, secret: str) -> tuple[str, bytes] | None:
-        """The media type and bytes of audio that was kept."""
+        """Return the media type and bytes of stored audio."""
         item = await self._dynamo.get(self._table, {"pk": _audio_key(secret)})
         return (item["mediaType"], item["audio"]) if item else None
 
     async def note(self, secret: str, name: Literal["begun", "ended", "sure"], at: str) -> None:
-        """Keep a place of an open stream (see `Ticket`). One that has expired meanwhile stays away."""
+        """Record a position of an open stream (see `Ticket`). An expired ticket is not created again."""
         with contextlib.suppress(ConditionFailed):
             await self._dynamo.write(
                 update(
@@ -208,14 +218,14 @@ def _ticket(item: Item) -> Ticket:
 
 
 def _caller(item: Item) -> Principal:
-    """The caller as far as a GET needs it: without the claims, which only tools read."""
+    """Return the caller as far as a GET needs it, without the claims, which only tools read."""
     roles = frozenset(orjson.loads(item.get("roles", "[]")))
     scopes = frozenset(item["scopes"].split())
     return Principal(item["organization"], item["subject"], scopes, roles, issued_ms=item.get("issuedMs"))
 
 
 def invalid_ticket() -> Unauthenticated:
-    """The error for a ticket that does not hold, whatever the reason."""
+    """Return the error for an invalid ticket, which never reveals the reason."""
     return Unauthenticated(
         f"The ticket is unknown, used, older than {TICKET_SECONDS} s, or for another path or client; "
         "request a new one.",

@@ -1,10 +1,10 @@
-"""The state of windows and batches in DynamoDB: blocks that are appended, and one register per key.
+"""The state of windows and batches in DynamoDB: blocks to append, and one register for each key.
 
-    pk <key>#<shard>  sk B#<ulid>  a block; a random shard, as one partition takes 1,000 units a second
-    pk <key>#0        sk META      the register, see `millrace.stores.registers`
-    pk <key>#0        sk COUNT     a counter, a hint only
+  pk <key>#<shard>  sk B#<ulid>  a block in a random shard, as one partition takes 1,000 units a second
+  pk <key>#0        sk META      the register, see `millrace.stores.registers`
+  pk <key>#0        sk COUNT     a counter, used only as a hint
 
-A key is text that starts with the organization. The calls block: the engine is plain Python in a thread.
+Keys begin with the organization. Calls block, because the engine is plain Python in a thread.
 """
 
 import heapq
@@ -26,8 +26,11 @@ _TRIES = 8
 
 
 class WindowTable:
-    """`owner` of a key is `<organization>#<pipeline>`; reads by key are consistent, lists by due time are
-    a moment old."""
+    """The table of windows.
+
+    The `owner` of a key is `<organization>#<pipeline>`. Reads by key are consistent, lists by due time
+    eventually consistent.
+    """
 
     def __init__(self, aws: Aws, table: str) -> None:
         self._aws = aws
@@ -39,7 +42,7 @@ class WindowTable:
         return self._aws.client("dynamodb")
 
     def append(self, store_key: str, blocks: list[bytes], expires: int) -> None:
-        """Adds blocks of at most 350 KB, which vanish some time after `expires` (epoch ms)."""
+        """Append blocks of at most 350 KB, which are deleted some time after `expires` (epoch ms)."""
         for block in blocks:
             item = {
                 "pk": {"S": f"{store_key}#{random.randrange(SHARDS)}"},
@@ -51,7 +54,7 @@ class WindowTable:
                 self._client.put_item(TableName=self._table, Item=item)
 
     def blocks(self, store_key: str) -> list[tuple[str, bytes]]:
-        """All blocks of all shards, each with a reference to delete it by."""
+        """Return all blocks of all shards, each with a reference for `delete`."""
         return [
             (f"{shard}/{item['sk']['S']}", item["block"]["B"])
             for shard in range(SHARDS)
@@ -63,7 +66,7 @@ class WindowTable:
         ]
 
     def delete(self, store_key: str, references: list[str]) -> None:
-        """Removes blocks; unknown references do not matter."""
+        """Delete blocks. Unknown references are ignored."""
         for start in range(0, len(references), _DELETE_BATCH):
             self._delete([_key_of(store_key, one) for one in references[start : start + _DELETE_BATCH]])
 
@@ -78,7 +81,7 @@ class WindowTable:
         raise Unavailable("DynamoDB does not take these deletes now.", retry_after=1)
 
     def count(self, store_key: str, more: int) -> int:
-        """Adds to the key's counter; a repeated call counts twice."""
+        """Add to the key's counter. A repeated call counts twice."""
         with unavailable_when_down("dynamodb"):
             answer = self._client.update_item(
                 TableName=self._table,
@@ -93,12 +96,12 @@ class WindowTable:
         return int(answer["Attributes"]["counted"]["N"])
 
     def due(self, before: int) -> Iterator[tuple[int, str]]:
-        """(due, key) of the registers due before that time, the oldest first, read as asked for."""
+        """Yield (due, key) of the registers due before a time, oldest first, reading lazily."""
         shards = [self._due_of(BY_DUE, "duePk", due_shard(shard), before) for shard in range(DUE_SHARDS)]
         return heapq.merge(*shards)
 
     def due_of(self, owner: str, limit: int) -> list[tuple[int, str]]:
-        """(due, key) of an owner's registers that are ever due, the oldest first."""
+        """Return (due, key) of an owner's registers with a due time, oldest first."""
         return list(islice(self._due_of(BY_OWNER, "ownerPk", owner, 10**15), limit))
 
     def _due_of(self, index: str, name: str, value: str, before: int) -> Iterator[tuple[int, str]]:
