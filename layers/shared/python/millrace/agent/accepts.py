@@ -1,8 +1,9 @@
-"""Kinds of content that models take beside text: images, and PDF files. Text files go to each, as text.
+"""The kinds of attachment that models accept: images and PDF files. Text files are sent to every model as
+text.
 
-The table is what its authors know of models by these names; it was not compared with the makers' pages line
-by line. Others are sent images, and PDFs where their server has a field for them. `python -m millrace.models
-check` asks the model itself, and an agent's `accepts` overrules the table.
+The table was written from general knowledge of the models and has not been compared with the makers' pages
+line by line. A model that it does not list is sent images, and PDFs if its server has a field for them.
+`python -m millrace.models check` asks the model itself, and an agent's `accepts` overrides the table.
 """
 
 import re
@@ -45,8 +46,9 @@ _PATTERNS = [(re.compile(one if one[0] == "^" else _START + one), taken) for one
 
 
 class MediaRules(Struct, frozen=True):
-    """The limits of a model server for what stands beside text: bytes of one, how many of them in a request,
-    bytes of all. `pdf` says that it has a field for PDFs at all, `urls` which kinds it fetches itself."""
+    """The attachment limits of a model server: bytes of one image or PDF, how many of them a request may
+    have, and the bytes of all together. `pdf` says whether the protocol has a field for PDFs, and `urls`
+    which kinds the server fetches itself."""
 
     image_bytes: int = 3_750_000
     images: int = 20
@@ -58,19 +60,20 @@ class MediaRules(Struct, frozen=True):
 
 
 def media_rules(provider: object) -> MediaRules:
-    """The limits of a provider: its `media`, or those that every one has."""
+    """Return the limits of a provider: its `media`, or the defaults."""
     found = getattr(provider, "media", None)
     return found if isinstance(found, MediaRules) else MediaRules()
 
 
 def accepts_of(model: str) -> Accepts | None:
-    """The kinds that a model takes, by its name with its provider; None where it is not known."""
+    """Return the kinds that a model accepts, by its name with its provider; None if the model is not
+    known."""
     name = model.lower()
     return next((taken for pattern, taken in _PATTERNS if pattern.search(name)), None)
 
 
 def accepted(agent: Agent, model: str, rules: MediaRules) -> Accepts:
-    """The kinds that an agent's model is sent."""
+    """Return the kinds of attachment to send to an agent's model."""
     if agent.accepts is not None:
         return frozenset(agent.accepts)
     known = accepts_of(model)
@@ -79,7 +82,7 @@ def accepted(agent: Agent, model: str, rules: MediaRules) -> Accepts:
 
 
 def kind_of(block: dict[str, Any]) -> str | None:
-    """`image`, `pdf`, `text` for a file that is one, or None for what is no attachment."""
+    """Return `image`, `pdf` or `text` for an attachment, and None for any other block."""
     about = attached(block)
     if about is None or "image" in block:
         return "image" if about is not None else None
@@ -87,12 +90,12 @@ def kind_of(block: dict[str, Any]) -> str | None:
 
 
 def most_bytes(kind: str, rules: MediaRules) -> int:
-    """The most bytes of one image or PDF."""
+    """Return the maximum size of one image or PDF in bytes."""
     return rules.image_bytes if kind == "image" else rules.pdf_bytes
 
 
 def check_accepted(blocks: Iterable[dict[str, Any]], taken: Accepts, rules: MediaRules, model: str) -> None:
-    """Check a message before its run. Raises `InvalidRequest` or `TooLarge`."""
+    """Check the attachments of a message before its run starts. Raises `InvalidRequest` or `TooLarge`."""
     found = [(block, kind) for block in blocks if (kind := kind_of(block)) and kind != "text"]
     for block, kind in found:
         what = "images" if kind == "image" else f"{PDF} files"

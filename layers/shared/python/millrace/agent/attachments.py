@@ -1,4 +1,4 @@
-"""Images and files in the turns that a model is sent: their bytes where it takes them, else a note."""
+"""Images and files in the turns that a model is sent: their bytes if it accepts them, otherwise a note."""
 
 import base64
 import re
@@ -13,7 +13,7 @@ from millrace.domain.media import TEXT_TYPES, agrees, type_of
 from millrace.errors import ProviderError
 
 Load = Callable[[Block], Awaitable[bytes | None]]
-"""Given what a block tells of an image or a file, its bytes; None where there are none (any more)."""
+"""Returns the bytes of an image or a file from what its block says about it; None if they are gone."""
 IMAGE_TOKENS = 1600
 _REFUSALS = re.compile(r"image|vision|multi-?modal|pdf|document|attachment|file|content type|url", re.I)
 
@@ -24,7 +24,8 @@ async def load_nothing(about: Block) -> bytes | None:
 
 
 class Attachments(Struct):
-    """The images and files of one run. What was read once stays: each call of the model sends it again."""
+    """The images and files of one run. Bytes are read once and kept, since each model call sends them
+    again."""
 
     taken: Accepts = NOTHING
     rules: MediaRules = field(default_factory=MediaRules)
@@ -32,8 +33,8 @@ class Attachments(Struct):
     _read: dict[str, bytes | None] = field(default_factory=dict)
 
     async def resolved(self, turns: Sequence[Message]) -> list[Message]:
-        """The turns with `data` (base64) in each image and PDF that the model takes, text files as text, and
-        notes in the place of the rest. The latest come first where there is not room for all."""
+        """Return the turns with `data` (base64) in each image and PDF that the model accepts, text files as
+        text, and notes in place of the rest. If there is not room for all, the latest ones are sent."""
         if not any(attached(block) for turn in turns for block in turn["content"]):
             return list(turns)
         room = _Room(self.rules)
@@ -45,8 +46,9 @@ class Attachments(Struct):
         return done[::-1]
 
     def shrink(self, error: ProviderError, request: ModelRequest) -> bool:
-        """Return whether it is worth another try without images and files: a server has refused them, and
-        they are only what was said before. A conversation must not fail for ever because of one."""
+        """Return whether to try again without images and files: the server has refused them, and only
+        earlier messages have any. Otherwise one refused file would make every later message of the
+        conversation fail."""
         refused = error.http_status in (400, 404, 413, 415, 422) and _REFUSALS.search(error.message)
         last = request.messages[-1]["content"] if request.messages else []
         past = any(attached(block) for turn in request.messages[:-1] for block in turn["content"])
@@ -84,7 +86,7 @@ class Attachments(Struct):
 
 
 class _Room:
-    """The room of one request."""
+    """The space for attachments in one request."""
 
     def __init__(self, rules: MediaRules) -> None:
         self._rules = rules
@@ -92,7 +94,7 @@ class _Room:
         self._bytes = rules.bytes
 
     def takes(self, kind: str, size: int) -> bool:
-        """Return whether one more fits, which it then has taken."""
+        """Reserve space for one more attachment; return whether there was enough."""
         if size > min(self._bytes, most_bytes(kind, self._rules)) or not self._left[kind]:
             return False
         self._left[kind] -= 1
@@ -105,8 +107,8 @@ def _noted(block: Block, why: str) -> Block:
 
 
 def tokens_of(block: Block) -> int:
-    """The estimated tokens of an image or a file; 0 for every other block. Servers count a PDF by its pages,
-    of which only its size tells something."""
+    """Return the estimated tokens of an image or a file; 0 for any other block. Servers count a PDF by its
+    pages, whose number can only be guessed from the size."""
     about = attached(block)
     if about is None:
         return 0

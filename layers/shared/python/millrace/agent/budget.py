@@ -1,4 +1,4 @@
-"""A run's budget: the limits it may reach, and what it has used so far."""
+"""The budget of a run: its limits, and what it has used so far."""
 
 from msgspec import Struct, field
 
@@ -7,12 +7,16 @@ from millrace.agent.prices import cost
 from millrace.domain.agents import AgentLimits
 
 CALL_TOKENS = 8192
-"""The most output tokens asked of one model call: models refuse more than they can write."""
+"""The maximum output tokens requested of one model call; models refuse to be asked for more than they can
+write."""
 
 
 class Budget(Struct):
-    """The sum over a run's model calls, its sub-agents' among them. `cost` in US dollars; None once a call's
-    price was not known. `estimated`: the tokens of some call were not told, and an estimate counts."""
+    """The total of a run's model calls, including those of its sub-agents.
+
+    `cost` is in US dollars, and None once the price of a call is not known. `estimated` is true if a server
+    did not report the tokens of some call, which are then estimates.
+    """
 
     limits: AgentLimits
     input: int = 0
@@ -25,7 +29,7 @@ class Budget(Struct):
     parents: list["Budget"] = field(default_factory=list)
 
     def spend(self, model: str, usage: Usage) -> float | None:
-        """Add one model call; `model` with its provider's prefix. Returns its cost."""
+        """Add one model call and return its cost. `model` has its provider's prefix."""
         price = cost(model, usage)
         for budget in (self, *self.parents):
             budget.input += usage.input
@@ -37,23 +41,24 @@ class Budget(Struct):
         return price
 
     def call_tokens(self, thinking: int = 0) -> int:
-        """The output tokens that the next model call may take, `thinking` more than usual."""
+        """Return the output tokens that the next model call may use; `thinking` of them are added for
+        reasoning."""
         return max(1, min(self.limits.max_tokens - self.output, CALL_TOKENS + thinking))
 
     def exhausted(self) -> str | None:
-        """The finish reason when another iteration would pass a limit."""
+        """Return the finish reason if another iteration would exceed a limit."""
         if self.iterations >= self.limits.max_iterations:
             return "max_iterations"
         if self.output >= self.limits.max_tokens:
             return "max_tokens"
-        # A cost that is not known cannot reach a limit; tokens and iterations bound such a run.
+        # An unknown cost cannot reach a limit; tokens and iterations still bound such a run.
         if self.limits.max_cost is not None and self.cost is not None and self.cost >= self.limits.max_cost:
             return "max_cost"
         return next((why for parent in self.parents if (why := parent.exhausted())), None)
 
     def usage(self) -> dict[str, int]:
-        """As the `done` event has it: `estimated` and the tokens of prompt caches, which are part of the
-        input, are only there where there are any."""
+        """Return the usage as the `done` event has it. `estimated` and the tokens of prompt caches, which are
+        part of the input, are left out if there are none."""
         used = {"input": self.input, "output": self.output, "total": self.input + self.output}
         more = {
             "cacheRead": self.cache_read,

@@ -1,4 +1,4 @@
-"""Code in a Markdown text that is still arriving."""
+"""Code spans in Markdown text that is still arriving."""
 
 import re
 
@@ -6,14 +6,15 @@ _CODE_PARTS = re.compile(r"`+|~+|\n|[^`~\n]+")
 
 
 class CodeSpans:
-    """Follows Markdown closely enough to say whether the next character stands in code.
+    """Follows Markdown closely enough to say whether the next character is in code.
 
-    A run of backticks or tildes at the start of a line opens a fence once its line ends; the same run again
-    on that line makes it inline code instead. Runs may be cut anywhere, so they count when they have ended.
+    A run of backticks or tildes at the start of a line opens a fence when the line ends; the same run again
+    on that line makes it inline code instead. A run may be split between pieces, so it counts only when it
+    has ended.
     """
 
     def __init__(self) -> None:
-        self._blank = True  # nothing but white space on this line so far
+        self._blank = True  # the line has only white space so far
         self._run, self._run_starts_line = "", False
         self._open, self._fence, self._may_be_fence = "", False, False
         self._fresh = self._closing = False
@@ -27,7 +28,7 @@ class CodeSpans:
         return self._fresh
 
     def skip(self, text: str) -> None:
-        """As `feed`, for a text that is known to hold no backtick, tilde or line end."""
+        """Do the same as `feed`, faster, for text without backticks, tildes and line ends."""
         if self._run:
             self._end_run()
         self._fresh = False

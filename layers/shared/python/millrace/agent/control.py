@@ -1,4 +1,4 @@
-"""The steering of a loop: where its messages are kept, and who else may end its run."""
+"""The loop's interface to its run, which stores messages, delivers live messages and may end the loop."""
 
 from collections.abc import Collection
 from typing import Literal, Protocol
@@ -11,47 +11,48 @@ from millrace.errors import ProviderError
 
 
 class RunControl(Protocol):
-    """The services that the loop needs of its run. A history of more than `most_messages` is summarized
-    however small they are (None: never), since what is older would not be read again."""
+    """The run, as far as the loop needs it. A history of more than `most_messages` messages is summarized
+    even if they are short (None: never), since older messages would not be read again."""
 
     most_messages: int | None
 
     def add(
         self, role: Literal["user", "assistant"], content: list[Block], *, interrupted: bool = False
     ) -> StoredMessage:
-        """Keeps a message that the loop has made."""
+        """Keep a message that the loop has made, to be stored with the next write."""
         ...
 
     def add_result(self, block: Block) -> StoredMessage:
-        """Keeps the result of a tool call, and has it stored at once, beside what the loop does next."""
+        """Keep the result of a tool call and start storing it, without waiting."""
         ...
 
     async def store(self, begin: Collection[str] = (), wait: Collection[str] = ()) -> None:
-        """Stores what was kept before the loop goes on, and of the last turn's calls which begin now and
-        which do not yet."""
+        """Store what was kept, before the loop continues. `begin` are the calls of the last turn that start
+        now, `wait` those that do not start yet."""
         ...
 
     def check_time(self) -> None:
-        """Raises `Suspended` when another process is to go on from this step."""
+        """Raise `Suspended` if another process is to continue from this step."""
         ...
 
     def postpone(self, error: ProviderError) -> None:
-        """Raises `Suspended` when the model is to be asked again later."""
+        """Raise `Suspended` if the model is to be asked again later."""
         ...
 
     async def keep_summary(self, summary: Summary) -> None:
-        """Stores a summary, with which the history begins from now on."""
+        """Store a summary, with which the history begins from now on."""
         ...
 
     async def drain(self, iteration: int) -> list[StoredMessage]:
-        """The live messages for this iteration, in order; they have been announced and kept."""
+        """Return the live messages for this iteration, in order. They are already reported and kept."""
         ...
 
     async def limit_reached(self, agent_id: str) -> str | None:
-        """The finish reason where no more model calls may be made: a limit of the organization's is reached,
+        """Return the finish reason if no more model calls may be made: the organization has reached a limit,
         or the agent was stopped."""
         ...
 
     async def may_end(self, reason: str, output: Output | None = None) -> bool:
-        """Ends the run, or says that live messages have come meanwhile and another iteration is due."""
+        """End the run and return true, or return false if live messages have arrived and need another
+        iteration."""
         ...

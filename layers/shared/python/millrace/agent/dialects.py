@@ -1,7 +1,7 @@
-"""The ways in which models write into their text what belongs elsewhere: their thinking, and calls of tools.
+"""The dialects in which models write thinking and tool calls into their text.
 
-A server that knows its model takes both out; many do not. The dialect of a well-known model is guessed by its
-name, and an agent may name it (`dialect`, `startsInThinking`).
+A server that knows its model removes both; many do not. The dialect of a well-known model is guessed from its
+name, and an agent may set it (`dialect`, `startsInThinking`).
 """
 
 import re
@@ -15,7 +15,8 @@ from millrace.domain.agents import Agent, DialectName
 
 
 class TextDialect(Struct, frozen=True):
-    """`markers` enclose thinking, beside the tags that are known of every model; `calls` enclose calls."""
+    """A dialect. `markers` enclose thinking, in addition to the tags that are recognized for every model;
+    `calls` enclose tool calls."""
 
     markers: Markers = ()
     calls: Fences = ()
@@ -42,7 +43,7 @@ DIALECTS: dict[DialectName, TextDialect] = {
     ),
     "minimax": TextDialect(calls=(("<minimax:tool_call>", "</minimax:tool_call>"),)),
 }
-# The first match wins: a distilled R1 writes as the model that it was distilled into.
+# The first match wins: a distilled R1 writes like R1, not like the model whose weights it has.
 _KNOWN: tuple[tuple[str, DialectName], ...] = (
     (r"gpt-oss", "harmony"),
     (r"deepseek-r1-distill-(qwen|llama)", "hermes"),
@@ -55,11 +56,11 @@ _KNOWN: tuple[tuple[str, DialectName], ...] = (
 )
 _STARTS_IN_THINKING = re.compile(r"deepseek-r1|qwq|qwen3.*thinking|glm-z1")
 _PROVIDERS_THAT_READ = ("anthropic:", "demo:", "echo:")
-"""Behind these no text holds what belongs elsewhere."""
+"""Providers whose text never contains thinking or tool calls."""
 
 
 def guess(model: str) -> DialectName:
-    """The dialect of a model by its name; `plain` where it is not known."""
+    """Return the dialect of a model by its name; `plain` if it is not known."""
     if model.startswith(_PROVIDERS_THAT_READ):
         return "plain"
     name = _name(model)
@@ -67,12 +68,12 @@ def guess(model: str) -> DialectName:
 
 
 def _name(model: str) -> str:
-    """The model's name at its provider: the name of a server says nothing of its models."""
+    """Return the model's name at its provider. The name of a server says nothing about its models."""
     return (model.partition(":")[2] or model).lower()
 
 
 def dialect_of(agent: Agent) -> TextDialect:
-    """The dialect of an agent's model: its own, or that of the model's name."""
+    """Return the dialect of an agent's model: the agent's setting, or that of the model's name."""
     dialect = DIALECTS[agent.dialect or guess(agent.model)]
     starts = agent.starts_in_thinking
     if starts is None:

@@ -1,4 +1,5 @@
-"""The decision on each tool call before it begins: it runs, has an answer already, or waits for people."""
+"""The decision on each tool call before it starts: run it, answer it from what is known, or wait for
+people."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -13,35 +14,35 @@ from millrace.domain.approvals import WaitingCall
 
 
 class Waiting(Struct, frozen=True):
-    """The call waits for people, for `seconds` from now at most, as `call`."""
+    """The call, as `call`, waits for people for at most `seconds` from now."""
 
     seconds: float
     call: WaitingCall | None = None
 
 
 Decision = ToolCall | ToolResult | Waiting
-"""The call itself runs, perhaps with other arguments; a result answers it without running it."""
+"""A call to run, perhaps with other arguments, or a result that answers it without running."""
 
 
 class Gate(Protocol):
-    """Decides on the calls of an agent before they run. A call is asked about until it has a result: also
-    again, by another process. `toolbox` is set when the agent's tools are open."""
+    """Decides on the tool calls of an agent before they run. A call is decided on until it has a result,
+    possibly more than once and by another process. `toolbox` is set once the agent's tools are open."""
 
     toolbox: Toolbox
 
     async def decide(self, call: ToolCall) -> Decision: ...
 
     def suspended(self, waiting: Sequence[tuple[ToolCall, Waiting]]) -> Suspended:
-        """The end of this process's part of a run that waits for these calls."""
+        """Return what ends this process's part of a run that waits for these calls."""
         ...
 
     def noted(self, call: ToolCall, result: ToolResult) -> ToolResult:
-        """The result of a call that was run, with what the model should know of how it was run."""
+        """Return the result of a call, with what the model should know about how it was run."""
         ...
 
 
 class OpenGate:
-    """Every call runs."""
+    """Lets every call run."""
 
     toolbox: Toolbox
 

@@ -1,8 +1,8 @@
-"""Harmony, the channels of gpt-oss, where a server hands them on instead of reading them.
+"""Harmony, the channel format of gpt-oss, for servers that pass it on instead of parsing it.
 
 Format: https://cookbook.openai.com/articles/openai-harmony. A message is a header, `<|message|>` and a body;
 the header names the channel (`analysis`, `commentary`, `final`) and the tool that the body is for. Some
-servers drop the control tokens and leave the words: `analysisThe user asks...assistantfinalHello`.
+servers drop the control tokens and keep the words: `analysisThe user asks...assistantfinalHello`.
 """
 
 import re
@@ -12,7 +12,7 @@ from millrace.agent.pieces import Kind, Piece, prefixes
 _TOKEN = re.compile(r"<\|(start|channel|message|end|return|call|constrain)\|>")
 _LONGEST = len("<|constrain|>")
 _BARE = "analysis"
-# An answer that really begins with this word goes on with a space or in lower case.
+# An answer that really begins with this word continues with a space or in lower case.
 _BARE_START = re.compile(r"analysis(?=[A-Z0-9\"'(])")
 _BARE_TURN = re.compile(r"assistant(final|analysis|commentary to=[^\s<]+ )")
 _BARE_BEGUN = re.compile(
@@ -22,7 +22,7 @@ _BARE_BEGUN = re.compile(
 
 
 class HarmonyFilter:
-    """Split a model's raw text into its answer, its thinking and its calls."""
+    """Splits a model's raw text into its answer, its thinking and its calls."""
 
     def __init__(self) -> None:
         self._held = ""
@@ -42,8 +42,8 @@ class HarmonyFilter:
         return self._split_bare(text, out) if self._bare else self._split(text, out)
 
     def finish(self, *, whole: bool = True) -> list[Piece]:
-        """Return the text that is held back. Bare words that never came to an answer were one, if the
-        message is `whole`."""
+        """Return the text that is held back. Text after a bare channel word that never reached an answer is
+        the answer itself, if the message is `whole`."""
         out: list[Piece] = []
         held, self._held = self._held, ""
         if self._bare and whole and self._hidden and not self._recipient:
@@ -53,7 +53,7 @@ class HarmonyFilter:
         return out
 
     def _begin(self, text: str) -> bool:
-        """Return whether it is known how the text begins; until then it is held."""
+        """Return whether the beginning of the text has been recognized; until then it is held back."""
         if len(text) <= len(_BARE) and _BARE.startswith(text):
             self._held = text
             return False

@@ -1,4 +1,4 @@
-"""From stored messages to the turns that a model may see."""
+"""Converts stored messages to the turns that a model is sent."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -11,10 +11,13 @@ HISTORY_CHARACTERS = 600_000
 
 
 def to_turns(messages: Sequence[StoredMessage]) -> list[Message]:
-    """Strictly alternating turns that begin with the user's: neighbours of one role are joined (tool results
-    before live messages, in the order of their calls, whatever the order in which they came), live messages
-    carry their marker. What precedes the oldest question that fits is
-    left out; where not even the last one fits, it stays, and what fits of the work on it."""
+    """Return strictly alternating turns that begin with the user's.
+
+    Adjacent messages of one role are joined: tool results before live messages, in the order of their calls,
+    whatever the order in which they arrived. Live messages get their marker. Messages before the oldest
+    question that fits are left out; if not even the last question fits, it is kept with as much of the work
+    on it as fits.
+    """
     turns: list[Message] = []
     for message in _recent(messages):
         blocks = _blocks(message)
@@ -34,14 +37,15 @@ def _recent(messages: Sequence[StoredMessage]) -> Sequence[StoredMessage]:
     room = HISTORY_CHARACTERS
     for position in range(len(messages) - 1, -1, -1):
         room -= len(str(messages[position].content))
-        # The newest message is sent however long it is: without it there would be nothing to answer.
+        # The newest message is always sent, since without it there would be nothing to answer.
         if room < 0 and position < len(messages) - 1:
             return _with_question(messages, position + 1)
     return messages
 
 
 def _with_question(messages: Sequence[StoredMessage], first: int) -> Sequence[StoredMessage]:
-    """The messages from `first` on, behind the question that they belong to if it is none of them."""
+    """Return the messages from `first` on, preceded by the question that they belong to if it is not among
+    them."""
     kept = messages[first:]
     if any(_is_question(message) for message in kept):
         return kept
@@ -81,12 +85,12 @@ def _from_first_question(turns: list[Message]) -> list[Message]:
 
 
 def open_calls(content: Sequence[Block]) -> list[str]:
-    """The ids of an assistant message's tool calls, in order."""
+    """Return the ids of the tool calls in an assistant message, in order."""
     return [block["toolUse"]["toolUseId"] for block in content if "toolUse" in block]
 
 
 def unanswered(messages: Sequence[StoredMessage]) -> list[Block]:
-    """The `toolUse` blocks of the latest assistant message that have no result yet, in order."""
+    """Return the `toolUse` blocks of the latest assistant message that have no result yet, in order."""
     answered: set[str] = set()
     for message in reversed(messages):
         if message.role == "assistant":
@@ -97,12 +101,12 @@ def unanswered(messages: Sequence[StoredMessage]) -> list[Block]:
 
 
 def result_block(call_id: str, ok: bool, text: str) -> Block:
-    """A tool's answer as a block of the history."""
+    """Return the result of a tool call as a block of the history."""
     status = "success" if ok else "error"
     return {"toolResult": {"toolUseId": call_id, "status": status, "content": [{"text": text}]}}
 
 
 def call_ids(messages: Sequence[Message]) -> Iterator[str]:
-    """The ids of every tool call of a history."""
+    """Yield the ids of all tool calls in a history."""
     for message in messages:
         yield from open_calls(message["content"])

@@ -1,22 +1,23 @@
 """Split a model's text into the visible answer, thinking, tool calls and ReAct steps.
 
-Rules, the same for every way of cutting the text into tokens:
+The result does not depend on how the text is cut into tokens. The rules:
 
 - `<think>`, `<thinking>`, `<thought>` and `<reasoning>` (any case, attributes allowed) hide what follows, as
-  thinking, up to their closing tag. The names are one: models open with one and close with another. Pairs
-  nest. A pair that is never closed hides the rest of the text; a closing tag without a pair is dropped.
-- In code, a tag is text: someone who asks about the `<think>` tag must see it. Code is a fence (``` or ~~~)
-  up to its closing line, and inline code up to the same number of backticks or the end of its line.
-  While hidden, only a tag directly behind the opening backticks counts as code, since a stray backtick in a
+  thinking, up to their closing tag. The names are equivalent, since models open with one and close with
+  another. Pairs nest. A pair that is never closed hides the rest of the text; a closing tag without a pair is
+  dropped.
+- In code, a tag is text, so that someone who asks about the `<think>` tag sees it. Code is a fence (``` or
+  ~~~) up to its closing line, and inline code up to the same number of backticks or the end of its line. In
+  hidden text, a tag counts as code only directly after the opening backticks, since a stray backtick in a
   model's thoughts must not swallow its answer.
 - A dialect adds what its models write (see `dialects`): other markers of thinking, blocks of tool calls (only
-  where the model has tools), channels. A text that starts in thinking is hidden up to the first closing tag.
+  if the model has tools), channels. A text that starts in thinking is hidden up to the first closing tag.
 - With `react=True`, lines that begin with `Thought:`, `Action:`, `Action Input:`, `Observation:` or
   `Final Answer:` (any case, also numbered as in `Action 2:`) start a section, outside code fences of the
   answer.
 
-Text is held back only while it may still become a tag, a marker or a line's beginning, at most `TAG_LIMIT`
-characters; a block of tool calls until its end.
+Text is held back only while it may still become a tag, a marker or the beginning of a line, at most
+`TAG_LIMIT` characters; a block of tool calls is held back until its end.
 """
 
 from collections.abc import Callable, Iterable
@@ -32,10 +33,11 @@ __all__ = ["TAG_LIMIT", "LeakFilter", "Piece"]
 
 
 class LeakFilter:
-    """Feed it a model's text as it comes; it gives back what of it is known for certain. A text that `passes`
-    is to be seen as it is, and is not fed.
+    """Filters one message of a model: `feed` it the text as it arrives, and it returns the pieces that are
+    certain.
 
-    One filter per model message. `finish` gives what was still held back; nothing may be fed after it.
+    Use one filter per message. `finish` returns the text that was still held back, and must be the last call.
+    If `passes` is true for a text, the text is visible as it is and does not have to be fed.
     """
 
     def __init__(self, react: bool = False, dialect: TextDialect = PLAIN, tools: bool = False) -> None:
@@ -44,7 +46,7 @@ class LeakFilter:
         calls = [RawCallFilter(dialect.calls)] if dialect.calls and tools else []
         steps = [ReactFilter()] if react else []
         self._stages: list[RawCallFilter | ReactFilter] = [*calls, *steps]
-        # Nothing between a token and the only filter.
+        # Calls the only filter directly, so that tokens take the shortest way.
         self.feed: Callable[[str], list[Piece]] = self._feed if self._stages else self._source.feed
         alone = not self._stages and self._source is self._tags
         self.passes: Callable[[str], bool] = self._tags.passes if alone else _never
@@ -56,17 +58,18 @@ class LeakFilter:
         return pieces
 
     def finish(self, *, whole: bool = True) -> list[Piece]:
-        """The rest; `whole` says that the model came to its own end, and not to a tool call or a limit."""
+        """Return the rest. `whole` says that the model ended the message itself, rather than at a tool call
+        or a limit."""
         assumed = self._tags.assumed
         pieces = self._source.finish(whole=whole)
         for stage in self._stages:
             pieces = _through(stage, pieces) + stage.finish()
         calls = [piece for piece in pieces if piece.kind == "call"]
-        # What led to a call is no answer, though its thinking was never closed.
+        # Text that led to a call is not the answer, even if its thinking was never closed.
         return calls if assumed and calls else pieces
 
     def start_outside(self) -> None:
-        """The thinking came apart from the text, so the text does not start in it."""
+        """Note that the thinking arrived separately, so the text does not start in it."""
         self._tags.start_outside()
 
 

@@ -1,10 +1,11 @@
-"""The executor: asks the model, runs the tools that it calls, puts live messages before it, until it is done.
+"""The agent loop: asks the model, runs the tools that it calls and passes it live messages until it is done.
 
-The loop knows models, tools and limits. Where messages are kept and who else may end the run it asks of its
-`RunControl`: the run's session for a conversation, `NestedControl` for a sub-agent.
+The loop knows models, tools and limits. It leaves storing messages, and the decision of others to end the
+run, to its `RunControl`: the run's session for a conversation, `NestedControl` for a sub-agent.
 
-A turn of the model is stored before its tools start, and each result as it comes. So another process can go
-on: calls of the last turn without a result are run or answered by what is known, and the model is asked next.
+A turn is stored before its tools start, and each result as it arrives, so another process can continue: it
+runs the calls of the last turn that have no result, or answers them from what is known, and then asks the
+model.
 """
 
 import asyncio
@@ -39,7 +40,7 @@ INTERRUPTED = "The run was stopped before this tool had answered."
 
 
 class AgentLoop:
-    """One run of an agent. `model` is what the provider calls it; prices go by `agent.model`."""
+    """One run of an agent. `model` is its name at the provider; prices are looked up by `agent.model`."""
 
     def __init__(
         self,
@@ -59,7 +60,7 @@ class AgentLoop:
         attachments: Attachments | None = None,
         call_ids: set[str] | None = None,
     ) -> None:
-        """`call_ids` are those of all agents of a run: no call gets one of them, and each adds its own."""
+        """`call_ids` are the ids of all agents' calls in the run: new calls avoid them and are added."""
         self.agent = agent
         self.budget = budget
         self._provider = provider
@@ -86,25 +87,25 @@ class AgentLoop:
         self._injected = False
 
     async def run(self, history: Sequence[StoredMessage]) -> str:
-        """Runs to the end; returns the finish reason: `stop`, `max_tokens`, `max_iterations`, `max_cost` or
-        `refusal`. Raises `ProviderError`, and `Suspended` where the run leaves this process. Cancelled, it
-        keeps what was said so far and raises on."""
+        """Run to the end and return the finish reason: `stop`, `max_tokens`, `max_iterations`, `max_cost` or
+        `refusal`. If canceled, keeps what was said so far. Raises `ProviderError`, and `Suspended` if another
+        process is to continue the run."""
         self._history = list(history)
         try:
             with emitting(self._emitter):
                 async with self._open_tools() as self._toolbox:
                     self._gate.toolbox = self._toolbox
                     return await self._iterate()
-        # Another process goes on from what is stored, and runs the calls that are still open.
+        # Another process continues from what is stored, and runs the calls that are still open.
         except Suspended:
             raise
         except BaseException:
-            # Also when cancelled: that is the way in which a run is stopped.
+            # Also when canceled, which is how a run is stopped.
             self._keep_partial()
             raise
 
     async def _iterate(self) -> str:
-        # A process may have died, or handed the run over, between storing a turn and the results of its
+        # A process may have died, or handed over the run, between storing a turn and the results of its
         # calls.
         if uses := unanswered(self._history):
             await self._finish_turn([ToolCall(use["toolUseId"], use["name"], use["input"]) for use in uses])
@@ -133,7 +134,7 @@ class AgentLoop:
     async def _ask(self) -> Turn:
         turn = await self._call_model()
         if self._injected and turn.said_nothing():
-            # Some models answer a live message with nothing at all; asked again, they speak.
+            # Some models answer a live message with nothing at all; when asked again, they answer.
             turn = await self._call_model()
         return turn
 
@@ -143,13 +144,13 @@ class AgentLoop:
             try:
                 return await self._try(request)
             except ProviderError as error:
-                # Once a piece of the answer has been shown, another try would show its beginning twice.
+                # Once a part of the answer has been shown, another try would show its beginning twice.
                 shrunk = self._attachments.shrink(error, request) or self._fitting.shrink(error, request)
                 if (self._turn and self._turn.started) or not shrunk:
                     raise
 
     async def _request(self) -> ModelRequest:
-        """The next request, with as much of the history as the model can hold."""
+        """Return the next request, with as much of the history as fits into the model's window."""
         thinking = self.agent.thinking_tokens or 0
         request = ModelRequest(
             model=self._model,
@@ -172,14 +173,14 @@ class AgentLoop:
                 self._calls.ended(self.agent.model, turn, request, error)
                 if turn.started or not error.retryable:
                     raise
-                # The run queue waits longer without a function that is paid for. `postpone` returns where the
-                # run cannot be continued from there.
+                # The run queue waits longer without occupying a function, which is paid for. `postpone`
+                # returns if the run cannot be continued from there.
                 if attempt == TRIES or (error.retry_after or 0.0) > LONGEST_WAIT:
                     self._control.postpone(error)
                 if attempt == TRIES:
                     raise
                 await self._back_off(error, attempt)
-            except BaseException:  # the run is stopped, or its time is over: what was used counts
+            except BaseException:  # the run is stopped, or its time is over: what was used still counts
                 self._calls.ended(self.agent.model, turn, request, None, "stopped")
                 raise
             else:
@@ -192,8 +193,8 @@ class AgentLoop:
         return Turn(self._emitter, self.agent.react, self._dialect, tools, held, self._call_ids)
 
     def _must_ask_again(self, turn: Turn) -> bool:
-        """Return whether a final answer does not fit the output that was asked for, and is asked for once
-        more; nobody has seen it. Raises `ProviderError` the second time."""
+        """Return whether the final answer does not fit the requested output and is requested once more;
+        nobody has seen it yet. Raises `ProviderError` the second time."""
         whole = turn.finish is not None and turn.finish.reason == "stop" and not turn.calls
         if self._format is None or not whole:
             turn.publish()
@@ -205,13 +206,13 @@ class AgentLoop:
                 turn.publish()
                 self._keep(turn)
                 raise ProviderError(
-                    f"The answer does not fit: {error.message}", code="output_invalid"
+                    f"The answer does not match the requested format: {error.message}", code="output_invalid"
                 ) from error
             self._asked_again = True
             self._turn = None  # a stop before the next answer must not publish this one
             self._history += asked_again(turn.content(), error.message)
             self._emitter.emit(
-                events.status("The answer does not fit what was asked for; asking again.", "🔁")
+                events.status("The answer does not match the requested format; asking again.", "🔁")
             )
             return True
         turn.publish()
@@ -229,14 +230,14 @@ class AgentLoop:
             self._history.append(self._control.add("assistant", content))
 
     async def _run_tools(self, calls: Sequence[ToolCall]) -> None:
-        """Runs the calls of a new turn, which is stored before the first one begins."""
+        """Run the calls of a new turn, which is stored before the first one starts."""
         for call in calls:
-            if call.arguments is None:  # the stored turn does not tell that they were cut
+            if call.arguments is None:  # the stored turn does not say that they were cut
                 self._answered(call, await self._toolbox.run(call, self._context, TOOL_SECONDS))
         await self._run_calls([call for call in calls if call.arguments is not None])
 
     async def _finish_turn(self, calls: Sequence[ToolCall]) -> None:
-        """Runs the calls of a turn that another process has begun, as far as each may be run (again)."""
+        """Run the calls of a turn that another process began, as far as each may be run again."""
         to_run: list[ToolCall] = []
         for call in calls:
             if call.id in self._not_begun or self._toolbox.may_repeat(call.name):
@@ -256,7 +257,7 @@ class AgentLoop:
                 ready.append(decision)
             else:
                 self._answered(call, decision)
-        # Stored before any tool runs: after a crash, only calls that had begun may have taken effect.
+        # Stored before any tool runs, so that after a crash only calls marked as begun may have taken effect.
         await self._begin(ready, [call.id for call, _ in waiting])
         left = [self._gate.suspended(waiting)] if waiting else []
         try:
@@ -264,12 +265,12 @@ class AgentLoop:
         except Suspended as suspended:
             left.append(suspended)
         if left:
-            # Results are stored beside the loop; the process that goes on must find all of them.
+            # Results are stored in the background; a process that continues must find all of them.
             await self._control.store()
             raise together(left)
 
     async def _begin(self, ready: Sequence[ToolCall], held: Sequence[str]) -> None:
-        """Stores the turn, and that these calls begin; or that none does, when the process's time is over."""
+        """Store the turn and which calls start now; none do if the process's time is over."""
         begin = [call.id for call in ready]
         try:
             self._control.check_time()
@@ -288,7 +289,7 @@ class AgentLoop:
         self._history.append(self._control.add_result(result_block(call.id, result.ok, result.text)))
 
     def _keep_partial(self) -> None:
-        """Leaves a history that a model can go on from: the cut answer, and a result for each open call."""
+        """Complete the history with the partial answer, and with a result for each open call."""
         if self._turn is not None and (content := self._turn.content()):
             self._turn.publish()
             self._history.append(self._control.add("assistant", content, interrupted=True))

@@ -20,12 +20,12 @@ from msgspec import Struct, field
 Block = dict[str, Any]
 Message = dict[str, Any]
 FinishReason = Literal["stop", "tool_use", "max_tokens", "refusal", "other"]
-"""`other`: the server gave a reason that we do not know, so the answer may be whole or not."""
+"""`other` is a reason that we do not know, so the answer may be complete or not."""
 
 
 class ToolSpec(Struct, frozen=True):
-    """A tool as the model sees it; `parameters` is a JSON Schema of type object. No model is told that
-    the `client` runs it."""
+    """A tool as the model sees it. `parameters` is a JSON Schema of type object. `client` says that the
+    client runs the tool, which the model is not told."""
 
     name: str
     description: str
@@ -34,9 +34,9 @@ class ToolSpec(Struct, frozen=True):
 
 
 class ModelRequest(Struct, frozen=True):
-    """One call of a model. `model` is without the provider's prefix; `max_tokens` bounds the answer with its
-    thinking, `thinking_tokens` (0 asks for none) the thinking of models that can be asked to think.
-    `response_schema` is the JSON Schema that the answer is to fit."""
+    """One model call. `model` is without the provider's prefix. `max_tokens` limits the answer including its
+    thinking, `thinking_tokens` the thinking of models that can be asked to think (0: do not ask).
+    `response_schema` is the JSON Schema that the answer must match."""
 
     model: str
     system: str
@@ -47,7 +47,7 @@ class ModelRequest(Struct, frozen=True):
     response_schema: dict[str, Any] | None = None
 
 
-# not frozen: one is made for every token, and that would take twice as long
+# not frozen: one is created for every token, and a frozen one takes twice as long
 class Text(Struct):
     """A piece of the answer's text, as the model cut it."""
 
@@ -61,16 +61,16 @@ class Thinking(Struct, frozen=True):
 
 
 class ThinkingBlock(Struct, frozen=True):
-    """A finished `reasoningContent` block to be kept in the history: sent after its `Thinking` pieces, only
-    where its server wants it back: signed, redacted, or with `providerData`."""
+    """A finished `reasoningContent` block to keep in the history. It follows its `Thinking` pieces, and is
+    sent only if its server wants it back: signed, redacted, or with `providerData`."""
 
     block: Block
 
 
 class ToolCall(Struct, frozen=True):
-    """A whole tool call. `arguments` is None when the model's JSON was cut or is not an object; `raw` then
-    holds what came, so that the executor can hand the error back to the model. `provider_data` goes into the
-    history beside the call (see this module's docstring)."""
+    """A complete tool call. `arguments` is None if the model's JSON was cut off or is not an object; `raw`
+    then has what arrived, so that the loop can report the error to the model. `provider_data` is stored in
+    the history beside the call (see the module's docstring)."""
 
     id: str
     name: str
@@ -80,8 +80,8 @@ class ToolCall(Struct, frozen=True):
 
 
 class Usage(Struct, frozen=True):
-    """Tokens of one model call, as the server counted them (cached input is part of `input`), or `estimated`
-    where it did not."""
+    """The tokens of one model call as the server counted them (cached input is part of `input`), or
+    `estimated` if it did not."""
 
     input: int = 0
     output: int = 0
@@ -91,14 +91,14 @@ class Usage(Struct, frozen=True):
 
 
 class PromptUsage(Struct, frozen=True):
-    """The tokens of the prompt, from a server that tells them before its answer: they are spent even if the
+    """The tokens of the prompt, from a server that reports them before its answer: they are spent even if the
     answer is cut off."""
 
     usage: Usage
 
 
 class Finish(Struct, frozen=True):
-    """The model's own end of message: always the last delta. `usage` is None where the server sent none that
+    """The model's own end of its message, always the last delta. `usage` is None if the server sent none that
     can be read."""
 
     reason: FinishReason
@@ -110,6 +110,6 @@ Delta = Text | Thinking | ThinkingBlock | ToolCall | PromptUsage | Finish
 
 class Provider(Protocol):
     """A model server. `stream` yields deltas, the last of them a `Finish`; closing the generator closes the
-    connection at once. Raises `ProviderError`, also when the stream ends without its end of message."""
+    connection at once. Raises `ProviderError`, also if the stream ends before the message does."""
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]: ...

@@ -1,4 +1,4 @@
-"""The usage of a run's model calls, counted and reported."""
+"""Counts and reports the usage of a run's model calls."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,8 +26,8 @@ class ModelCalls:
         error: ProviderError | None = None,
         reason: str | None = None,
     ) -> Usage:
-        """Count a call that has ended, well or with an `error`, or was cut off for a `reason`; `model` with
-        its provider's prefix. Returns what it used."""
+        """Count a call that has ended, with an `error` if it failed, or was cut off for a `reason`, and
+        return what it used. `model` has its provider's prefix."""
         usage = turn.usage(request) if turn.begun(error) else Usage()
         price = self._budget.spend(model, usage) if turn.begun(error) else 0.0
         self._report(

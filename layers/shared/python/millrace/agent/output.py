@@ -1,4 +1,4 @@
-"""Structured output: an answer that is JSON of the shape that an agent or a message asks for."""
+"""Structured output: an answer that is JSON with the schema that an agent or a message requests."""
 
 import re
 from collections.abc import Callable
@@ -13,20 +13,20 @@ from millrace.domain.conversations import StoredMessage
 from millrace.errors import InvalidRequest
 
 OUTPUT_BYTES = 256 * 1024
-"""The most that an output may have as JSON: it is part of the run's last event."""
+"""The maximum size of an output as JSON, since it is part of the run's last event."""
 _FENCE = re.compile(r"```[a-z]*\s*\n(.*?)\n?\s*```", re.DOTALL)
 _AGAIN = """Your answer does not fit what was asked for: {problem}
 Answer again with nothing but one JSON value that fits the schema."""
 
 
 class OutputFormat(Struct, frozen=True):
-    """The JSON Schema of an answer, and the check of a value against it, which raises `InvalidRequest`."""
+    """The JSON Schema of an answer, and the function that checks a value and raises `InvalidRequest`."""
 
     schema: dict[str, Any]
     check: Callable[[Any], None]
 
     def read(self, text: str) -> Any:
-        """Return the value that an answer is. Raises `InvalidRequest`, with words for the model."""
+        """Return the value of an answer. Raises `InvalidRequest` with a message for the model."""
         if len(text.encode()) > OUTPUT_BYTES:
             raise InvalidRequest(f"The answer must not exceed {OUTPUT_BYTES:,} bytes.")
         value = _value(text)
@@ -35,17 +35,17 @@ class OutputFormat(Struct, frozen=True):
 
 
 class Output(Struct, frozen=True):
-    """The value of an answer that fits; null is one."""
+    """The value of an answer that matches the schema; null is a value too."""
 
     value: Any
 
 
 def _value(text: str) -> Any:
-    """The JSON of an answer, which some models put into a code block or between words."""
+    """Return the JSON of an answer, which some models put into a code block or between sentences."""
     fenced = _FENCE.search(text)
     beginnings = [at for at in (text.find("{"), text.find("[")) if at >= 0]
     inner = text[min(beginnings) : max(text.rfind("}"), text.rfind("]")) + 1] if beginnings else ""
-    # From the strictest to the loosest: an answer that is JSON may hold braces and fences in its strings.
+    # From the strictest to the loosest: an answer that is JSON may have braces and fences in its strings.
     for candidate in (text.strip(), fenced[1].strip() if fenced else "", inner):
         try:
             return parse(candidate)
@@ -55,13 +55,13 @@ def _value(text: str) -> Any:
 
 
 def asked_again(content: list[Block], problem: str) -> list[StoredMessage]:
-    """The turns that ask for an answer once more; they are not stored."""
+    """Return the turns that request the answer again. They are not stored."""
     question: list[Block] = [{"text": _AGAIN.format(problem=problem)}]
     return [StoredMessage("", "assistant", content, ""), StoredMessage("", "user", question, "")]
 
 
 def instruction(request: ModelRequest) -> str:
-    """The system prompt with the schema in words, for servers that take it in no other way."""
+    """Return the system prompt with the schema in words, for servers that accept it in no other way."""
     if request.response_schema is None:
         return request.system
     schema = orjson.dumps(request.response_schema).decode()
@@ -69,7 +69,7 @@ def instruction(request: ModelRequest) -> str:
     return f"{request.system}\n\n{asked}".strip()
 
 
-# Strict modes refuse a schema with any other word instead of ignoring it.
+# Strict modes refuse a schema with any other keyword instead of ignoring it.
 _PLAIN_WORDS = frozenset(
     {"type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "allOf"}
     | {"$ref", "$defs", "description", "title"}
@@ -77,8 +77,8 @@ _PLAIN_WORDS = frozenset(
 
 
 def is_plain(schema: Any) -> bool:
-    """Return whether a schema is one of those that servers can hold a model to: without bounds and patterns,
-    and with objects that list all that they have, every field of it required."""
+    """Return whether servers can enforce a schema: it has no bounds or patterns, and its objects list all
+    their fields and require each of them."""
     if isinstance(schema, list):
         return all(map(is_plain, schema))
     if not isinstance(schema, dict):

@@ -1,6 +1,7 @@
-"""The tools and agents of a deployment's own, from the packages of its folder `app/`.
+"""The deployment's own tools and agents, from the packages in its folder `app/`.
 
-They are found when a function starts: a mistake in them is an error of the deployment, not of the first call.
+They are loaded when a function starts, so that a mistake in them is an error of the deployment, not of the
+first call.
 """
 
 import importlib
@@ -16,12 +17,12 @@ from millrace.domain.agents import BUILTIN_AGENTS, OWN_AGENTS
 
 
 class InvalidApp(Exception):
-    """Own code that cannot be used; the message says where and what to do."""
+    """The deployment's code cannot be used. The message says where, and what to do."""
 
 
 def load_own_code(packages: str) -> None:
-    """Import the packages, whose names are separated by commas, with all modules in them. Their tools and
-    agents are known in this process then. Raises `InvalidApp`."""
+    """Import the packages, whose names are separated by commas, with all modules in them, and register their
+    tools and agents for this process. Raises `InvalidApp`."""
     names = [name.strip() for name in packages.split(",") if name.strip()]
     for module in [module for name in names for module in _modules(name)]:
         for value in list(vars(module).values()):
@@ -60,7 +61,8 @@ def _add(value: Any, module: ModuleType) -> None:
 def _add_once(
     known: dict[str, Any], name: str, one: Any, kind: str, module: ModuleType, ours: Mapping[str, Any]
 ) -> None:
-    """Add a tool or an agent. Modules that import it from another one have the same."""
+    """Add a tool or an agent. The same one may be found several times, as modules import it from each
+    other."""
     if name in ours or known.setdefault(name, one) is not one:
         raise InvalidApp(
             f"{module.__name__}: the name of the {kind} {name!r} is taken"

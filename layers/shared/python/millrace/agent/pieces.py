@@ -1,4 +1,4 @@
-"""Stretches of a model's text by what they are."""
+"""Pieces of a model's text by kind."""
 
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
@@ -7,14 +7,14 @@ Kind = Literal["text", "thinking", "call", "action", "action_input", "observatio
 
 
 class Piece(NamedTuple):
-    """A stretch of one kind; adjacent pieces of a kind belong together, except whole `action` names and the
-    blocks of `call`s."""
+    """A piece of text of one kind. Adjacent pieces of a kind belong together, except the names of `action`s
+    and the blocks of `call`s, which are complete."""
 
     kind: Kind
     text: str
 
 
 def prefixes(words: Iterable[str]) -> str:
-    """A pattern of every beginning of every word, longest first."""
+    """Return a pattern that matches every beginning of every word, the longest first."""
     beginnings = {word[:end] for word in words for end in range(len(word) + 1)}
     return "|".join(sorted(beginnings, key=len, reverse=True))

@@ -1,7 +1,7 @@
-"""The words with which an agent is asked for a plan, and for an answer from what the planned tools gave.
+"""The prompts that ask an agent for a plan, and then for an answer from the results of the planned tools.
 
-They are here, below the flows that use them, since the demo agent, which has rules instead of a language
-model, has to know them.
+They are here, below the flows that use them, because the demo agent, which has rules instead of a language
+model, has to recognize them.
 """
 
 import re
@@ -27,29 +27,29 @@ _TOOL = re.compile(r"^([A-Za-z0-9_-]{1,64}): ", re.MULTILINE)
 
 
 def planning_instructions(instructions: str, tools: Iterable[ToolSpec]) -> str:
-    """The agent's own instructions, and what a plan is."""
+    """Return the agent's own instructions, followed by a description of a plan."""
     listed = [f"{one.name}: {one.description} {orjson.dumps(one.parameters).decode()}" for one in tools]
     asked = _PLANNER.format(tools="\n".join(listed) or "none", expected=EXPECTED)
     return f"{instructions}\n\n{asked}".strip()
 
 
 def tools_to_plan_with(instructions: str) -> set[str] | None:
-    """The names of the tools, when these instructions ask for a plan; else None."""
+    """Return the names of the tools if these instructions ask for a plan; otherwise None."""
     _, asked, listed = instructions.partition(_PLANNER.partition("\n")[0])
     return set(_TOOL.findall(listed)) if asked else None
 
 
 def asked_again(request: str, answer: str, error: str) -> str:
-    """The request after an answer that was no plan."""
+    """Return the request after an answer that was not a plan."""
     return _AGAIN.format(request=request, answer=f"> {answer[:1000]}", error=error)
 
 
 def with_findings(request: str, findings: Iterable[str]) -> str:
-    """The request for an answer."""
+    """Return the request for an answer from the tools' findings."""
     found = "\n".join(findings)
     return f"{request}{_FINDINGS}{found}" if found else request
 
 
 def findings_of(request: str) -> str:
-    """Return the tools' findings from a request for an answer; an empty text if there are none."""
+    """Return the tools' findings from a request for an answer; empty if there are none."""
     return request.partition(_FINDINGS)[2]

@@ -19,7 +19,8 @@ PUBLISHED = "2026-11-01"
 
 
 class Price(Struct, frozen=True):
-    """Dollars per million tokens. Prompts of more than `longest` tokens are priced by `above`, or unknown."""
+    """Prices in dollars per million tokens. Prompts of more than `longest` tokens have the prices of `above`,
+    or, if that is not set, an unknown price."""
 
     input: float
     output: float
@@ -30,12 +31,14 @@ class Price(Struct, frozen=True):
 
 
 def _claude(input: float, output: float, read: float = 0.1) -> Price:
-    """Anthropic prices its cache by factors of the input: five-minute writes at 1.25, reads by model."""
+    """Return the prices of a Claude model. Anthropic charges for its cache by factors of the input price:
+    1.25 for five-minute writes, and a factor that depends on the model for reads."""
     return Price(input, output, input * read, input * 1.25)
 
 
 def _gpt(input: float, output: float, read: float, longest: int | None = None) -> Price:
-    """OpenAI does not charge for writing its cache. Beyond `longest` tokens its prices rise."""
+    """Return the prices of a GPT model. OpenAI does not charge for writes to its cache. Prompts of more than
+    `longest` tokens have other prices."""
     return Price(input, output, read, input, longest)
 
 
@@ -92,19 +95,20 @@ _OPENAI = {
     "o3": _gpt(2, 8, 0.5),
     "o4-mini": _gpt(1.1, 4.4, 0.275),
 }
-# They run inside the function: Lambda's own price is not the model's.
+# These run inside the function, whose price on Lambda is not the model's.
 _FREE = Price(0, 0, 0, 0)
 
-# A date, "latest" and Bedrock's version, in this order and each optional, is the same model.
+# The same model with an optional date, "latest" and Bedrock's version, in this order.
 _EDITION = re.compile(r"([-@]\d{4}-?\d\d-?\d\d)?(-latest|-0)?(-v\d+(:\d+)?(:\d+k)?)?")
 _BEDROCK_ID = re.compile(r"(?:(?P<area>[a-z-]+)\.)?(?P<maker>anthropic|amazon)\.(?P<name>.+)")
-# From Claude 4.5 on Bedrock charges a tenth more wherever the request must stay in a region or an area.
+# From Claude 4.5 on, Bedrock charges 10 % more if the request must stay in a region or a geography.
 _REGIONAL = 1.1
 _SAME_EVERYWHERE = {"claude-opus-4-1", "claude-opus-4", "claude-sonnet-4"}
 
 
 def cost(model: str, usage: Usage) -> float | None:
-    """Dollars for one call of `model` (with its provider's prefix), or None where its price is not known."""
+    """Return the dollars for one call of `model`, which has its provider's prefix; None if the price is not
+    known."""
     price, factor = _listed(*model.partition(":")[::2])
     if price and price.longest is not None and usage.input > price.longest:
         price = price.above
@@ -118,9 +122,9 @@ def _charge(price: Price, usage: Usage) -> float:
 
 
 def _listed(provider: str, name: str) -> tuple[Price | None, float]:
-    """The row of a model and the factor on it."""
+    """Return the row of a model and the factor to apply to it."""
     match provider:
-        case "demo" | "echo" | "code":  # what an agent in code asks has prices of its own
+        case "demo" | "echo" | "code":  # the models that an agent in code calls are charged separately
             return _FREE, 1.0
         case "anthropic":
             return _CLAUDE.get(_row(_CLAUDE, name)), 1.0
@@ -142,6 +146,6 @@ def _on_bedrock(name: str) -> tuple[Price | None, float]:
 
 
 def _row(table: dict[str, Price], name: str) -> str:
-    """The longest row that `name` begins with, when what follows is only its edition; else ""."""
+    """Return the longest row that `name` begins with if the rest is only an edition; otherwise ""."""
     rows = sorted((row for row in table if name.startswith(row)), key=len, reverse=True)
     return next((row for row in rows if _EDITION.fullmatch(name, len(row))), "")

@@ -1,7 +1,7 @@
-"""Tool calls that a model writes into its text, because its server does not read them.
+"""Finds tool calls that a model writes into its text because its server does not parse them.
 
-Only for models that are known to write them, and only where they have tools: a model that quotes a web page
-must not call a tool that the page names.
+Used only for models that are known to do so, and only if they have tools: a model that quotes a web page must
+not call a tool that the page names.
 """
 
 import re
@@ -19,11 +19,11 @@ from millrace.agent.providers.tool_calls import ARGUMENTS_LIMIT, read_arguments
 from millrace.errors import ProviderError
 
 Fences = tuple[tuple[str, str], ...]
-"""Pairs of what begins a block of calls and what ends it; "" ends it with the text."""
+"""Pairs of markers that begin and end a block of calls. With "" the block ends with the text."""
 
 
 class RawCallFilter:
-    """Take the blocks of calls out of a visible text; each comes as one piece, whole."""
+    """Takes the blocks of calls out of visible text and returns each as one complete piece."""
 
     def __init__(self, fences: Fences) -> None:
         self._fences = fences
@@ -43,7 +43,7 @@ class RawCallFilter:
         return out
 
     def finish(self) -> list[Piece]:
-        """The rest: a block that was never closed is one all the same."""
+        """Return the rest. A block that was never closed still counts as a block."""
         out: list[Piece] = []
         pending, self._pending = self._pending, ""
         if self._inside:
@@ -54,7 +54,7 @@ class RawCallFilter:
         return out
 
     def _find_block(self, text: str, out: list[Piece]) -> str:
-        """Pass text up to the beginning of a block; return what is behind it."""
+        """Pass on text up to the beginning of a block; return the text after the marker."""
         at = 0
         while found := self._first.search(text, at):
             self._pass(text[at : found.start()], out)
@@ -78,7 +78,7 @@ class RawCallFilter:
             out.append(Piece("text", text))
 
     def _go_on(self, text: str, out: list[Piece]) -> str:
-        """Gather a block; return what is behind its end."""
+        """Collect a block; return the text after its end."""
         end = text.find(self._end) if self._end else -1
         if end >= 0:
             self._block.append(text[: end + len(self._end)])
@@ -88,7 +88,7 @@ class RawCallFilter:
         self._block.append(text[: len(text) - keep])
         self._pending = text[len(text) - keep :]
         self._size += len(text)
-        # Nothing of a block leaves before its end, so one that never ends must not grow without a bound.
+        # Nothing of a block is passed on before its end, so the size of an endless one must be limited.
         if self._size > ARGUMENTS_LIMIT:
             raise ProviderError(
                 f"The model's answer has arguments of more than {ARGUMENTS_LIMIT:,} characters.",
@@ -102,7 +102,7 @@ class RawCallFilter:
 
 
 def _begun_at_end(text: str, marker: str) -> int:
-    """The number of characters at the text's end may begin the marker."""
+    """Return how many characters at the end of the text may be the beginning of the marker."""
     for length in range(min(len(marker) - 1, len(text)), 0, -1):
         if marker.startswith(text[-length:]):
             return length
@@ -129,7 +129,8 @@ _MARKUP = re.compile(r"</?tool_call>|<\|[^<>|]*\|>|\[TOOL_CALLS\]")
 
 
 def calls_in(block: str, tools: Mapping[str, ToolSpec]) -> list[ToolCall]:
-    """The calls of a block; one without arguments where none can be read, so that the model learns of it."""
+    """Return the calls of a block. If none can be read, return one without arguments, so that the model is
+    told."""
     found = [*_written(block, tools)]
     return found or [ToolCall(new_id(), NO_NAME, None, block)]
 
@@ -137,7 +138,7 @@ def calls_in(block: str, tools: Mapping[str, ToolSpec]) -> list[ToolCall]:
 def _written(block: str, tools: Mapping[str, ToolSpec]) -> Iterator[ToolCall]:
     for name, body in [*_INVOKE.findall(block), *_FUNCTION.findall(block)]:
         yield _call(name, _parameters(name, body, tools) if "parameter" in body else body)
-    # The arguments of a call may themselves look like calls of another format.
+    # The arguments of a call may themselves look like calls in another format.
     if "invoke" in block or "<function=" in block:
         return
     for name, body in [*_KIMI.findall(block), *map(_deepseek, _DEEPSEEK.findall(block))]:
@@ -161,7 +162,8 @@ def _call(name: str, arguments: str) -> ToolCall:
 
 
 def _deepseek(call: tuple[str, str]) -> tuple[str, str]:
-    """V3.1 writes the name and the arguments; earlier ones `function`, the name, the arguments as code."""
+    """Return the name and the arguments. V3.1 writes just these; earlier versions write `function`, the name,
+    and the arguments as code."""
     kind, rest = call
     if kind.strip() != "function":
         return kind, rest
@@ -178,7 +180,7 @@ def _parameters(name: str, body: str, tools: Mapping[str, ToolSpec]) -> str:
 
 
 def _typed(name: str, key: str, value: str, tools: Mapping[str, ToolSpec]) -> Any:
-    """The value as the tool's schema has it: text where it wants text, else what its JSON says."""
+    """Return the value by the type in the tool's schema: text for a string, otherwise parsed as JSON."""
     value = value.removeprefix("\n").removesuffix("\n")
     tool = tools.get(name.strip())
     schema = (tool.parameters.get("properties") or {}).get(key) if tool else None
@@ -191,7 +193,7 @@ def _typed(name: str, key: str, value: str, tools: Mapping[str, ToolSpec]) -> An
 
 
 def _from_json(text: str) -> Iterator[ToolCall]:
-    """Calls as JSON: an object or a list of them, or a name before its arguments."""
+    """Yield calls written as JSON: an object or a list of them, or a name followed by its arguments."""
     if _MISTRAL.match(text):
         yield from _named(text)
         return
@@ -206,7 +208,7 @@ def _from_json(text: str) -> Iterator[ToolCall]:
 
 def _named(text: str) -> Iterator[ToolCall]:
     starts = [*_MISTRAL.finditer(text)]
-    # A name inside the arguments of a call begins no call of its own.
+    # A name inside the arguments of a call does not begin another call.
     starts = [
         start for start in starts if text.count("{", 0, start.start()) == text.count("}", 0, start.start())
     ]
@@ -215,7 +217,7 @@ def _named(text: str) -> Iterator[ToolCall]:
 
 
 def _objects(text: str) -> Iterator[Any]:
-    """JSON objects one behind the other, by whatever is between them."""
+    """Yield the JSON objects in a text, whatever stands between them."""
     for part in re.split(r"(?<=\})\s*[;,]?\s*(?=\{)", text):
         try:
             yield parse(part)

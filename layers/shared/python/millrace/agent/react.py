@@ -1,7 +1,7 @@
-"""ReAct lines (`Thought:`, `Action:`, ...) in a model's visible text, taken apart while it arrives.
+"""Splits off ReAct lines (`Thought:`, `Action:`, ...) from a model's visible text as it arrives.
 
-A section goes on to the next such line. What follows the line of an `Action:` is its input; the name of an
-action is held until its line ends, so that it arrives whole.
+A section continues to the next such line. What follows the line of an `Action:` is its input. The name of an
+action is held back until its line ends, so that it arrives complete.
 """
 
 import re
@@ -70,7 +70,7 @@ class ReactFilter:
         self._section, self._line_start, self._after_marker = section, False, True
 
     def _pass(self, line: str, out: list[Piece]) -> None:
-        """Emit a line or a part of one, without the blanks that follow a marker."""
+        """Emit a line or a part of one, without the blanks after a marker."""
         line = line.lstrip(" \t") if self._after_marker else line
         if not line:
             return

@@ -1,4 +1,4 @@
-"""The events that a deployment's own tools and agents may make."""
+"""The events that a deployment's own tools and agents may emit."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ OF_AGENTS = OF_TOOLS | {"token"}
 
 
 def checked(event: Any, allowed: frozenset[str]) -> Event:
-    """Return an event that own code has made. Raises `TypeError` for one that is not among the `allowed`: the
-    run makes all others itself."""
+    """Return an event from the deployment's code. Raises `TypeError` if it is not among the `allowed` types;
+    the run emits all others itself."""
     if isinstance(event, dict) and event.get("type") in allowed:
         return event
     makers = "status(), thought(), log()" + (" or token()" if "token" in allowed else "")
@@ -19,20 +19,20 @@ def checked(event: Any, allowed: frozenset[str]) -> Event:
 
 
 def status(message: str, icon: str | None = None) -> Event:
-    """Progress for people, such as "Searching for flights ..."; every viewer sees it."""
+    """Return a progress event such as "Searching for flights ...", which every viewer sees."""
     return events.status(message, icon)
 
 
 def thought(text: str) -> Event:
-    """A piece of reasoning, for viewers who see an agent's steps."""
+    """Return a piece of reasoning, for viewers who see an agent's steps."""
     return events.thinking(text)
 
 
 def log(message: str) -> Event:
-    """A line about the work, such as "3 pages read", for viewers who see an agent's steps."""
+    """Return a line about the work, such as "3 pages read", for viewers who see an agent's steps."""
     return events.status(message, least="steps")
 
 
 def token(text: str) -> Event:
-    """A piece of the answer; a plain text means the same."""
+    """Return a piece of the answer; yielding a plain text does the same."""
     return events.token(text)

@@ -1,4 +1,4 @@
-"""A run that goes on later, in another process."""
+"""Ends the work on a run in this process, to be continued later in another one."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,12 @@ from millrace.domain.runs import Parked
 
 
 class Suspended(Exception):
-    """The run leaves this process: `reason` says why, `delay` after how many seconds it goes on by itself
-    (for a run that waits for people: when the time of all `calls` that wait is over). All that it has done is
-    stored by then, but for `last`."""
+    """The run leaves this process.
+
+    `reason` says why. `delay` is the time in seconds after which the run continues by itself; for a run that
+    waits for people, when the time of all waiting `calls` is over. Everything that it has done is stored by
+    then, except `last`.
+    """
 
     def __init__(self, reason: Parked, delay: float = 0, calls: Sequence[WaitingCall] = ()) -> None:
         super().__init__(reason)
@@ -22,13 +25,13 @@ class Suspended(Exception):
 
     @classmethod
     def until_answered(cls, calls: Sequence[WaitingCall], now_ms: int) -> "Suspended":
-        """Let a run wait for these calls."""
+        """Suspend a run until these calls are answered."""
         last = max(call.expires_ms for call in calls)
         return cls("waiting", max(1, (last - now_ms) / 1000), calls)
 
     @property
     def last(self) -> Event | None:
-        """The event with which the streams of a run that waits end."""
+        """The event that ends the streams of a run that waits; None for other runs."""
         if self.reason != "waiting" or not self.calls:
             return None
         named = [{"callId": call.call_id, "kind": call.kind, "name": call.name} for call in self.calls]
@@ -36,9 +39,9 @@ class Suspended(Exception):
 
 
 class Interrupted(Exception):
-    """The run cannot go on in this process, because of an `error` that is no tool's: it is to stop, its lease
-    is lost, or the store does not answer. An agent at work for another one raises it through the other's
-    loop."""
+    """The run cannot continue in this process because of an `error` that is not a tool's: the run is being
+    stopped, its lease is lost, or the store does not respond. A sub-agent raises it through the loop of its
+    parent."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
@@ -46,8 +49,8 @@ class Interrupted(Exception):
 
 
 def together(parts: Sequence[Suspended]) -> Suspended:
-    """Of several agents at work side by side each has stopped: the run waits for people only where all of
-    them do; else it goes on for those that need nobody."""
+    """Combine the suspensions of several agents that work side by side. The run waits for people only if all
+    of them do; otherwise it continues for those that do not."""
     calls = [call for part in parts for call in part.calls]
     awake = [part for part in parts if part.reason != "waiting"]
     if not awake:

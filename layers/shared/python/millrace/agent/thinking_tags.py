@@ -1,4 +1,4 @@
-"""Thinking that a model writes into its text, between tags of its own, taken out while it arrives."""
+"""Removes thinking that a model writes into its text between tags, as the text arrives."""
 
 import re
 from functools import cache
@@ -13,11 +13,11 @@ _REST = rf"(?:\s[^<>]{{0,{ATTRIBUTES_LIMIT}}})?"
 _SPECIAL_CHARACTERS = "`~\n"
 
 Markers = tuple[tuple[str, str], ...]
-"""Pairs of an opening and a closing marker that are no tags, as `[THINK]` and `[/THINK]`."""
+"""Pairs of opening and closing markers that are not tags, such as `[THINK]` and `[/THINK]`."""
 
 
 class TagPatterns:
-    """The patterns of the tags, and of `markers` beside them."""
+    """The patterns of the tags, and of additional `markers`."""
 
     def __init__(self, markers: Markers = ()) -> None:
         names = "|".join(_NAMES)
@@ -33,21 +33,22 @@ class TagPatterns:
 
 
 def _begun(marker: str) -> str:
-    """Every beginning of a marker, longest first."""
+    """Return a pattern of every beginning of a marker, the longest first."""
     return "|".join(re.escape(marker[:end]) for end in range(len(marker), 0, -1))
 
 
 @cache
 def patterns_for(markers: Markers) -> TagPatterns:
-    """The patterns of a dialect, made once."""
+    """Return the patterns of a dialect, which are compiled once."""
     return TagPatterns(markers)
 
 
 class TagFilter:
-    """Split text into visible text and thinking.
+    """Splits text into visible text and thinking.
 
-    With `starts_inside` the text is thinking from its beginning: the model's template has opened the tag, and
-    only its end is to come. Should that never come, the text was an answer after all."""
+    With `starts_inside`, the text starts in thinking: the model's template has opened the tag, and only its
+    end is still to come. If it never comes, the text was the answer.
+    """
 
     def __init__(self, markers: Markers = (), starts_inside: bool = False) -> None:
         self._patterns = patterns_for(markers)
@@ -63,8 +64,7 @@ class TagFilter:
             self._depth, self._kind, self._code = 1, "thinking", CodeSpans()
 
     def passes(self, text: str) -> bool:
-        """Return whether a text is to be seen as it is, as that of most tokens is. One that is not is to be
-        fed."""
+        """Return whether a text is visible as it is, as most tokens are. Otherwise it must be fed."""
         if self._pending or self._depth or self._special.search(text) is not None or not text:
             return False
         self._code.skip(text)
@@ -73,17 +73,16 @@ class TagFilter:
     def feed(self, text: str) -> list[Piece]:
         if not text:
             return []
-        # Most tokens hold none of these characters, and are not split.
+        # Most tokens contain none of these characters and are not split.
         if not self._pending and not self.assumed and self._special.search(text) is None:
             self._code.skip(text)
-            # For every token, so without the call of Piece's own constructor.
+            # This runs for every token, so it avoids the call of Piece's constructor.
             return [tuple.__new__(Piece, (self._kind, text))]
         return self._split(self._pending + text)
 
     def finish(self, *, whole: bool = True) -> list[Piece]:
-        """Return the text that is still held back. Where the end of the thinking was awaited and the
-        message is `whole`, all of it comes again as text: an answer that comes late is better than one
-        that nobody sees."""
+        """Return the text that is still held back. If the end of the thinking is missing and the message is
+        `whole`, all of it is returned again as text: a late answer is better than one that nobody sees."""
         pending, self._pending = self._pending, ""
         if self.assumed and whole:
             self.assumed = False
@@ -92,7 +91,7 @@ class TagFilter:
         return [Piece(self._kind, pending)] if pending else []
 
     def start_outside(self) -> None:
-        """The server has taken the thinking out, so the text begins with the answer."""
+        """Note that the server removes the thinking, so the text begins with the answer."""
         if self.assumed and not self._hidden and not self._pending:
             self.assumed = False
             self._depth, self._kind, self._code = 0, "text", self._visible_code
@@ -129,7 +128,7 @@ class TagFilter:
         return self._code.just_opened() if self._depth else self._code.inside()
 
     def _enter_or_leave(self, tag: re.Match[str]) -> None:
-        """Go one pair deeper or up. The code of the thoughts is not the code of the answer."""
+        """Enter or leave a pair of tags. Code in the thinking is independent of code in the answer."""
         if tag.group(0).endswith("/>"):
             return
         closes = bool(tag.groupdict().get("slash") or tag.groupdict().get("close"))

@@ -1,4 +1,4 @@
-"""One call of a model: its deltas become events at once, and a message of the history at the end."""
+"""One model call: its deltas become events at once, and a message of the history at the end."""
 
 import time
 from collections.abc import Iterator
@@ -32,13 +32,13 @@ from millrace.domain import events
 from millrace.errors import ProviderError
 
 _ABOUT = (Finish, PromptUsage)
-"""What a server says about its answer, and is no part of it."""
+"""Deltas about the answer that are not part of it."""
 _ANSWERED = frozenset({"incomplete_response", "unreadable_response"})
 
 
 class Turn:
-    """One model call and its output so far. `started` turns true with the first delta: a failure before
-    it may be retried, a failure after it is the run's."""
+    """One model call and its output so far. `started` becomes true with the first delta: a failure before it
+    may be retried, a failure after it fails the run."""
 
     def __init__(
         self,
@@ -69,23 +69,23 @@ class Turn:
 
     @property
     def started(self) -> bool:
-        """Something of the answer has been seen."""
+        """True once a part of the answer has been shown."""
         return self.first_token_ms is not None
 
     async def stream(self, provider: Provider, request: ModelRequest) -> None:
-        """Read the model's answer to its end. Cancelling closes the provider's connection at once."""
+        """Read the model's answer to its end. Canceling closes the provider's connection at once."""
         self._request = request
         deltas = provider.stream(request)
-        # Left to the garbage collector, a cancelled stream would let the model write on at our cost.
+        # Without this, a canceled stream would continue at our cost until the garbage collector closes it.
         passes = self._filter.passes
         async with aclosing(deltas):
             async for delta in deltas:
-                # Most deltas are text, and most text is shown as it is: this runs for every token.
+                # Most deltas are text that is shown as it is: this runs for every token.
                 if type(delta) is Text:
                     text = delta.text
                     if passes(text):
                         self._text.append(text)
-                        # The same as `events.token`, without a call for every token.
+                        # The same as `events.token`, without a function call for every token.
                         self._say({"type": "token", "token": text})
                     else:
                         self._show(self._filter.feed(text))
@@ -101,7 +101,8 @@ class Turn:
             raise ProviderError("The model's answer broke off.", code="incomplete_response", retryable=True)
 
     def publish(self) -> None:
-        """Show the text of a turn that is `held` until it is known to fit; of another one it is shown."""
+        """Show the text of a turn that was `held` until it was known to match; other turns are shown as they
+        arrive."""
         if self._held:
             self._emit(events.token("".join(event["token"] for event in self._held)))
             self._held.clear()
@@ -114,20 +115,20 @@ class Turn:
         return self.finish is not None and self.finish.reason == "stop" and not (self.calls or self._raw)
 
     def elapsed_ms(self) -> int:
-        """Since the call began."""
+        """The milliseconds since the call began."""
         return round((time.monotonic() - self._began) * 1000)
 
     def usage(self, request: ModelRequest) -> Usage:
-        """The tokens of the call: as the server counted them, else estimated from what was sent and what has
-        come."""
+        """Return the tokens of the call: as the server counted them, otherwise estimated from what was sent
+        and received."""
         if self.finish and self.finish.usage:
             return self.finish.usage
         sent = self._prompt or Usage(input=prompt_tokens(request))
         return replace(sent, output=tokens_in(*self._received()) + self._thought, estimated=True)
 
     def begun(self, error: ProviderError | None) -> bool:
-        """Return whether the call has cost anything: it has not if the server refused it or could not
-        be reached."""
+        """Return whether the call has cost anything. It has not if the server refused it or could not be
+        reached."""
         return self.started or self._prompt is not None or error is None or error.code in _ANSWERED
 
     def _received(self) -> Iterator[str]:
@@ -170,7 +171,7 @@ class Turn:
         self._raw += calls_in(block, {tool.name: tool for tool in offered})
 
     def _add_raw_calls(self) -> None:
-        """Take the calls of the text, except those that the server has read as well: some do both."""
+        """Add the calls in the text, except those that the server has parsed as well: some do both."""
         tools = [tool.name for tool in self._request.tools] if self._request else []
         read = [(call.name, call.arguments) for call in self.calls]
         for call in self._raw:
@@ -179,7 +180,7 @@ class Turn:
         self._raw = []
 
     def _step(self, kind: str, text: str) -> None:
-        """A ReAct line: shown as a tool's step, whoever runs that tool."""
+        """Show a ReAct line as a tool's step, whoever runs that tool."""
         if kind == "action":
             self._action = text.strip()
         elif kind == "action_input":
@@ -202,10 +203,10 @@ class Turn:
         return any(tool.client for tool in tools if tool.name == call.name)
 
     def _accepted(self, call: ToolCall) -> ToolCall:
-        """The call with an id and a name that every server takes back."""
+        """Return the call with an id and a name that every server accepts."""
         if self._request is None:
             return call
-        # The whole history is searched, so only in a turn that calls tools, and once.
+        # The whole history is searched, so do it only once, and only in a turn that calls tools.
         if not self._searched:
             self._ids.update(call_ids(self._request.messages))
             self._searched = True
@@ -217,10 +218,10 @@ class Turn:
             self._text = []
 
     def content(self) -> list[Block]:
-        """The message's blocks so far, also when the answer was cut off."""
+        """Return the message's blocks so far, also if the answer was cut off."""
         self._close_text()
         return self.blocks
 
     def said_nothing(self) -> bool:
-        """Neither text nor a tool call came."""
+        """True if neither text nor a tool call arrived."""
         return not self.calls and not any(block.get("text", "").strip() for block in self.content())

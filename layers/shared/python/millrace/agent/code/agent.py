@@ -1,4 +1,4 @@
-"""`@agent`: an async generator of a deployment's own as an agent.
+"""`@agent`: makes an async generator of the deployment an agent.
 
 from millrace.app import AgentContext, agent, status
 
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 Play = Callable[["AgentContext"], AsyncIterator[Any]]
 MARK = "__millrace_agent__"
 MOST_STEPS = 200
-"""The most turns of a run (`AgentLimits.max_iterations`): an agent in code knows itself when it is done."""
+"""The maximum iterations of a run (`AgentLimits.max_iterations`): high, as an agent in code decides itself
+when it is done."""
 
 
 class InvalidAgent(TypeError):
-    """A function that cannot be an agent; the message says what to write instead."""
+    """A function that cannot be an agent. The message says what to write instead."""
 
 
 class CodeAgent(Struct, frozen=True):
-    """An agent in code. `model` is the default model of `ctx.model`; if empty, the deployment's default.
-    With `replay`, a process that takes over a run plays the function from its start, with the stored
-    results."""
+    """An agent in code. `model` is the default model of `ctx.model`; if empty, the deployment's default. With
+    `replay`, a process that takes over a run plays the function from its start with the stored results."""
 
     id: str
     play: Play
@@ -48,14 +48,14 @@ class CodeAgent(Struct, frozen=True):
     replay: bool = True
 
     def record(self) -> Agent:
-        """The agent as it is listed and run."""
+        """Return the agent as it is listed and run."""
         return Agent.model_validate(
             self.settings | {"id": self.id, "model": f"{CODE}{self.id}", "builtin": True}
         )
 
 
 CODE_AGENTS: dict[str, CodeAgent] = {}
-"""The agents in code of this process (`millrace.agent.own`)."""
+"""The agents in code of this process (see `millrace.agent.own`)."""
 
 
 def agent(
@@ -71,14 +71,14 @@ def agent(
     """Make an async generator an agent of every organization.
 
     Args:
-        id: Its id, by which messages name it.
-        name: Its name for people; without it the id, capitalized.
-        description: For people; without it the docstring's first paragraph.
-        model: What `ctx.model` asks, as `provider:model`; empty is the deployment's default.
-        tools: What `ctx.call_tool` may call: names, functions with `@tool`, or rules as
+        id: The id by which messages name the agent.
+        name: The displayed name; by default the id, capitalized.
+        description: The displayed description; by default the docstring's first paragraph.
+        model: The model that `ctx.model` asks, as `provider:model`; if empty, the deployment's default.
+        tools: The tools that `ctx.call_tool` may call: names, functions with `@tool`, or rules as
             `{"name": "refund", "policy": "ask"}`.
-        replay: Whether a process that takes a run over plays the function from its start (see
-            docs/agents.md); False for one that keeps its own state.
+        replay: True if a process that takes over a run plays the function from its start (see
+            docs/agents.md); False for a function that keeps its own state.
         settings: Any other setting of an agent: `instructions`, `visibility`, `limits`, `starters`,
             `on_expired`, `expose_a2a`.
 
@@ -99,7 +99,7 @@ def agent(
 
 
 def agent_of(value: Any) -> CodeAgent | None:
-    """Return the agent that `@agent` made of a function; None for anything else."""
+    """Return the agent that `@agent` made from a function; None for anything else."""
     found = getattr(value, MARK, None)
     return found if isinstance(found, CodeAgent) else None
 

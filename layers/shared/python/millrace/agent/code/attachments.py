@@ -1,4 +1,4 @@
-"""Images and files of messages, as agents in code get them."""
+"""Images and files of messages, as agents in code receive them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +14,8 @@ from millrace.errors import TooLarge, ToolError
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """An image or a file of a message. `kind` is `image`, `pdf` or `text`; `size` is in bytes, None where it
-    is not known before it is read, as of a `url`."""
+    """An image or a file of a message. `kind` is `image`, `pdf` or `text`; `size` is in bytes, and None if it
+    is not known before the content is read, as for a `url`."""
 
     kind: str
     media_type: str | None
@@ -26,8 +26,8 @@ class Attachment:
     _load: Load = field(repr=False, compare=False)
 
     async def read(self, limit: int = MOST_BYTES) -> bytes:
-        """The bytes. Raises `TooLarge` for more than `limit` of them, and `ToolError` where they cannot be
-        read (any more)."""
+        """Return the bytes. Raises `TooLarge` if there are more than `limit`, and `ToolError` if they can no
+        longer be read."""
         self._check(self.size or 0, limit)
         data = await self._load(attached(self.block) or {})
         if data is None:
@@ -45,21 +45,21 @@ class Attachment:
 
 
 class MessageText(str):
-    """The text of a message, in which a note stands for each image and file. `parts` are the texts and the
-    images and files themselves, in their order."""
+    """The text of a message, with a note in place of each image and file. `parts` has the texts and the
+    images and files themselves, in order."""
 
     parts: tuple[str | Attachment, ...]
 
     @classmethod
     def of(cls, blocks: Sequence[Mapping[str, Any]], load: Load) -> "MessageText":
-        """The text of blocks of the history."""
+        """Return the text of blocks of the history."""
         made = cls(plain_text(blocks))
         made.parts = tuple(one for block in blocks if (one := _part(dict(block), load)))
         return made
 
     @classmethod
     def joined(cls, texts: Sequence[str]) -> "MessageText":
-        """Several texts, one below the other."""
+        """Join several texts, one below the other."""
         made = cls("\n".join(texts))
         made.parts = tuple(part for text in texts for part in parts_of(text))
         return made
@@ -71,13 +71,13 @@ class MessageText(str):
 
 
 def parts_of(text: str) -> tuple[str | Attachment, ...]:
-    """The parts of a text, which is its only one where it is no message's."""
+    """Return the parts of a text; a plain text that is not a message's is its own only part."""
     parts = getattr(text, "parts", None)
     return ((text,) if text else ()) if parts is None else parts
 
 
 def blocks_of(text: str) -> list[Block]:
-    """The parts of a text as blocks of a model's message."""
+    """Return the parts of a text as blocks of a model's message."""
     return [part.block if isinstance(part, Attachment) else {"text": str(part)} for part in parts_of(text)]
 
 

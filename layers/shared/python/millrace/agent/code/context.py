@@ -1,4 +1,4 @@
-"""The context of an agent in code: what it was asked, and what it can do."""
+"""The context of an agent in code: the message that it answers, and what it can do."""
 
 import logging
 import re
@@ -28,8 +28,8 @@ from millrace.domain.approvals import ASK_USER
 from millrace.errors import ToolError
 
 STEP, ONCE = "step__", "once__"
-"""Begin the names of steps, of those that may be repeated and of the others. No tool has two underscores in
-its name, but those of servers."""
+"""Prefixes of the names of steps: of those that may be repeated, and of the others. Two underscores appear in
+no tool's name except those of MCP servers."""
 _STEP_NAME = re.compile(r"[A-Za-z0-9_-]{1,56}")
 _ARGUMENTS_BYTES = 4_000
 
@@ -37,8 +37,8 @@ T = TypeVar("T")
 
 
 class Stored(Struct, frozen=True):
-    """A step that is done outside, such as a model's answer that is streamed: its `result` where a process
-    before has stored one. What is kept is stored with the next step."""
+    """A step that is done elsewhere, such as a model's answer that is streamed. `result` is the result if an
+    earlier process has stored one. A result that is kept is stored together with the next step."""
 
     run: CodeRun
     name: str
@@ -46,7 +46,7 @@ class Stored(Struct, frozen=True):
     result: str | None
 
     def keep(self, result: str) -> None:
-        """Have a result stored, so that nothing has to wait for that."""
+        """Have a result stored, without waiting for it."""
         self.run.note(self.name, self.arguments, result)
 
 
@@ -55,7 +55,7 @@ class ToolAnswer(str):
 
     @classmethod
     def of(cls, answer: Answer, tool: str) -> "ToolAnswer":
-        """The answer to a call. Raises `ToolError` for a failure, as the tool raised it."""
+        """Return the answer to a call. Raises `ToolError` with the tool's message if the call failed."""
         return cls(text_given(answer, tool))
 
     @property
@@ -70,7 +70,7 @@ class ToolAnswer(str):
 class AgentContext:
     """The context of a run of an agent in code.
 
-    `message` is the user's message, and `history` the earlier messages: texts with their `role`. Both have
+    `message` is the user's message and `history` the earlier messages: texts with their `role`. Both have
     `attachments`, their images and files. `agent` is the agent with its settings, and `model` asks a language
     model.
     """
@@ -120,7 +120,7 @@ class AgentContext:
 
     @property
     def resumed(self) -> bool:
-        """True in a process that has taken the run over."""
+        """True in a process that has taken over the run."""
         return self._run.resumed
 
     @property
@@ -142,18 +142,19 @@ class AgentContext:
 
     @property
     def messages(self) -> list[dict[str, Any]]:
-        """The history and the message, as `model` takes them, with their images and files."""
+        """The history and the message, as `model` accepts them, with their images and files."""
         said = [*self.history, Said("user", self.message)]
         return [{"role": one.role, "content": blocks_of(one.text)} for one in said if one.text]
 
     @property
     def usage(self) -> RunUsage:
-        """The tokens that the run has used so far and their cost, in all of its processes and including other
+        """The tokens that the run has used so far and their cost, over all of its processes and including the
         agents that it has asked."""
         return self.model.usage
 
     def say(self, event: Any) -> None:
-        """Send a text, or an event of `millrace.app`, as `yield` does. Raises `TypeError`."""
+        """Send a text or an event of `millrace.app`, as `yield` does. Raises `TypeError` for anything
+        else."""
         if isinstance(event, str):
             event = events.token(event)
         self._run.say(checked(event, OF_AGENTS))
@@ -168,13 +169,13 @@ class AgentContext:
         return ToolAnswer.of(await self._run.call(name, given), name)
 
     async def ask_user(self, question: str, options: Sequence[str] | None = None) -> ToolAnswer:
-        """Ask the user, and wait for the answer however long it takes; the run does not use a process in the
-        meantime. Needs the tool `ask_user`. Raises `ToolError` if nobody answers."""
+        """Ask the user and wait for the answer, however long it takes; the run does not occupy a process in
+        the meantime. Needs the tool `ask_user`. Raises `ToolError` if nobody answers."""
         choices = {"options": list(options)} if options else {}
         return await self.call_tool(ASK_USER, question=question, **choices)
 
     async def ask_agent(self, agent_id: str, task: str) -> ToolAnswer:
-        """Let another agent do a task. Needs the tool `agent:<id>`. Raises `ToolError`."""
+        """Have another agent do a task. Needs the tool `agent:<id>`. Raises `ToolError`."""
         if agent_id not in self._sub_agents:
             raise ToolError(f"{self.agent.id} may not ask {agent_id}; add 'agent:{agent_id}' to its tools.")
         return await self.call_tool(self._sub_agents[agent_id], task=task)
@@ -190,9 +191,11 @@ class AgentContext:
         **kwargs: Any,
     ) -> Any:
         """Do something once: its result is stored before this returns, and a process that takes over the run
-        gets the stored result. A step that was interrupted runs again, unless it has `repeat="never"`.
-        The result is JSON of at most 256 KB. A pydantic model is stored as its fields, from which `returns`
-        recreates it. Raises `ToolError` if the function failed, which is stored as well.
+        gets the stored result.
+
+        A step that was interrupted runs again, unless it has `repeat="never"`. The result is JSON of at most
+        256 KB. A pydantic model is stored as its fields, from which `returns` recreates it. Raises
+        `ToolError` if the function failed; the failure is stored as well.
         """
         if not _STEP_NAME.fullmatch(name) or "__" in name:
             raise ValueError(
@@ -205,13 +208,13 @@ class AgentContext:
         return value if returns is None else TypeAdapter(returns).validate_python(value)
 
     def stored(self, name: str, arguments: dict[str, Any]) -> Stored:
-        """A step that is done outside, for adapters of frameworks: see `Stored`."""
+        """Return a step that is done elsewhere, for adapters of frameworks (see `Stored`)."""
         result = self._run.noted_result(key_of(STEP + name, arguments))
         return Stored(self._run, STEP + name, arguments, result)
 
     async def live_messages(self) -> list[MessageText]:
-        """The live messages that users have sent since the last call. Those that are never read are passed
-        to the agent when it is done, as messages of their own."""
+        """Return the live messages that users have sent since the last call. Those that are never read are
+        passed to the agent as messages of their own when it is done."""
         return await self._run.live_messages()
 
 
@@ -223,7 +226,7 @@ async def _performed(function: Callable[..., Any], args: Sequence[Any], kwargs: 
 
 
 def _public(args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a step, as its event shows them: those that are JSON, and not large."""
+    """Return the arguments of a step that its event shows: those that are JSON and small enough."""
     try:
         data = orjson.dumps({"args": args, **kwargs} if args else kwargs)
     except TypeError:

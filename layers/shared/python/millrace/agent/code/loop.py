@@ -1,4 +1,4 @@
-"""The loop of an agent in code: that of any agent, with a function in the place of the model."""
+"""The loop of an agent in code: the loop of any agent, with a function in place of the model."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -19,12 +19,12 @@ from millrace.domain.conversations import StoredMessage
 from millrace.errors import MillraceError, ToolError
 
 RESULT_BYTES = 256 * 1024
-"""The most of a result that an agent in code gets."""
+"""The maximum length of a result that an agent in code receives."""
 OpenTools = Callable[[], AbstractAsyncContextManager[Toolbox]]
 
 
 class CodeLoop(AgentLoop):
-    """One run of an agent in code, whose function at work is the provider."""
+    """One run of an agent in code. The running function acts as the provider."""
 
     @property
     def _code(self) -> CodeRun:
@@ -45,8 +45,8 @@ class CodeLoop(AgentLoop):
     async def _may_end(self, reason: str) -> bool:
         if self._code.over:
             return await super()._may_end(reason)
-        # It looks for live messages, or was done before it had seen one. That is no step, and counts as none;
-        # but for the first iteration, before which nobody looks.
+        # The function only checked for live messages, or ended before it had seen one. That is not an
+        # iteration, except for the first one, which no check precedes.
         self.budget.iterations = max(1, self.budget.iterations - 1)
         return False
 
@@ -62,11 +62,12 @@ class CodeLoop(AgentLoop):
         return turn
 
     def _must_ask_again(self, turn: Turn) -> bool:
-        self._asked_again = True  # it would say the same again
+        self._asked_again = True  # another try would give the same answer
         return super()._must_ask_again(turn)
 
     def _failed(self, error: ToolError) -> ToolError:
-        """The error of a tool that the function has let through, for those who may see it."""
+        """Return the error of a tool that the function did not handle, with details for those who may see
+        them."""
         if self.agent.visibility != "answer":
             return error
         return ToolError("A tool of the agent failed.")
@@ -74,13 +75,13 @@ class CodeLoop(AgentLoop):
 
 @asynccontextmanager
 async def with_steps(code: CodeRun, open_tools: OpenTools) -> AsyncIterator[Toolbox]:
-    """The agent's tools, and its function's steps beside them."""
+    """Open the agent's tools, with its function's steps among them."""
     async with open_tools() as toolbox:
         yield _Steps(toolbox.tools(), code)
 
 
 class _Steps(Toolbox):
-    """Tools, and each step as a tool that only the function can call."""
+    """Tools, with each step as a tool that only the function can call."""
 
     def __init__(self, tools: Sequence[Tool], code: CodeRun) -> None:
         super().__init__(tools, result_limit=RESULT_BYTES)
@@ -96,7 +97,7 @@ class _Steps(Toolbox):
 
 
 async def _step(code: CodeRun, name: str, arguments: dict[str, Any], context: ToolContext) -> ToolResult:
-    """The result of a step. An error that was not raised for people goes to the log alone."""
+    """Run a step. Errors that were not raised for users are only logged."""
     try:
         text = arguments[RESULT] if RESULT in arguments else await code.perform(context.call_id)
     except (MillraceError, Suspended, Interrupted, LimitReached):

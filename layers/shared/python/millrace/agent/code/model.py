@@ -29,16 +29,17 @@ MODEL_STEP = "step__model"
 Prompt = str | Sequence[Message]
 FindModel = Callable[[Agent], tuple[Provider, str]]
 FindAttachments = Callable[[Agent, object, str], Attachments]
-"""Given an agent, a provider and a model with its prefix, what the model is sent beside text."""
+"""Returns the attachments that a model accepts, given the agent, the provider and the model with its
+prefix."""
 
 
 def no_attachments(agent: Agent, provider: object, model: str) -> Attachments:
-    """The attachments of a model that takes none."""
+    """The attachments of a model that accepts none."""
     return Attachments()
 
 
 class LimitReached(Exception):
-    """No more model calls may be made; `reason` is the run's finish reason."""
+    """No more model calls may be made; `reason` is the finish reason of the run."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -47,7 +48,7 @@ class LimitReached(Exception):
 
 class RunUsage(Struct, frozen=True):
     """The tokens of a run and their cost in US dollars, which is None once a price or a count is not known.
-    `estimated`: some server did not count them."""
+    `estimated` is true if some server did not count the tokens."""
 
     input_tokens: int
     output_tokens: int
@@ -56,8 +57,8 @@ class RunUsage(Struct, frozen=True):
 
 
 class AgentModel(Struct, frozen=True):
-    """Asks models for an agent in code; their usage counts for the run. `agent` has the model for calls that
-    name none."""
+    """Asks models on behalf of an agent in code and counts their usage for the run. `agent` has the model for
+    calls that name none."""
 
     run: CodeRun
     agent: Agent
@@ -75,8 +76,8 @@ class AgentModel(Struct, frozen=True):
         return RunUsage(used.input, used.output, used.cost, used.estimated)
 
     async def ask(self, prompt: Prompt, *, system: str = "", model: str = "") -> str:
-        """Return the answer to a prompt, which is a text or `ctx.messages`. It is a step: it is stored
-        before this returns, and not shown. Raises `ProviderError`."""
+        """Return the answer to a prompt, which is a text or `ctx.messages`. This is a step: the answer is
+        stored before this returns, and is not shown. Raises `ProviderError`."""
 
         async def whole() -> str:
             return "".join(
@@ -88,7 +89,7 @@ class AgentModel(Struct, frozen=True):
 
     async def stream(self, prompt: Prompt, *, system: str = "", model: str = "") -> AsyncIterator[str]:
         """Stream the answer in pieces; the model's reasoning is shown as the agent's. The answer is stored
-        with the next step, so that the stream does not wait. Raises `ProviderError`."""
+        with the next step, so that the stream does not wait for that. Raises `ProviderError`."""
         shown = self._public(prompt, system, model)
         known = self.run.noted_result(key_of(MODEL_STEP, shown))
         if known is not None:
@@ -108,15 +109,15 @@ class AgentModel(Struct, frozen=True):
     def used(
         self, model: str, input_tokens: int, output_tokens: int, *, cache_read: int = 0, cache_write: int = 0
     ) -> None:
-        """Count the usage of a model that the agent has called by itself; `model` is `provider:model`. Tokens
-        read from a prompt cache, or written to it, are part of the input."""
+        """Count the usage of a model that the agent called itself. `model` is `provider:model`. Tokens read
+        from or written to a prompt cache are part of the input."""
         self.budget.spend(model, Usage(input_tokens, output_tokens, cache_read, cache_write))
 
     async def with_files(
         self, messages: Sequence[Message], model: str, provider: object = None
     ) -> list[Message]:
-        """The messages as a model gets them: `data` (base64) for images and PDFs that it accepts, text files
-        as text, and notes for everything else."""
+        """Return the messages as a model accepts them: `data` (base64) for images and PDFs, text files as
+        text, and notes for everything else."""
         return await self._files(model, provider).resolved(messages)
 
     def _files(self, model: str, provider: object) -> Attachments:
@@ -125,7 +126,8 @@ class AgentModel(Struct, frozen=True):
         return self._known[model]
 
     async def _said(self, prompt: Prompt, system: str, model: str) -> AsyncIterator[Event]:
-        """The tokens and thoughts of one answer, asked for again where nothing of it has come."""
+        """Yield the tokens and thoughts of one answer. A failed call is repeated if nothing of the answer has
+        arrived."""
         asked = self.agent.model_copy(update={"model": model or self.agent.model})
         provider, name = self.find(asked)
         files = self._files(asked.model, provider)
@@ -146,14 +148,17 @@ class AgentModel(Struct, frozen=True):
                 if turn.turn.started or not files.shrink(error, request):
                     await self.wait_after(error, attempt, started=turn.turn.started)
                     attempt += 1
-            except BaseException:  # stopped: what was used counts
+            except BaseException:  # canceled: what was used still counts
                 self.calls.ended(asked.model, turn.turn, request, None, "stopped")
                 raise
 
     async def wait_after(self, error: ProviderError, attempt: int, *, started: bool = False) -> None:
-        """Wait before a model is asked again that has failed at this attempt, the first of which is 1, as the
-        loop of agents does. Raises the error where the model must not be asked again, as after it has
-        `started` to answer, and `Suspended` where the run is queued until then."""
+        """Wait before asking a model again, as the agents' loop does. `attempt` is the number of the failed
+        attempt, starting at 1.
+
+        Raises the error if the model must not be asked again, for example because it has `started` to answer,
+        and `Suspended` if the run is queued until then.
+        """
         if started or not error.retryable:
             raise error
         if attempt == TRIES or (error.retry_after or 0.0) > LONGEST_WAIT:
@@ -175,7 +180,8 @@ class AgentModel(Struct, frozen=True):
         )
 
     def _public(self, prompt: Prompt, system: str, model: str) -> dict[str, Any]:
-        """The arguments by which a call is found again: a prompt may be large, and stands in the history."""
+        """Return the arguments by which a replay recognizes the call. The prompt is hashed, as it may be
+        large and is in the history anyway."""
         asked = orjson.dumps([prompt if isinstance(prompt, str) else list(prompt), system])
         return {"model": model or self.agent.model, "prompt": sha256(asked).hexdigest()[:16]}
 

@@ -1,4 +1,4 @@
-"""The record of a run of an agent in code: what it has called and what it was told, as the history has it."""
+"""The record of a run of an agent in code, read from the history: its calls and their results."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
@@ -12,11 +12,11 @@ from millrace.domain.conversations import StoredMessage
 from millrace.errors import ToolError
 
 Key = tuple[str, bytes]
-"""By which a call is found again: its name and its arguments."""
+"""Identifies a call in a replay: its name and its arguments."""
 
 
 RESULT = "$result"
-"""The argument with the result of a step that was done before its call was stored."""
+"""The name of the argument that holds the result of a step which was done before its call was stored."""
 
 
 def key_of(name: str, arguments: dict[str, Any]) -> Key:
@@ -33,18 +33,19 @@ class Answer(Struct, frozen=True):
 
 
 def text_given(answer: Answer, name: str) -> str:
-    """The text that a call gave. Raises `ToolError` for a failure, as it was raised there: which call that
-    was, whoever made it knows."""
+    """Return the text of an answer. Raises `ToolError` for a failure, with the tool's own message: the caller
+    knows which tool it called."""
     if not answer.ok:
         raise ToolError(answer.text.removeprefix(f"{name} failed: "))
     return answer.text
 
 
 class RecordedTurn(Struct):
-    """The text of the agent up to a point, and the calls that it made there, by their ids. One without calls
-    ends where it was done, or looked for live messages. What was `noted` with the calls is there with its
-    result, for which nobody has to wait. Those that are not `made_here` are of a process
-    before."""
+    """The agent's text up to a point, and the calls that it made there by their ids.
+
+    A turn without calls ends where the function returned or checked for live messages. `noted` are the calls
+    that were stored together with their results. `made_here` is false for turns of an earlier process.
+    """
 
     text: str = ""
     calls: dict[str, Key] = field(default_factory=dict)
@@ -62,7 +63,7 @@ Entry = RecordedTurn | Answer | Live
 
 
 class Said(NamedTuple):
-    """A message of the conversation: its text, and the images and files in it."""
+    """A message of the conversation: its text with its images and files."""
 
     role: Literal["user", "assistant"]
     text: MessageText
@@ -74,8 +75,8 @@ class Said(NamedTuple):
 
 
 def split(history: Sequence[StoredMessage], run_id: str) -> tuple[list[StoredMessage], list[StoredMessage]]:
-    """The messages from before the run's question, and those from there on. Where an answer is asked for once
-    more, the question is of an earlier run."""
+    """Return the messages before the question of a run, and those from the question on. When an answer is
+    regenerated, the question belongs to an earlier run."""
     own = next((at for at, one in enumerate(history) if one.run_id == run_id), len(history))
     if own < len(history) and _asks(history[own]):
         return list(history[:own]), list(history[own:])
@@ -90,7 +91,7 @@ def _asks(message: StoredMessage) -> bool:
 def entries(
     messages: Sequence[StoredMessage], load: Load = load_nothing, made_here: bool = False
 ) -> Iterator[Entry]:
-    """The record in these messages, which follow a question."""
+    """Yield the record of the messages that follow a question."""
     for message in messages:
         if message.role == "assistant":
             yield RecordedTurn(text_of(message), dict(_calls(message)), list(_noted(message)), made_here)
@@ -101,7 +102,7 @@ def entries(
 
 
 def calls_in(entries: Iterable[Entry]) -> set[Key]:
-    """The keys of all calls in a record."""
+    """Return the keys of all calls in a record."""
     turns = (one for one in entries if isinstance(one, RecordedTurn))
     return {key for turn in turns for key in turn.calls.values()}
 
@@ -136,7 +137,7 @@ def _answers(message: StoredMessage) -> Iterator[Answer]:
 
 
 def said_in(messages: Sequence[StoredMessage], load: Load = load_nothing) -> Iterator[Said]:
-    """The texts of these messages."""
+    """Yield the texts of these messages."""
     for message in messages:
         text = MessageText.of(message.content, load)
         if text:

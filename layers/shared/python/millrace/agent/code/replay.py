@@ -1,7 +1,7 @@
-"""Bringing the function of an agent to where the history of its run is.
+"""Replays the function of an agent until it has caught up with the history of its run.
 
-In the process that began the run, the function is there already, and gets the results of its calls. In one
-that takes the run over, it is played from its start: each call that the history has gets the stored result,
+In the process that began the run, the function is already there and receives the results of its calls. In a
+process that takes over the run, it is played from its start: each call in the history gets the stored result,
 and nothing that it says before the last of them is shown again.
 """
 
@@ -30,11 +30,11 @@ from millrace.domain.conversations import StoredMessage
 from millrace.errors import MillraceError
 
 SETTLING = 3
-"""Passes of the event loop in which calls that are made together come to one turn."""
+"""The passes of the event loop after which calls that were made together are taken as one turn."""
 
 
 class Diverged(MillraceError):
-    """The function took another path than in the earlier process."""
+    """The function behaves differently from the way it did in the earlier process."""
 
     status = 500
     code = "agent_diverged"
@@ -46,7 +46,7 @@ def _future() -> asyncio.Future[Answer]:
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """A call that the function waits for. `work` does a step here; tools are run by the loop."""
+    """A call that the function waits for. `work` runs a step here; tools are run by the loop."""
 
     name: str
     arguments: dict[str, Any]
@@ -59,10 +59,13 @@ class Call:
 
 
 class Replay:
-    """The function's place in the history. `requested` are the calls that are in no turn yet, `by_id` those
-    that wait for their results. `boundary` is there while the function waits for live messages, of which
-    `unread` have come; `live` have come to the run in all. A function that is not replayed finds in `earlier`
-    what processes before have recorded. `previous_run` is the run before, in this branch."""
+    """The function's position in the history.
+
+    `requested` are the calls that are not in a turn yet, `by_id` those that wait for their results.
+    `boundary` is set while the function waits for live messages: `unread` have arrived, `live` is the number
+    of all that the run has received. A function that is not replayed finds the record of earlier processes in
+    `earlier`. `previous_run` is the run before this one in the same branch.
+    """
 
     def __init__(self, agent: CodeAgent, run_id: str, load: Load = load_nothing) -> None:
         self.agent = agent
@@ -92,11 +95,11 @@ class Replay:
 
     @property
     def replaying(self) -> bool:
-        """The function has not come yet to where the history is."""
+        """True until the function has caught up with the history."""
         return bool(self._entries)
 
     def noted_result(self, key: Key) -> str | None:
-        """The result of a step that the rest of the history has with it; None where it has not."""
+        """Return and remove the stored result of a step from the rest of the history; None if it has none."""
         for turn in self._entries:
             if isinstance(turn, RecordedTurn):
                 for at, (known, result) in enumerate(turn.noted):
@@ -110,7 +113,8 @@ class Replay:
         return any(key == known for one in turns for known in one.calls.values())
 
     async def catch_up(self) -> None:
-        """Bring the function to where the history is, and let it go on. Raises `Diverged`."""
+        """Play the function until it has caught up with the history, then let it continue. Raises
+        `Diverged`."""
         async with self._lock:
             self._read_on()
             while self._entries:
@@ -121,7 +125,7 @@ class Replay:
                 self.play(self._next_question())
 
     def wake(self) -> None:
-        """Note that the function has done something."""
+        """Signal that the function has done something."""
         self._woken.set()
 
     async def woken(self) -> None:
@@ -130,18 +134,19 @@ class Replay:
         self._woken.clear()
 
     async def settle(self) -> None:
-        """Let the function make all calls that it makes together."""
+        """Give the function time to make all the calls that it makes together."""
         for _ in range(SETTLING):
             await asyncio.sleep(0)
 
     def diverged(self, instead: str) -> Diverged:
-        """The error of a function that did something else than in an earlier process."""
+        """Return the error for a function that behaves differently from the way it did in an earlier
+        process."""
         turns = (one for one in self._entries if isinstance(one, RecordedTurn))
         known = ", ".join(name for name, _ in next(turns, RecordedTurn()).calls.values())
         return Diverged(
-            f"The agent {self.agent.id} went another way than before its process was lost: {instead}; the "
-            f"history has {known or 'no call'} there. What may differ from one time to the next (the time, "
-            "random numbers, answers of other services) belongs into ctx.step."
+            f"The agent {self.agent.id} behaves differently after its process was lost: {instead}; the "
+            f"history has {known or 'no call'} there. Put what may differ between runs (the time, "
+            "random numbers, answers of other services) into ctx.step."
         )
 
     # --- reading ------------------------------------------------------------------------------------
@@ -155,7 +160,7 @@ class Replay:
             self.previous_run = next((one.run_id for one in reversed(before) if one.run_id), "")
             self._asked = MessageText.of(own[0].content if own else [], self._load)
             self._read = len(before) + len(own[:1])
-            # A live message may have come before anything was done.
+            # A live message may have arrived before anything was done.
             self.resumed = any(one.role == "assistant" for one in history[self._read :])
             if self.resumed and not self.agent.replay:
                 self._skip(history[self._read :])
@@ -163,7 +168,7 @@ class Replay:
         self._read = len(history)
 
     def _skip(self, messages: Sequence[StoredMessage]) -> None:
-        """Leave out what an earlier process has done, for a function that knows it by itself."""
+        """Skip what an earlier process has done, for a function that keeps its own state."""
         self.transcript.extend(said_in(messages, self._load))
         self.earlier = list(entries(messages, self._load))
         self.live = sum(isinstance(one, Live) for one in self.earlier)
@@ -201,13 +206,13 @@ class Replay:
             await self._progress()
 
     async def _until_spoken(self) -> None:
-        """Wait for the end of a turn without calls: the function has said something, and then waits for live
-        messages, which follow in the history, or is done."""
+        """Wait for the end of a turn without calls, at which the function has said something and then either
+        returns or waits for the live messages that follow in the history."""
         while not (self.spoken and (self.boundary is not None or _is_done(self.body))):
             await self._progress()
 
     async def _progress(self) -> None:
-        """Wait for the function to do something more."""
+        """Wait until the function has done something more."""
         self._release()
         if _is_done(self.body):
             if self.body is not None and not self.unread:

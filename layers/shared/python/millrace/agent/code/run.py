@@ -1,8 +1,9 @@
-"""One run of an agent in code, as the loop sees it: a model whose turns are what the function says and calls.
+"""One run of an agent in code, presented to the loop as a model whose turns are what the function says and
+calls.
 
-The function stays where it is while the loop stores a turn and runs its calls. A process that takes the run
-over plays it from its start: what it had said is not said again, and what it had called has its stored result
-(`replay`). So all that the loop does for agents with a model holds for agents in code.
+The function is paused while the loop stores a turn and runs its calls. A process that takes over the run
+plays the function from its start: what it said before is not said again, and its calls get their stored
+results (see `replay`). So everything that the loop does for agents with a model applies to agents in code.
 """
 
 import asyncio
@@ -28,14 +29,15 @@ if TYPE_CHECKING:
 SAID_AT_ONCE = 64
 CLOSE_SECONDS = 0.5
 INTERRUPTED = '"interrupted"'
-"""The result of a step that an earlier process has begun, of a function that is not replayed."""
+"""The result of a step that an earlier process began, for a function that is not replayed."""
 
 Begin = Callable[["CodeRun", MessageText, Sequence[Said]], "AgentContext"]
-"""Makes the context of the function for a question, with what was said before it."""
+"""Creates the function's context from a question and the messages before it."""
 
 
 class CodeRun(Replay):
-    """A `Provider` for one loop. `alone` is work for another agent, to which no live messages come."""
+    """A `Provider` for one loop. `alone` is set for work on behalf of another agent, which receives no live
+    messages."""
 
     def __init__(
         self,
@@ -58,7 +60,7 @@ class CodeRun(Replay):
     # --- the loop's side ---------------------------------------------------------------------------
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
-        """See `Provider`: one turn, up to the next calls, a look for live messages, or the end."""
+        """Yield one turn: up to the next calls, a check for live messages, or the end (see `Provider`)."""
         await self.catch_up()
         while True:
             while self._said:
@@ -79,12 +81,15 @@ class CodeRun(Replay):
 
     @property
     def over(self) -> bool:
-        """The function is done, and has left no live message without an answer."""
+        """True if the function is done and no live message is left unanswered."""
         return self.body is not None and self.body.done() and not self.unread
 
     async def perform(self, call_id: str) -> Any:
-        """Do a step, also one that an earlier process has begun: then the function is played up to it, unless
-        it is one that is not replayed, and knows by itself what is left to do."""
+        """Run a step and return its result.
+
+        If an earlier process began the step, the function is first played up to it. A function that is not
+        replayed gets `INTERRUPTED` instead, and decides itself what is left to do.
+        """
         if call_id not in self.by_id and not self.agent.replay:
             return INTERRUPTED
         if call_id not in self.by_id:
@@ -95,14 +100,14 @@ class CodeRun(Replay):
         return await call.work()
 
     async def close(self) -> None:
-        """End the function, if it is at work."""
+        """Cancel the function if it is running."""
         self.closed = True
         if self.body is not None and not self.body.done():
             self.body.cancel()
             await asyncio.wait({self.body}, timeout=CLOSE_SECONDS)
 
     def _delta(self, event: Event) -> Delta | None:
-        """The part of a turn that an event is; any other goes to the run as it is."""
+        """Return the event as a part of the turn. An event that is not one is emitted as it is."""
         if event["type"] == "token":
             return Text(event["token"]) if event["token"] else None
         if event["type"] == "thinking":
@@ -119,7 +124,7 @@ class CodeRun(Replay):
         return taken
 
     def _ended(self) -> bool:
-        """Return whether the function is done. Raises its error."""
+        """Return whether the function is done. Raises its error, if any."""
         if self.body is None or not self.body.done():
             return False
         self.body.result()
@@ -128,7 +133,7 @@ class CodeRun(Replay):
     # --- the function's side -----------------------------------------------------------------------
 
     def say(self, event: Event) -> None:
-        """Say something, unless it was said before a takeover."""
+        """Say something, unless it was already said before a takeover."""
         if self.replaying:
             self.spoken = self.spoken or bool(event.get("token"))
         else:
@@ -138,19 +143,19 @@ class CodeRun(Replay):
     async def call(
         self, name: str, arguments: dict[str, Any], work: Callable[[], Awaitable[Any]] | None = None
     ) -> Answer:
-        """Have the loop run a call; its result, which is stored."""
+        """Have the loop run a call, and return its result, which is stored by then."""
         call = Call(name, arguments, work)
         self.requested.append(call)
         self.wake()
         return await call.answer
 
     def note(self, name: str, arguments: dict[str, Any], result: str) -> None:
-        """Have a step stored that is done already, with the next calls, so that nothing has to wait for it.
-        Until then it may be lost, with all that followed from it."""
+        """Have a finished step stored with the next calls, without waiting for it. If the process dies before
+        that, the step and everything that followed from it are lost."""
         self._noted.append(ToolCall(new_id(), name, arguments | {RESULT: result}))
 
     async def live_messages(self) -> list[MessageText]:
-        """The live messages since the last look. The loop looks for them, and stores them."""
+        """Return the live messages since the last check. The loop receives and stores them."""
         if not self._alone:
             self.boundary = asyncio.get_running_loop().create_future()
             self.wake()
@@ -169,14 +174,15 @@ class CodeRun(Replay):
         async with aclosing(self.agent.play(context)) as said:  # type: ignore[type-var]
             async for event in said:
                 context.say(event)
-                # A function that never waits would leave the loop no time to hand on what it says.
+                # Without a pause, a function that never waits would leave the loop no time to pass on what it
+                # says.
                 if self.replaying or len(self._said) >= SAID_AT_ONCE:
                     await asyncio.sleep(0)
 
 
 class NoModel:
-    """Stands for the model of agents in code where a run is not begun yet."""
+    """Stands in for the model of agents in code outside a run."""
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
-        """Raise `InvalidRequest`: only a run can play a function."""
+        """Raise `InvalidRequest`: the function can only be played in a run."""
         raise InvalidRequest("An agent in code cannot be used as a model here; write provider:model.")

@@ -13,12 +13,12 @@ from millrace.errors import InvalidRequest, TooLarge
 
 VALUE_BYTES = 4 * 1024 * 1024
 REPLAYED_BYTES = 128 * 1024
-"""The most that a function reads which is replayed: what it reads is stored with its steps."""
+"""The maximum that a replayed function may read, since what it reads is stored with its steps."""
 KEY_BYTES = 512
 MOST_KEYS = 250
 STORE_STEP = "step__store"
 _BYTES, _JSON = b"b", b"j"
-"""The first byte of a stored value: how the rest is to be read."""
+"""The first byte of a stored value, which says how the rest is encoded."""
 
 
 class Values(Protocol):
@@ -37,16 +37,16 @@ class Values(Protocol):
         ...
 
     async def keys(self, agent_id: str, prefix: str, after: str, limit: int) -> list[str]:
-        """The keys with a prefix, after one, in order."""
+        """Return the keys with a prefix that follow `after`, in order."""
         ...
 
 
 class AgentStore:
-    """Values by key, which are kept as long as the conversation. Each agent has its own. A value is bytes or
-    JSON of at most 4 MB (of a function that is replayed: 128 KB).
+    """Values by key, kept as long as the conversation. Each agent has its own. A value is bytes or JSON of at
+    most 4 MB, or 128 KB for a function that is replayed.
 
-    A function that is replayed after a lost process reads what it has read before: a read is stored with the
-    next step, and a write is a step. One with `replay=False` reads what is there.
+    When a function is replayed after its process was lost, it reads what it read before: a read is stored
+    with the next step, and a write is a step. A function with `replay=False` reads the current values.
     """
 
     def __init__(self, run: CodeRun, agent_id: str, values: Values) -> None:
@@ -141,7 +141,7 @@ def _encoded(value: Any) -> bytes:
 
 
 def _to_text(data: bytes | None) -> str:
-    """A value as the history holds it."""
+    """Return a value as it is stored in the history."""
     if data is None:
         return ""
     return "b" + b64encode(data[1:]).decode() if data[:1] == _BYTES else data.decode()

@@ -1,4 +1,4 @@
-"""Compaction: the oldest turns of a history become a summary, written by a model."""
+"""Compaction: a model summarizes the oldest turns of a history, and the summary replaces them."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -31,8 +31,8 @@ _NOTHING = "(There is no summary of them: it could not be made.)"
 
 
 class Summarizer(Struct, frozen=True):
-    """Writes summaries with a model; `priced` is its name with its provider's prefix. `window` is what it
-    can hold, in tokens."""
+    """Writes summaries with a model. `priced` is its name with its provider's prefix, `window` its context
+    window in tokens."""
 
     provider: Provider
     model: str
@@ -41,11 +41,11 @@ class Summarizer(Struct, frozen=True):
     window: int
 
     async def summarize(self, before: str, messages: Sequence[StoredMessage], scale: float) -> str:
-        """The summary of the messages and of the summary `before` them. One call of the model, and more
-        only where they do not fit into one. `scale`: the server's tokens for one that is estimated. Raises
-        `ProviderError`."""
+        """Return a summary of the messages and of the summary `before` them. Makes one model call, or several
+        if they do not fit into one. `scale` is the number of tokens that the server counts for one that is
+        estimated. Raises `ProviderError`."""
         output = max(200, min(SUMMARY_TOKENS, self.window // 8))
-        # The output counts twice: the summary so far, which may be as long, is sent with every part.
+        # The output is subtracted twice, since the summary so far may be as long and is sent with every part.
         room = (self.window * 0.85 - output) / scale - tokens_in(INSTRUCTIONS) - output
         text = before
         for part in _parts(messages, max(200, int(room))):
@@ -64,7 +64,7 @@ class Summarizer(Struct, frozen=True):
         return shortened(text, output * 6)
 
     async def _answer(self, request: ModelRequest) -> Turn:
-        """The answer, after another try where the server only asks to come back: nobody sees a beginning."""
+        """Return the answer. If the server asks to wait, try once more; nobody sees a partial answer."""
         for attempt in range(1, TRIES + 1):
             turn = Turn(Emitter(lambda event: None))
             try:
@@ -84,17 +84,17 @@ class Summarizer(Struct, frozen=True):
 
 
 def without_model(before: str) -> str:
-    """The summary that stands in for one that could not be made."""
+    """Return the summary that replaces one that could not be made."""
     return f"{before}\n{_NOTHING}".strip()
 
 
 def cut_point(history: Sequence[StoredMessage], room: int, most: int) -> int | None:
-    """The position of the first message that stays, so that `most` messages with `room` tokens do, or the
-    least that can. None where nothing before it could be summarized."""
+    """Return the position of the first message to keep, so that at most `most` messages with `room` tokens
+    are kept, or as few as possible. None if nothing before it could be summarized."""
     found, used = None, 0
     for at in range(len(history) - 1, 0, -1):
         used += tokens_of(history[at])
-        # Only once there is a boundary: the newest turn stays even where it is too large by itself.
+        # Only after a boundary: the newest turn is kept even if it alone is too large.
         if found is not None and (used > room or len(history) - at > most):
             break
         if is_boundary(history, at):
@@ -107,12 +107,12 @@ def _tells_more(message: StoredMessage) -> bool:
 
 
 def questions(messages: Sequence[StoredMessage]) -> list[str]:
-    """The texts of the questions among messages, without those of a summary."""
+    """Return the texts of the questions among the messages, without those of a summary."""
     return [_text(one) for one in messages if is_question(one) and one.id != SUMMARY_ID]
 
 
 def _parts(messages: Sequence[StoredMessage], room: int) -> Iterator[str]:
-    """The messages as text, in parts of at most `room` tokens."""
+    """Yield the messages as text, in parts of at most `room` tokens."""
     lines: list[str] = []
     used = 0
     for line in (line for message in messages for line in _lines(message)):

@@ -1,7 +1,7 @@
-"""The part of a history that a model is sent: as much as its window holds, and nothing that cannot fit.
+"""The part of a history that is sent to a model: as much as fits into its context window.
 
-When a history outgrows its room, old results of tools are shortened first, as long as that helps; then the
-oldest turns become a summary, which is stored in their place (see `compaction`).
+When a history outgrows its space, old tool results are shortened first, as long as that helps. Then a summary
+replaces the oldest turns and is stored in their place (see `compaction`).
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -28,12 +28,14 @@ from millrace.domain.summaries import SUMMARY_ID, Summary, summary_in
 from millrace.errors import ProviderError
 
 MOST_TOKENS = 140_000
-"""Of a history, whatever the window: a longer one is slow and dear, and no slot is read further back."""
+"""The maximum tokens of a history, whatever the window: a longer one is slow and expensive, and older
+messages of a slot are not read."""
 KEPT_MESSAGES = 60
 KEPT = 0.4
-"""The part of the room that the latest turns may keep when older ones become a summary."""
+"""The share of the space that the latest turns may keep when older ones are summarized."""
 ENOUGH = 0.8
-"""Shortened results must leave this part of the room or less, so that it is not to be done each time."""
+"""Shortened results must leave at most this share of the space in use, so that not every call shortens
+again."""
 FIRST_QUESTION_BYTES = 4_000
 SMALLEST_WINDOW = 1_000
 MOST_REFUSALS = 3
@@ -41,9 +43,12 @@ TOO_LONG = frozenset({"context_exceeded", "request_too_large"})
 
 
 class Context(Struct):
-    """The context of one agent's model calls in a run. `window` is None where it is not known; a server that
-    refuses a prompt teaches it. `most_messages`: see `RunControl`. `own_model`: the agent's own model writes
-    the summaries. `scale` is how many tokens the server counts for one that is estimated."""
+    """The context of one agent's model calls in a run.
+
+    `window` is None until it is known; a server that refuses a prompt reveals it. See `RunControl` for
+    `most_messages`. `own_model` says that the agent's own model writes the summaries. `scale` is the number
+    of tokens that the server counts for one that is estimated.
+    """
 
     window: int | None
     summarizer: Summarizer
@@ -56,23 +61,23 @@ class Context(Struct):
     _refused: int = 0
 
     def output_tokens(self, wanted: int, thinking: int) -> int:
-        """Return how much of the window the answer may take, of the tokens that are `wanted`."""
+        """Return how many of the `wanted` tokens of output the window leaves space for."""
         if self.window is None:
             return wanted
         return max(1, min(wanted, self.window // 4 + thinking, self.window // 2))
 
     async def fit(self, history: list[StoredMessage], request: ModelRequest) -> list[StoredMessage]:
-        """The history as it fits beside the rest of the `request`, whose messages are not looked at. Raises
-        `ProviderError` where nothing helps."""
+        """Return the history, reduced so that it fits beside the rest of the `request`, whose messages are
+        ignored. Raises `ProviderError` if it cannot be made to fit."""
         room = self._room(request)
         if self.unlimited or self._fits(history, room):
             return history
-        # A signature covers all that stands before it, and shortened results change that.
+        # A signature covers everything before it, so shortening results invalidates it.
         short = without_signed_thinking(with_short_old_results(history))
         if self._fits(short, int(room * ENOUGH)):
             return short
         compact = await self._compacted(short, room)
-        # The latest turns stay even where they are larger than the room; then their results are cut.
+        # The latest turns are kept even if they are larger than the space; then their results are cut.
         surplus = int(total(compact) - room / self.scale)
         if surplus > 0:
             compact = fitting_results(compact, surplus)
@@ -81,14 +86,14 @@ class Context(Struct):
         return compact
 
     def learn(self, request: ModelRequest, usage: Usage) -> None:
-        """Note what the server counted for a request that it took."""
+        """Learn from the number of tokens that the server counted for a request."""
         self._refused = 0
         if usage.input and not usage.estimated:
             self.scale = max(1.0, min(4.0, usage.input / max(1, prompt_tokens(request))))
 
     def shrink(self, error: ProviderError, request: ModelRequest) -> bool:
-        """Return whether it is worth another try with less, after a server has refused a prompt for its
-        length. Each try has a quarter less, by our count, than the one before."""
+        """Return whether to try again with a smaller prompt, after a server has refused one for its length.
+        Each try is a quarter smaller, by our estimate, than the one before."""
         if error.code not in TOO_LONG or self._refused >= MOST_REFUSALS:
             return False
         self._refused += 1
@@ -101,11 +106,11 @@ class Context(Struct):
         return self.window >= SMALLEST_WINDOW
 
     def _room(self, request: ModelRequest) -> int:
-        """The tokens, as the server counts them, that are left for the history."""
+        """Return the tokens, as the server counts them, that are left for the history."""
         if self.window is None:
             return MOST_TOKENS
         fixed = prompt_tokens(replace(request, messages=[])) * self.scale
-        # Tokens are estimated by bytes, so a tenth stays free for the error of that.
+        # Tokens are estimated from bytes, so a tenth is reserved for errors of the estimate.
         margin = self.window // 10
         return min(MOST_TOKENS, int(self.window - request.max_tokens - fixed - margin))
 
@@ -123,7 +128,7 @@ class Context(Struct):
         return [summary.message(), *without_signed_thinking(kept)]
 
     async def _summary_of(self, old: Sequence[StoredMessage], kept: Sequence[StoredMessage]) -> Summary:
-        """The summary of the old messages; it is stored if a model could write it."""
+        """Return the summary of the old messages, which is stored if a model could write it."""
         before = summary_in(old)
         asked = questions(old)
         first = (before.first if before else "") or shortened(next(iter(asked), ""), FIRST_QUESTION_BYTES)
@@ -134,7 +139,7 @@ class Context(Struct):
             text = await self._summarize(said, [one for one in old if one.id != SUMMARY_ID])
         except ProviderError as error:
             self.emit(events.status(f"The summary could not be made: {error.message}", "⚠️"))
-            # This stand-in is not stored, so the next call of the model tries again.
+            # This replacement is not stored, so the next model call tries again.
             return replace(summary, text=without_model(said))
         summary = replace(summary, text=text)
         await self.keep(summary)

@@ -1,4 +1,4 @@
-"""Refusals of prompts that are too long for a model, in the words of its server."""
+"""Recognizes a server's refusal of a prompt that is too long for its model."""
 
 import re
 
@@ -25,12 +25,15 @@ _LIMIT = [re.compile(pattern, re.IGNORECASE) for pattern in _LIMITS]
 
 
 def says_too_long(status: int, message: str) -> bool:
-    """Return whether a server refuses a prompt for its length. One that was asked too often may speak of
-    tokens as well, and takes the same prompt later; unless the prompt alone is above its limit."""
+    """Return whether a server refused a prompt for its length.
+
+    The message of a rate limit may mention tokens as well, but the same prompt is accepted later, unless the
+    prompt alone exceeds the limit.
+    """
     return bool((_TOO_LARGE if status == 429 else _TOO_LONG).search(message))
 
 
 def limit_in(message: str) -> int | None:
-    """The number of tokens that the server says is its limit, None where it says none."""
+    """Return the limit in tokens that the message states; None if it states none."""
     found = next((match for pattern in _LIMIT if (match := pattern.search(message))), None)
     return int(found["limit"].replace(",", "")) if found else None

@@ -1,4 +1,4 @@
-"""The context of an agent's loop, made of the agent's settings."""
+"""Creates the context of an agent's loop from the agent's settings."""
 
 from collections.abc import Awaitable
 from typing import NamedTuple, Protocol
@@ -25,7 +25,7 @@ class Compactor(NamedTuple):
 
 
 class KeepsSummaries(Protocol):
-    """The part of a `RunControl` that is needed here."""
+    """The part of `RunControl` that is needed here."""
 
     most_messages: int | None
 
@@ -35,7 +35,7 @@ class KeepsSummaries(Protocol):
 def context_of(
     agent: Agent, compactor: Compactor, calls: ModelCalls, emitter: Emitter, control: KeepsSummaries
 ) -> Context:
-    """The context of an agent. One without a language model behind it takes any history."""
+    """Return the context of an agent. An agent without a language model accepts a history of any length."""
     window = agent.context_tokens or window_of(agent.model)
     own = compactor.priced == agent.model
     holds = window if own else window_of(compactor.priced)

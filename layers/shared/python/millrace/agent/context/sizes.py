@@ -1,4 +1,4 @@
-"""The sizes of histories in tokens, and histories made smaller without a model."""
+"""The sizes of histories in tokens, and ways to shorten histories without a model."""
 
 from collections.abc import Sequence
 
@@ -13,31 +13,31 @@ from millrace.domain.content import attached
 from millrace.domain.conversations import StoredMessage
 
 SHORT_RESULT = 800
-"""Bytes that are left of an old tool result when room is needed."""
+"""The bytes that are kept of an old tool result when space is needed."""
 RECENT_ROUNDS = 2
-"""The latest rounds of tools whose results stay whole as long as possible."""
+"""The latest rounds of tool calls, whose results are kept whole as long as possible."""
 
 
 def tokens_of(message: StoredMessage) -> int:
-    """The estimated tokens of a message."""
+    """Return the estimated tokens of a message."""
     beside = sum(map(attachments.tokens_of, message.content))
     return tokens_in(orjson.dumps(message.content, default=str).decode()) + beside
 
 
 def total(history: Sequence[StoredMessage]) -> int:
-    """The estimated tokens of a history."""
+    """Return the estimated tokens of a history."""
     return sum(map(tokens_of, history))
 
 
 def with_short_old_results(history: Sequence[StoredMessage]) -> list[StoredMessage]:
-    """The history with all but the latest results of tools cut to their beginning."""
+    """Return the history with all tool results but the latest cut to their beginning."""
     rounds = [at for at, message in enumerate(history) if _has(message, "toolUse")]
     recent = rounds[-RECENT_ROUNDS] if len(rounds) >= RECENT_ROUNDS else 0
     return [*with_short_results(history[:recent], SHORT_RESULT), *history[recent:]]
 
 
 def with_short_results(history: Sequence[StoredMessage], limit: int) -> list[StoredMessage]:
-    """The history with each result of a tool cut to `limit` bytes."""
+    """Return the history with each tool result cut to `limit` bytes."""
     return [
         replace(message, content=[_short(block, limit) for block in message.content])
         if _has(message, "toolResult")
@@ -47,9 +47,9 @@ def with_short_results(history: Sequence[StoredMessage], limit: int) -> list[Sto
 
 
 def fitting_results(history: Sequence[StoredMessage], surplus: int) -> list[StoredMessage]:
-    """The history with its results of tools cut so that it has `surplus` tokens less, as far as it can."""
+    """Return the history with tool results cut so that it has `surplus` tokens less, as far as possible."""
     sizes = sorted(len(text.encode(errors="replace")) for text in _results(history))
-    wanted = sum(sizes) - 5 * surplus  # a token has four bytes; the notes of cuts need some as well
+    wanted = sum(sizes) - 5 * surplus  # a token has about four bytes; the fifth is for the notes about cuts
     limit = SHORT_RESULT
     for at, size in enumerate(sizes):
         share = wanted // (len(sizes) - at)
@@ -61,7 +61,8 @@ def fitting_results(history: Sequence[StoredMessage], surplus: int) -> list[Stor
 
 
 def without_signed_thinking(history: Sequence[StoredMessage]) -> list[StoredMessage]:
-    """The history without the thinking that servers take only behind what it was signed with."""
+    """Return the history without signed thinking, which servers accept only after exactly what it was signed
+    with."""
     return [
         replace(one, content=[block for block in one.content if not _is_signed(block)])
         if _has(one, "reasoningContent")
@@ -75,13 +76,13 @@ def _is_signed(block: Block) -> bool:
 
 
 def is_boundary(history: Sequence[StoredMessage], at: int) -> bool:
-    """Return whether a history can be cut before the message `at`: no call on one side has its result on
-    the other."""
+    """Return whether a history can be cut before the message `at`, so that no call is separated from its
+    result."""
     return not _has(history[at], "toolResult") and not unanswered(history[:at])
 
 
 def is_question(message: StoredMessage) -> bool:
-    """Return whether a message begins a run, and is no live message or result."""
+    """Return whether a message starts a run, which live messages and results do not."""
     asks = any("text" in block or attached(block) for block in message.content)
     return message.role == "user" and not message.injected and asks
 
@@ -104,7 +105,7 @@ def _short(block: Block, limit: int) -> Block:
 
 
 def shortened(text: str, limit: int) -> str:
-    """The text, or its beginning in about `limit` bytes, with a note."""
+    """Return the text, or its beginning in about `limit` bytes with a note."""
     data = text.encode(errors="replace")
     if len(data) <= limit + 100:
         return text

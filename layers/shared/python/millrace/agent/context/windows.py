@@ -1,10 +1,10 @@
-"""The context windows of models: the tokens that a prompt and its answer may have together.
+"""The context windows of models: the tokens of a prompt and its answer together.
 
-The table is what its authors know of models by these names, as of November 2026; it was not compared with the
-makers' pages line by line. It has the lower number where they differ by server or setting: the newest Claude
-models take 1,000,000, not everywhere. One that is too high costs a refused request, from which the limit is
-learned; one that is too low costs an early summary.
-A server of one's own may be set to less: `contextTokens` of an agent says so. None where nothing is known.
+The table was written from general knowledge of the models, as of November 2026, and has not been compared
+with the makers' pages line by line. Where the limit depends on the server or a setting, it has the lower
+number: the newest Claude models accept 1,000,000 tokens, but not everywhere. A number that is too high costs
+a refused request, from which the limit is learned; one that is too low costs an early summary. The window of
+a self-hosted server may be smaller: set `contextTokens` of the agent.
 """
 
 import re
@@ -59,13 +59,13 @@ _WINDOWS = {
     "grok-3": 131_072,
     "grok-4": 256_000,
 }
-# Longest first, since an alternation takes the first that fits: `gpt-4o` also begins with `gpt-4`.
+# Longest first, since a pattern matches the first alternative that fits: `gpt-4o` also begins with `gpt-4`.
 _NAMES = re.compile(
     "(?:^|[/.:_])(" + "|".join(re.escape(name) for name in sorted(_WINDOWS, key=len, reverse=True)) + ")"
 )
 
 
 def window_of(model: str) -> int | None:
-    """The window of a model, by its name with or without its provider; None where it is not known."""
+    """Return the window of a model, by its name with or without its provider; None if it is not known."""
     found = _NAMES.search(model.lower())
     return _WINDOWS[found[1]] if found else None

@@ -1,9 +1,9 @@
 """Anthropic's Messages API, streamed.
 
-Format: https://platform.claude.com/docs/en/build-with-claude/streaming. Event types that are not known are
-skipped, as it asks. The prefix that repeats in a conversation is marked for its prompt cache in the
-four places allowed (tools, system, the last two turns of the user's, as the server looks only 20 blocks back
-from a marker for one of the request before): reading it back costs a tenth of the input price or less.
+Format: https://platform.claude.com/docs/en/build-with-claude/streaming. Unknown event types are skipped, as
+it requires. The prefix that repeats in a conversation is marked for the prompt cache in the four places that
+are allowed: tools, system, and the last two user turns, as the server looks back only 20 blocks from a marker
+for that of an earlier request. Reading from the cache costs a tenth of the input price or less.
 """
 
 from collections.abc import AsyncGenerator, Iterable, Iterator
@@ -49,7 +49,7 @@ _CACHED: Block = {"cache_control": {"type": "ephemeral"}}
 class AnthropicProvider:
     """A `Provider` for the Messages API."""
 
-    # platform.claude.com/docs/en/build-with-claude/vision: 5 MB of an image's base64, 32 MB of a request.
+    # platform.claude.com/docs/en/build-with-claude/vision: 5 MB of base64 per image, 32 MB per request.
     media = MediaRules(
         image_bytes=3_932_160,
         pdf_bytes=20_000_000,
@@ -75,7 +75,7 @@ class AnthropicProvider:
 
 
 def messages_request(request: ModelRequest) -> dict[str, Any]:
-    """The body of the request, with its cache markers."""
+    """Return the body of the request, with its cache markers."""
     past = turns(request.messages)
     body: dict[str, Any] = {
         "model": request.model,
@@ -83,7 +83,7 @@ def messages_request(request: ModelRequest) -> dict[str, Any]:
         "messages": [_message(turn) for turn in past],
         "stream": True,
     } | thinking_fields(request, past)
-    # Every second turn from the end is the user's: roles alternate, and the last one asks.
+    # Every second turn from the end is a user turn: roles alternate, and the last turn is the user's.
     for turn in body["messages"][-1::-2][:2]:
         _mark_last(turn["content"])
     words = request.system
@@ -105,7 +105,7 @@ def messages_request(request: ModelRequest) -> dict[str, Any]:
 
 
 def _mark_last(blocks: list[Block]) -> None:
-    """Thinking cannot carry a marker."""
+    """Mark the last block that is not thinking, which cannot have a marker."""
     if blocks and "thinking" not in blocks[-1].get("type", ""):
         blocks[-1] |= _CACHED
 
@@ -161,7 +161,7 @@ class MessageReader(SseReader):
         self._counts: dict[str, int] = {}
 
     def read(self, data: bytes) -> Iterable[Delta]:
-        """The deltas of one event; the usual one, a piece of text, takes the shortest way."""
+        """Return the deltas of one event. The most frequent one, a piece of text, takes the shortest path."""
         try:
             event = orjson.loads(data)
         except orjson.JSONDecodeError:
@@ -193,7 +193,7 @@ class MessageReader(SseReader):
     def _envelope(self, kind: str | None, event: dict[str, Any]) -> Iterable[Delta]:
         if kind == "message_start":
             self._count((event.get("message") or {}).get("usage"))
-            self._counts.pop("output_tokens", None)  # of the answer's beginning: the whole comes at its end
+            self._counts.pop("output_tokens", None)  # preliminary; the final count comes at the end
             return (PromptUsage(replace(self._counted(), output=0)),) if self._knows("input_tokens") else ()
         elif kind == "message_delta":
             self._reason = (event.get("delta") or {}).get("stop_reason") or self._reason
@@ -210,8 +210,8 @@ class MessageReader(SseReader):
             yield from self._say(block.get("text"))
         elif kind == "tool_use":
             call = self._calls.start(OpenCall(block.get("id") or "", block.get("name") or ""), index)
-            # Anthropic sends {} here and the arguments in pieces; servers that imitate it may send them
-            # whole.
+            # Anthropic sends {} here and the arguments in pieces. Compatible servers may send all of them
+            # here.
             call.add(arguments_text(block.get("input") or None))
         elif kind == "redacted_thinking":
             yield ThinkingBlock({"reasoningContent": {"redactedContent": block["data"]}})
@@ -242,7 +242,8 @@ class MessageReader(SseReader):
             yield from thought.close()
 
     def _count(self, usage: dict[str, Any] | None) -> None:
-        """Counts are cumulative: what a later event leaves out or sends as null stands as it was."""
+        """Update the counts, which are cumulative: one that an event omits or sends as null stays
+        unchanged."""
         given = {name: count(value) for name, value in (usage or {}).items() if type(value) is int}
         self._counts.update(given)
 
@@ -252,7 +253,8 @@ class MessageReader(SseReader):
         return failure(self._server, status_of(kind) or 500, words(event))
 
     def close(self) -> Iterator[Delta]:
-        """See `SseReader`. Nothing is known of why a message without a reason has ended, but that it has."""
+        """End the message (see `SseReader`). If it has no stop reason, all that is known is that it has
+        ended."""
         if not self.done:
             raise incomplete(self._server)
         reason = finish_reason(self._server, self._reason or "end_turn")

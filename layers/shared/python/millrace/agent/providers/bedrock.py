@@ -1,8 +1,8 @@
 """Amazon Bedrock's ConverseStream over plain HTTP, signed by botocore.
 
-Format: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html. No boto3
-client: its streams block a thread each and run on after a cancel. The credential chain is botocore's own,
-resolved at the first call and refreshed by it; a Bedrock API key takes its place.
+Format: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html. boto3 is not
+used, since its streams block a thread each and continue after a cancellation. Credentials come from
+botocore's chain, resolved at the first call and refreshed by botocore, or from a Bedrock API key.
 """
 
 import asyncio
@@ -45,12 +45,12 @@ if TYPE_CHECKING:
     from botocore.credentials import Credentials, ReadOnlyCredentials
 
 _CACHE_POINT: Block = {"cachePoint": {"type": "default"}}
-# Claude 3.7 and later; a request to a model without a prompt cache is refused when it marks one.
+# Claude 3.7 and later. A request that marks a cache point is refused by models without a prompt cache.
 _CACHING_MODELS = re.compile(r"anthropic\.claude-(3-7|(opus|sonnet|haiku|fable|mythos)-[4-9])")
 
 
 class BedrockProvider:
-    """A `Provider` for ConverseStream, for every model that Bedrock serves through it."""
+    """A `Provider` for every model that Bedrock offers through ConverseStream."""
 
     # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html
     media = MediaRules(image_bytes=3_750_000, images=20, pdf_bytes=4_500_000, pdfs=5)
@@ -71,7 +71,7 @@ class BedrockProvider:
         """See `Provider`."""
 
         async def prepare() -> Call:
-            # Quoted once: the signer quotes the path again, as every AWS service but S3 expects.
+            # Quoted once: the signer quotes the path again, which every AWS service except S3 expects.
             url = f"{self._endpoint}/model/{quote(request.model, safe='')}/converse-stream"
             body = orjson.dumps(converse_request(request))
             return Call(url, await self._headers(url, body), body)
@@ -85,7 +85,8 @@ class BedrockProvider:
 
 
 class Signer:
-    """Signature version 4 for Bedrock. Resolving or refreshing credentials may block: call it in a thread."""
+    """Signature version 4 for Bedrock. Resolving or refreshing credentials may block, so call it in a
+    thread."""
 
     def __init__(self, region: str) -> None:
         self._region = region
@@ -93,7 +94,7 @@ class Signer:
         self._credentials: Credentials | None = None
 
     def headers(self, url: str, body: bytes) -> dict[str, str]:
-        """The headers of a signed POST. Raises `ProviderError` without credentials."""
+        """Return the headers of a signed POST. Raises `ProviderError` if there are no credentials."""
         from botocore.auth import SigV4Auth
         from botocore.awsrequest import AWSRequest
 
@@ -106,10 +107,10 @@ class Signer:
         from botocore.exceptions import BotoCoreError
 
         try:
-            # Several threads sign at once, and one of them is to resolve the credentials for all.
+            # Several threads may sign at once, but only one should resolve the credentials.
             with self._lock:
                 self._credentials = self._credentials or _resolve()
-            # Frozen: a refresh in another thread could change the key between the reading of its parts.
+            # Frozen: a refresh in another thread could change the key while its parts are read.
             return self._credentials.get_frozen_credentials()
         except BotoCoreError as error:
             raise _no_credentials(str(error)) from error
@@ -132,7 +133,7 @@ def _no_credentials(why: str) -> ProviderError:
 
 
 def converse_request(request: ModelRequest) -> dict[str, Any]:
-    """The body of the request, with cache points for models that are known to have a prompt cache."""
+    """Return the body of the request, with cache points for models that are known to have a prompt cache."""
     cache_point = [_CACHE_POINT] if _CACHING_MODELS.search(request.model) else []
     messages = with_documents(turns(request.messages))
     thinking = thinking_fields(request, messages)
@@ -161,7 +162,7 @@ def _output_config(schema: dict[str, Any]) -> Block:
 
 def _tool(tool: ToolSpec) -> Block:
     schema = {"json": tool.parameters}
-    # An empty description is refused.
+    # Bedrock refuses an empty description.
     description = tool.description.strip() or tool.name
     return {"toolSpec": {"name": tool.name, "description": description, "inputSchema": schema}}
 
@@ -187,7 +188,7 @@ class ConverseReader:
             yield from self._read(headers, payload)
 
     def _read(self, headers: dict[str, Any], payload: bytes) -> Iterable[Delta]:
-        """The deltas of one event; the usual one, a piece of text, takes the shortest way."""
+        """Return the deltas of one event. The most frequent one, a piece of text, takes the shortest path."""
         try:
             event = orjson.loads(payload or b"{}")
         except orjson.JSONDecodeError:
@@ -215,7 +216,7 @@ class ConverseReader:
             self._reason = event.get("stopReason") or "unknown"
         elif kind == "metadata":
             self._usage = _usage(event.get("usage") or {})
-            # The usage comes behind `messageStop`; without that the message has not ended.
+            # The usage follows `messageStop`; without that event the message has not ended.
             self.done = bool(self._reason)
         return ()
 
@@ -247,7 +248,7 @@ class ConverseReader:
         return failure(self._server, status_of(kind) or 500, f"{kind}: {message}")
 
     def end(self) -> Iterator[Delta]:
-        """See `Reader`. `messageStop` is the end of message; the usage behind it may be missing."""
+        """See `Reader`. `messageStop` ends the message; the usage after it may be missing."""
         if not self._reason:
             raise incomplete(self._server)
         reason = finish_reason(self._server, self._reason)
@@ -256,7 +257,7 @@ class ConverseReader:
 
 
 def _usage(usage: dict[str, Any]) -> Usage | None:
-    """Bedrock counts cached input beside `inputTokens`, not in it."""
+    """Return the usage. Bedrock does not include cached input in `inputTokens`."""
     if not counted(usage, "inputTokens", "outputTokens"):
         return None
     read, write = count(usage.get("cacheReadInputTokens")), count(usage.get("cacheWriteInputTokens"))

@@ -1,7 +1,7 @@
-"""Images and PDFs in the turns of a request for Converse.
+"""Images and PDFs in the turns of a Converse request.
 
-Names of documents may have letters, digits, single spaces, hyphens, parentheses and brackets; each must be
-another one, and a turn with a document must have a text.
+The names of documents may have letters, digits, single spaces, hyphens, parentheses and brackets. Each name
+must be unique, and a turn with a document must have a text.
 """
 
 import re
@@ -16,7 +16,7 @@ _LONGEST = 180
 
 
 def with_documents(turns: list[Message]) -> list[Message]:
-    """The turns with `image` and `document` blocks as Converse takes them."""
+    """Return the turns with `image` and `document` blocks as Converse accepts them."""
     numbers = count(1)
     return [turn | {"content": [*_content(turn["content"], numbers)]} for turn in turns]
 

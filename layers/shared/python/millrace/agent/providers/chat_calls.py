@@ -1,9 +1,10 @@
-"""The tool calls of a chat completion, put together from pieces whose index, id and name servers use freely.
+"""Assembles the tool calls of a chat completion from pieces, whose index, id and name servers use
+inconsistently.
 
-By the protocol a piece names its call by `index`, and only the first has an id and a name. In use are also:
-no index; no id; neither; an id or a name with every piece; another id with every piece of one call
-(poolsideai/pool#9); one index, or one id, for two calls (nanobot#3943); one call twice under two indexes
-(LocalAI#9722); and the `function_call` of before there were `tool_calls`.
+By the protocol, each piece names its call by `index`, and only the first has an id and a name. Servers also
+send: no index; no id; neither; an id or a name with every piece; a different id with every piece of one call
+(poolsideai/pool#9); one index, or one id, for two calls (nanobot#3943); one call under two indexes
+(LocalAI#9722); and `function_call`, the predecessor of `tool_calls`.
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from millrace.agent.model import ToolCall
 from millrace.agent.providers.tool_calls import OpenCall, OpenCalls, arguments_text
 
 EXTRAS = ("extra_content", "thought_signature", "provider_specific_fields")
-"""Fields of a call that Gemini's servers and gateways want back as they came: they hold a signature."""
+"""Fields of a call that Gemini's servers and gateways want back unchanged, as they contain a signature."""
 
 
 class _Piece(Struct, frozen=True):
@@ -38,7 +39,7 @@ class _Piece(Struct, frozen=True):
 
 
 class ChatCalls:
-    """The calls of one message. Each has an id, its own or one that is made here."""
+    """The calls of one message. Each has an id: the server's, or one that is created here."""
 
     def __init__(self) -> None:
         self._calls = OpenCalls()
@@ -48,7 +49,7 @@ class ChatCalls:
         return bool(self._calls)
 
     def add_delta(self, delta: dict[str, Any]) -> None:
-        """Take the pieces of a delta. Raises `ValueError` beyond the limits of calls and arguments."""
+        """Add the pieces of a delta. Raises `ValueError` if there are too many calls or arguments."""
         pieces = delta.get("tool_calls")
         for given in [pieces] if isinstance(pieces, dict) else pieces or ():
             if given:
@@ -67,7 +68,8 @@ class ChatCalls:
         call.provider_data |= {name: given[name] for name in EXTRAS if given.get(name)}
 
     def _named(self, piece: _Piece) -> OpenCall | None:
-        """The call that the piece names by index, else by id, else the last one."""
+        """Return the call that the piece names by its index or else its id; if it has neither, the last
+        call."""
         if piece.index is not None:
             return self._calls.get(piece.index)
         return (self._calls.with_id(piece.id) if piece.id else None) or self._calls.last()
@@ -82,7 +84,7 @@ class ChatCalls:
         return call
 
     def close(self, *, cut: bool) -> Iterator[ToolCall]:
-        """Every call once; `cut` says that the model was stopped in the last one."""
+        """Yield every call once. `cut` says that the model was stopped in the middle of the last one."""
         calls = self._calls.close(cut=cut)
         for number, call in enumerate(calls):
             if call.id in self._made or not _is_repeated(call, number, calls):
@@ -90,7 +92,7 @@ class ChatCalls:
 
 
 def _is_another(call: OpenCall, piece: _Piece) -> bool:
-    """Return whether a piece begins another call than the one that its index or its id names."""
+    """Return whether a piece starts a new call, although its index or id is that of this one."""
     if not piece.name:
         return False
     if piece.index is None and not piece.id:
@@ -103,14 +105,15 @@ def _is_another(call: OpenCall, piece: _Piece) -> bool:
 
 
 def _longer_name(call: OpenCall, piece: _Piece) -> str:
-    """The name so far with this piece of it: most servers repeat a name, a few send it in pieces."""
+    """Return the name extended by this piece: most servers repeat the whole name, a few send it in pieces."""
     if piece.name.startswith(call.name):
         return piece.name
     return call.name + piece.name if call.is_blank() and not piece.arguments else call.name
 
 
 def _is_repeated(call: ToolCall, number: int, calls: list[ToolCall]) -> bool:
-    """Return whether the same call comes under the same id before, or after with the arguments it lacks."""
+    """Return whether the call was already sent under the same id, or is sent later with the arguments that it
+    lacks."""
     alike = [place for place, other in enumerate(calls) if (other.id, other.name) == (call.id, call.name)]
     before = any(calls[place].arguments == call.arguments for place in alike if place < number)
     return before or (not call.raw.strip() and any(calls[place].raw.strip() for place in alike))

@@ -1,14 +1,16 @@
-"""Reads the chunks of a chat completion, of every server that speaks OpenAI's protocol, as they are meant.
+"""Reads the chunks of a chat completion from any server that speaks OpenAI's protocol.
 
-Format: https://platform.openai.com/docs/api-reference/chat-streaming. Deliberate oddities, each for servers
-that are in use (for those of tool calls see `chat_calls`, of usage `chat_usage`, of JSON `lenient_json`):
-- Reasoning comes as `reasoning_content`, `reasoning`, `thinking`, `reasoning_details` or parts of `content`;
-  some gateways send two of them with the same text.
+Format: https://platform.openai.com/docs/api-reference/chat-streaming. Some of this looks odd but is
+deliberate, for servers that are in use (for tool calls see `chat_calls`, for usage `chat_usage`, for JSON
+`lenient_json`):
+
+- Reasoning is in `reasoning_content`, `reasoning`, `thinking`, `reasoning_details` or parts of `content`.
+  Some gateways send two of them with the same text.
 - An error may be `error`, an `error:` line, an event called error, a choice's `error`, or an object with a
   reason and no choices, as web frameworks write it (`{"detail": ...}`).
-- `[DONE]` or the finish reason may be missing: either is an end of message, neither is an error.
-- The last chunk may repeat the whole `message` beside its deltas (MiniMax); a server that does not stream
-  sends nothing else.
+- `[DONE]` or the finish reason may be missing: either ends the message; without both, that is an error.
+- The last chunk may repeat the whole `message` in addition to its deltas (MiniMax); a server that does not
+  stream sends nothing else.
 - Tool calls with the finish reason "stop" are tool calls.
 """
 
@@ -33,7 +35,7 @@ _REASONING = ("reasoning_content", "reasoning", "thinking")
 
 
 class ChatReader(SseReader):
-    """Reads the chunks of one chat completion. `key` names the server in `providerData`."""
+    """Reads the chunks of one chat completion. `key` is the server's name in `providerData`."""
 
     reads_json = True
 
@@ -51,7 +53,7 @@ class ChatReader(SseReader):
         self._usage: Usage | None = None
 
     def read(self, data: bytes) -> Iterable[Delta]:
-        """The deltas of one chunk; the usual one, a piece of text, takes the shortest way."""
+        """Return the deltas of one chunk. The most frequent one, a piece of text, takes the shortest path."""
         if data == b"[DONE]":
             self.done = True
             return ()
@@ -63,7 +65,8 @@ class ChatReader(SseReader):
         if choices and chunk.get("usage") is None and "error" not in chunk:
             choice = choices[0]
             delta = choice.get("delta")
-            # Any second field may be reasoning or a tool call, so only a lone text goes the short way.
+            # A second field may be reasoning or a tool call, so only a delta with nothing but text takes the
+            # short path.
             if delta and len(delta) == 1 and choice.get("finish_reason") is None:
                 text = delta.get("content")
                 if type(text) is str and not self._text.holds:
@@ -83,7 +86,7 @@ class ChatReader(SseReader):
         if error := _error_in(chunk):
             raise self._failure(error)
         self._usage = usage_of(chunk) or self._usage
-        # One choice is asked for; the text of a second one would mix with it.
+        # Only one choice is requested; the text of a second one would be mixed into it.
         for choice in (chunk.get("choices") or ())[:1]:
             yield from self._choice(choice)
 
@@ -128,8 +131,8 @@ class ChatReader(SseReader):
             yield Text(text)
 
     def _content(self, content: Any) -> Iterator[Delta]:
-        """Text, or Mistral's parts: `{"type": "text", "text"}` and `{"type": "thinking", "thinking": [...]}`;
-        parts of other types, as references and images, are no text."""
+        """Yield text, or Mistral's parts: `{"type": "text", "text"}` and `{"type": "thinking", "thinking":
+        [...]}`. Other types, such as references and images, have no text."""
         if isinstance(content, str):
             yield from self._say(content)
             return
@@ -165,7 +168,8 @@ class ChatReader(SseReader):
         yield Finish("refusal" if self._refused else reason, self._usage)
 
     def _kept_reasoning(self) -> Iterator[Delta]:
-        """The reasoning that led to tool calls, which some servers want to see again with their results."""
+        """Yield the reasoning that led to tool calls, which some servers want back together with the
+        results."""
         back: Block = {"field": self._reasoning_field} if self._reasoning_field else {}
         if details := self._details.whole():
             back["reasoning_details"] = details
@@ -177,7 +181,7 @@ class ChatReader(SseReader):
 
 
 def _error_in(chunk: Any) -> Any:
-    """The error that a chunk is, None where it is none."""
+    """Return the error of a chunk, or None."""
     if not isinstance(chunk, dict):
         return None
     if error := chunk.get("error"):

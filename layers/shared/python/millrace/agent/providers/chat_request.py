@@ -1,4 +1,4 @@
-"""The body of a request for a chat completion, as the server's dialect takes it."""
+"""The body of a chat completion request, in the dialect of the server."""
 
 from collections.abc import Iterator
 from hashlib import sha256
@@ -14,12 +14,12 @@ from millrace.agent.providers.history import text_of, tools, turns
 from millrace.domain.content import attached
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-# Google's own word for a call that another model has made.
+# Google's placeholder signature for a call that another model made.
 _UNSIGNED = {"extra_content": {"google": {"thought_signature": "skip_thought_signature_validator"}}}
 
 
 def chat_request(request: ModelRequest, dialect: ChatDialect, server: str) -> dict[str, Any]:
-    """The body; `server` is the key of its `providerData`."""
+    """Return the body. `server` is the server's key in `providerData`."""
     offered = tools(request)
     format = _response_format(request, dialect, bool(offered))
     words = request.system if format.get("type") == "json_schema" else instruction(request)
@@ -41,14 +41,15 @@ def chat_request(request: ModelRequest, dialect: ChatDialect, server: str) -> di
 
 
 def _response_format(request: ModelRequest, dialect: ChatDialect, has_tools: bool) -> dict[str, Any]:
-    """The structured output that the server has for the schema; many have none beside tools."""
+    """Return the structured output that the server supports for the schema; many support none together with
+    tools."""
     schema = request.response_schema
     beside_tools = has_tools and not dialect.schema_with_tools
     if schema is None or beside_tools or dialect.schema == "none":
         return {}
     if dialect.schema == "json_object":
         return {"type": "json_object"}
-    # At its top, `json_schema` takes nothing but an object.
+    # `json_schema` accepts only an object at the top level.
     if schema.get("type") != "object":
         return {}
     named = {"name": "answer", "schema": schema, "strict": is_plain(schema)}
@@ -61,7 +62,7 @@ def _tool(tool: ToolSpec) -> dict[str, Any]:
 
 
 class _Writer:
-    """Writes turns as messages. A call goes back under the id that its own server gave it."""
+    """Writes turns as messages. A call is sent back under the id that its own server gave it."""
 
     def __init__(self, dialect: ChatDialect) -> None:
         self._dialect = dialect
@@ -147,7 +148,7 @@ def _attachment(block: Block) -> Block:
 
 
 def _short_id(id: str) -> str:
-    """Nine letters and digits, always the same for the same id."""
+    """Return an id of nine letters and digits, always the same for the same id."""
     number = int.from_bytes(sha256(id.encode()).digest()[:8], "big")
     digits = ""
     while len(digits) < 9:

@@ -1,6 +1,6 @@
 """Dialects of the chat completions protocol: the differences in what servers accept in a request.
 
-The dialect is known by a server's host; a server of one's own may be given one (`OPENAI_SERVERS`).
+The dialect is recognized by a server's host; `OPENAI_SERVERS` can set it for a self-hosted server.
 """
 
 from typing import Literal
@@ -13,13 +13,19 @@ Replay = Literal["nothing", "calls", "always"]
 class ChatDialect(Struct, frozen=True):
     """A dialect.
 
-    `limit_key` is the name of the limit of output tokens, `stream_options` says that this field is taken.
-    `reasoning` tells which turns get back the reasoning that led to them: none, those with tool calls since
-    the question, or every one (and an empty text where there is none). `short_ids` wants ids of nine
-    letters and digits, `signs_calls` a signature with a turn's calls; `user_after_tools` is false where the
-    result of a tool must not be followed by a user's message. `pdf` says that it takes files in PDF,
-    `image_urls` that it fetches images itself. `schema` is the kind of structured output it has,
-    `schema_with_tools` says that tools may stand beside it."""
+    Attributes:
+        limit_key: The name of the field that limits output tokens.
+        stream_options: True if this field is accepted.
+        reasoning: The turns that get back the reasoning that led to them: none, those with tool calls since
+            the question, or all (with an empty text if there was none).
+        short_ids: True if ids must have nine letters and digits.
+        signs_calls: True if the calls of a turn must have a signature.
+        user_after_tools: False if a user's message must not follow the result of a tool.
+        pdf: True if PDF files are accepted.
+        image_urls: True if the server fetches images itself.
+        schema: The kind of structured output that it supports.
+        schema_with_tools: True if structured output can be combined with tools.
+    """
 
     limit_key: str = "max_tokens"
     stream_options: bool = True
@@ -50,14 +56,14 @@ DIALECTS: dict[str, ChatDialect] = {
         pdf=True,
         image_urls=True,
     ),
-    # Its thinking models refuse (400) an assistant turn without `reasoning_content`, even an empty one.
+    # Its thinking models refuse (400) an assistant turn without `reasoning_content`, which may be empty.
     "deepseek": ChatDialect(reasoning="always", schema="json_object"),
-    # It refuses a tool call without the signature that the call came with.
+    # It refuses a tool call without the signature that came with the call.
     "gemini": ChatDialect(signs_calls=True, reasoning="nothing"),
     # Unknown fields are refused: "property 'reasoning' is unsupported".
     "groq": ChatDialect(reasoning="nothing"),
-    # It refuses unknown fields, ids other than nine letters and digits, and a user's message directly behind
-    # a tool's result.
+    # It refuses unknown fields, ids other than nine letters and digits, and a user's message directly after a
+    # tool's result.
     "mistral": ChatDialect(stream_options=False, reasoning="nothing", short_ids=True, user_after_tools=False),
     "openrouter": ChatDialect(schema_with_tools=True, pdf=True, image_urls=True),
 }
@@ -76,5 +82,5 @@ _HOSTS = {
 
 
 def dialect_of(host: str) -> str:
-    """The name of a host's dialect."""
+    """Return the name of a host's dialect."""
     return next((name for suffix, name in _HOSTS.items() if host.endswith(suffix)), "generic")

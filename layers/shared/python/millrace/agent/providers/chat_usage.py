@@ -1,4 +1,4 @@
-"""The tokens of a chat completion, wherever its server puts them."""
+"""Reads the tokens of a chat completion from wherever its server puts them."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ _OUTPUT = ("completion_tokens", "output_tokens")
 
 
 def usage_of(chunk: dict[str, Any]) -> Usage | None:
-    """The usage that a chunk tells: at its top, in Groq's `x_groq`, in a choice (Moonshot), or as llama.cpp's
-    `timings`. None where there is none that can be read."""
+    """Return the usage that a chunk reports: at its top, in Groq's `x_groq`, in a choice (Moonshot), or as
+    llama.cpp's `timings`. None if there is none that can be read."""
     parts = [chunk, chunk.get("x_groq"), *(chunk.get("choices") or ())]
     for part in parts:
         counts = part.get("usage") if isinstance(part, dict) else None
@@ -23,14 +23,14 @@ def usage_of(chunk: dict[str, Any]) -> Usage | None:
 
 def _read(counts: dict[str, Any]) -> Usage | None:
     sent, written = _first(counts, _INPUT), _first(counts, _OUTPUT)
-    # A prompt has tokens: zero is what a server writes that does not count.
+    # A prompt always has tokens: servers that do not count write zero.
     if not sent or written is None:
         return None
     details = counts.get("prompt_tokens_details") or counts.get("input_tokens_details") or {}
     cached = _first(details, ("cached_tokens",)) or _first(
         counts, ("prompt_cache_hit_tokens", "cached_tokens")
     )
-    # Gemini and xAI count the reasoning in the total alone; it is paid as output.
+    # Gemini and xAI include the reasoning only in the total; it is charged as output.
     whole = count(counts.get("total_tokens")) - sent
     return Usage(sent, max(written, whole), cached or 0, count(details.get("cache_write_tokens")))
 
@@ -41,7 +41,7 @@ def _first(counts: dict[str, Any], names: tuple[str, ...]) -> int | None:
 
 
 def _count(value: Any) -> int | None:
-    """A natural number, which some servers write as `9.0`."""
+    """Return a natural number, which some servers write as `9.0`."""
     if type(value) is float and value.is_integer():
         value = int(value)
     return value if type(value) is int and value >= 0 else None

@@ -1,8 +1,8 @@
 """Structured output of Claude, the same on Anthropic and on Bedrock.
 
-Claude since Opus 4.1 and Sonnet 4.5 can be held to a schema without bounds and patterns; other models, and
-other schemas, get it in words.
-Format: https://platform.claude.com/docs/en/build-with-claude/structured-outputs.
+Claude since Opus 4.1 and Sonnet 4.5 can enforce a schema that has no bounds or patterns. Other models, and
+other schemas, get it as part of the instructions. Format:
+https://platform.claude.com/docs/en/build-with-claude/structured-outputs.
 """
 
 import re
@@ -14,5 +14,5 @@ _HOLDS = re.compile(r"claude-(opus-4-1|(opus|sonnet|haiku)-4-[5-9]|[a-z]+-([5-9]
 
 
 def can_hold_to(model: str, schema: dict[str, Any]) -> bool:
-    """Return whether the model's server makes every answer fit this schema."""
+    """Return whether the model's server makes every answer match this schema."""
     return bool(_HOLDS.search(model)) and is_plain(schema)

@@ -1,6 +1,6 @@
-"""The `conformance:` model: does what the scenarios of A2A's official conformance kit want of the agent under
-test, as the prefix of a message's id says. No network. Only where `CONFORMANCE_AGENT` is set.
-"""
+"""The `conformance:` model: does what the scenarios of A2A's official conformance kit expect of the agent
+under test. The prefix of a message's id names the scenario. Uses no network, and exists only if
+`CONFORMANCE_AGENT` is set."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -15,7 +15,7 @@ from millrace.domain.approvals import ASK_USER
 from millrace.errors import ProviderError
 
 LONG_SECONDS = 6.0
-"""The time that the task of the scenario for resubscription takes: three times the kit's own wait."""
+"""The time that the task of the resubscription scenario takes: three times as long as the kit waits."""
 _FILE = {"filename": "output.txt", "mediaType": "text/plain"}
 _ARTIFACTS: dict[str, dict[str, Any]] = {
     "tck-artifact-file-url": {"url": "https://example.com/output.txt"} | _FILE,
@@ -68,13 +68,13 @@ class ConformanceProvider:
 
 
 def _made(messages: list[Message]) -> bool:
-    """Return whether the run has made an artifact, which is then all of its answer."""
+    """Return whether the run has made an artifact, which is then the whole answer."""
     calls = (block["toolUse"] for block in blocks(since_question(messages)) if "toolUse" in block)
     return any(call["name"] != ASK_USER for call in calls)
 
 
 def _scenario(messages: list[Message]) -> str:
-    """The id of the message that began the run, as its client gave it."""
+    """Return the id of the message that began the run, as its client gave it."""
     question = since_question(messages)[:1]
     ids = [block.get("providerData", {}).get("a2a", {}).get("messageId", "") for block in blocks(question)]
     return next((id for id in ids if id), "")

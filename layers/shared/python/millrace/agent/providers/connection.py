@@ -1,4 +1,4 @@
-"""One HTTP client for every model server, and one way to read a streamed answer."""
+"""The HTTP client of all model servers, and reading of streamed answers."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
@@ -16,7 +16,7 @@ from millrace.net.transport import Transport, body_of, connect_by_name, plain_cl
 
 CONNECTIONS = 128
 ERROR_BODY_LIMIT = 64 * 1024
-# How long the bytes behind the end of message may take before the connection is given up.
+# The seconds to wait for the bytes after the end of the message before closing the connection.
 DRAIN_SECONDS = 0.25
 _ANSWER_WORDS = (b'"choices"', b'"error"')
 
@@ -30,11 +30,12 @@ class Call(Struct, frozen=True):
 
 
 class Reader(Protocol):
-    """A parser of one protocol: from the bytes of one answer to deltas, without knowing HTTP.
+    """A parser of one protocol: from the bytes of one answer to deltas, without knowledge of HTTP.
 
-    `feed` gives the deltas that a chunk completes; `done` turns true when nothing more is needed; `end` gives
-    the rest with its `Finish`, or raises `ProviderError` when the end of message is missing. With
-    `reads_json` a whole answer in one JSON object is read as an event: some servers do not stream."""
+    `feed` returns the deltas that a chunk completes. `done` becomes true when nothing more is needed. `end`
+    returns the rest with its `Finish`, or raises `ProviderError` if the message has not ended. With
+    `reads_json`, an answer that is one JSON object is read as an event, as some servers do not stream.
+    """
 
     done: bool
     reads_json: bool
@@ -45,8 +46,8 @@ class Reader(Protocol):
 
 
 def model_client(*, read_timeout: float = 600.0) -> httpx.AsyncClient:
-    """The process's one client, made at init and handed to every provider. `read_timeout` is the longest
-    silence in seconds that a thinking model is allowed. HTTP/1.1: closing a stream then closes its socket."""
+    """Create the HTTP client that all providers of the process share. `read_timeout` is the longest silence
+    in seconds that a thinking model is allowed. HTTP/1.1, so that closing a stream closes its socket."""
     timeout = httpx.Timeout(30.0, connect=5.0, read=read_timeout)
     return plain_client(Transport(connect_by_name, CONNECTIONS, CONNECTIONS), timeout)
 
@@ -75,9 +76,9 @@ async def stream_deltas(
 async def answer(
     client: httpx.AsyncClient, server: Server, call: Call, *, reads_json: bool = False
 ) -> AsyncIterator[AsyncIterator[bytes]]:
-    """Gives the chunks of a 200 as the network cuts them; leaving closes the socket unless the answer was
-    read to its end. Every failure of the network or the server is a `ProviderError`."""
-    # A compressed stream would reach us block by block instead of token by token.
+    """Yield the chunks of a 200 as they arrive. On exit the socket is closed unless the answer was read to
+    its end. Every failure of the network or the server is a `ProviderError`."""
+    # A compressed stream would arrive block by block instead of token by token.
     headers = {"content-type": "application/json", "accept-encoding": "identity"} | call.headers
     try:
         async with client.stream("POST", call.url, headers=headers, content=call.body) as response:
@@ -86,13 +87,13 @@ async def answer(
                 yield chunks
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         why = str(error) or type(error).__name__
-        message = f"{server.name} cannot be reached or fell silent: {why}"
+        message = f"{server.name} cannot be reached or stopped responding: {why}"
         raise ProviderError(message, code="provider_unreachable", retryable=True) from error
 
 
 async def _accept(response: httpx.Response, server: Server, reads_json: bool) -> bytes:
-    """Return the answer where it is one JSON document that a reader may read, nothing where it is a stream.
-    Raises `ProviderError` for what is neither."""
+    """Return the answer if it is one JSON document that a reader may read, and nothing if it is a stream.
+    Raises `ProviderError` for anything else."""
     if response.status_code != 200:
         raise await _refusal(response, server)
     kind = response.headers.get("content-type", "")
@@ -107,13 +108,14 @@ async def _accept(response: httpx.Response, server: Server, reads_json: bool) ->
 
 
 async def _as_event(document: bytes) -> AsyncGenerator[bytes, None]:
-    """A JSON document as an event; line ends in it are white space."""
+    """Return a JSON document as an event; line ends in it are white space."""
     yield b"data: " + document.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n\n"
 
 
 async def _chunks(response: httpx.Response) -> AsyncGenerator[bytes, None]:
-    """The body. A connection that breaks ends it: the reader knows whether the message was whole."""
-    # Some servers compress their answer though they are asked not to; any other needs none of httpx's layers.
+    """Yield the body. A broken connection ends it: the reader knows whether the message was complete."""
+    # Some servers compress their answer although they are asked not to. Others do not need httpx's decoding
+    # layers.
     source = response.aiter_bytes() if "content-encoding" in response.headers else body_of(response)
     try:
         async for chunk in source:
@@ -125,7 +127,8 @@ async def _chunks(response: httpx.Response) -> AsyncGenerator[bytes, None]:
 
 
 async def _drain(chunks: AsyncIterator[bytes]) -> None:
-    """Reads past the end of message, so that the connection is kept for the next call instead of closed."""
+    """Read past the end of the message, so that the connection is kept for the next call instead of being
+    closed."""
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
             async for _ in chunks:
@@ -138,7 +141,7 @@ async def _beginning(response: httpx.Response, limit: int = ERROR_BODY_LIMIT) ->
     body = b""
     async for chunk in response.aiter_bytes():
         body += chunk
-        # A body that never ends must neither hold the run nor fill the memory.
+        # An endless body must neither block the run nor fill the memory.
         if len(body) > limit:
             break
     return body
@@ -148,8 +151,8 @@ async def _refusal(response: httpx.Response, server: Server) -> ProviderError:
     body = await _beginning(response)
     message, status = said(body), response.status_code
     if status == 400 and "model identifier is invalid" in message:
-        status = 404  # Bedrock's way to say so
-    # OpenAI's 429 for an empty purse does not go away by waiting.
+        status = 404  # Bedrock's way of saying not found
+    # OpenAI's 429 for an account without credit does not go away by waiting.
     retryable = False if b"insufficient_quota" in body else None
     wait = retry_after(response.headers)
     return failure(server, status, message, retry_after=wait, retryable=retryable)

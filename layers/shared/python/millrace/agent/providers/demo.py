@@ -1,6 +1,6 @@
-"""The `demo:` model: the newcomer's agent, embedded and without a network. It is not a language model and
-says so in its first answer; it plans by rules, calls the real built-in tools and answers from their results.
-"""
+"""The `demo:` model, the agent that newcomers talk to. It uses no network. It is not a language model, and
+says so in its first answer: it plans by rules, calls the real built-in tools and answers from their
+results."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
@@ -13,16 +13,16 @@ from millrace.agent.providers.demo_answers import INTRODUCTION, NO_RULE, find_an
 from millrace.agent.providers.demo_intents import Intent, find_intents
 from millrace.agent.providers.history import blocks, rounds, since_question, text_of, tokens_of
 
-# About forty tokens a second, which reads as fast typing.
+# About forty tokens per second, which reads like fast typing.
 PACE = 0.025
 RESULT_LIMIT = 600
-# Live messages may ask for more tools, but not for ever.
+# Live messages may ask for more tools, but not endlessly.
 ROUNDS = 6
 
 
 class DemoProvider:
-    """A `Provider` without a model. It has no memory: what comes next follows from the messages alone.
-    `pace` is the pause before each token in seconds."""
+    """A `Provider` without a model and without memory: the next step depends only on the messages. `pace` is
+    the pause before each token in seconds."""
 
     def __init__(self, pace: float = PACE) -> None:
         self._pace = pace
@@ -45,7 +45,7 @@ class DemoProvider:
         yield Finish("tool_use" if pending else "stop", _usage(request.messages, written))
 
     async def _planned(self, question: str, named: set[str]) -> AsyncGenerator[Delta, None]:
-        """The calls that the question asks for, as a plan."""
+        """Yield the calls that the question asks for, as a plan."""
         calls = [
             {"tool": name, "arguments": given} for name, given in find_intents(question) if name in named
         ]
@@ -63,7 +63,8 @@ def _step(messages: list[Message], question: str, live: list[str], pending: list
 
 
 def _pending(request: ModelRequest, texts: list[str]) -> list[Intent]:
-    """The tools that the texts ask for, that are offered and that this question has not called yet."""
+    """Return the tools that the texts ask for, that are offered and that were not called for this question
+    yet."""
     offered = {tool.name for tool in request.tools}
     uses = [block["toolUse"] for block in blocks(since_question(request.messages)) if "toolUse" in block]
     called = [(use["name"], use["input"]) for use in uses]
@@ -96,7 +97,7 @@ def _answer(messages: list[Message], question: str, live: list[str]) -> str:
 
 
 def _findings(messages: list[Message]) -> Iterator[str]:
-    """A sentence for each tool that was called, from its result."""
+    """Yield a sentence for each tool that was called, from its result."""
     uses: dict[str, Block] = {}
     for block in blocks(messages):
         if use := block.get("toolUse"):

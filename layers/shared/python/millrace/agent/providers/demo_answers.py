@@ -79,5 +79,5 @@ _COMPILED = tuple((re.compile(pattern, re.IGNORECASE), answer) for pattern, answ
 
 
 def find_answer(text: str) -> str | None:
-    """The answer to the first topic that a text touches."""
+    """Return the answer to the first topic that a text mentions."""
     return next((answer for pattern, answer in _COMPILED if pattern.search(text)), None)

@@ -1,5 +1,5 @@
 """Intents of messages to the demo agent: the built-in tools that a message asks for, with their arguments.
-Rules, no model."""
+Found by rules, without a model."""
 
 import re
 from typing import Any
@@ -74,12 +74,12 @@ _CITIES = {
 }
 _CITY = re.compile(rf"\b(?:{'|'.join(_CITIES)})\b")
 _LIMIT = 4
-# More of a text than anyone types is not searched for wishes.
+# Longer texts are searched only up to this length; nobody types more.
 _READ = 4_000
 
 
 def find_intents(text: str) -> list[Intent]:
-    """The tools that a text asks for, each once, at most four of a kind."""
+    """Return the tools that a text asks for, each once, at most four of a kind."""
     text = text[:_READ]
     plain = _URL.sub(" ", text)
     found = [("http_fetch", {"url": url}) for url in _URL.findall(text)[:_LIMIT]]
@@ -97,7 +97,7 @@ def _sums(text: str) -> list[str]:
 
 
 def _balanced(expression: str) -> str:
-    """The expression with its spare parentheses cut from the ends."""
+    """Return the expression without unbalanced parentheses at its ends."""
     while expression.count("(") > expression.count(")") and expression.startswith("("):
         expression = expression[1:]
     while expression.count(")") > expression.count("(") and expression.endswith(")"):

@@ -1,21 +1,22 @@
-"""The `echo:` model: a deterministic agent for tests, demos and load. No network.
+"""The `echo:` model: a deterministic agent for tests, demos and load tests. Uses no network.
 
-It thinks, calls `echo_tool`, then streams the last user message back, followed by one line per live message
-that was injected meanwhile. A first line `/echo key=value ...` steers it (and is not echoed):
+It thinks, calls `echo_tool`, then streams the last user message back, followed by one line for each live
+message that arrived meanwhile. A first line `/echo key=value ...` controls it, and is not echoed:
 
 | key      | default         | meaning                                                          |
 |----------|-----------------|------------------------------------------------------------------|
-| tokens   | the text's own  | how many tokens to stream; the text is cut or repeated           |
-| repeat   | 1               | the text that many times                                         |
+| tokens   | the text's own  | number of tokens to stream; the text is cut or repeated          |
+| repeat   | 1               | number of times that the text is repeated                        |
 | delayMs  | 0               | pause before each token                                          |
 | think    | 1               | pieces of thinking in each step                                  |
-| tools    | 1               | rounds of tools, one after another                               |
-| toolMs   | 0               | how long each tool sleeps                                        |
-| failAfter| never           | fails with `echo_failed` after that many tokens of the answer    |
-| hang     | 0               | 1: streams one token, then nothing for ever                      |
+| tools    | 1               | rounds of tool calls, one after another                          |
+| toolMs   | 0               | duration of each tool call                                       |
+| failAfter| never           | fails with `echo_failed` after this many tokens of the answer    |
+| hang     | 0               | 1: streams one token, then nothing more                          |
 
-Unknown keys and values that are no number within the limits fail with `echo_steering`, which names them: a
-load test with a misspelt key must not measure something else. Tokens are words with the space before them.
+Unknown keys, and values that are not numbers within the limits, fail with `echo_steering` and are named in
+the message, so that a load test with a misspelled key does not measure something else. Tokens are words with
+the space before them.
 """
 
 import asyncio
@@ -55,7 +56,7 @@ async def echo_tool(text: str, ms: int = 0) -> str:
 
 
 class EchoOptions(Struct, frozen=True):
-    """Options from the first line of a message; times in milliseconds, -1 for "not given"."""
+    """Options from the first line of a message. Times are in milliseconds, and -1 means "not given"."""
 
     tokens: int = -1
     repeat: int = 1
@@ -80,7 +81,7 @@ _KEYS = {
 
 
 def parse_options(message: str) -> tuple[EchoOptions, str]:
-    """Return (the options of the first line, the text to echo). Raises `ProviderError` code
+    """Return the options of the first line and the text to echo. Raises `ProviderError` with the code
     `echo_steering`."""
     line, _, text = message.partition("\n")
     if line.split(" ", 1)[0] != COMMAND:
@@ -100,8 +101,8 @@ def _setting(word: str) -> tuple[str, int]:
 
 
 class EchoProvider:
-    """A `Provider` without a model. It has no memory: what comes next follows from the messages alone. Of
-    images and files it says what it was sent."""
+    """A `Provider` without a model and without memory: the next step depends only on the messages. For images
+    and files, it says what it was sent."""
 
     media = MediaRules(image_bytes=25_000_000, pdf_bytes=25_000_000, bytes=50_000_000)
 
@@ -129,7 +130,7 @@ class EchoProvider:
 
 
 def _seen(messages: list[Message]) -> Iterator[str]:
-    """A line for each image and file of the question."""
+    """Yield a line for each image and file of the question."""
     for block in blocks(since_question(messages)):
         if about := attached(block):
             size = len(base64.b64decode(about["data"])) if "data" in about else None
@@ -144,7 +145,7 @@ def _call(done: int, text: str, asked: EchoOptions) -> ToolCall:
 
 
 def _answer(question: str, text: str, live: list[str], asked: EchoOptions) -> Iterator[str]:
-    """The echo, then a line for each live message, whatever `tokens` says."""
+    """Yield the echo, then a line for each live message, regardless of `tokens`."""
     lines = [f"\n{message}" for message in live]
     return chain(echoed(text, asked) if question else (), *map(tokens_of, lines))
 
@@ -155,8 +156,7 @@ def _fail_at(sent: int, asked: EchoOptions) -> None:
 
 
 def echoed(text: str, asked: EchoOptions) -> Iterator[str]:
-    """The answer's tokens, made one by one: the text `repeat` times, a line each, cut or repeated to
-    `tokens`."""
+    """Yield the answer's tokens: the text on `repeat` lines, cut or repeated to `tokens`."""
     once = tokens_of(text) or ["echo"]
     lines = chain.from_iterable(repeat([*once[:-1], once[-1] + "\n"], asked.repeat - 1))
     if asked.tokens < 0:

@@ -1,4 +1,4 @@
-"""The HTTP statuses of errors of model servers that have a name instead."""
+"""The HTTP statuses of model servers' errors that have a name instead."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ STATUSES = {
     "model_not_found": 404,
     "NotFoundError": 404,
     "rate_limit_exceeded": 429,
-    # Anthropic's, by `type`, some of which others have taken over
+    # Anthropic's, by `type`, some of which other servers use as well
     "invalid_request_error": 400,
     "authentication_error": 401,
     "billing_error": 402,
@@ -35,13 +35,13 @@ STATUSES = {
 
 
 def status_of(code: Any) -> int:
-    """The status that a code stands for, a number or a name; 0 for one that is not known."""
+    """Return the status that a code stands for, a number or a name; 0 if it is not known."""
     if type(code) is int or (isinstance(code, str) and code.isdecimal()):
         return int(code) if 400 <= int(code) < 600 else 0
     return STATUSES.get(code, 0) if isinstance(code, str) else 0
 
 
 def status_in(error: dict[str, Any]) -> int:
-    """The status that an error object in a stream stands for: 500 where it tells none."""
+    """Return the status of an error object in a stream; 500 if it has none."""
     codes = (error.get(name) for name in ("code", "status", "type", "status_code"))
     return next((status for status in map(status_of, codes) if status), 500)

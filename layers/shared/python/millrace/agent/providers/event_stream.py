@@ -1,8 +1,8 @@
-"""Frames of `application/vnd.amazon.eventstream` as bytes come.
+"""Parses frames of `application/vnd.amazon.eventstream` as bytes arrive.
 
 Format: https://smithy.io/2.0/aws/amazon-eventstream.html: total length, headers' length, CRC of both,
 headers, payload, CRC of all. botocore's `EventStreamBuffer` reads the same at several times the cost, most of
-it for headers that repeat byte by byte: here botocore's parser reads each kind of them once per answer.
+it for headers that repeat byte by byte. Here botocore's parser reads each kind of header once per answer.
 """
 
 import struct
@@ -10,9 +10,9 @@ from binascii import crc32
 from collections.abc import Iterator
 from typing import Any
 
-# Bedrock's frames hold a token or a piece of a tool's arguments.
+# Bedrock's frames contain a token or a piece of a tool's arguments.
 FRAME_LIMIT = 1024 * 1024
-# Bedrock repeats a handful; the bound keeps an odd server from filling the memory.
+# Bedrock repeats a few kinds; the limit keeps an unusual server from filling the memory.
 HEADER_KINDS = 64
 
 _PRELUDE = struct.Struct(">III")
@@ -22,16 +22,17 @@ Frame = tuple[dict[str, Any], bytes]
 
 
 class EventStreamParser:
-    """Cuts a byte stream into frames, (headers, payload), however the network cut the stream itself.
+    """Cuts a byte stream into frames, (headers, payload), regardless of how the network split it.
 
-    Raises `ValueError` for a frame that is damaged or longer than `FRAME_LIMIT` bytes."""
+    Raises `ValueError` for a frame that is damaged or longer than `FRAME_LIMIT` bytes.
+    """
 
     def __init__(self) -> None:
         self._rest = b""
         self._headers: dict[bytes, dict[str, Any]] = {}
 
     def feed(self, chunk: bytes) -> Iterator[Frame]:
-        """The frames that `chunk` completes."""
+        """Return the frames that `chunk` completes."""
         data = self._rest + chunk if self._rest else chunk
         start, end = 0, len(data)
         while end - start >= _PRELUDE.size:

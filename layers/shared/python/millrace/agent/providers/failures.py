@@ -1,4 +1,4 @@
-"""Refusals of model servers as errors of the executor: one table from HTTP status to `ProviderError`.
+"""Translates refusals of model servers to `ProviderError` by one table of HTTP statuses.
 
 `code` is stable: `provider_auth`, `unknown_model`, `provider_rejected`, `request_too_large`,
 `context_exceeded`, `rate_limited`, `provider_unavailable`, `provider_unreachable`, `incomplete_response`,
@@ -19,7 +19,7 @@ from millrace.agent.providers.lenient_json import parse, whole
 from millrace.errors import ProviderError
 
 MESSAGE_LIMIT = 500
-# A day: beyond it a clock is wrong or the server jokes, and no executor waits that long.
+# A day. A longer wait means a wrong clock or a broken server, and no loop waits that long.
 LONGEST_RETRY_AFTER = 86_400.0
 
 _CODES = {
@@ -31,7 +31,7 @@ _CODES = {
     422: "provider_rejected",
     429: "rate_limited",
 }
-# A refusal of the credential or of the model is never one of length, whatever words it holds.
+# These refuse the credential or the model, and are never about length, whatever the message says.
 _NO_SIZES = {401, 403, 404}
 _UNAVAILABLE = {408, 409, 424, 425}
 _QUOTAS = ("requests", "tokens", "input-tokens", "output-tokens")
@@ -40,8 +40,8 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class Server(Struct, frozen=True):
-    """A model server: its name for people, what to check when it refuses the credential, and the secrets
-    that no message may repeat."""
+    """A model server: its displayed name, what to check if it refuses the credential, and the secrets that no
+    message may repeat."""
 
     name: str
     check: str
@@ -56,7 +56,8 @@ def failure(
     retry_after: float | None = None,
     retryable: bool | None = None,
 ) -> ProviderError:
-    """The error for a server's HTTP status (or for the status that an error in mid-stream stands for)."""
+    """Return the error for a server's HTTP status, or for the status of an error in the middle of a
+    stream."""
     code, usual = _meaning(status, message)
     text = f"{server.name} answered {status}: {readable(message, server.secrets) or 'no reason given'}"
     if code == "provider_auth":
@@ -74,21 +75,22 @@ def _meaning(status: int, message: str) -> tuple[str, bool]:
 
 
 def incomplete(server: Server, why: str = "") -> ProviderError:
-    """The stream ended before the server's own end of message."""
+    """Return the error for a stream that ended before its message did."""
     said_why = f" ({why})" if why else ""
     message = f"{server.name} broke off before the end of its answer{said_why}."
     return ProviderError(message, code="incomplete_response", retryable=True)
 
 
 def unreadable(server: Server, what: str) -> ProviderError:
-    """The server sent something that its protocol does not know, or more than any answer needs."""
+    """Return the error for an answer that does not follow the server's protocol or is longer than any answer
+    needs."""
     return ProviderError(f"{server.name} sent {what}.", code="unreadable_response")
 
 
 def readable(message: str, secrets: Iterable[str]) -> str:
-    """A server's message without secrets, on one line, cut to `MESSAGE_LIMIT` characters."""
+    """Return a server's message without secrets, on one line, cut to `MESSAGE_LIMIT` characters."""
     message = whole(message)
-    # Before the message is cut: half a secret would no longer be recognized.
+    # Before the message is cut, since half a secret would not be recognized.
     for secret in secrets:
         if secret:
             message = message.replace(secret, "***")
@@ -96,7 +98,7 @@ def readable(message: str, secrets: Iterable[str]) -> str:
 
 
 def said(body: bytes) -> str:
-    """The words of an error body, or the body itself where it is none of the known JSON shapes."""
+    """Return the message of an error body, or the body itself if it has none of the known JSON shapes."""
     try:
         return words(parse(body)) or body.decode(errors="replace")
     except ValueError:
@@ -107,8 +109,8 @@ _WORDS = ("error", "message", "Message", "detail", "msg", "error_msg", "errors")
 
 
 def words(found: Any, depth: int = 5) -> str:
-    """Return the message of an error object: itself or one of its fields that servers put the reason in, a
-    few levels deep; of a list the first that says something."""
+    """Return the message of an error object: the object itself or, a few levels deep, one of the fields in
+    which servers put the reason. For a list, the first item with a message."""
     if isinstance(found, str):
         return found
     if isinstance(found, list) and depth:
@@ -122,8 +124,9 @@ def words(found: Any, depth: int = 5) -> str:
 
 
 def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
-    """Seconds to wait by `retry-after-ms`, `Retry-After` (seconds or an HTTP date), else by the reset of the
-    quota that OpenAI's (`x-ratelimit-*`) or Anthropic's (`anthropic-ratelimit-*`) headers say is used up."""
+    """Return the seconds to wait by `retry-after-ms`, `Retry-After` (seconds or an HTTP date), or else by the
+    reset of the quotas that OpenAI's (`x-ratelimit-*`) or Anthropic's (`anthropic-ratelimit-*`) headers
+    report as used up."""
     now = time.time() if now is None else now
     milliseconds = _number(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
@@ -157,7 +160,7 @@ def _quota_headers(headers: Mapping[str, str], quota: str) -> list[str]:
 
 
 def _wait(given: str, now: float) -> float | None:
-    """Seconds from `7`, `6m0s`, an HTTP date or an RFC 3339 time."""
+    """Return the seconds of `7`, `6m0s`, an HTTP date or an RFC 3339 time."""
     number = _number(given)
     if number is not None:
         return number

@@ -1,7 +1,7 @@
-"""Finish reasons of models, in the words of every server that we have met.
+"""Finish reasons of models, in the terms of every server that we know.
 
-One table, for the protocols are spoken by many: a gateway hands on the word of the model behind it. A word
-that is not here is never taken for a whole answer: it becomes `other`.
+One table is enough, because many servers speak each protocol: a gateway passes on the reason of the model
+behind it. A reason that is not listed never counts as a complete answer: it becomes `other`.
 """
 
 import logging
@@ -37,20 +37,20 @@ _MEANINGS: dict[FinishReason, tuple[str, ...]] = {
 }
 _REASONS = {word: reason for reason, words in _MEANINGS.items() for word in words}
 _CUT_OFF = frozenset({"abort", "aborted", "cancelled", "canceled", "timeout", "unload", "load"})
-"""The server dropped the request: vLLM and SGLang when they shut down, Ollama when it unloads the model."""
+"""The server dropped the request: vLLM and SGLang on shutdown, Ollama when it unloads the model."""
 _UNAVAILABLE = frozenset({"error", "insufficient_system_resource", "network_error", "server_error"})
 _MALFORMED = ("malformed_", "unexpected_tool_call", "too_many_tool_calls", "invalid_tool_call")
-"""The model wrote a tool call that its server cannot read; asked again, it may write a better one."""
+"""The model wrote a tool call that its server cannot read. When asked again, it may write a valid one."""
 _ENUM_PREFIX = "finish_reason_"
 
 
 def is_given(word: object) -> bool:
-    """Return whether a server has said anything: some send "" or "null" with every chunk but the last."""
+    """Return whether a server gave a reason: some send "" or "null" with every chunk but the last."""
     return bool(word) and word != "null"
 
 
 def finish_reason(server: Server, word: str) -> FinishReason:
-    """The meaning of a server's word. Raises `ProviderError` for one that says that the answer failed."""
+    """Return the meaning of a server's reason. Raises `ProviderError` if it says that the answer failed."""
     plain = word.strip().lower().removeprefix(_ENUM_PREFIX)
     if plain in _CUT_OFF:
         raise incomplete(server, f"the reason it gives is {word!r:.80}")

@@ -13,13 +13,14 @@ _NOT_OFFERED = "No longer offered: do not call."
 
 
 def turns(messages: list[Message], server: str = "", *, every_thought: bool = False) -> list[Message]:
-    """New messages with alternating roles and without what servers refuse: blank text, thinking without its
-    signature, tool results and turns with nothing in them, calls without a result. Thinking goes back only
-    since the last question, with the tool calls that it led to: Claude's newest models refuse it once
-    anything before it has changed, as an agent's instructions or tools do from one question to the next.
+    """Return new messages with alternating roles and without what servers refuse: blank text, thinking
+    without its signature, empty tool results and turns, calls without a result.
 
-    Of `providerData` only what is this `server`'s stays, as the block's own. Thinking that the server wants
-    back goes with it, of earlier questions too with `every_thought`."""
+    Thinking is sent back only since the last question, with the tool calls that it led to: Claude's newest
+    models refuse it once anything before it has changed, as an agent's instructions or tools may between
+    questions. Of `providerData` only that of this `server` is kept, as the block's own fields. Thinking that
+    the server wants back is sent with it, from earlier questions too with `every_thought`.
+    """
     merged: list[Message] = []
     current = len(messages) - len(since_question(messages))
     for number, message in enumerate(messages):
@@ -51,7 +52,7 @@ def _replayable(block: Block, signed_too: bool, own_too: bool) -> bool:
 
 
 def _answered(block: Block) -> Block:
-    """A tool's result with something in it."""
+    """Return a tool's result with a placeholder if it is empty."""
     if "toolResult" not in block:
         return block
     found = block["toolResult"]
@@ -64,8 +65,8 @@ MOST_TOOLS = 128
 
 
 def tools(request: ModelRequest) -> list[ToolSpec]:
-    """The tools of a request, and those that its history has called and that are no longer offered, as far
-    as there is room: some servers refuse a history with calls of tools that they are not told of."""
+    """Return the tools of a request, and those that its history has called and that are no longer offered, as
+    far as there is space: some servers refuse calls of tools that they are not told about."""
     offered = {tool.name for tool in request.tools}
     called = dict.fromkeys(
         block["toolUse"]["name"] for block in blocks(request.messages) if "toolUse" in block
@@ -75,30 +76,30 @@ def tools(request: ModelRequest) -> list[ToolSpec]:
 
 
 def blocks(messages: list[Message]) -> Iterator[Block]:
-    """Every block of every message, in order."""
+    """Yield every block of every message, in order."""
     for message in messages:
         yield from message["content"]
 
 
 def text_of(content: list[Block]) -> str:
-    """The text blocks of a turn (or of a tool's result), joined by line ends."""
+    """Return the text blocks of a turn or a tool's result, joined by line ends."""
     return "\n".join(block["text"] for block in content if "text" in block)
 
 
 def count(value: Any) -> int:
-    """A number of tokens as servers send it: anything but a natural number counts as 0."""
+    """Return a number of tokens that a server sent; anything but a natural number counts as 0."""
     return value if type(value) is int and value > 0 else 0
 
 
 def counted(usage: dict[str, Any], *names: str) -> bool:
-    """Return whether a server's usage has a readable number under each of these names: without, it is not
+    """Return whether a server's usage has a readable number under each of these names. Otherwise it is not
     known."""
     return all(type(usage.get(name)) is int and usage[name] >= 0 for name in names)
 
 
 def since_question(messages: list[Message]) -> list[Message]:
-    """The messages from the last question on: the last user turn that is not only tool results and live
-    messages. (After a run that was stopped between its tools, the next question shares a turn with their
+    """Return the messages from the last question on: the last user turn that is not only tool results and
+    live messages. (If a run was stopped between its tools, the next question shares a turn with their
     results.)"""
     for number in range(len(messages) - 1, -1, -1):
         if messages[number]["role"] == "user" and _asks(messages[number]):
@@ -113,8 +114,9 @@ def _asks(message: Message) -> bool:
 
 
 def rounds(messages: list[Message]) -> tuple[str, int, list[str]]:
-    """Return the state of the current run for an agent without a model: the question ("" where a live
-    message alone asks), how many rounds of tools followed it, and the live messages without their marker."""
+    """Return the state of the current run for an agent without a model: the question ("" if there is only
+    a live message), the number of rounds of tool calls since then, and the live messages without their
+    marker."""
     run = since_question(messages)
     asked = _texts(run[0]) if run else []
     results = [message for message in run[1:] if message["role"] == "user"]
@@ -130,5 +132,5 @@ def _texts(message: Message) -> list[str]:
 
 
 def tokens_of(text: str) -> list[str]:
-    """Words, each with the space before it; joined they are the text again."""
+    """Return the words, each with the space before it; joined, they are the text again."""
     return re.findall(r"\s*\S+|\s+$", text)

@@ -13,8 +13,8 @@ import orjson
 
 
 def parse(data: bytes | str) -> Any:
-    """Return what `data` says: numbers that are no JSON become null, broken UTF-8 becomes U+FFFD, and halves
-    of characters stay as they are, for `whole` or `Joiner`. Raises `ValueError`."""
+    """Parse `data`. Numbers that JSON does not have become null, invalid UTF-8 becomes U+FFFD, and halves of
+    characters are kept, for `whole` or `Joiner`. Raises `ValueError`."""
     try:
         return orjson.loads(data)
     except (orjson.JSONDecodeError, UnicodeEncodeError):
@@ -26,14 +26,14 @@ def parse(data: bytes | str) -> Any:
 
 
 def whole(text: str) -> str:
-    """The text with its halves of characters joined, and with U+FFFD for a half that stands alone."""
+    """Return the text with its halves of characters joined, and U+FFFD for each half that stands alone."""
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 class Joiner:
-    """Joins characters that were cut between two pieces of a text. `holds` a first half, or nothing."""
+    """Joins characters that were split between two pieces of a text. `holds` is a first half, or empty."""
 
     __slots__ = ("holds",)
 
@@ -41,13 +41,13 @@ class Joiner:
         self.holds = ""
 
     def join(self, piece: str) -> str:
-        """The text up to this piece's end, without a half that the next piece may complete."""
+        """Return the text up to the end of this piece, without a half that the next piece may complete."""
         text, self.holds = self.holds + piece, ""
         if "\ud800" <= text[-1:] <= "\udbff":
             text, self.holds = text[:-1], text[-1]
         return whole(text)
 
     def finish(self) -> str:
-        """The rest: U+FFFD where the second half never came."""
+        """Return the rest: U+FFFD if the second half never arrived."""
         rest, self.holds = self.holds, ""
         return whole(rest)

@@ -1,10 +1,10 @@
-"""The named servers of chat completions: `OPENAI_SERVERS`, a JSON object by name.
+"""The named chat completion servers of `OPENAI_SERVERS`, a JSON object by name.
 
     {"groq": {"baseUrl": "https://api.groq.com/openai/v1", "key": "..."},
      "gpu": {"baseUrl": "http://10.0.0.7:8000/v1", "dialect": "deepseek"}}
 
-A model `groq:llama-3.3-70b` is then asked of the server `groq`. Keys belong into the deployment's secret,
-which has the same object and is merged into this one.
+The model `groq:llama-3.3-70b` is requested from the server `groq`. Keys belong in the deployment's secret,
+which has an object of the same form that is merged into this one.
 """
 
 import re
@@ -25,8 +25,8 @@ _FIELDS = frozenset({"baseUrl", "key", "dialect"})
 
 
 class ModelServer(Struct, frozen=True):
-    """A server of chat completions. `dialect` is empty where its host tells it; `key_setting` is the place of
-    its key, for people."""
+    """A chat completion server. `dialect` is empty if its host determines it; `key_setting` tells users where
+    its key is set."""
 
     base_url: str
     key: str = ""
@@ -35,8 +35,8 @@ class ModelServer(Struct, frozen=True):
 
 
 def read_servers(text: str, reserved: Collection[str] = ()) -> dict[str, ModelServer]:
-    """The servers of the setting. Raises `Unavailable` that names what is wrong with it; `reserved` names are
-    the product's own."""
+    """Return the servers of the setting. `reserved` names belong to Millrace. Raises `Unavailable` that says
+    what is wrong."""
     servers = _objects(text)
     if len(servers) > MOST_SERVERS:
         raise _wrong(f"must not name more than {MOST_SERVERS} servers")
@@ -48,7 +48,7 @@ def read_servers(text: str, reserved: Collection[str] = ()) -> dict[str, ModelSe
 
 
 def merged(text: str, secret: Any) -> str:
-    """The setting with the secret's object of the same form over it. Raises `Unavailable`."""
+    """Return the setting with the object of the secret merged over it. Raises `Unavailable`."""
     servers = _objects(text)
     for name, given in _objects(secret).items():
         servers[name] = servers.get(name, {}) | given
@@ -80,7 +80,7 @@ def _server(name: str, given: dict[str, Any]) -> ModelServer:
 
 
 def check_address(name: str, address: str) -> None:
-    """Raises `Unavailable` for an address of a model server that is none."""
+    """Raise `Unavailable` if the address of a model server is not valid."""
     try:
         url = urlsplit(address)
     except ValueError:

@@ -1,8 +1,8 @@
-"""OpenAI's chat completions, streamed: api.openai.com and every server that speaks the same (vLLM, Ollama,
+"""OpenAI's chat completions, streamed: api.openai.com and every server with the same protocol (vLLM, Ollama,
 OpenRouter, LM Studio, llama.cpp), at the address of a `ModelServer`.
 
-Format: https://platform.openai.com/docs/api-reference/chat-streaming. What is sent is `chat_request`'s, what
-comes back `chat_reader`'s, and `chat_servers` knows what the servers differ in.
+Format: https://platform.openai.com/docs/api-reference/chat-streaming. `chat_request` writes requests,
+`chat_reader` reads answers, and `chat_servers` has the differences between servers.
 """
 
 from collections.abc import AsyncGenerator
@@ -44,8 +44,8 @@ class OpenAIProvider:
         return self._structured(request) if structured else self._answer(request, self._dialect)
 
     async def _structured(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
-        """The answer of a server that is asked for structured output; one that has none is asked again, with
-        the schema in words, and is asked so from then on."""
+        """Yield the answer with structured output. A server that does not support it is asked again with the
+        schema in the instructions, and from then on always in this way."""
         in_words = replace(self._dialect, schema="none")
         if request.model not in self._without_format:
             answered = False
@@ -56,7 +56,8 @@ class OpenAIProvider:
                         yield delta
                 return
             except ProviderError as error:
-                # An error in mid-answer may name the format as well; asked again, it would be shown twice.
+                # An error in the middle of the answer may mention the format too; another try would show the
+                # answer twice.
                 if answered or not _refuses_format(error):
                     raise
             self._without_format.add(request.model)
@@ -84,6 +85,6 @@ def _media(dialect: ChatDialect) -> MediaRules:
 
 
 def _refuses_format(error: ProviderError) -> bool:
-    """Return whether a server has refused a request for its `response_format`."""
+    """Return whether a server refused a request because of its `response_format`."""
     words = ("response_format", "response format", "json_schema", "structured output", "json mode")
     return error.http_status in (400, 422) and any(word in error.message.lower() for word in words)

@@ -1,8 +1,8 @@
-"""Tool calls and their results in the order that every model server demands.
+"""Puts tool calls and their results in the order that every model server requires.
 
-Each call is answered exactly once, in the very next turn, under an id that no other call has. A stored
-history may break that: it was cut at its beginning, a run was killed between two writes, or it was written
-before ids were checked on their way in.
+Each call must be answered exactly once, in the very next turn, under a unique id. A stored history may
+violate that: it was cut at its beginning, a run was killed between two writes, or it was written before ids
+were checked.
 """
 
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from millrace.agent.model import Block, Message
 NO_RESULT = "The result of this call is not known: it was never recorded."
 
 _Waiting = list[tuple[str, str]]
-"""Calls without a result yet: the id in the history and the one that is sent."""
+"""Calls without a result yet: the id in the history and the id that is sent."""
 
 
 def paired(turns: list[Message]) -> list[Message]:
-    """The turns beginning with the user's, with a result for each call in the turn behind it, and without
-    results that answer no call."""
+    """Return the turns beginning with the user's, with a result for each call in the turn after it, and
+    without results that answer no call."""
     out: list[Message] = []
     used: set[str] = set()
     waiting: _Waiting = []
@@ -26,7 +26,7 @@ def paired(turns: list[Message]) -> list[Message]:
         if turn["role"] == "user":
             append(out, "user", [*_answers(turn["content"], waiting)])
             waiting = []
-        # A history that was cut may begin with the assistant's turn, and no server takes that.
+        # A history that was cut may begin with the assistant's turn, which no server accepts.
         elif out:
             append(out, "user", [_missing(id) for _, id in waiting])
             content, waiting = _with_ids(turn["content"], used)
@@ -36,7 +36,7 @@ def paired(turns: list[Message]) -> list[Message]:
 
 
 def append(turns: list[Message], role: str, content: list[Block]) -> None:
-    """Add a turn, or its content to the last turn where that is of the same role."""
+    """Add a turn, or add its content to the last turn if that has the same role."""
     if not content:
         return
     if turns and turns[-1]["role"] == role:
@@ -60,7 +60,7 @@ def _with_ids(content: list[Block], used: set[str]) -> tuple[list[Block], _Waiti
 
 
 def _answers(content: list[Block], waiting: _Waiting) -> Iterator[Block]:
-    """The results, one for each call that waits, then the rest."""
+    """Yield the results, one for each call that waits, then the rest."""
     results: dict[str, Block] = {}
     for block in content:
         if result := block.get("toolResult"):

@@ -1,5 +1,5 @@
-"""OpenRouter's `reasoning_details`: pieces of reasoning, signed or encrypted by the model behind it, which it
-wants back in one piece each and in order.
+"""OpenRouter's `reasoning_details`: pieces of reasoning, signed or encrypted by the model behind it.
+OpenRouter wants them back joined and in order.
 
 Format: https://openrouter.ai/docs/use-cases/reasoning-tokens.
 """
@@ -19,7 +19,7 @@ class ReasoningDetails:
         self._details: list[Block] = []
 
     def add(self, pieces: Any) -> str:
-        """Take the pieces of a delta; return the text in them that may be shown."""
+        """Add the pieces of a delta; return the text in them that may be shown."""
         shown = ""
         for piece in pieces if isinstance(pieces, list) else ():
             if isinstance(piece, dict):
@@ -39,7 +39,7 @@ class ReasoningDetails:
                 last[name] = value
 
     def whole(self) -> list[Block]:
-        """The details with their pieces joined."""
+        """Return the details with their pieces joined."""
         return self._details
 
 

@@ -1,7 +1,8 @@
-"""Model names to providers: `<provider>:<model>`, as in `bedrock:us.anthropic.claude-sonnet-5` or `demo:`.
+"""Finds the provider of a model by its name: `<provider>:<model>`, as in
+`bedrock:us.anthropic.claude-sonnet-5`.
 
-The name of a server of `OPENAI_SERVERS` is a provider too, and so is the entry point of a package that adds
-one: a function of the HTTP client that gives a `Provider`.
+The name of a server in `OPENAI_SERVERS` is a provider too, and so is the entry point of a package that adds
+one: a function that receives the HTTP client and returns a `Provider`.
 """
 
 from collections.abc import Callable, Collection
@@ -24,8 +25,8 @@ Client = Callable[[], "httpx.AsyncClient"]
 
 
 class ProviderRegistry:
-    """The providers of one process, each made (and its module imported) when the first model asks for it;
-    `client` gives the HTTP client that they share."""
+    """The providers of one process, each created (and its module imported) when a model first needs it.
+    `client` returns the HTTP client that they share."""
 
     def __init__(self, settings: Settings, client: Client) -> None:
         self._settings = settings
@@ -33,9 +34,9 @@ class ProviderRegistry:
         self._made: dict[str, Provider] = {}
 
     def provider_for(self, model: str) -> tuple[Provider, str]:
-        """The provider of a model and the model's name without the prefix. Raises `InvalidRequest` for an
-        unknown prefix or a missing name, `Unavailable` for a provider that is not configured."""
-        # A mistake in `OPENAI_SERVERS` must not take down the models that do not need it.
+        """Return the provider of a model and the model's name without the prefix. Raises `InvalidRequest` for
+        an unknown prefix or a missing name, `Unavailable` for a provider that is not configured."""
+        # A mistake in `OPENAI_SERVERS` must not affect models that do not need it.
         prefix, name = split_model(model, () if model.startswith(_OWN) else self._servers)
         if prefix not in self._made:
             self._made[prefix] = self._make(prefix)
@@ -56,22 +57,22 @@ class ProviderRegistry:
 
 
 def named_servers(settings: Settings) -> "dict[str, ModelServer]":
-    """The servers of `OPENAI_SERVERS` by name. Raises `Unavailable` where the setting is wrong."""
+    """Return the servers of `OPENAI_SERVERS` by name. Raises `Unavailable` if the setting is invalid."""
     from millrace.agent.providers.model_servers import read_servers
 
     return read_servers(settings.openai_servers, _MAKERS)
 
 
 def provider_names(settings: Settings) -> list[str]:
-    """Return what may stand before the colon of a model's name, as far as the settings tell: those of the
-    deployment's secret are for the runs only."""
+    """Return the prefixes that a model's name may have, according to the settings. Those of the deployment's
+    secret are known only to runs."""
     own = [one for one in _MAKERS if OWN_AGENTS or one != CODE[:-1]]
     return [*own, *named_servers(settings), *names("providers")]
 
 
 def split_model(model: str, servers: Collection[str] = ()) -> tuple[str, str]:
-    """(`prefix`, `name`) of a model of a provider or of one of the named `servers`. Raises
-    `InvalidRequest`."""
+    """Split the name of a model into its prefix and its name there. The prefix is that of a provider or of
+    one of the named `servers`. Raises `InvalidRequest`."""
     prefix, colon, name = model.partition(":")
     if not colon or not (prefix in _MAKERS or prefix in servers or prefix in names("providers")):
         known = ", ".join(f"{each}:" for each in (*_MAKERS, *servers, *names("providers")))
@@ -90,8 +91,8 @@ def _check_code(name: str) -> None:
 
 
 def check_model(model: str, settings: Settings) -> tuple[str, str]:
-    """As `split_model`, for an agent that is written. A prefix that only the deployment's secret can name is
-    taken: whoever writes agents cannot read it."""
+    """Check the model of an agent that is being saved, as `split_model` does. Any prefix that the
+    deployment's secret may define is accepted, since those who save agents cannot read the secret."""
     if model.startswith(_OWN):
         return split_model(model)
     servers = named_servers(settings)
@@ -101,14 +102,14 @@ def check_model(model: str, settings: Settings) -> tuple[str, str]:
 
 
 def _extension(name: str, client: Client) -> Provider:
-    """A provider of another package. Raises `Unavailable` that says why it cannot be used."""
+    """Return the provider of another package. Raises `Unavailable` that says why it cannot be used."""
     found = extension("providers", name)
     problem = found.problem if found else "It is not installed here."
     made = None
     if found and not problem:
         try:
             made = found.value(client)
-        except Exception as error:  # whatever another package does
+        except Exception as error:  # whatever the package's code raises
             problem = f"It cannot be made: {type(error).__name__}: {error}"[:500]
     if not problem and not callable(getattr(made, "stream", None)):
         problem = "It must be a function of the HTTP client that gives an object with stream()."

@@ -1,8 +1,8 @@
-"""Server-Sent Events as bytes come: https://html.spec.whatwg.org/multipage/server-sent-events.html.
+"""Parses Server-Sent Events as bytes arrive: https://html.spec.whatwg.org/multipage/server-sent-events.html.
 
-Only `data` and errors matter here: both protocols that use it repeat the event's name inside, and some
-servers tell an error by the event's name alone, or in a field called `error`, which is none of the standard.
-Payloads stay bytes, for the JSON parser to read as they are.
+Only `data` and errors matter here: both protocols that use it repeat the event's name inside. Some servers
+report an error only by the event's name, or in a nonstandard field called `error`. Payloads stay bytes, which
+the JSON parser reads directly.
 """
 
 from abc import ABC, abstractmethod
@@ -14,22 +14,23 @@ from millrace.domain.line_ends import LineEnds
 EVENT_LIMIT = 16 * 1024 * 1024
 EXCERPT = 200
 SHORT = 16
-"""A shorter payload is no piece of an answer."""
+"""A shorter payload cannot be a piece of an answer."""
 BOM = b"\xef\xbb\xbf"
 _ODD = (b"error:", b"event: error", b"event:error", BOM)
 _NO_DATA = (b"", b"null")
 SHAPE_ERRORS = (ValueError, TypeError, KeyError, AttributeError, IndexError)
-"""What reading a JSON of an unexpected shape raises."""
+"""The exceptions that reading JSON of an unexpected shape raises."""
 
 
 class ErrorData(bytes):
-    """The payload of an event that its server calls an error."""
+    """The payload of an event that its server marked as an error."""
 
 
 class SseParser:
-    """Cuts a byte stream into the payloads of its events, however the network cut the stream itself.
+    """Cuts a byte stream into the payloads of its events, regardless of how the network split it.
 
-    Raises `ValueError` when one event passes `EVENT_LIMIT` bytes."""
+    Raises `ValueError` if one event exceeds `EVENT_LIMIT` bytes.
+    """
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -40,7 +41,7 @@ class SseParser:
         self._is_error = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The payloads that `chunk` completes."""
+        """Return the payloads that `chunk` completes."""
         chunk = self._ends.plain(chunk)
         if b"\n" not in chunk:
             self._hold(chunk)
@@ -55,7 +56,7 @@ class SseParser:
         return events
 
     def end(self) -> list[bytes]:
-        """Return the events that a server left without their blank line at the end of the stream."""
+        """Return the events at the end of the stream that have no blank line after them."""
         return self.feed(b"\n\n")
 
     def _hold(self, part: bytes) -> None:
@@ -84,7 +85,7 @@ class SseParser:
         return events
 
     def _odd(self, line: bytes) -> None:
-        """A line that tells an error, or has a byte order mark before it."""
+        """Handle a line that reports an error or begins with a byte order mark."""
         if line.startswith(BOM):
             self._events([line[3:]])
             return
@@ -95,7 +96,7 @@ class SseParser:
 
 
 class SseReader(ABC):
-    """A `Reader` of a protocol over Server-Sent Events: subclasses read one payload and close the message."""
+    """A `Reader` of a protocol over Server-Sent Events. Subclasses read payloads and close the message."""
 
     done = False
     reads_json = False
@@ -104,9 +105,9 @@ class SseReader(ABC):
         self._parser = SseParser()
 
     def feed(self, chunk: bytes) -> Iterator[Delta]:
-        """See `Reader`. Nothing is read behind the end of message."""
+        """See `Reader`. Nothing is read after the end of the message."""
         for data in self._parser.feed(chunk):
-            # Not isinstance: an `ErrorData` is bytes as well.
+            # Not isinstance, since an `ErrorData` is bytes as well.
             usual = type(data) is bytes and len(data) >= SHORT
             try:
                 found = self.read(data) if usual else self._odd(data)
@@ -124,22 +125,22 @@ class SseReader(ABC):
         yield from self.close()
 
     def _odd(self, data: bytes) -> Iterator[Delta]:
-        """The deltas of an event that is short or an error; none of one that says nothing, as some servers
-        send to keep a connection open."""
+        """Yield the deltas of an event that is short or an error. An empty one, which some servers send to
+        keep a connection open, has none."""
         if data.strip() not in _NO_DATA:
             yield from self.read(data) if type(data) is bytes else self.read_error(data)
 
     @abstractmethod
     def read(self, data: bytes) -> Iterable[Delta]:
-        """The deltas of one event."""
+        """Return the deltas of one event."""
 
     @abstractmethod
     def read_error(self, data: bytes) -> Iterable[Delta]:
-        """Raise the `ProviderError` that an event stands for whose server calls it an error."""
+        """Raise the `ProviderError` for an event that its server marked as an error."""
 
     @abstractmethod
     def close(self) -> Iterable[Delta]:
-        """The tool calls and the `Finish`, or `ProviderError` without an end of message."""
+        """Return the tool calls and the `Finish`. Raises `ProviderError` if the message has not ended."""
 
 
 def _guarded(deltas: Iterable[Delta], data: bytes) -> Iterator[Delta]:
@@ -150,6 +151,7 @@ def _guarded(deltas: Iterable[Delta], data: bytes) -> Iterator[Delta]:
 
 
 def _unreadable(data: bytes, error: Exception) -> ValueError:
-    """The error with the beginning of the event: it may be all that a server says of its failure."""
+    """Return the error with the beginning of the event, which may be all that the server says about a
+    failure."""
     excerpt = data[:EXCERPT].decode(errors="replace")
     return ValueError(f"{excerpt} ({type(error).__name__}: {error!s:.80})")

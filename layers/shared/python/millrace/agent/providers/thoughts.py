@@ -1,4 +1,5 @@
-"""A model's thinking while it arrives: shown piece by piece, kept for replay only when it is signed."""
+"""A model's thinking as it arrives: shown piece by piece, and kept for later requests only if it is
+signed."""
 
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from millrace.agent.providers.lenient_json import Joiner
 
 
 class OpenThought:
-    """One block of thinking. Its text may be empty: some models sign what they do not show."""
+    """One block of thinking. Its text may be empty: some models sign thinking that they do not show."""
 
     def __init__(self) -> None:
         self._text: list[str] = []
@@ -25,11 +26,11 @@ class OpenThought:
         self._signature += signature or ""
 
     def redact(self, piece: str) -> None:
-        """A piece of encrypted thinking in base64."""
+        """Add a piece of encrypted thinking in base64."""
         self._redacted += b64decode(piece)
 
     def close(self) -> Iterator[Delta]:
-        """The block to replay, where the thinking is signed or encrypted."""
+        """Yield the block to keep if the thinking is signed or encrypted."""
         if self._redacted:
             yield ThinkingBlock({"reasoningContent": {"redactedContent": b64encode(self._redacted).decode()}})
         if self._signature:

@@ -1,4 +1,4 @@
-"""Tool calls as models stream them: a start, pieces of JSON, an end that may never come."""
+"""Tool calls as models stream them: a start, pieces of JSON, and an end that may be missing."""
 
 import json
 import re
@@ -17,7 +17,7 @@ _decoder = json.JSONDecoder(parse_constant=lambda _: None)
 
 
 class OpenCall:
-    """One call of a tool while its arguments still arrive. `provider_data`: see `ToolCall`."""
+    """One tool call while its arguments arrive. See `ToolCall` for `provider_data`."""
 
     def __init__(self, id: str, name: str) -> None:
         self.id = id
@@ -27,32 +27,34 @@ class OpenCall:
         self._size = 0
 
     def add(self, piece: str) -> None:
-        """Raises `ValueError` beyond `ARGUMENTS_LIMIT` characters."""
+        """Add a piece of the arguments. Raises `ValueError` if they exceed `ARGUMENTS_LIMIT` characters."""
         self._pieces.append(piece)
         self._size += len(piece)
         if self._size > ARGUMENTS_LIMIT:
             raise ValueError(f"arguments of more than {ARGUMENTS_LIMIT} characters")
 
     def is_blank(self) -> bool:
-        """No arguments have come yet."""
+        """True until some arguments have arrived."""
         return not any(piece.strip() for piece in self._pieces)
 
     def is_whole(self) -> bool:
-        """The arguments so far are an object."""
+        """True if the arguments so far are an object."""
         return not self.is_blank() and read_arguments("".join(self._pieces)) is not None
 
     def close(self, *, cut: bool = False) -> ToolCall:
-        """The whole call. Without any piece its arguments are {}, unless `cut` says that the model was
-        stopped in this call."""
+        """Return the complete call. Without any pieces its arguments are {}, unless `cut` says that the model
+        was stopped in this call."""
         raw = whole("".join(self._pieces))
         arguments = None if cut and not raw.strip() else read_arguments(raw)
         return ToolCall(self.id, self.name, arguments, raw, self.provider_data or None)
 
 
 def read_arguments(raw: str) -> dict[str, Any] | None:
-    """The arguments that a model wrote, None where they are no object. Read as they are meant: nothing or
-    null for none, an object whose JSON was written as a string, an empty object before the real one (or the
-    same one twice), and a model's control tokens behind it."""
+    """Return the arguments that a model wrote; None if they are not an object.
+
+    Accepts common deviations: nothing or null for none, an object whose JSON was written as a string, an
+    empty object before the real one (or the same one twice), and a model's control tokens after it.
+    """
     plain = raw.strip()
     if plain in _NOTHING:
         return {}
@@ -68,7 +70,8 @@ def read_arguments(raw: str) -> dict[str, Any] | None:
 
 
 def _sole_object(raw: str) -> dict[str, Any] | None:
-    """The one object that is not empty in `{}{"city": "Paris"}`; None if there is no such one."""
+    """Return the only object that is not empty, as in `{}{"city": "Paris"}`; None if there is not exactly
+    one."""
     at = 0
     found: list[Any] = []
     raw = _CONTROL_TOKENS.sub("", raw)
@@ -87,14 +90,14 @@ def _sole_object(raw: str) -> dict[str, Any] | None:
 
 
 def arguments_text(given: Any) -> str:
-    """A piece of arguments as text: some servers send an object instead of its JSON."""
+    """Return a piece of arguments as text: some servers send an object instead of its JSON."""
     if isinstance(given, str):
         return given
     return "" if given is None else orjson.dumps(given).decode()
 
 
 class OpenCalls:
-    """The calls of one message in order of their start; `key` is what the protocol numbers its pieces by."""
+    """The calls of one message in the order of their start. `key` is what the protocol numbers pieces by."""
 
     def __init__(self) -> None:
         self._calls: list[OpenCall] = []
@@ -104,7 +107,7 @@ class OpenCalls:
         return bool(self._calls)
 
     def start(self, call: OpenCall, key: int | str | None) -> OpenCall:
-        """Raises `ValueError` beyond `CALL_LIMIT` calls."""
+        """Add a call. Raises `ValueError` if there are more than `CALL_LIMIT`."""
         if len(self._calls) >= CALL_LIMIT:
             raise ValueError(f"more than {CALL_LIMIT} tool calls")
         self._calls.append(call)
@@ -118,9 +121,9 @@ class OpenCalls:
         return self._calls[-1] if self._calls else None
 
     def with_id(self, id: str) -> OpenCall | None:
-        """The last call that has this id."""
+        """Return the last call with this id."""
         return next((call for call in reversed(self._calls) if call.id == id), None)
 
     def close(self, *, cut: bool) -> list[ToolCall]:
-        """Every call; `cut` concerns the last one, in which the model was stopped."""
+        """Return every call. `cut` says that the model was stopped in the last one."""
         return [call.close(cut=cut and call is self._calls[-1]) for call in self._calls]

@@ -1,8 +1,8 @@
 """Remote A2A agents as tools, each offered to a model under the name `<name>__send_message`.
 
-The tool's description comes from the agent's card, which is remembered in a `CardCatalog`, one per process.
-An agent that is down costs the run nothing but its tool: `A2aTools.problems` says so in words. Its headers go
-to the origin that they were given for and nowhere else, whatever the card says.
+The tool's description comes from the agent's card, which the process remembers in a `CardCatalog`. If an
+agent is down, the run only lacks its tool, and `A2aTools.problems` says so. The agent's headers are sent only
+to the origin that they were configured for, whatever the card says.
 """
 
 import asyncio
@@ -39,8 +39,8 @@ PARAMETERS = {
 
 
 class Card(Struct, frozen=True):
-    """An agent's card as far as a caller needs it; `url` is of the interface with this
-    `binding`, `organization` what the protocol calls its tenant."""
+    """The fields of an agent's card that a caller needs. `url` is that of the interface with this `binding`;
+    `organization` is what the protocol calls tenant."""
 
     description: str
     url: str
@@ -51,23 +51,23 @@ class Card(Struct, frozen=True):
 
 
 class CardCatalog:
-    """The card of each agent, good for five minutes; at most 256 cards, the oldest go first."""
+    """The card of each agent, valid for five minutes. At most 256 cards; the oldest are dropped first."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._cards: dict[str, tuple[float, Card]] = {}
 
     def fresh(self, remote: Remote) -> Card | None:
-        """The card where it need not be asked for again."""
+        """Return the card if it does not have to be requested again."""
         until, card = self._cards.get(remote.identity(), (0.0, None))
         return card if until > self._clock() else None
 
     def known(self, remote: Remote) -> Card | None:
-        """The last card, however old."""
+        """Return the last card, however old."""
         return self._cards.get(remote.identity(), (0.0, None))[1]
 
     def put(self, remote: Remote, card: Card) -> None:
-        """Remember a card that has just been read."""
+        """Remember a card that was just read."""
         self._cards.pop(remote.identity(), None)
         self._cards[remote.identity()] = (self._clock() + REMEMBERED_SECONDS, card)
         while len(self._cards) > CATALOG_LIMIT:
@@ -75,7 +75,7 @@ class CardCatalog:
 
 
 class A2aTools:
-    """The remote agents of one run; `http` gives the process's guarded client."""
+    """The remote agents of one run. `http` returns the process's guarded client."""
 
     def __init__(
         self, remotes: Sequence[Remote], catalog: CardCatalog, http: "Callable[[], httpx.AsyncClient]"
@@ -84,12 +84,12 @@ class A2aTools:
         self.problems: list[str] = []
 
     async def tools(self) -> list[Tool]:
-        """A tool for every agent that answers; what is wrong with the others is added to `problems`."""
+        """Return a tool for every agent that responds; problems with the others are added to `problems`."""
         found = await asyncio.gather(*map(self._tool, self._remotes))
         return [one for one in found if one]
 
     async def _tool(self, remote: Remote) -> Tool | None:
-        # httpx takes a third of a second to import, which agents without remote ones need not pay.
+        # httpx takes a third of a second to import, which agents without remote ones should not pay for.
         from millrace.agent.tools.a2a_call import send_message
 
         try:
@@ -111,7 +111,8 @@ class A2aTools:
 
 
 def described(remote: Remote, card: dict[str, Any]) -> str:
-    """The tool's description: the agent's own, and its skills. Hostile input, so it is redacted and cut."""
+    """Return the tool's description: the agent's own, and its skills. It is untrusted, so it is redacted and
+    cut."""
     skills = [f"- {one.get('name')}: {one.get('description')}" for one in card.get("skills", [])]
     about = [f"Send a message to the agent {card.get('name')} and get its answer.", card.get("description")]
     return remote.redact("\n".join(map(str, [*about, *skills[:SKILLS_SHOWN]])))[:DESCRIPTION_LIMIT]

@@ -1,7 +1,7 @@
-"""A message to a remote A2A agent and what becomes of it. Plain JSON: the SDK takes 140 ms to import.
+"""Sends a message to a remote A2A agent and follows its task. Plain JSON, as the SDK takes 140 ms to import.
 
-The message has the call's idempotency key as its `messageId`. A stream that is cut is followed by asking for
-the task, and a call that ends early (canceled, out of time, too large) cancels its task.
+The message has the call's idempotency key as its `messageId`. If a stream is cut off, the task is polled. A
+call that ends early (canceled, out of time, too large) cancels its task.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ async def send_message(
     arguments: dict[str, Any],
     context: ToolContext,
 ) -> ToolResult:
-    """Send the message and return the answer, the agent's question, or why there is none."""
+    """Send the message and return the answer, the agent's question, or the reason why there is none."""
     params = {"message": _message(arguments, context.idempotency_key)}
     call, task = _Call(http(), remote, card), RemoteTask()
     try:
@@ -71,7 +71,7 @@ async def _follow(call: "_Call", task: RemoteTask, params: dict[str, Any]) -> No
     try:
         await _apply(call, method, params, task.fold)
     except _Cut:
-        if not task.id and not task.settled:  # nothing to ask for, and sent again it might be done twice
+        if not task.id and not task.settled:  # cannot be polled, and a second message might do it twice
             raise
         was_cut = True
     if task.id and (was_cut or not task.settled):
@@ -89,9 +89,9 @@ async def _apply(
 
 
 async def _poll(call: "_Call", task: RemoteTask) -> None:
-    """Ask for the task until it has an end or a question. Raises `RequestFailed` when it cannot be read."""
+    """Poll the task until it ends or asks a question. Raises `RequestFailed` if it cannot be read."""
     failures = 0
-    for at in range(10_000):  # the toolbox ends the call long before
+    for at in range(10_000):  # the toolbox ends the call long before this
         try:
             await _apply(call, "GetTask", {"id": task.id}, lambda found: task.fold({"task": found}))
             failures = 0
@@ -127,7 +127,7 @@ class _Call:
         self.streaming = card.streaming
 
     async def answers(self, method: str, params: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
-        """The answer's objects as they come. Raises `RequestFailed`, `AddressNotAllowed`."""
+        """Yield the objects of the answer as they arrive. Raises `RequestFailed`, `AddressNotAllowed`."""
         request = self._request(method, params)
         try:
             response = await self._http.send(request, stream=True)
@@ -144,7 +144,7 @@ class _Call:
             dict(self._remote.headers)
             | VERSION
             | {"Accept": "application/json, text/event-stream", "Accept-Encoding": "identity"}
-            | {HEADER: str(current_hops() + 1)}  # agents that call each other must not do so for ever
+            | {HEADER: str(current_hops() + 1)}  # so that agents that call each other do not do so endlessly
         )
         timeout = httpx.Timeout(15.0, read=SILENT_SECONDS)
         url = httpx.URL(self._card.url)
@@ -165,7 +165,7 @@ class _Call:
         return self._http.build_request(verb, url, headers=typed, content=content, timeout=timeout)
 
     def _unwrapped(self, data: Any, status: int) -> dict[str, Any]:
-        """The object inside of a response. Raises `RequestFailed` for an error, in the agent's words."""
+        """Return the object in a response. Raises `RequestFailed` with the agent's message for an error."""
         if 300 <= status < 400:
             raise RequestFailed("The agent's address redirects, and redirects are not followed.")
         error = data.get("error") if isinstance(data, dict) else None
@@ -179,7 +179,7 @@ class _Call:
 
 
 async def _objects(response: httpx.Response) -> AsyncIterator[Any]:
-    """The JSON values of an answer: each event of a stream, or the one body."""
+    """Yield the JSON values of an answer: each event of a stream, or the single body."""
     if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
         body = b"".join([chunk async for chunk in _bounded(response)])
         yield _json(body) if response.is_success else _json_or_nothing(body)

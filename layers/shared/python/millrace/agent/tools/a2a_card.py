@@ -1,4 +1,4 @@
-"""Reading the card of a remote A2A agent. Imports httpx, so it is itself imported late."""
+"""Reads the card of a remote A2A agent. Imported late, since it imports httpx."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ BINDINGS = ("JSONRPC", "HTTP+JSON")
 
 
 async def read_card(http: httpx.AsyncClient, remote: Remote, known: Card | None) -> Card:
-    """Read the card, or learn that the `known` one still holds. Raises `MillraceError`."""
+    """Read the card, or return the `known` one if it is still valid. Raises `MillraceError`."""
     headers = dict(remote.headers) | VERSION | {"Accept": "application/json"}
     if known and known.etag:
         headers["If-None-Match"] = known.etag
@@ -32,7 +32,7 @@ async def read_card(http: httpx.AsyncClient, remote: Remote, known: Card | None)
 
 
 def card_url(url: str) -> str:
-    """The address of the card of the agent at `url`, which may be the card's own."""
+    """Return the address of the card of the agent at `url`, which may already be the card's."""
     base, separator, query = url.partition("?")
     path = base if base.endswith(".json") else base.rstrip("/") + WELL_KNOWN
     return path + separator + query
@@ -73,7 +73,7 @@ def _card(remote: Remote, found: dict[str, Any]) -> Card:
 
 
 def _is_usable(remote: Remote, interface: dict[str, Any]) -> bool:
-    # Another origin must not get the headers: they were given for the agent's own.
+    # The headers were configured for the agent's own origin and must not reach another one.
     return (
         interface["protocolBinding"] in BINDINGS
         and str(interface.get("protocolVersion", "")).partition(".")[0] == "1"

@@ -1,4 +1,4 @@
-"""A task of a remote A2A agent, put together from its updates."""
+"""A task of a remote A2A agent, assembled from its updates."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ _SETTLED = _ASKS | _FAILED | {"COMPLETED", "MESSAGE"}
 
 
 class RemoteTask:
-    """The task as far as it is known; `id` is empty until the agent gave one."""
+    """The task as far as it is known. `id` is empty until the agent has given one."""
 
     def __init__(self) -> None:
         self.id = ""
@@ -25,11 +25,11 @@ class RemoteTask:
 
     @property
     def settled(self) -> bool:
-        """True when nothing more will come by itself: the task has ended, or asks something."""
+        """True if nothing more will come by itself: the task has ended, or asks a question."""
         return self._state in _SETTLED
 
     def fold(self, update: dict[str, Any]) -> None:
-        """Take in one update. Raises `RequestFailed` for what is not A2A."""
+        """Apply one update. Raises `RequestFailed` for data that is not A2A."""
         try:
             self._fold(update)
         except (AttributeError, KeyError, TypeError) as error:
@@ -60,7 +60,7 @@ class RemoteTask:
         self._artifacts[artifact["artifactId"]] = [*before, *artifact["parts"]]
 
     def result(self, remote: Remote) -> ToolResult:
-        """The result for the model, without the agent's secrets."""
+        """Return the result for the model, without the agent's secrets."""
         said = text_of(self._said)
         if self._state in _ASKS:
             text = (
@@ -76,7 +76,7 @@ class RemoteTask:
 
 
 def text_of(parts: list[Any]) -> str:
-    """The parts as text: chunks of text as they came, data as JSON, files by their names."""
+    """Return the parts as text: text as it came, data as JSON, files by their names."""
     return "".join(map(_part_text, parts))
 
 

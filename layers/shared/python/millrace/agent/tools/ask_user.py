@@ -1,4 +1,4 @@
-"""The built-in tool `ask_user`: the model asks, the run waits, and the answer is the tool's result."""
+"""The built-in tool `ask_user`: the model asks, the run waits, and the user's answer is the tool's result."""
 
 from functools import cache
 from typing import Any
@@ -12,7 +12,7 @@ from millrace.errors import InvalidRequest
 
 
 class Question(BaseModel):
-    """The arguments that the model gives."""
+    """The arguments from the model."""
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
@@ -37,13 +37,13 @@ async def _only_asked(arguments: dict[str, Any], context: ToolContext) -> ToolRe
 
 
 def read_question(arguments: dict[str, Any]) -> Question:
-    """The question of a call. Raises `InvalidRequest`, which the model can read."""
+    """Return the question of a call. Raises `InvalidRequest`, which the model can read."""
     return read_arguments(Question, arguments)
 
 
 @cache
 def ask_user() -> Tool:
-    """The tool, made when the first agent has it: its schema takes longer than most of an init."""
+    """Return the tool, created when an agent first needs it: its schema takes longer than most of an init."""
     return Tool(
         name=ASK_USER,
         description="Asks the user a question and waits for the answer, which may take days. Use it when you "

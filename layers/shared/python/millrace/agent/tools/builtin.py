@@ -1,5 +1,4 @@
-"""The tools of a deployment, by the names that agents list them under: those that come with Millrace, and its
-own."""
+"""The tools of a deployment by name: those that come with Millrace, and the deployment's own."""
 
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -29,11 +28,12 @@ BUILT_IN: dict[str, Callable[..., Any] | Tool] = {
 }
 
 OWN_TOOLS: dict[str, Tool] = {}
-"""The tools of the deployment's own (`millrace.agent.own`)."""
+"""The deployment's own tools (see `millrace.agent.own`)."""
 
 
 def known_tools(names: Iterable[str]) -> list[Tool]:
-    """The tools of these names, each once. Raises `InvalidRequest` that names those which do not exist."""
+    """Return the tools of these names, each once. Raises `InvalidRequest` that names those that do not
+    exist."""
     wanted = list(dict.fromkeys(names))
     if unknown := [name for name in wanted if not is_tool(name)]:
         raise InvalidRequest(
@@ -54,7 +54,7 @@ def tool_names() -> list[str]:
 
 
 def own_rule(name: str) -> ToolUse | None:
-    """The rule for approvals that a tool of the deployment's own has; None for one that asks nobody."""
+    """Return the approval rule of one of the deployment's own tools; None if it needs no approval."""
     own = OWN_TOOLS.get(name)
     return own.rule if own else None
 
@@ -68,5 +68,6 @@ def _built_in(name: str) -> Tool:
 
 @cache
 def made_of(function: Callable[..., Any]) -> Tool:
-    """The tool of a function, made once: its schema takes longer than all else before a run's first token."""
+    """Return the tool of a function. Cached, as its schema takes longer than everything else before a run's
+    first token."""
     return tool(function)

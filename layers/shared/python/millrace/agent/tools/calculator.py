@@ -10,14 +10,14 @@ from millrace.errors import InvalidRequest
 
 LENGTH_LIMIT = 500
 NODE_LIMIT = 200
-# 2,467 digits, below the 4,300 beyond which Python refuses to write an integer.
+# 2,467 digits, below the limit of 4,300 at which Python refuses to write an integer.
 BIT_LIMIT = 8192
 
 Number = int | float
 
 
 def _round(number: Number, digits: Number = 0) -> Number:
-    """Python's own would take hours for round(1, -10**9)."""
+    """Round within limits: Python's own function would take hours for round(1, -10**9)."""
     if not isinstance(digits, int) or abs(digits) > 300:
         raise _wrong("Round to a whole number of digits between -300 and 300.")
     return round(number, digits) if digits else round(number)
@@ -55,7 +55,7 @@ def _parsed(expression: str) -> ast.expr:
         raise _wrong(f"An expression must not exceed {LENGTH_LIMIT} characters; compute it in parts.")
     try:
         tree = ast.parse(expression.strip(), mode="eval")
-    # The last two are the parser's for an expression that is nested too deeply.
+    # The parser raises the last two for an expression that is nested too deeply.
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise _wrong(f"{expression!r} is not an arithmetic expression.") from None
     if sum(1 for _ in ast.walk(tree)) > NODE_LIMIT:
@@ -83,7 +83,7 @@ def _value(node: ast.expr) -> Number:
 
 
 def _power(base: Number, exponent: Number) -> Number:
-    """A power whose size is known to be bounded before it is computed."""
+    """Compute a power, after checking from its operands that it is not too large."""
     if isinstance(base, int) and isinstance(exponent, int) and base.bit_length() * abs(exponent) > BIT_LIMIT:
         raise _wrong("The power is too large; use decimals for an estimate, as in 2.0**1000.")
     return _bounded(base**exponent)
@@ -111,7 +111,7 @@ def _bounded(number: object) -> Number:
 
 
 def _written(number: Number) -> str:
-    """Integers in full; other numbers with 15 digits, which hides the noise of binary fractions."""
+    """Write integers in full, and other numbers with 15 digits, which hides the noise of binary fractions."""
     return str(number) if isinstance(number, int) else f"{number:.15g}"
 
 

@@ -19,14 +19,14 @@ def current_time(timezone: str = "UTC") -> str:
 
 
 def described(moment: datetime, timezone: str) -> str:
-    """A moment in a zone, for a model to read. Raises `InvalidRequest` for a zone that is not known."""
+    """Return a moment in a time zone, for a model to read. Raises `InvalidRequest` for an unknown zone."""
     local = moment.astimezone(_zone(timezone))
     return f"{local.isoformat(timespec='seconds')} ({local:%A}, {timezone})"
 
 
 def _zone(name: str) -> tzinfo:
     if name == "UTC":
-        return UTC  # also where the system has no time zones
+        return UTC  # works even if the system has no time zones
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -40,7 +40,7 @@ _OTHER_HEADING = re.compile(r"^\s*(Returns|Raises|Yields|Examples?):\s*$", re.MU
 
 
 def needs_scope(scope: str) -> Callable[[Function], Function]:
-    """Mark a function as a tool for users with a scope, one of the product's or one of the deployment's own:
+    """Restrict a function as a tool to users with a scope, either Millrace's or one of the deployment's own:
 
     @needs_scope("refunds:approve")
     def refund(order: str, context: ToolContext) -> str: ...
@@ -54,8 +54,8 @@ def needs_scope(scope: str) -> Callable[[Function], Function]:
 
 
 def repeatable(function: Function) -> Function:
-    """Mark a function as a tool that may be run again when its process died in the middle of it: it only
-    reads, or gives its service `context.idempotency_key`, by which that knows a repeated request."""
+    """Mark a function as a tool that may run again if its process died while it was running: it only reads,
+    or passes `context.idempotency_key` to its service, which then recognizes a repeated request."""
     function.__dict__[_REPEAT] = True
     return function
 
@@ -63,10 +63,10 @@ def repeatable(function: Function) -> Function:
 def tool(
     function: Callable[..., Any], *, name: str = "", scope: str = "", repeat: Repeat | None = None
 ) -> Tool:
-    """Make a tool of a function, sync (it will run in a thread) or async; `scope` or `needs_scope` keeps it
-    for users who have one, `repeat="safe"` or `repeatable` lets it run again after a crash.
+    """Make a tool from a function, sync (it runs in a thread) or async. `scope` or `needs_scope` restricts it
+    to users who have one; `repeat="safe"` or `repeatable` lets it run again after a crash.
 
-    Raises `TypeError` for a signature that has no schema: `*args`, or a parameter without a type.
+    Raises `TypeError` for a signature without a schema: `*args`, or a parameter without a type.
     """
     description, documented = _read_docstring(inspect.getdoc(function) or "")
     parameters, context_name = _parameters(function)
@@ -95,7 +95,8 @@ async def _run(
 
 
 def as_result(value: Any) -> ToolResult:
-    """Turn a function's return value into a result, which succeeded unless the function says otherwise."""
+    """Turn a function's return value into a result. It is a success unless the function returned a failed
+    result."""
     if isinstance(value, ToolResult):
         return value
     text = as_text(value)
@@ -108,7 +109,8 @@ def _validated(model: type[BaseModel], arguments: dict[str, Any]) -> dict[str, A
 
 
 def read_arguments(model: type[Model], arguments: dict[str, Any]) -> Model:
-    """The arguments of a call as a model. Raises `InvalidRequest` with words that the model can act on."""
+    """Return the arguments of a call as a model. Raises `InvalidRequest` with a message that the model can
+    act on."""
     try:
         return model.model_validate(arguments)
     except ValidationError as error:
@@ -122,7 +124,8 @@ def _explained(error: ValidationError) -> str:
 
 
 def _parameters(function: Callable[..., Any]) -> tuple[dict[str, tuple[Any, Any]], str | None]:
-    """Type and default of each parameter that the model fills, and the name of the context's."""
+    """Return the type and default of each parameter that the model fills, and the name of the context
+    parameter."""
     hints = get_type_hints(function, include_extras=True)
     parameters: dict[str, tuple[Any, Any]] = {}
     context_name = None
@@ -149,37 +152,37 @@ def _arguments_model(
         _PREFIX + parameter: (kind, _field(parameter, default, documented.get(parameter, "")))
         for parameter, (kind, default) in parameters.items()
     }
-    # An argument that a model has made up is an error that it can correct, not one to drop in silence.
+    # An argument that a model invented is an error for it to correct, not something to drop silently.
     return create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
 
 
 def _field(name: str, default: Any, description: str) -> Any:
-    """A docstring's description wins over an annotation's, which must not be wiped out by the lack of one."""
+    """Return the field. Its docstring's description overrides an annotation's, but a missing one does not."""
     described: dict[str, Any] = {"description": description} if description else {}
     return Field(default, alias=name, **described)
 
 
 class _Untitled(GenerateJsonSchema):
-    """Schemas without a title per field: it repeats the name and costs the model tokens."""
+    """Schemas without a title for each field, which would only repeat the name and cost the model tokens."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
-    """The JSON Schema of arguments, as models get it."""
+    """Return the JSON Schema of the arguments, as models receive it."""
     schema = model.model_json_schema(schema_generator=_Untitled)
     schema.pop("title", None)
     return schema | {"properties": schema.get("properties", {})}
 
 
 def documented_arguments(function: Callable[..., Any]) -> set[str]:
-    """The names of the parameters that a function's docstring describes."""
+    """Return the names of the parameters that a function's docstring describes."""
     return set(_read_docstring(inspect.getdoc(function) or "")[1])
 
 
 def _read_docstring(text: str) -> tuple[str, dict[str, str]]:
-    """The description, and what the docstring's `Args:` say of each parameter (continued lines joined)."""
+    """Return the description, and the text of each parameter under `Args:` with continued lines joined."""
     head, *rest = _ARGS_HEADING.split(text, maxsplit=1)
     described: dict[str, str] = {}
     current = ""

@@ -1,8 +1,9 @@
-"""The readable text of an HTML page: without scripts, styles and markup, a line per block, links kept.
+"""The readable text of an HTML page: without scripts, styles and markup, one line per block, links kept.
 
-A reader of our own, since `html.parser` takes minutes for 128 KB of hostile markup on Pythons before the end
-of 2025, and holds the interpreter's lock meanwhile. Every search here goes on where the last one ended, or is
-the last one, so the time is linear in the page. A `>` in an attribute ends the tag: what follows shows.
+We parse it ourselves, since `html.parser` takes minutes for 128 KB of hostile markup on Python versions
+before the end of 2025, and holds the interpreter's lock meanwhile. Every search here continues where the last
+one ended, or is the last one, so the time is linear in the page. A `>` in an attribute ends the tag, and the
+rest of it is shown.
 """
 
 import re
@@ -21,7 +22,7 @@ _HREF = re.compile(r"\shref\s{0,8}=\s{0,8}[\"']?([^\"'\s>]{1,2048})", re.IGNOREC
 
 
 def html_text(html: str) -> str:
-    """The page's title and text."""
+    """Return the page's title and text."""
     reader = _Reader()
     for name, content in _tokens(html):
         if name:
@@ -32,8 +33,8 @@ def html_text(html: str) -> str:
 
 
 def _tokens(html: str) -> Iterator[tuple[str, str]]:
-    """Pairs of a tag's name ("/p" where it ends) and its attributes, or of "" and text. A hidden element is
-    one tag, with what it holds instead of attributes."""
+    """Yield pairs of a tag's name ("/p" for its end) and its attributes, or of "" and text. A hidden element
+    is one tag, with its content in place of attributes."""
     at = 0
     while at < len(html):
         begin = html.find("<", at)
@@ -61,7 +62,7 @@ def _tokens(html: str) -> Iterator[tuple[str, str]]:
 
 
 class _Reader:
-    """Puts together the text of a page from its tags and texts."""
+    """Assembles the text of a page from its tags and texts."""
 
     def __init__(self) -> None:
         self._parts: list[str] = ["\n"]
@@ -84,7 +85,8 @@ class _Reader:
             self._end_link()
 
     def text(self, text: str) -> None:
-        """Any white space as one blank, none behind another one or a line's beginning; except in `pre`."""
+        """Add text with white space collapsed to single blanks, and none at the beginning of a line; except
+        in `pre`."""
         if not self._in_pre:
             text = re.sub(r"\s+", " ", text)
             text = text.lstrip() if self._parts[-1][-1].isspace() else text

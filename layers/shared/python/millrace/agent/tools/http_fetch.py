@@ -1,4 +1,4 @@
-"""Lets an agent read a page of the public Internet, through the guarded client."""
+"""The built-in tool `http_fetch`, which reads a public web page through the guarded client."""
 
 import re
 from typing import TYPE_CHECKING, Annotated
@@ -42,7 +42,7 @@ async def http_fetch(url: Annotated[str, Field(max_length=2048)], context: ToolC
 
 
 async def _get(url: str, context: ToolContext) -> "Fetched":
-    # httpx takes a third of a second to import, which a function that never fetches need not pay.
+    # httpx takes a third of a second to import, which a function that never fetches should not pay for.
     from millrace.net.client import guarded_client
     from millrace.net.fetch import fetch
 

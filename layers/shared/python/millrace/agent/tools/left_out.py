@@ -1,4 +1,4 @@
-"""Tools that a server has and an agent does not get, with the reason."""
+"""Tools that a server offers and an agent does not get, with the reason."""
 
 from msgspec import Struct, field
 

@@ -1,10 +1,10 @@
 """Tools of MCP servers (streamable HTTP), offered to a model under the name `<server>__<tool>`.
 
-A run has one `McpTools`: it knows the run's servers, opens a session with one only when it has to, and is
-closed with the run. The tools of a server are remembered for five minutes in a `ToolCatalog`, one per
-process. A server that is down costs the run nothing but its tools: `McpTools.problems` says so in words, and
-calls of its tools give results that say so. What a server says of its tools is hostile input, so it is
-bounded; `McpTools.left_out` names what did not fit. An agent that names the tools it wants gets only these.
+A run has one `McpTools`, which knows the run's servers, opens a session with one only when needed, and is
+closed with the run. The tools of a server are remembered for five minutes in the process's `ToolCatalog`. If
+a server is down, the run only lacks its tools: `McpTools.problems` says so, and so do the results of calls.
+What a server says about its tools is untrusted, so it is limited; `McpTools.left_out` names what was too
+much. An agent that names the tools it wants gets only these.
 """
 
 import asyncio
@@ -33,10 +33,10 @@ REMEMBERED_SECONDS = 300.0
 CATALOG_LIMIT = 256
 SERVERS_LIMIT = 10
 TOOLS_LIMIT = 64
-"""The tools of one server that an agent gets without naming them."""
+"""The maximum number of tools that an agent gets from one server if it does not name any."""
 DESCRIPTION_LIMIT = 2000
 SCHEMA_LIMIT = 16 * 1024
-NAME_LIMIT = 64  # of every provider's tool names
+NAME_LIMIT = 64  # a limit that all providers accept
 
 
 class Listing(Struct, frozen=True):
@@ -47,7 +47,7 @@ class Listing(Struct, frozen=True):
 
 
 class ToolCatalog:
-    """The listing of each server, for five minutes; at most 256 servers, the oldest go first."""
+    """The listing of each server, for five minutes. At most 256 servers; the oldest are dropped first."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -58,7 +58,7 @@ class ToolCatalog:
         return listed if until > self._clock() else None
 
     def put(self, server: McpServer, listed: Listing) -> None:
-        # A key that is set again keeps its old place, and a fresh listing would be dropped as the oldest.
+        # A key that is set again keeps its position, so a fresh listing would be dropped as the oldest.
         self._listed.pop(server.identity(), None)
         self._listed[server.identity()] = (self._clock() + REMEMBERED_SECONDS, listed)
         while len(self._listed) > CATALOG_LIMIT:
@@ -66,9 +66,9 @@ class ToolCatalog:
 
 
 class McpTools:
-    """The MCP servers of one run, as an async context manager; leaving it ends every session.
+    """The MCP servers of one run, as an async context manager that closes every session at its end.
 
-    Raises `InvalidRequest` for more than ten servers or two of one name.
+    Raises `InvalidRequest` for more than ten servers or for two with the same name.
     """
 
     def __init__(
@@ -92,8 +92,8 @@ class McpTools:
         await self.aclose()
 
     async def tools(self) -> list[Tool]:
-        """The tools of every server that answers, as far as their agent gets them. What is wrong with the
-        others is added to `problems`, and tools that the agent does not get to `left_out`."""
+        """Return the tools of every server that responds, as far as the agent gets them. Problems with the
+        other servers are added to `problems`, and tools that the agent does not get to `left_out`."""
         listings = await asyncio.gather(*map(self._listed, self._servers))
         self.left_out = [one for listing in listings for one in listing.left_out]
         return [
@@ -113,7 +113,7 @@ class McpTools:
         return partial(self._call, server, one.name)
 
     async def aclose(self) -> None:
-        """End the sessions; takes at most a second even if servers do not answer."""
+        """Close the sessions. Takes at most a second, even if servers do not respond."""
         sessions, self._sessions = list(self._sessions.values()), {}
         await asyncio.gather(*(session.aclose() for session in sessions))
 
@@ -135,7 +135,7 @@ class McpTools:
         return await (await self._session(server)).call(name, arguments)
 
     async def _session(self, server: McpServer) -> "McpSession":
-        # The official client takes about a second to import: only agents with MCP servers pay for it.
+        # The official client takes about a second to import, so only agents with MCP servers load it.
         await in_thread(import_module, "millrace.agent.tools.mcp_session")
         from millrace.agent.tools.mcp_session import McpSession
 
@@ -145,8 +145,8 @@ class McpTools:
 
 
 def tool_name(server: str, tool: str) -> str:
-    """`<server>__<tool>` in the letters and length that every provider takes; what had to be changed ends
-    with a hash, so that two tools never share a name by it."""
+    """Return `<server>__<tool>` with the characters and length that every provider accepts. A name that had
+    to be changed ends with a hash, so that two tools never get the same name."""
     name = f"{server}__{tool}"
     fitting = _in_plain_characters(name)[:NAME_LIMIT]
     if fitting == name:
@@ -155,8 +155,8 @@ def tool_name(server: str, tool: str) -> str:
 
 
 def name_start(start: str) -> str:
-    """The start of the names of all tools whose own `<server>__<tool>` starts so; where names are cut, of
-    some others as well."""
+    """Return the beginning of the names of all tools whose `<server>__<tool>` begins with `start`. If names
+    are cut, it may match others as well."""
     return _in_plain_characters(start)[:_UNHASHED]
 
 
@@ -168,9 +168,9 @@ def _in_plain_characters(name: str) -> str:
 
 
 def chosen(server: McpServer, listed: Sequence[ListedTool]) -> Listing:
-    """The tools that an agent gets of those listed: the ones it names, else the first `TOOLS_LIMIT`; each
-    with a schema of a size that a model should read, and its description cut."""
-    # Reversed, so that the first of two tools with one name is the one that counts.
+    """Return the tools that an agent gets of those listed: the ones that it names, otherwise the first
+    `TOOLS_LIMIT`, if their schemas are not too large for a model. Descriptions are cut."""
+    # Reversed, so that the first of two tools with the same name is used.
     readable = {
         one.name: one for one in reversed(listed) if len(orjson.dumps(one.parameters)) <= SCHEMA_LIMIT
     }
@@ -196,8 +196,8 @@ _TOO_MANY = (
 
 
 def _cut(server: McpServer, one: ListedTool) -> ListedTool:
-    # A server may repeat the credential that it was given, and models read its descriptions. Half of one,
-    # which a cut would leave, is not recognized.
+    # A server may repeat the credential that it was sent, and models read its descriptions. Redact before
+    # cutting, since half a credential would not be recognized.
     description = server.redact(one.description)[:DESCRIPTION_LIMIT]
     return replace(one, description=description, parameters=_redacted(server, one.parameters))
 

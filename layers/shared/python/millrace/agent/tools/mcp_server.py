@@ -1,4 +1,4 @@
-"""An MCP server as an agent names it, and a tool as the server lists it."""
+"""An MCP server as an agent's settings name it, and a tool as the server lists it."""
 
 import hashlib
 import re
@@ -13,18 +13,19 @@ from millrace.agent.tools.tool import Repeat
 from millrace.errors import InvalidRequest
 
 LISTED_LIMIT = 1_000
-"""Tools of one server that are read."""
+"""The maximum number of tools that are read from one server."""
 # Replacing shorter values would mangle ordinary words.
 SHORTEST_SECRET = 6
-# Without `__`, which divides the server's name from the tool's in the names that models see.
+# Without `__`, which separates the server's name from the tool's in the names that models see.
 _SERVER_NAME = re.compile(r"[A-Za-z0-9-]+(?:_[A-Za-z0-9-]+)*\Z")
 
 
 class McpServer(Struct, frozen=True):
-    """A server as an agent names it. `url` and `headers` may hold secrets and are kept out of every text.
-    `tools` are the names of the only ones that the agent wants; None for all. `scope` is what users need.
+    """A server as an agent's settings name it. `url` and `headers` may contain secrets and never appear in
+    any text. `tools` are the names of the only ones that the agent wants; None for all. `scope` is what users
+    need.
 
-    Raises `InvalidRequest` for a name that cannot begin the names of tools.
+    Raises `InvalidRequest` for a name that tool names cannot begin with.
     """
 
     name: str
@@ -44,18 +45,19 @@ class McpServer(Struct, frozen=True):
         return f"McpServer(name={self.name!r}, tools={self.tools!r}, scope={self.scope!r})"
 
     def identity(self) -> str:
-        """Equal for equal URLs, headers and wanted tools; does not reveal them."""
+        """Return a hash that is equal for equal URLs, headers and wanted tools, and does not reveal them."""
         parts = [self.url, sorted(self.headers.items()), self.tools]
         return hashlib.sha256(orjson.dumps(parts)).hexdigest()
 
     def redact(self, text: str) -> str:
-        """The text without the server's secrets: what stands in its headers, and in the query of its URL."""
+        """Return the text without the server's secrets: those in its headers and in the query of its URL."""
         for name, secret in self._secrets():
             text = text.replace(secret, f"[secret {name}]")
         return text
 
     def _secrets(self) -> list[tuple[str, str]]:
-        """Each with the name to show instead; the longest first, since one may be part of another."""
+        """Return each secret with the name to show instead; the longest first, since one may be part of
+        another."""
         values = [(name, part) for name, value in self.headers.items() for part in (value, *value.split())]
         query = urlsplit(self.url).query
         values += [("query", part) for part in (query, *(value for _, value in parse_qsl(query)))]
@@ -70,8 +72,8 @@ class McpServer(Struct, frozen=True):
 
 
 class ListedTool(Struct, frozen=True):
-    """A tool as its server lists it. `repeat` follows its hints: one that is read-only or idempotent may be
-    called again."""
+    """A tool as its server lists it. `repeat` follows the server's hints: a read-only or idempotent tool may
+    be called again."""
 
     name: str
     description: str

@@ -1,7 +1,7 @@
-"""A session with one MCP server through the official client. Imports `mcp`, so it is itself imported late.
+"""A session with one MCP server through the official client. Imported late, since it imports `mcp`.
 
-The client's session is bound to the task that opened it, while tools are called from many: so a task of its
-own holds it open, and the others only send through it.
+The client's session belongs to the task that opened it, but tools are called from many. So a dedicated task
+holds it open, and the others only send through it.
 """
 
 import asyncio
@@ -32,7 +32,8 @@ logger = logging.getLogger(__name__)
 
 
 class McpSession:
-    """Opened at its first use, again if it broke. What fails is a `RequestFailed` that names the server."""
+    """A session that is opened when first used, and again if it broke. Raises `RequestFailed` that names the
+    server."""
 
     def __init__(self, server: McpServer, allow_loopback_http: bool = False) -> None:
         self._server = server
@@ -42,7 +43,7 @@ class McpSession:
         self._closing = asyncio.Event()
 
     async def list_tools(self) -> list[ListedTool]:
-        """All tools of the server, page by page, up to `LISTED_LIMIT`."""
+        """Return all tools of the server, page by page, up to `LISTED_LIMIT`."""
         tools: list[ListedTool] = []
         cursor: str | None = None
         seen: set[str] = set()
@@ -53,7 +54,7 @@ class McpSession:
                     page = await client.list_tools(cursor=cursor)
                     tools += map(_listed, page.tools)
                     cursor = page.next_cursor
-                    if not cursor or cursor in seen:  # a server that repeats itself has no end
+                    if not cursor or cursor in seen:  # a server that repeats its cursors would never end
                         break
                     seen.add(cursor)
         except Exception as error:
@@ -61,9 +62,9 @@ class McpSession:
         return tools[:LISTED_LIMIT]
 
     async def call(self, name: str, arguments: dict[str, Any]) -> ToolResult:
-        """Call a tool; a result that the server marks as an error is a result that is not ok."""
+        """Call a tool. A result that the server marks as an error is returned as a result that is not ok."""
         try:
-            # Only opening has to be quick: a tool may work for minutes, and the client bounds that.
+            # Only opening has to be quick: a tool may work for minutes, and the toolbox limits that.
             async with asyncio.timeout(OPEN_SECONDS):
                 client = await self._client()
             result = await client.call_tool(name, arguments, read_timeout_seconds=CALL_SECONDS)
@@ -73,7 +74,7 @@ class McpSession:
         return ToolResult(ok=not result.is_error, text=text, summary=text)
 
     async def aclose(self) -> None:
-        """Say goodbye to the server, for at most a second."""
+        """Close the session, waiting for the server at most a second."""
         self._closing.set()
         if self._holder is not None and not self._holder.done():
             await asyncio.wait({self._holder}, timeout=CLOSE_SECONDS)
@@ -85,13 +86,13 @@ class McpSession:
             self._opened = asyncio.get_running_loop().create_future()
             self._holder = asyncio.create_task(self._hold(self._opened))
         assert self._opened is not None
-        # Shielded: the caller may be cancelled while others wait for the same session.
+        # Shielded: the caller may be canceled while others wait for the same session.
         return await asyncio.shield(self._opened)
 
     async def _hold(self, opened: asyncio.Future[Client]) -> None:
-        """Keep the session open until it is closed or breaks; whoever waits for it learns why it did not."""
+        """Keep the session open until it is closed or breaks. Those who wait for it get the error."""
         bridge = _Bridge(GuardedTransport(self._rules, resolve_name))
-        # A few compressed kilobytes may expand to gigabytes, and `BODY_LIMIT` counts bytes on the wire.
+        # A few compressed kilobytes may expand to gigabytes, and `BODY_LIMIT` counts bytes as sent.
         headers = dict(self._server.headers) | {"Accept-Encoding": "identity"}
         timeout = httpx2.Timeout(OPEN_SECONDS, read=CALL_SECONDS)
         try:
@@ -105,18 +106,18 @@ class McpSession:
         except Exception as error:
             self._broke(opened, error)
         finally:
-            # Cancelled before the session is open, this task must not leave others waiting for it.
+            # If canceled before the session is open, this task must not leave others waiting for it.
             opened.cancel()
 
     def _broke(self, opened: asyncio.Future[Client], error: Exception) -> None:
         if not opened.done():
             opened.set_exception(_innermost(error))
-            opened.exception()  # marked as seen: nobody may be waiting any more
+            opened.exception()  # marked as retrieved, since nobody may be waiting any more
         else:
-            logger.info("%s", self._to_error(error).message)  # without the traceback, which may tell the URL
+            logger.info("%s", self._to_error(error).message)  # not the traceback, which may have the URL
 
     def _to_error(self, error: Exception) -> MillraceError:
-        """The error in words that name the server and nothing of its URL or headers."""
+        """Return the error with a message that names the server, but nothing of its URL or headers."""
         cause = _innermost(error)
         said = cause.message if isinstance(cause, MillraceError) else f"{type(cause).__name__}: {cause}"
         if isinstance(cause, TimeoutError):
@@ -127,7 +128,7 @@ class McpSession:
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """The first real error of an exception group: task groups wrap what broke them."""
+    """Return the actual error of an exception group, in which task groups wrap it."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
@@ -147,7 +148,7 @@ def _block_text(block: ContentBlock) -> str:
 
 
 class _Bridge(httpx2.AsyncBaseTransport):
-    """Lets the client, which speaks httpx2, send through the guarded transport, which is httpx's."""
+    """Lets the client, which uses httpx2, send through the guarded transport, which uses httpx."""
 
     def __init__(self, guarded: GuardedTransport) -> None:
         self._guarded = guarded
@@ -197,6 +198,6 @@ class _Body(httpx2.AsyncByteStream):
 
 def _listed(tool: Any) -> ListedTool:
     hints = tool.annotations
-    # Hints are the server's own word: a wrong one makes nothing but its own tool run twice.
+    # Hints are the server's own claim: if one is wrong, only that server's tool runs twice.
     repeat: Repeat = "safe" if hints and (hints.read_only_hint or hints.idempotent_hint) else "never"
     return ListedTool(tool.name, tool.description or "", tool.input_schema, repeat)

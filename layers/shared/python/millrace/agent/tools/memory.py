@@ -1,4 +1,4 @@
-"""Let an agent remember what it should know about its user in later conversations."""
+"""The built-in tools by which an agent remembers things about its user for later conversations."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""`@tool`: a typed function of a deployment's own as a tool of its agents.
+"""`@tool`: makes a typed function of the deployment a tool of its agents.
 
     from millrace.app import ToolContext, ToolError, tool
 
@@ -11,8 +11,8 @@
             order: Its number, as on the invoice.
         '''
 
-The function stays as it is, for calls and tests. What is wrong with it is said when its module is imported,
-which is when a function starts.
+The function itself is unchanged and can be called and tested. Mistakes are reported when its module is
+imported, which is when a Lambda function starts.
 """
 
 import inspect
@@ -36,13 +36,13 @@ from millrace.errors import MillraceError, ToolError
 Function = TypeVar("Function", bound=Callable[..., Any])
 MARK = "__millrace_tool__"
 RESERVED = "ask_"
-"""Begins the tools by which agents ask each other."""
+"""The prefix of the tools by which agents ask each other."""
 _BINARY = b'"format":"binary"'
 _NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{0,63}")
 
 
 class InvalidTool(TypeError):
-    """A function that cannot be a tool; the message says what to write instead."""
+    """A function that cannot be a tool. The message says what to write instead."""
 
 
 @overload
@@ -61,14 +61,14 @@ def tool(function: Any = None, **options: Any) -> Any:
     """Make a function a tool, which agents list by its name.
 
     Args:
-        name: Its name, where that is not the function's.
-        policy: `ask` has a person approve each call; `{"ask": "amount > 50"}` those for which the expression
-            over the arguments is not false. A rule of an agent's own that asks takes its place.
-        approvers: Who may answer, as `{"scope": "refunds:approve"}`; without it the run's own user.
-        expires: Seconds for which a call waits for an answer.
-        repeat: `safe` for one that may run again after a crash: it only reads, or gives its service
-            `context.idempotency_key`.
-        scope: What the run's user needs for it.
+        name: The tool's name; by default the function's.
+        policy: `ask` if a person must approve each call, `{"ask": "amount > 50"}` for calls for which this
+            expression over the arguments is not false. An agent's own rule that asks overrides it.
+        approvers: The people who may answer, as `{"scope": "refunds:approve"}`; by default the run's user.
+        expires: The seconds for which a call waits for an answer.
+        repeat: `safe` if a call may run again after a crash: it only reads, or passes
+            `context.idempotency_key` to its service.
+        scope: The scope that the run's user needs.
 
     Raises `InvalidTool`.
     """
@@ -78,7 +78,7 @@ def tool(function: Any = None, **options: Any) -> Any:
 
 
 def tool_of(value: Any) -> Tool | None:
-    """Return the tool that `@tool` made of a function; None for anything else."""
+    """Return the tool that `@tool` made from a function; None for anything else."""
     found = getattr(value, MARK, None)
     return found if isinstance(found, Tool) else None
 
@@ -166,7 +166,7 @@ def _check_parameter(where: str, parameter: inspect.Parameter, typed: bool) -> N
 
 
 def _mentions(kind: Any, wanted: type) -> bool:
-    """Return whether a type is this one, or has it in it."""
+    """Return whether a type is the wanted one, or contains it."""
     return kind is wanted or any(_mentions(one, wanted) for one in get_args(kind))
 
 
@@ -203,8 +203,8 @@ def _not_json(where: str, reason: str) -> InvalidTool:
 
 
 async def _hiding_errors(made: Tool, arguments: dict[str, Any], context: ToolContext) -> ToolResult:
-    """Run the function. An error that was not raised for the model may tell of addresses, queries or keys: it
-    goes to the log alone."""
+    """Run the function. An error that was not raised for the model may contain addresses, queries or keys, so
+    it is only logged."""
     try:
         return await made.run(arguments, context)
     except (MillraceError, Suspended, Interrupted):

@@ -1,4 +1,4 @@
-"""Lets an agent look up what was said in earlier conversations."""
+"""The built-in tool that searches earlier conversations."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Calls of a tool's function: async or in a thread, with one result or in pieces, shown as they come."""
+"""Calls a tool's function, async or in a thread, and shows its output as it is produced."""
 
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -14,12 +14,12 @@ from millrace.agent.tools.workers import Abandoned, in_thread
 from millrace.domain import events
 
 OUTPUT_CHARACTERS = 1024 * 1024
-"""The most that a tool may yield: as much as the log keeps of a result."""
+"""The maximum that a tool may yield: as much as the log keeps of a result."""
 
 
 async def called(function: Callable[..., Any], given: dict[str, Any], context: ToolContext) -> Any:
-    """Call a function with these arguments. Of one that yields, the value is all of its pieces, or a
-    `ToolResult` that it yields last."""
+    """Call a function with these arguments. If it yields, the value is all of its pieces, or the `ToolResult`
+    that it yields last."""
     if inspect.isasyncgenfunction(function):
         output = _Output(context)
         async with aclosing(function(**given)) as pieces:
@@ -38,7 +38,7 @@ async def _collect(pieces: AsyncIterator[Any], output: "_Output") -> None:
 
 
 def _drain(function: Callable[..., Iterator[Any]], given: dict[str, Any], output: "_Output") -> Any:
-    """The work of a thread. One that nobody waits for any more ends at its next piece."""
+    """Run the generator in a thread. It ends at the next piece if nobody waits for it any more."""
     abandoned = Abandoned.current()
     with closing(function(**given)) as pieces:  # type: ignore[type-var]
         for piece in pieces:
@@ -49,7 +49,7 @@ def _drain(function: Callable[..., Iterator[Any]], given: dict[str, Any], output
 
 
 class _Output:
-    """The pieces of one call. Each is shown as it comes; the model reads the whole."""
+    """The pieces of one call. Each is shown as it arrives; the model reads all of them together."""
 
     def __init__(self, context: ToolContext) -> None:
         self._context = context
@@ -77,5 +77,5 @@ class _Output:
 
 
 def as_text(value: Any) -> str:
-    """A value as the model reads it: a text as it is, anything else as JSON."""
+    """Return a value as the model reads it: text as it is, anything else as JSON."""
     return value if isinstance(value, str) else to_json(value, fallback=str).decode()

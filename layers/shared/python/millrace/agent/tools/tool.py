@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 SUMMARY_LIMIT = 120
 
 Repeat = Literal["safe", "never"]
-"""Whether a call that had begun when its process died may be run once more: `safe` for one that only reads,
-or that its service recognizes by `ToolContext.idempotency_key`."""
+"""Says whether a call that had started when its process died may run again: `safe` if it only reads, or if
+its service recognizes it by `ToolContext.idempotency_key`."""
 
 
 class SearchHit(Struct, frozen=True):
@@ -38,31 +38,31 @@ class SearchHit(Struct, frozen=True):
 
 
 SearchConversations = Callable[[str, int], Awaitable[Sequence[SearchHit]]]
-"""Given a query and the most hits wanted, searches the conversations that the caller of the run may read."""
+"""Searches the conversations that the run's user may read, given a query and the maximum number of hits."""
 
 
 class Memories(Protocol):
-    """The memories that an agent keeps of the user for whom it works."""
+    """The memories that an agent keeps about the user for whom it works."""
 
     async def remember(self, agent_id: str, text: str, id: str) -> Memory:
-        """Store a memory, in the place of one with this id; without an id it gets one."""
+        """Store a memory, replacing the one with this id. Without an id, one is generated."""
         ...
 
     async def recall(self, agent_id: str, query: str, limit: int) -> Sequence[Memory]:
-        """The memories that fit a query best, or the latest."""
+        """Return the memories that match a query best, or the latest."""
         ...
 
     async def forget(self, agent_id: str, id: str) -> bool:
-        """Delete a memory; False where there is none."""
+        """Delete a memory; return False if it does not exist."""
         ...
 
 
 class Secrets(Protocol):
-    """The secrets that the functions may read in AWS Secrets Manager, by name or ARN; each is kept for five
-    minutes."""
+    """The secrets that the functions may read in AWS Secrets Manager, by name or ARN. Values are cached for
+    five minutes."""
 
     def text(self, name: str) -> str:
-        """Return a secret's text. Blocks: for functions that run in a thread."""
+        """Return a secret's text. Blocks; for functions that run in a thread."""
         ...
 
     async def read(self, name: str) -> str:
@@ -75,13 +75,13 @@ log = logging.getLogger("millrace.app")
 
 
 class ToolContext(Struct, frozen=True):
-    """The run for which a tool works. Filled in by the service that starts the run.
+    """The run for which a tool works, filled in by the service that starts the run.
 
-    `user` is who started the run: id, claims, roles and scopes; its sub-agents act for the same one.
-    `http` gives the process's guarded client (`millrace.net.client`); without it a tool makes its own.
-    `call_id` is the call that the tool answers and `tool` its name, set by the toolbox; the id is the same
-    when the call is run again after its process died. `secrets` reads the deployment's. `values` are those
-    that agents in code keep.
+    `user` is the user who started the run, with id, claims, roles and scopes; sub-agents work for the same
+    user. `http` returns the process's guarded client (`millrace.net.client`); without it, a tool creates its
+    own. `call_id` is the id of the call and `tool` its name, set by the toolbox; the id stays the same if the
+    call runs again after its process died. `secrets` reads the deployment's secrets. `values` are those that
+    agents in code keep.
     """
 
     organization: str
@@ -100,25 +100,26 @@ class ToolContext(Struct, frozen=True):
 
     @property
     def log(self) -> logging.Logger:
-        """The logger of tools, whose lines name the organization, the conversation and the run."""
+        """A logger for tools, whose lines name the organization, the conversation and the run."""
         return log
 
     def emit(self, event: Event) -> None:
-        """Show people a `status` or a `thought` while the tool works; from a thread as well. Raises
+        """Show a `status` or a `thought` to users while the tool works; may be called from any thread. Raises
         `TypeError` for other events."""
         emit(checked(event, OF_TOOLS))
 
     @property
     def idempotency_key(self) -> str:
-        """A key for services that do a thing once: unique to the call, and the same when it is repeated."""
+        """A key for services that ignore repeated requests: unique to the call, and the same when it runs
+        again."""
         return f"{self.run_id}.{self.call_id}"
 
 
 class ToolResult(Struct, frozen=True):
     """The result of a tool call.
 
-    `text` is for the model, `summary` one line for people (at most 120 characters). A toolbox cuts `text` and
-    keeps the whole in `full`; until then `full` is empty. `duration_ms` is also the toolbox's.
+    `text` is for the model, `summary` one line for users (at most 120 characters). The toolbox cuts `text`,
+    keeping the complete text in `full`, which is empty otherwise, and sets `duration_ms`.
     """
 
     ok: bool
@@ -134,11 +135,11 @@ class ToolResult(Struct, frozen=True):
 class Tool(Struct, frozen=True):
     """A tool that an agent may call. `parameters` is a JSON Schema of type object.
 
-    `run` gets the model's arguments unchecked; it raises `InvalidRequest` for wrong ones, and any other
-    exception for a failure, whose message the model will read. With a `scope` it runs only for users who have
-    it: the toolbox refuses others before `run`. `repeat` says whether a call may be run again when nobody
-    knows what became of it. The client runs a tool of the `client`'s: the run waits for its result. One that
-    is not `timed` takes as long as its run may. `rule` is its own for approvals, for agents that have none
+    `run` receives the model's arguments unchecked. It raises `InvalidRequest` for wrong ones, and any other
+    exception for a failure, whose message the model reads. If the tool has a `scope`, it runs only for users
+    who have it; the toolbox refuses others before `run`. `repeat` says whether a call may run again if its
+    outcome is unknown. A `client` tool is run by the client, and the run waits for its result. A tool that is
+    not `timed` may take as long as its run. `rule` is the tool's own approval rule, for agents that have none
     for it.
     """
 
@@ -158,6 +159,6 @@ class Tool(Struct, frozen=True):
 
 
 def one_line(text: str, limit: int = SUMMARY_LIMIT) -> str:
-    """The text on one line, cut to `limit` characters."""
+    """Return the text on one line, cut to `limit` characters."""
     line = " ".join(text[: 4 * limit].split())
     return line if len(line) <= limit else line[: limit - 1] + "…"

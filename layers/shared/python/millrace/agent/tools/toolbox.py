@@ -1,4 +1,4 @@
-"""The tools of an agent, and how one turn's calls are run: side by side, each on its own."""
+"""The tools of an agent. The calls of one turn run concurrently and independently."""
 
 import asyncio
 import logging
@@ -23,9 +23,9 @@ logger = logging.getLogger(__name__)
 
 
 class Toolbox:
-    """A set of tools by name. Raises `ValueError` where two have the same one.
+    """A set of tools by name. Raises `ValueError` if two have the same name.
 
-    `result_limit` bounds what the model reads of one result, in bytes of UTF-8.
+    `result_limit` is the maximum that the model reads of one result, in bytes of UTF-8.
     """
 
     def __init__(self, tools: Iterable[Tool], *, result_limit: int = RESULT_LIMIT) -> None:
@@ -44,11 +44,12 @@ class Toolbox:
         return list(self._tools.values())
 
     def get(self, name: str) -> Tool | None:
-        """The tool of this name, None where there is none."""
+        """Return the tool of this name, or None."""
         return self._tools.get(name)
 
     def may_repeat(self, name: str) -> bool:
-        """Return whether a call of this tool may be run again; one of an unknown tool does nothing."""
+        """Return whether a call of this tool may run again. A call of an unknown tool has no effect, so it
+        may."""
         tool = self.get(name)
         return tool is None or tool.repeat == "safe"
 
@@ -59,12 +60,14 @@ class Toolbox:
         timeout: float,  # noqa: ASYNC109 (each call's, not the whole's)
         on_result: OnResult | None = None,
     ) -> list[ToolResult]:
-        """Run every call and return their results in the same order. A call that fails, takes longer than
-        `timeout` seconds or makes no sense gives a result that tells the model so; nothing is raised.
+        """Run every call and return their results in the same order.
 
-        `on_result` is called as each result comes. Cancelling this cancels every call, and does not wait for
-        tools that block a thread. Raises `Suspended`, once all others have their results, where an agent is
-        at work that goes on in another process, and `Interrupted` at once.
+        A call that fails, takes longer than `timeout` seconds or is invalid has a result that says so to the
+        model; it raises nothing. `on_result` is called for each result as it arrives. Canceling this cancels
+        every call, but does not wait for tools that block a thread.
+
+        Raises `Suspended`, once all other calls have results, if a sub-agent is to continue in another
+        process, and `Interrupted` at once.
         """
         turns = asyncio.Semaphore(PARALLEL_LIMIT)
         left: list[Suspended] = []
@@ -95,7 +98,7 @@ class Toolbox:
         context: ToolContext,
         timeout: float,  # noqa: ASYNC109 (a call that takes longer has a result)
     ) -> ToolResult:
-        """Run one call, as `run_all` does each. Raises `Suspended` or `Interrupted`."""
+        """Run one call, as `run_all` does. Raises `Suspended` or `Interrupted`."""
         started = time.monotonic()
         result = await self._attempt(call, context, timeout)
         full = cut(result.text, FULL_LIMIT)
@@ -118,7 +121,7 @@ class Toolbox:
         except (Suspended, Interrupted):
             raise
         except (Exception, asyncio.CancelledError, SystemExit) as error:
-            # A tool that cancels itself or exits must not end the run; cancelling the run must end the tool.
+            # A tool that cancels itself or exits must not end the run; canceling the run must end the tool.
             if _is_being_cancelled():
                 raise asyncio.CancelledError from error
             if deadline.expired():
@@ -134,7 +137,7 @@ def _missing_scope(tool: Tool) -> str:
 
 
 def outcome_unknown(call: ToolCall) -> ToolResult:
-    """The result of a call that had begun when its process died, and that must not be run twice."""
+    """Return the result of a call that had started when its process died, and that must not run twice."""
     text = (
         f"{call.name} was interrupted after it had begun, and nobody knows whether it took effect. It was "
         "not run again. Find out what became of it before you call it once more, or ask the user."
@@ -143,12 +146,12 @@ def outcome_unknown(call: ToolCall) -> ToolResult:
 
 
 def failed(text: str) -> ToolResult:
-    """A result that says what went wrong, for the model and for people."""
+    """Return a result that reports a failure to the model and to users."""
     return ToolResult(ok=False, text=text, summary=text)
 
 
 def cut(text: str, limit: int) -> str:
-    """The text, or its beginning and a note of what is missing, in at most `limit` bytes of UTF-8."""
+    """Return the text, or its beginning and a note about the rest, in at most `limit` bytes of UTF-8."""
     # A character has at most four bytes, so most texts need not be encoded to be measured.
     if len(text) * 4 <= limit:
         return text

@@ -1,7 +1,7 @@
-"""Threads for tools that are plain functions: a bounded pool of our own, apart from asyncio's default one.
+"""Threads for tools that are plain functions: a limited pool, separate from asyncio's default one.
 
-A thread cannot be stopped, so a caller that is cancelled leaves at once and the thread finishes behind it.
-That is why the pool is bounded and why tools should give their own calls a timeout.
+A thread cannot be stopped, so a caller that is canceled returns at once and the thread finishes later. That
+is why the pool is limited, and why tools should give their own calls a timeout.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ T = TypeVar("T")
 
 
 class Abandoned(Event):
-    """Is set once nobody waits for a thread's work any more."""
+    """Set once nobody waits for a thread's work any more."""
 
     @classmethod
     def current(cls) -> "Abandoned":
-        """That of the current thread's work."""
+        """Return the event of the current thread's work."""
         return _abandoned.get()
 
 
