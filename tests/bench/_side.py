@@ -14,6 +14,10 @@ from tests.bench._peers import PEERS, ROOT, Peer
 
 TOKENS = 500
 MODEL = f"fake-tokens={TOKENS}"
+THINKS_MS = 20
+THINKING = f"{MODEL}-thinkms={THINKS_MS}"
+"""A model that is silent before and after its first token, as real ones are: while it sends everything at
+once, servers wait for the cores that it takes, and the wait is no server's own."""
 Rows = dict[str, dict[str, Any]]
 """By the name of the peer: its figures, or `failed` with the reason."""
 

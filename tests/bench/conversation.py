@@ -7,6 +7,7 @@ is ours.
 
 import asyncio
 import json
+import os
 import statistics
 import tempfile
 import time
@@ -14,6 +15,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import boto3
 from msgspec.structs import replace
@@ -72,16 +74,24 @@ def _no_queue_functions(aws: MiniStack) -> None:
 
 
 class LocalAws(Aws):
-    """Clients of the emulator, without touching this process's environment."""
+    """The clients that functions have, for the emulator: the environment names it only as they are made."""
 
     def __init__(self, aws: MiniStack) -> None:
-        super().__init__(aws.client_arguments()["region_name"])
-        self._arguments = {
-            name: value for name, value in aws.client_arguments().items() if name != "region_name"
+        arguments = aws.client_arguments()
+        super().__init__(arguments["region_name"])
+        self._environment = {
+            "AWS_ENDPOINT_URL": arguments["endpoint_url"],
+            "AWS_ACCESS_KEY_ID": arguments["aws_access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": arguments["aws_secret_access_key"],
         }
 
     def _make(self, service: str) -> Any:
-        return self._session.create_client(service, region_name=self.region, **self._arguments)
+        with patch.dict(os.environ, self._environment):
+            return super()._make(service)
+
+    def _with_botocore(self, service: str) -> Any:
+        with patch.dict(os.environ, self._environment):
+            return super()._with_botocore(service)
 
 
 async def _measure_app(

@@ -6,9 +6,10 @@ demand.
         ... talk to server.url ...
         exchange = server.exchanges[-1]                              # headers, body, connection, disconnected
 
-Without a script it answers by the model's name: `fake-tokens=500-delayms=20` streams 500 tokens, one each
-20 ms, in the protocol of the path that was called. Requests to Bedrock's paths must carry a signature that
-botocore itself computes for `ACCESS_KEY` and `SECRET_KEY`; others get Bedrock's 403.
+Without a script it answers by the model's name, in the protocol of the path that was called:
+`fake-tokens=500-delayms=20` streams 500 tokens, one every 20 ms; `fake-tokens=500-thinkms=20` is silent for
+20 ms before and after its first token, and sends the others at once. Requests to Bedrock's paths must carry a
+signature that botocore itself computes for `ACCESS_KEY` and `SECRET_KEY`; others get Bedrock's 403.
 
 As a process: `python -m tests.fakes.model_server --port 9000` (prints its address when it listens).
 """
@@ -215,13 +216,17 @@ async def _play(writer: asyncio.StreamWriter, exchange: Exchange, script: Script
 
 
 def default_script(exchange: Exchange) -> Script:
-    """Return the script that the model's name asks for: `fake-tokens=N-delayms=N`, both optional."""
+    """Return the script that the model's name asks for: `fake-tokens=N-delayms=N-thinkms=N`, all optional."""
     make, model = _protocol(exchange)
     tokens = _asked(model, "tokens", 10)
-    delay = _asked(model, "delayms", 0) / 1000
+    delay, thinks = _asked(model, "delayms", 0) / 1000, _asked(model, "thinkms", 0) / 1000
     steps: list[bytes | float | Gate] = []
     for chunk in make([f" token{number % 10}" for number in range(tokens)]):
-        steps += [chunk, delay] if delay else [chunk]
+        if thinks and b"token0" in chunk:
+            steps += [thinks, chunk, thinks]
+            thinks = 0
+        else:
+            steps += [chunk, delay] if delay else [chunk]
     return Script(steps)
 
 

@@ -11,7 +11,7 @@ from millrace.errors import InvalidRequest, TooLarge, Unavailable
 from millrace.stores import dynamo
 from millrace.stores.aws import Aws, unavailable_when_down
 from millrace.stores.dynamo import ConditionFailed, Dynamo, delete, put, to_item, update
-from millrace.stores.sizes import ITEM_BYTES, item_bytes
+from millrace.stores.sizes import ITEM_BYTES, item_bytes, request_bytes
 from tests.fakes.strict_dynamo import check, item_size
 
 KEY = {"pk": "p", "sk": "s"}
@@ -146,6 +146,7 @@ VALUES = st.one_of(
 def test_measured_size_is_never_below_the_stored_one(item: dict[str, Any]) -> None:
     stored = to_item(item)
     assert item_size(stored) <= item_bytes(stored) <= item_size(stored) + 21 * len(item)
+    assert item_size(stored) <= request_bytes({"Put": {"Item": stored}})
 
 
 @given(st.integers(ITEM_BYTES - 40, ITEM_BYTES + 40), st.sampled_from(["x", "é", "中", "😀"]))

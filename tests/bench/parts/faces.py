@@ -5,11 +5,10 @@ import uuid
 from contextlib import ExitStack
 from dataclasses import replace
 
-from tests.bench._driving import serving
 from tests.bench._peers import A2A, AI_SDK, CHAT, FACES, Peer
-from tests.bench._side import MODEL, TOKENS, Rows, peers
+from tests.bench._side import TOKENS, Rows, peers
 from tests.bench._table import number, table, times
-from tests.bench.parts.answers import answered_in_turns
+from tests.bench.parts.answers import answered_in_turns, thinking
 
 MOST_SECONDS = 170
 PAIRS = {
@@ -17,7 +16,7 @@ PAIRS = {
     "AI SDK": ("ours-ai-sdk", "ai-sdk"),
     "OpenAI": ("ours-openai", "litellm"),
 }
-COLUMNS = {"first_token_ms": "first token, ms", "cpu_us_per_token": "CPU per token, us"}
+COLUMNS = {"first_token_ms": "added to the first token, ms", "cpu_us_per_token": "CPU per token, us"}
 
 
 def measure() -> Rows:
@@ -25,7 +24,7 @@ def measure() -> Rows:
     with peers(FACES) as (all_peers, model_url, rows), ExitStack() as stack:
         own, *others = all_peers
         versions = {peer.name: {"version": peer.version()} for peer in others}
-        running = [stack.enter_context(serving(peer, model_url, MODEL)) for peer in [*_faces(own), *others]]
+        running = [stack.enter_context(thinking(peer, model_url)) for peer in [*_faces(own), *others]]
         found = rows | asyncio.run(answered_in_turns(running))
         return {name: versions.get(name, {}) | row for name, row in found.items()}
 

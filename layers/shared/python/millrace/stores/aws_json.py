@@ -5,7 +5,7 @@ https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import orjson
@@ -43,7 +43,7 @@ def tables_of(parameters: Json) -> Collection[str]:
     return parameters.get("RequestItems") or [parameters["TableName"]]
 
 
-def encoded(parameters: Json) -> bytes:
+def encoded(parameters: Mapping[str, Any]) -> bytes:
     """Return the body of a call. Raises `TypeError` for a value that no parameter can have."""
     try:
         return orjson.dumps(parameters, default=_text_of, option=orjson.OPT_PASSTHROUGH_DATETIME)
