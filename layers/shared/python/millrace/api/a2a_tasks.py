@@ -4,9 +4,9 @@ Each takes the SDK's request and returns the SDK's answer, or a stream of update
 ours and get their shape from the binding.
 """
 
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
+from functools import partial
 
 from a2a.types.a2a_pb2 import (
     CancelTaskRequest,
@@ -37,13 +37,12 @@ from millrace.errors import Conflict, NotFound
 from millrace.protocols.a2a.messages import history, read_message
 from millrace.protocols.a2a.projection import TaskProjection, Update, state_of, timestamp
 from millrace.services.runs.follow import follow, has_more
-from millrace.services.runs.launch import launch
-from millrace.services.runs.new_message import StartedRun
+from millrace.services.runs.launch import send_and_hand_over, send_and_launch
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.run_session import RunSession
 from millrace.services.tasks.push import NewPush, Pushes
 from millrace.services.tasks.read import cancel_task, list_runs, status_ms, task_history, task_run
-from millrace.services.tasks.send import FollowedTask, send_message
+from millrace.services.tasks.send import Beginner, FollowedTask, send_message
 from millrace.stores.event_log import is_last
 from millrace.stores.runs import stream_of
 
@@ -75,29 +74,27 @@ class Tasks(Struct, frozen=True):
         validate_proto_required_fields(request)
         config = request.configuration
         validate_history_length(config)
-        found = await self._sent(call, request)
         if config.return_immediately:
-            run = found.run if isinstance(found, FollowedTask) else await self._handed_over(found)
-            return await self._response(run, config)
-        if isinstance(found, StartedRun):
-            session = launch(self.platform, found, call.deadline)
-            async for _ in session.event_feed:
+            begun = await self._sent(call, request, partial(send_and_hand_over, self.platform, call.caller))
+            return await self._response(begun.run, config)
+        found = await self._sent(call, request, self._launching(call))
+        if isinstance(found, RunSession):
+            async for _ in found.event_feed:
                 pass
             # On Lambda the process freezes after the answer: the run's last writes come before it.
-            await session.over()
-            found = FollowedTask(session.run, session.lease.seq)
+            await found.over()
+            found = FollowedTask(found.run, found.lease.seq)
         await self._settle(found, call.deadline)
         return await self._response(found.run, config)
 
     async def stream(self, call: Call, request: SendMessageRequest) -> TaskStream:
         """Send a message and stream what the task does."""
         validate_proto_required_fields(request)
-        found = await self._sent(call, request)
+        found = await self._sent(call, request, self._launching(call))
         if isinstance(found, FollowedTask):
             return await self._followed(found, call.deadline)
-        session = launch(self.platform, found, call.deadline)
-        projection = TaskProjection(session.run)
-        return TaskStream(projection, _updates(projection, session.event_feed), session)
+        projection = TaskProjection(found.run)
+        return TaskStream(projection, _updates(projection, found.event_feed), found)
 
     async def get(self, call: Call, request: GetTaskRequest) -> Task:
         """Return a task as it stands."""
@@ -156,11 +153,16 @@ class Tasks(Struct, frozen=True):
             total_size=len(fitting),
         )
 
-    async def _sent(self, call: Call, request: SendMessageRequest) -> StartedRun | FollowedTask:
+    def _launching(self, call: Call) -> Beginner:
+        return partial(send_and_launch, self.platform, call.caller, deadline=call.deadline)
+
+    async def _sent(
+        self, call: Call, request: SendMessageRequest, beginner: Beginner
+    ) -> RunSession | FollowedTask:
         try:
             push = await self._push_of(request.configuration)
             message = read_message(request)
-            return await send_message(self.platform, call.caller, call.agent, message, push)
+            return await send_message(self.platform, call.caller, call.agent, message, push, beginner)
         except NotFound as error:
             if request.message.task_id and error.code in ("run_not_found", "conversation_not_found"):
                 raise TaskNotFoundError(_unknown(request.message.task_id)) from error
@@ -175,14 +177,6 @@ class Tasks(Struct, frozen=True):
             return None
         given = new_push(self.platform.settings, config.task_push_notification_config)
         return await Pushes(self.platform).check(given)
-
-    async def _handed_over(self, started: StartedRun) -> Run:
-        """Have another process work on the run: this one freezes with its answer."""
-        session = launch(self.platform, started, deadline=time.monotonic())
-        async for _ in session.event_feed:
-            pass
-        await session.over()
-        return session.run
 
     async def _settle(self, task: FollowedTask, deadline: float | None) -> None:
         async with aclosing(follow(self.platform.stores, task.run, task.after, deadline)) as batches:

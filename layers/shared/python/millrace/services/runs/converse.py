@@ -3,7 +3,6 @@ for, stop it. They differ in nothing but the form of what they read and write.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 
@@ -23,12 +22,11 @@ from millrace.services.runs.access import authorize, authorize_run
 from millrace.services.runs.active_model import check_of_run
 from millrace.services.runs.answers import answer_call, not_waiting
 from millrace.services.runs.follow import follow, has_more
-from millrace.services.runs.launch import launch, send_and_launch
+from millrace.services.runs.launch import send_and_hand_over, send_and_launch
 from millrace.services.runs.models import Models
 from millrace.services.runs.new_message import AcceptedMessage, NewMessage, ReplayedRun
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.run_session import RunSession
-from millrace.services.runs.send import send
 from millrace.services.runs.stop import stop_run
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
@@ -91,16 +89,9 @@ async def converse(
 async def converse_later(
     platform: Platform, caller: Principal, conversation_id: str, message: NewMessage
 ) -> Run | AcceptedMessage:
-    """Begin a run in another process; else as `converse`. This one hands it over before its first step: on
-    Lambda it is frozen once the client has its answer."""
-    sent = await send(platform.stores, platform.models, caller, conversation_id, message)
-    if isinstance(sent, AcceptedMessage):
-        return sent
-    if isinstance(sent, ReplayedRun):
-        return sent.run
-    session = launch(platform, sent, time.monotonic())
-    await session.over()
-    return session.run
+    """Begin a run in another process; else as `converse`."""
+    sent = await send_and_hand_over(platform, caller, conversation_id, message)
+    return sent.run if isinstance(sent, ReplayedRun) else sent
 
 
 async def _live(

@@ -1,6 +1,7 @@
 """From a lease taken to an agent at work: session, tools, loop, task."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Sequence
 from functools import partial
 
@@ -37,6 +38,19 @@ async def send_and_launch(
     message = replace(message, head_start=partial(_launch, platform, deadline))
     sent = await send(platform.stores, platform.models, caller, conversation_id, message)
     return launch(platform, sent, deadline) if isinstance(sent, StartedRun) else sent
+
+
+async def send_and_hand_over(
+    platform: Platform, caller: Principal, conversation_id: str, message: NewMessage
+) -> Run | ReplayedRun | AcceptedMessage:
+    """Begin a run for a message in another process: on Lambda, this one is frozen once the client has its
+    answer. It leaves the run before its first step, so the run has no head start. Raises as `send`."""
+    sent = await send(platform.stores, platform.models, caller, conversation_id, message)
+    if not isinstance(sent, StartedRun):
+        return sent
+    session = launch(platform, sent, time.monotonic())
+    await session.over()
+    return session.run
 
 
 def launch(platform: Platform, started: StartedRun, deadline: float | None) -> RunSession:

@@ -1,7 +1,7 @@
 """Messages of A2A clients: they begin tasks, answer what a task asks, or join one that works."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import orjson
 from msgspec import Struct
@@ -16,9 +16,9 @@ from millrace.errors import Conflict, InvalidRequest, Unavailable
 from millrace.services.runs.access import authorize
 from millrace.services.runs.answers import answer_call
 from millrace.services.runs.kept_files import given_up_if_deleted
-from millrace.services.runs.new_message import AcceptedMessage, NewMessage, ReplayedRun, StartedRun
+from millrace.services.runs.new_message import AcceptedMessage, NewMessage, ReplayedRun
 from millrace.services.runs.platform import Platform
-from millrace.services.runs.send import send
+from millrace.services.runs.run_session import RunSession
 from millrace.services.runs.send_busy import give_live, replay, to_waiting
 from millrace.services.tasks.push import NewPush, Pushes
 from millrace.services.tasks.read import task_run
@@ -39,9 +39,19 @@ class FollowedTask(Struct, frozen=True):
     after: int
 
 
+Beginner = Callable[[str, NewMessage], Awaitable[RunSession | Run | ReplayedRun | AcceptedMessage]]
+"""Begins a run in a conversation, in this process or in another one: `send_and_launch` or
+`send_and_hand_over`."""
+
+
 async def send_message(
-    platform: Platform, caller: Principal, agent: Agent, message: TaskMessage, push: NewPush | None = None
-) -> StartedRun | FollowedTask:
+    platform: Platform,
+    caller: Principal,
+    agent: Agent,
+    message: TaskMessage,
+    push: NewPush | None,
+    beginner: Beginner,
+) -> RunSession | FollowedTask:
     """Begin a task or go on with one. A repeated message leads to what it led to before. Raises as `send`,
     and `Conflict` (`task_ended`) for a task that is over."""
     if message.task_id:
@@ -52,15 +62,21 @@ async def send_message(
         return followed
     if message.answers:
         raise InvalidRequest("An answer needs the taskId of the task that asked.", code="invalid_answer")
-    found = await _begin(platform, caller, agent, message, push)
-    if push and isinstance(found, FollowedTask):
-        await Pushes(platform).create(found.run, push)
-    return found
+    found = await beginner(*_new_task(platform, caller, agent, message, push))
+    if isinstance(found, RunSession):
+        return found
+    if isinstance(found, Run):
+        return FollowedTask(found, 0)
+    joined = await _joined(platform.stores, caller, found)
+    if push:
+        await Pushes(platform).create(joined.run, push)
+    return joined
 
 
-async def _begin(
+def _new_task(
     platform: Platform, caller: Principal, agent: Agent, message: TaskMessage, push: NewPush | None
-) -> StartedRun | FollowedTask:
+) -> tuple[str, NewMessage]:
+    """The message that begins a task, and the conversation that it belongs into."""
     if not message.content:
         raise InvalidRequest("The message is empty.", code="empty_message")
     stores = platform.stores
@@ -81,9 +97,10 @@ async def _begin(
     )
     own = new_context(caller, agent.id, message) if repeatable else new_id("ctx")
     context = message.context_id or own
-    found = await send(stores, platform.models, caller, context, given)
-    if isinstance(found, StartedRun):
-        return found
+    return context, given
+
+
+async def _joined(stores: Stores, caller: Principal, found: ReplayedRun | AcceptedMessage) -> FollowedTask:
     if isinstance(found, ReplayedRun):
         return FollowedTask(found.run, 0)
     run = await stores.runs.get(caller.organization, found.run_id)
