@@ -20,6 +20,7 @@ import httpx
 
 from tests.chaos.checks import Checks
 from tests.chaos.clients import CAREFUL, PER_REQUEST, Books, Client
+from tests.chaos.faults.sitecustomize import SHARES
 from tests.e2e.streaming import kill, started
 from tests.e2e.test_storm import impatient
 from tests.fakes.sink import Sink, sinking
@@ -120,6 +121,10 @@ class Chaos:
             found[path.stem.partition("-")[2] or path.stem] = Counter(path.read_text().splitlines())
         return found
 
+    def untried(self) -> set[str]:
+        """The kinds of faults that befell no call of the product's own client: its hook missed them."""
+        return set(SHARES) - {one.removeprefix("own: ") for each in self.faults().values() for one in each}
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos")
@@ -143,7 +148,9 @@ def main() -> int:
         print("\n".join(checks.figures))
         for problem in chaos.books.wrong:
             print(f"BROKEN: {problem}")
-        return 1 if chaos.books.wrong else 0
+        if untried := chaos.untried():
+            print(f"NEVER TRIED: {sorted(untried)}")
+        return 1 if chaos.books.wrong or untried else 0
 
 
 if __name__ == "__main__":

@@ -77,6 +77,15 @@ def test_call_that_has_begun_ends_though_its_caller_is_gone_and_one_that_waits_n
     assert done == ["first", "third"]
 
 
+async def test_call_after_the_end_is_refused() -> None:
+    """It would wait for ever."""
+    threads = CallThreads(2, "test")
+    await threads.run(lambda: None)
+    threads.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        await threads.run(lambda: None)
+
+
 def test_loop_that_is_over_does_not_hurt_a_call_under_way() -> None:
     threads = CallThreads(1, "test")
     began, may_end = threading.Event(), threading.Event()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import threading
 import time
 from base64 import b64encode
@@ -11,16 +12,20 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 from botocore.exceptions import ClientError
+from botocore.retries.standard import ExponentialBackoff
 from botocore.session import Session
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from millrace.errors import Throttled, Unavailable
 from millrace.stores.aws import Aws, unavailable_when_down
-from millrace.stores.signed_client import ATTEMPTS, JSON_SERVICES, SignedClient, signed_client
+from millrace.stores.aws_retries import ATTEMPTS
+from millrace.stores.dynamo import Dynamo, delete
+from millrace.stores.signed_client import JSON_SERVICES, SignedClient, signed_client
 from tests.fakes.aws_json import CLOSE, JsonServer, answer, aws_json_server
 from tests.net.servers import Authority
 
@@ -79,9 +84,15 @@ def seen_by(client: Any, operation: str, parameters: dict[str, Any]) -> Any:
 
 # --- requests --------------------------------------------------------------------------------------
 
+NUMBERS = st.integers(-(10**38) + 1, 10**38 - 1).map(str) | st.decimals(
+    allow_nan=False, allow_infinity=False, places=20
+).map(str)
 ATTRIBUTES: Any = st.recursive(
     st.fixed_dictionaries({"S": st.text(st.characters(exclude_categories=["Cs"]), max_size=20)})
-    | st.fixed_dictionaries({"N": st.integers().map(str)})
+    | st.fixed_dictionaries({"N": NUMBERS})
+    | st.fixed_dictionaries({"NS": st.lists(NUMBERS, min_size=1, max_size=3)})
+    | st.fixed_dictionaries({"SS": st.lists(st.text("aé", max_size=3), min_size=1, max_size=3)})
+    | st.fixed_dictionaries({"NULL": st.just(True)})
     | st.fixed_dictionaries({"B": st.binary(max_size=20)})
     | st.fixed_dictionaries({"BS": st.lists(st.binary(max_size=9), min_size=1, max_size=3)})
     | st.fixed_dictionaries({"BOOL": st.booleans()}),
@@ -124,11 +135,12 @@ def test_items_are_sent_and_read_as_botocore_does(server: JsonServer, aws: Aws, 
     assert json.loads(first.body) == json.loads(second.body)
 
 
+MESSAGE = {"QueueUrl": "http://q/1/name", "MessageBody": "ü", "DelaySeconds": 3}
 CALLS = [
     ("dynamodb", "get_item", GET),
     ("dynamodb", "query", {"TableName": "t", "KeyConditionExpression": "pk = :pk", "Limit": 3}),
     ("events", "put_events", {"Entries": [{"Source": "s", "DetailType": "d", "Detail": "{}"}]}),
-    ("sqs", "send_message", {"QueueUrl": "http://q/1/name", "MessageBody": "ü", "DelaySeconds": 3}),
+    ("sqs", "send_message", MESSAGE),
     (
         "sqs",
         "delete_message_batch",
@@ -195,6 +207,7 @@ CONFLICT = {
         {"Code": "ConditionalCheckFailed", "Item": {"b": {"B": "YQ=="}}},
     ],
 }
+WAIT = "x-amz-retry-after: 99000\r\n"
 ANSWERS = {
     "success": [answer(b"{}")],
     "condition": [answer(REFUSED % b"ConditionalCheckFailedException", 400)],
@@ -212,21 +225,55 @@ ANSWERS = {
     "429": [answer(b"", 429)],
     "cut off": [CLOSE],
     "cut off once": [CLOSE, answer()],
+    "asked to wait": [answer(b"", 503, "x-amz-retry-after: 1500\r\n"), answer()],
+    "asked to wait long": [answer(REFUSED % b"ThrottlingException", 400, WAIT), answer()],
+    "asked to wait in words": [answer(b"", 503, "x-amz-retry-after: soon\r\n"), answer()],
+    "code with an address": [answer(REFUSED % b"ResourceNotFoundException:http://a/b#c/", 400)],
     "no such code": [answer(b'{"message": "?"}', 400)],
     "expired": [answer(REFUSED % b"ExpiredTokenException", 400)],
 }
 
 
-@pytest.mark.parametrize("given_answers", ANSWERS.values(), ids=ANSWERS)
-def test_answer_reaches_the_caller_as_of_botocore_after_as_many_attempts(
-    server: JsonServer, aws: Aws, given_answers: list[bytes]
+@pytest.mark.parametrize(
+    ("service", "given_answers"),
+    [*(("dynamodb", name) for name in ANSWERS), ("sqs", "cut off once"), ("sqs", "throttled")],
+)
+def test_answer_reaches_the_caller_as_of_botocore_after_as_many_attempts_and_waits(
+    server: JsonServer, monkeypatch: pytest.MonkeyPatch, service: str, given_answers: str
 ) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    monkeypatch.setattr(random, "random", lambda: 1.0)
+    monkeypatch.setattr(ExponentialBackoff.__init__, "__defaults__", (20, lambda: 1.0, None, None))
+    operation, parameters = ("put_item", PUT) if service == "dynamodb" else ("send_message", MESSAGE)
     found = []
-    for client in (ours(aws), botocores(aws)):
-        server.answers, before = list(given_answers), len(server.requests)
-        seen = seen_by(client, "put_item", PUT)
-        found.append((seen, len(server.requests) - before))
+    with closing(Aws("eu-west-1")) as aws:
+        for client in (ours(aws, service), botocores(aws, service)):
+            server.answers, before = list(ANSWERS[given_answers]), len(server.requests)
+            waits.clear()
+            seen = seen_by(client, operation, parameters)
+            found.append((seen, len(server.requests) - before, list(waits)))
     assert found[0] == found[1]
+
+
+def test_answer_that_has_changed_on_its_way_is_asked_for_again(server: JsonServer, aws: Aws) -> None:
+    body = b'{"Item": {"text": {"S": "a"}}}'
+    sent = f"x-amz-crc32: {crc32(body)}\r\n"
+    for client in (ours(aws), botocores(aws)):
+        server.answers = [answer(body.replace(b"a", b"b"), 200, sent), answer(body, 200, sent)]
+        found = client.get_item(**GET)
+        assert found["Item"] == {"text": {"S": "a"}}
+        assert found["ResponseMetadata"]["RetryAttempts"] == 1
+
+
+def test_large_answer_is_read_whole(server: JsonServer, aws: Aws) -> None:
+    """As large as one may be."""
+    rows = [{"pk": {"S": str(number)}, "b": {"B": "YWJj" * 25_000}} for number in range(160)]
+    body = json.dumps({"Responses": {"t": rows}}).encode()
+    server.answers = [answer(body, 200, f"x-amz-crc32: {crc32(body)}\r\n")]
+    found = ours(aws).batch_get_item(RequestItems={"t": {"Keys": [{"pk": {"S": "0"}}]}})
+    assert [one["pk"]["S"] for one in found["Responses"]["t"]] == [str(number) for number in range(160)]
+    assert {one["b"]["B"] for one in found["Responses"]["t"]} == {b"abc" * 25_000}
 
 
 def test_half_an_answer_is_none(server: JsonServer, aws: Aws) -> None:
@@ -253,6 +300,22 @@ def test_repeated_transaction_has_the_token_of_the_first_attempt(server: JsonSer
     ours(aws).transact_write_items(TransactItems=items)
     first, again, other = (json.loads(one.body)["ClientRequestToken"] for one in server.requests)
     assert first == again != other
+
+
+async def test_transaction_that_may_still_be_under_way_is_asked_for_by_its_token(
+    server: JsonServer, aws: Aws
+) -> None:
+    """DynamoDB then knows that it has carried it out; by another one, its own write would refuse it."""
+    held = {
+        "__type": "TransactionCanceledException",
+        "CancellationReasons": [{"Code": "TransactionConflict"}],
+    }
+    under_way = answer(REFUSED % b"TransactionInProgressException", 400)
+    server.answers = [*[under_way] * ATTEMPTS, answer(json.dumps(held).encode(), 400), answer()]
+    await Dynamo(aws).transact(delete("t", {"pk": "a"}))
+    first, *rest, last = (json.loads(one.body)["ClientRequestToken"] for one in server.requests)
+    assert rest == [first] * ATTEMPTS
+    assert last != first
 
 
 def test_repetitions_end_when_most_calls_fail(server: JsonServer, aws: Aws) -> None:
@@ -283,6 +346,14 @@ def test_time_is_no_parameter(server: JsonServer, aws: Aws) -> None:
     with pytest.raises(TypeError, match="datetime"):
         ours(aws, "events").put_events(Entries=[{"Time": datetime.now(UTC)}])
     assert not server.requests
+
+
+def test_token_may_have_its_old_name(server: JsonServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECURITY_TOKEN", "old")
+    with closing(Aws("eu-west-1")) as aws:
+        for client in (ours(aws), botocores(aws)):
+            client.get_item(**GET)
+    assert [one.headers["x-amz-security-token"] for one in server.requests] == ["old", "old"]
 
 
 def test_other_operations_are_botocores(server: JsonServer, aws: Aws) -> None:
@@ -335,13 +406,17 @@ def test_threads_share_a_client(server: JsonServer, aws: Aws) -> None:
     assert len({one.connection for one in server.requests}) <= 8
 
 
-def test_certificate_is_checked(server: JsonServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
+def test_certificate_is_checked(
+    server: JsonServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
     known, unknown = Authority(tmp_path), Authority(tmp_path)
     bundle = tmp_path / "authorities.pem"
     for authority, expected in ((known, "answered"), (unknown, "refused")):
         bundle = tmp_path / f"{expected}.pem"
         bundle.write_text(known.pem())
-        monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+        monkeypatch.setenv(variable, str(bundle))
         with aws_json_server(authority.server_context("localhost")) as secure:
             monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://localhost:{secure.port}")
             with closing(Aws("eu-west-1")) as aws:
@@ -360,6 +435,7 @@ def test_certificate_is_checked(server: JsonServer, monkeypatch: pytest.MonkeyPa
         ("AWS_USE_FIPS_ENDPOINT", "true"),
         ("AWS_RETRY_MODE", "adaptive"),
         ("AWS_DEFAULT_PROFILE", "mine"),
+        ("AWS_CREDENTIAL_EXPIRATION", "2026-01-01T00:00:00Z"),
         ("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:1/path"),
     ],
 )

@@ -24,11 +24,12 @@ SHARES = {
     "dropped for good": 0.003,
     "slow": 0.01,
 }
-"""How often each befalls a call. For long, for good and in an outage all attempts of botocore's fail. Calls
-that are `dropped` take effect, and their answer is lost."""
+"""How often each befalls a call. For long, for good and in an outage all attempts of a call fail. Calls that
+are `dropped` take effect, and their connection breaks before the answer. Each fault is noted with its client,
+`own` or `botocore`."""
 LASTING = {"outage": "error", "throttled for long": "throttle", "dropped for good": "dropped"}
 SLOW_SECONDS = (0.3, 2.0)
-_draw = random.Random(f"{(FOLDER / 'seed').read_text()} {FUNCTION} {os.getpid()}")
+_draw = random.Random()
 _lasting: dict[str, str] = {}
 
 
@@ -44,15 +45,20 @@ class Body:
 
 def befall(request: Any, **_: Any) -> Any:
     """botocore is about to send a request. None: it is sent."""
-    fault = _befallen(str(request.headers.get("amz-sdk-invocation-id", "")), lambda: _send(request))
+    from botocore.exceptions import ConnectionClosedError
+
+    call = str(request.headers.get("amz-sdk-invocation-id", ""))
+    fault = _befallen("botocore", call, lambda: _send(request))
+    if fault == "dropped":
+        raise ConnectionClosedError(endpoint_url=str(request.url))
     return _answer(request, fault) if fault else None
 
 
-def _befallen(call: str, send: Callable[[], object]) -> str:
+def _befallen(client: str, call: str, send: Callable[[], object]) -> str:
     """The fault by which a call's request fails; empty: it is to be sent."""
     if not (FOLDER / "on").exists():
         return ""
-    fault = _fault(call)
+    fault = _fault(client, call)
     if fault == "kill before":
         os.kill(os.getpid(), signal.SIGKILL)
     if fault == "slow":
@@ -65,7 +71,7 @@ def _befallen(call: str, send: Callable[[], object]) -> str:
     return fault
 
 
-def _fault(call: str) -> str:
+def _fault(client: str, call: str) -> str:
     if call in _lasting:
         return _lasting[call]
     at, found = _draw.random(), ""
@@ -76,7 +82,7 @@ def _fault(call: str) -> str:
             break
     if found:
         with (FOLDER / f"{FUNCTION}.faults").open("a") as file:
-            file.write(found + "\n")
+            file.write(f"{client}: {found}\n")
     if found in LASTING:
         _lasting[call] = found = LASTING[found]
     return found
@@ -103,6 +109,8 @@ def _answer(request: Any, fault: str) -> Any:
 
 
 if FUNCTION:
+    _draw.seed(f"{(FOLDER / 'seed').read_text()} {FUNCTION} {os.getpid()}")
+
     import botocore.handlers
 
     hooks: Any = botocore.handlers.BUILTIN_HANDLERS
@@ -118,10 +126,12 @@ if FUNCTION:
         call = str(id(body))
         if not attempt:
             _lasting.pop(call, None)  # of a body that lay there before
-        fault = _befallen(call, lambda: really_send(client, operation, body, attempt))
+        fault = _befallen("own", call, lambda: really_send(client, operation, body, attempt))
         if not fault:
             return really_send(client, operation, body, attempt)
-        if fault != "throttle":
+        if fault == "dropped":
+            raise ConnectionResetError("the connection broke before the answer")
+        if fault == "error":
             return Answer(500, {}, b"{}")
         return Answer(400, {}, b'{"__type": "ThrottlingException"}')
 

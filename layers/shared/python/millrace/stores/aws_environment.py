@@ -7,7 +7,7 @@ container credentials, proxies, FIPS) is left to botocore.
 import os
 import re
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from millrace.net.trust import public_authorities
 from millrace.stores.signature import Credentials
@@ -18,6 +18,7 @@ _FOREIGN = (
     "AWS_USE_FIPS_ENDPOINT",
     "AWS_USE_DUALSTACK_ENDPOINT",
     "AWS_ACCOUNT_ID_ENDPOINT_MODE",
+    "AWS_CREDENTIAL_EXPIRATION",
     "AWS_RETRY_MODE",
     "AWS_MAX_ATTEMPTS",
     "AWS_DATA_PATH",
@@ -38,7 +39,8 @@ def plain_credentials() -> Credentials | None:
     configuration = Path(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config")
     if not key or not secret or any(map(os.environ.get, _FOREIGN)) or _is_there(configuration):
         return None
-    return Credentials(key, secret, os.environ.get("AWS_SESSION_TOKEN", ""))
+    token = os.environ.get("AWS_SECURITY_TOKEN") or os.environ.get("AWS_SESSION_TOKEN")  # the old name first
+    return Credentials(key, secret, token or "")
 
 
 def address_of(service: str, variable: str, region: str) -> str | None:
@@ -54,7 +56,8 @@ def address_of(service: str, variable: str, region: str) -> str | None:
 
 def authorities() -> str:
     """Return the file of the certificates that AWS's certificates are verified against."""
-    return os.environ.get("AWS_CA_BUNDLE") or public_authorities()
+    given = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE")
+    return given or public_authorities()
 
 
 def trace_header() -> str | None:
@@ -62,7 +65,8 @@ def trace_header() -> str | None:
 
     It changes with each invocation.
     """
-    return os.environ.get("_X_AMZN_TRACE_ID") if "AWS_LAMBDA_FUNCTION_NAME" in os.environ else None
+    found = os.environ.get("_X_AMZN_TRACE_ID") if "AWS_LAMBDA_FUNCTION_NAME" in os.environ else None
+    return found and quote(found, safe="-=;:+&[]{}\"',")
 
 
 def _is_there(file: Path) -> bool:

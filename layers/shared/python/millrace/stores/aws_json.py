@@ -7,25 +7,25 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Collection, Mapping
 from typing import Any
+from zlib import crc32
 
 import orjson
 
 from millrace.net.blocking import Answer
+from millrace.stores.aws_retries import Failure
 
 Json = dict[str, Any]
 _BUSY_STATUS = {500, 502, 503, 504}
-_BUSY = {
+_BUSY = {"ReplicatedWriteConflictException", "RequestTimeout", "RequestTimeoutException"}
+_THROTTLED = {
     "BandwidthLimitExceeded",
     "EC2ThrottledException",
     "LimitExceededException",
     "PriorRequestNotComplete",
     "ProvisionedThroughputExceededException",
-    "ReplicatedWriteConflictException",
     "RequestLimitExceeded",
     "RequestThrottled",
     "RequestThrottledException",
-    "RequestTimeout",
-    "RequestTimeoutException",
     "SlowDown",
     "ThrottledException",
     "Throttling",
@@ -33,7 +33,7 @@ _BUSY = {
     "TooManyRequestsException",
     "TransactionInProgressException",
 }
-"""Error codes that botocore's standard retry mode retries."""
+"""Error codes that botocore's standard retry mode retries after a longer delay."""
 
 
 def tables_of(parameters: Json) -> Collection[str]:
@@ -60,8 +60,11 @@ def _text_of(value: Any) -> str:
 def parsed_answer(answer: Answer, attempt: int) -> Json:
     """Return an answer in botocore's form.
 
-    Raises `ValueError` for invalid JSON, except in an error answer.
+    Raises `ValueError` for an answer that does not match DynamoDB's checksum, and for invalid JSON, except in
+    an error answer.
     """
+    if (sent := answer.headers.get("x-amz-crc32")) and crc32(answer.body) != int(sent):
+        raise ValueError("the answer does not match its checksum")
     metadata = {"HTTPStatusCode": answer.status, "HTTPHeaders": answer.headers, "RetryAttempts": attempt}
     metadata["RequestId"] = answer.headers.get("x-amzn-requestid", "")
     try:
@@ -109,7 +112,7 @@ def _read_bytes(value: Any) -> None:
 def _code(parsed: Json, answer: Answer) -> str:
     """Return the code of an error. SQS sends its original code in a header."""
     code = str(answer.headers.get("x-amzn-query-error") or parsed.get("__type") or parsed.get("code") or "")
-    code = code.partition(";")[0].rpartition("#")[2].partition(":")[0]
+    code = code.partition(";")[0].partition(":")[0].rpartition("#")[2]
     return code or str(answer.status)
 
 
@@ -124,6 +127,9 @@ def refusal(parsed: Json, operation: str) -> Exception:
     return ClientError(parsed, operation)  # type: ignore[arg-type]
 
 
-def is_passing(status: int, code: str) -> bool:
-    """Return whether the request may succeed if it is sent again."""
-    return status in _BUSY_STATUS or status == 429 or code in _BUSY
+def failure_of(answer: Answer, code: str) -> Failure | None:
+    """Return the failure if the request may succeed when it is sent again, otherwise None."""
+    throttled = answer.status == 429 or code in _THROTTLED
+    if throttled or answer.status in _BUSY_STATUS or code in _BUSY:
+        return Failure(throttled, answer.headers.get("x-amz-retry-after", ""))
+    return None

@@ -59,19 +59,24 @@ class CallThreads:
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._under_way = 0
+        self._closed = False
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Run a function in a thread. Once started, it runs to its end even if the caller is canceled."""
         call = _Call(work)
         with self._lock:
+            if self._closed:
+                raise RuntimeError("the threads for calls are closed")
             self._under_way += 1
             if self._under_way > len(self._threads) < self._most:
                 self._start()
-        self._calls.put(call)
+            self._calls.put(call)
         return await call.future
 
     def close(self) -> None:
-        """Wait for pending calls and stop the threads."""
+        """Wait for pending calls and stop the threads. No call can be made afterwards."""
+        with self._lock:
+            self._closed = True
         for _ in self._threads:
             self._calls.put(None)
         for thread in self._threads:

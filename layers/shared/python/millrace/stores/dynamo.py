@@ -7,6 +7,7 @@ as JSON text. `put`, `update` and `delete` build `TransactItem`s, and `Dynamo.tr
 import asyncio
 import random
 from typing import Any
+from uuid import uuid4
 
 from millrace.errors import InvalidRequest, Unavailable
 from millrace.stores.aws import Aws
@@ -185,7 +186,7 @@ class Dynamo:
             if limit:
                 request["Limit"] = limit - len(items)
             answer = await self._aws.call("dynamodb", "query", **request)
-            items += [from_item(item) for item in answer["Items"]]
+            items += map(from_item, answer["Items"])
             if (limit and len(items) == limit) or "LastEvaluatedKey" not in answer:
                 return items
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
@@ -226,18 +227,19 @@ class Dynamo:
         raise _contended()
 
     async def transact(self, *requests: TransactItem) -> None:
-        """Make all writes or none. Retries while another transaction holds an item, or capacity is exhausted.
-
-        Raises `ConditionFailed`, `TooLarge` or `Unavailable`.
-        """
+        """Make all writes or none, with retries while another transaction holds an item or capacity is
+        exhausted. Raises `ConditionFailed`, `TooLarge` or `Unavailable`."""
         check_transaction(requests)
+        request = {"TransactItems": list(requests), "ClientRequestToken": str(uuid4())}
         for attempt in range(_TRIES):
-            code, response = await self._attempt("transact_write_items", {"TransactItems": list(requests)})
+            code, response = await self._attempt("transact_write_items", request)
             if code is None:
                 return
+            if code != "TransactionInProgressException":  # the one in progress may be this one, by its token
+                request["ClientRequestToken"] = str(uuid4())
             reasons = response.get("CancellationReasons", [])
-            codes = {why.get("Code") for why in reasons}
             _check_sizes(reasons)
+            codes = {why.get("Code") for why in reasons}
             # While another transaction holds one item, the state of the others may be about to change.
             if not codes & _PASSING and "ConditionalCheckFailed" in codes:
                 raise _failed(reasons)

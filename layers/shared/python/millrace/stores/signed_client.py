@@ -7,11 +7,9 @@ Lambda. `tests/stores/test_signed_client.py` compares its requests, answers, err
 botocore's.
 """
 
-import random
 import time
 import uuid
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,14 +18,11 @@ from msgspec import Struct
 from millrace.errors import Unavailable
 from millrace.net.blocking import Answer, Connections, Server
 from millrace.stores.aws_environment import address_of, authorities, plain_credentials, trace_header
-from millrace.stores.aws_json import Json, encoded, is_passing, parsed_answer, refusal, tables_of
+from millrace.stores.aws_json import Json, encoded, failure_of, parsed_answer, refusal, tables_of
+from millrace.stores.aws_retries import ATTEMPTS, Failure, Retries
 from millrace.stores.signature import Credentials, Signer
 
-ATTEMPTS = 5
-"""As many as botocore makes with the settings of `stores.aws`."""
 CONNECT_SECONDS, READ_SECONDS = 2.0, 10.0
-_PRICE = 5
-"""The cost of a retry in botocore's retry quota, as its standard mode counts."""
 
 
 class Service(Struct, frozen=True):
@@ -109,6 +104,7 @@ class SignedClient:
         port = parts.port or (443 if tls else 80)
         server = Server(parts.hostname or "", port, authorities() if tls else "")
         self._connections = Connections(server, CONNECT_SECONDS, READ_SECONDS)
+        self._retries = Retries(service.name)
         self._signer = Signer(credentials, region, service.name)
         self._full = full
         self._botocore: Any = None
@@ -139,42 +135,32 @@ class SignedClient:
         if operation == "TransactWriteItems" and "ClientRequestToken" not in parameters:
             # With this token, DynamoDB recognizes a transaction that is sent again.
             parameters["ClientRequestToken"] = str(uuid.uuid4())
-        body, attempt = encoded(parameters), 0
+        return self._send_with_retries(operation, encoded(parameters))
+
+    def _send_with_retries(self, operation: str, body: bytes) -> Json:
+        attempt, failure = 0, None
         while True:
             try:
                 answer = self.send(operation, body, attempt)
                 parsed = parsed_answer(answer, attempt)
-            except (OSError, ValueError) as error:  # a broken connection, or invalid JSON
+            except (OSError, ValueError) as error:  # a broken connection, or an answer that is not intact
                 self._connections.drop_idle()
-                if not self._may_repeat(attempt):
+                failure = Failure()
+                delay = self._retries.delay(failure, attempt)
+                if delay is None:
                     raise self._unavailable() from error
             else:
                 if answer.status < 300:
-                    self._succeeded(attempt)
+                    self._retries.succeeded(failure)
                     return parsed
-                passing = is_passing(answer.status, parsed["Error"]["Code"])
-                if not passing or not self._may_repeat(attempt):
-                    parsed["ResponseMetadata"]["MaxAttemptsReached"] = passing and attempt + 1 == ATTEMPTS
+                failure = failure_of(answer, parsed["Error"]["Code"])
+                delay = self._retries.delay(failure, attempt) if failure else None
+                if delay is None:
+                    exhausted = failure is not None and attempt + 1 == ATTEMPTS
+                    parsed["ResponseMetadata"]["MaxAttemptsReached"] = exhausted
                     raise refusal(parsed, operation)
-            time.sleep(random.random() * 2**attempt)
+            time.sleep(delay)
             attempt += 1
-
-    def _may_repeat(self, attempt: int) -> bool:
-        """Return whether another attempt is allowed, within botocore's retry quota.
-
-        Retries add load to a service that is down, so the quota bounds them.
-        """
-        return attempt + 1 < ATTEMPTS and bool(self._quota.acquire(_PRICE))
-
-    def _succeeded(self, attempt: int) -> None:
-        if "_quota" in vars(self):  # exists since the first failure
-            self._quota.release(_PRICE if attempt else 1)
-
-    @cached_property
-    def _quota(self) -> Any:
-        from botocore.retries.quota import RetryQuota
-
-        return RetryQuota()
 
     def _unavailable(self) -> Unavailable:
         return Unavailable(f"{self.service.name} is not available; try again.", retry_after=1)
