@@ -11,6 +11,6 @@ COPY layers/shared/python/millrace millrace
 RUN python -m compileall -q millrace && useradd --system millrace
 USER millrace
 EXPOSE 8080
-# Streams get 20 seconds to end; what goes on then is continued by the stack's functions.
+# Streams get 20 seconds to end. The stack's functions continue runs that are still active after that.
 STOPSIGNAL SIGTERM
 CMD ["python", "-m", "millrace.serve", "--host", "0.0.0.0", "--port", "8080"]

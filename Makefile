@@ -6,21 +6,21 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.8
-# Of pytest: much of a test is waiting, so there may be more of them than cores.
+# pytest workers. Tests spend much of their time waiting, so there may be more workers than cores.
 WORKERS ?= 3
-# Parts of `make test` at the same time. CI has time, and a crowded machine fails tests that a user would not see fail.
+# Parts of `make test` that run at the same time. CI runs one: on a crowded machine, tests fail that would otherwise pass.
 PARTS ?= $(if $(CI),1,3)
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 LAYER := layers/shared/python
 NPM := $(BIN)/python -m local.node npm --prefix web
 SDK := $(BIN)/python -m local.node npm --prefix sdk/typescript
 export SAM_CLI_TELEMETRY := 0
-# Containers often set it. Each of the processes that a stack or a test starts would compile all of its code.
+# Containers often set it. Every process that a stack or a test starts would then compile all of its code again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install wheel run test test-python test-browser test-javascript test-fast soak chaos check bench build deploy first-user page environment destroy reattach token lock format lint types imports licences audit sam-lint openapi clean
+.PHONY: help install wheel run test test-python test-browser test-javascript test-fast soak chaos check bench build deploy first-user page environment destroy reattach token lock format lint types imports licenses audit sam-lint openapi clean
 
-help: ## this list
+help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 # --- set-up ------------------------------------------------------------------------------------
@@ -36,7 +36,7 @@ define install_locked
 	@touch $@
 endef
 
-# The emulator of AWS pins botocore, which the product must not, so it lives alone.
+# The AWS emulator pins botocore and the product must not, so it has an environment of its own.
 .venv-emulator/.done: local/requirements-emulator.txt | $(BIN)/uv
 	$(BIN)/uv venv -q --clear --python $(BIN)/python .venv-emulator
 	$(BIN)/uv pip install -q --python .venv-emulator/bin/python --require-hashes -r local/requirements-emulator.txt
@@ -46,12 +46,12 @@ endef
 $(VENV)/.local: local/requirements.txt pyproject.toml .venv-emulator/.done | $(BIN)/uv
 	$(call install_locked,local/requirements.txt)
 
-# What tests and checks need: everything above and more.
+# What tests and checks need, which includes everything above.
 $(VENV)/.dev: tests/requirements.txt pyproject.toml .venv-emulator/.done | $(BIN)/uv
 	$(call install_locked,tests/requirements.txt)
 	@touch $(VENV)/.local
 
-# aws-sam-cli pins half of PyPI, so it lives alone.
+# aws-sam-cli pins half of PyPI, so it has an environment of its own.
 .venv-sam/.done: tests/requirements-sam.txt | $(BIN)/uv
 	$(BIN)/uv venv -q --clear --python $(BIN)/python .venv-sam
 	$(BIN)/uv pip install -q --python .venv-sam/bin/python --require-hashes -r tests/requirements-sam.txt
@@ -65,7 +65,7 @@ sdk/typescript/node_modules/.done: sdk/typescript/package-lock.json | $(VENV)/.l
 	$(SDK) ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-# Official clients of the protocols, for the tests.
+# The protocols' official clients, for the tests.
 tests/clients/node_modules/.done: tests/clients/package-lock.json | $(VENV)/.local
 	$(BIN)/python -m local.node npm --prefix tests/clients ci --no-audit --no-fund --loglevel=error
 	@touch $@
@@ -78,29 +78,29 @@ sdk/typescript/dist/index.js: sdk/typescript/node_modules/.done sdk/typescript/l
 web/dist/index.html: web/node_modules/.done sdk/typescript/node_modules/.done $(shell find web/src web/public web/*.html web/*.ts web/*.json sdk/typescript/src -type f 2>/dev/null)
 	$(NPM) run --silent build
 
-wheel: $(VENV)/.dev web/dist/index.html sdk/typescript/dist/index.js ## the package that projects install, in dist/
+wheel: $(VENV)/.dev web/dist/index.html sdk/typescript/dist/index.js ## build the package that projects install, in dist/
 	$(BIN)/python -m hatchling build -t wheel
 
-install: $(VENV)/.dev .venv-sam/.done web/node_modules/.done sdk/typescript/node_modules/.done tests/clients/node_modules/.done ## everything that tests and checks need
+install: $(VENV)/.dev .venv-sam/.done web/node_modules/.done sdk/typescript/node_modules/.done tests/clients/node_modules/.done ## install everything that tests and checks need
 
 # --- on one machine ----------------------------------------------------------------------------
 
-run: $(VENV)/.local web/dist/index.html ## the whole stack on http://localhost:8080 (MILLRACE_PORT moves it)
+run: $(VENV)/.local web/dist/index.html ## start the whole stack on http://localhost:8080 (MILLRACE_PORT changes the port)
 	@exec $(BIN)/python -m local --demo --configuration app $(ARGS)
 
 token: ## print a bearer token for the running stack (ARGS="--user ann@example.com --role customer")
 	@$(BIN)/python -m local.token $(ARGS)
 
 ifdef ARGS
-# A path or an option of pytest: only what these tests need is made, and one run finds them all.
+# With a path or an option of pytest, one run collects all tests and builds only what they need.
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
 else
-test: $(VENV)/.dev .venv-sam/.done web/dist/index.html sdk/typescript/dist/index.js tests/clients/node_modules/.done ## every test that needs no AWS account (ARGS=path: some of them)
+test: $(VENV)/.dev .venv-sam/.done web/dist/index.html sdk/typescript/dist/index.js tests/clients/node_modules/.done ## run every test that needs no AWS account (ARGS=path runs some of them)
 	@$(MAKE) --no-print-directory -j$(PARTS) test-python test-browser test-javascript
 endif
 
-# Beside the first, whose progress is shown: what the others say comes in one piece when they are over.
+# Only the first part shows its progress. The output of the others is printed when they are finished.
 define quietly
 @said=$$(mktemp); { $(1); } > $$said 2>&1 && code=0 || code=$$?; cat $$said; rm $$said; exit $$code
 endef
@@ -108,7 +108,7 @@ endef
 test-python:
 	$(PYTEST) -m "not bench and not browser"
 
-# In processes of their own: Playwright keeps an event loop running.
+# In separate processes, because Playwright keeps an event loop running.
 test-browser: WORKERS = 2
 test-browser:
 	$(call quietly,$(PYTEST) -m browser)
@@ -116,23 +116,23 @@ test-browser:
 test-javascript:
 	$(call quietly,$(NPM) test --silent && $(SDK) test --silent)
 
-# These wait for nothing, so there is one for each of two cores: a third would only collect once more.
+# These tests do not wait, so there is one worker for each of two cores. A third would only collect the tests once more.
 test-fast: WORKERS = 2
-test-fast: $(VENV)/.dev ## what needs no emulator, no stack and no browser: under a minute
+test-fast: $(VENV)/.dev ## run the tests that need no emulator, stack or browser (under a minute)
 	$(PYTEST) -m fast $(ARGS)
 
-soak: $(VENV)/.dev ## the long form of storms, simulations and properties: an hour
+soak: $(VENV)/.dev ## run the long form of storms, simulations and properties (an hour)
 	MILLRACE_SOAK=1 $(PYTEST) -m soak $(ARGS)
 
-chaos: $(VENV)/.dev ## five minutes of kills and of AWS failing; then what was accepted is counted (ARGS="--seed 7")
+chaos: $(VENV)/.dev ## kill processes and fail AWS calls for five minutes, then count what was accepted (ARGS="--seed 7")
 	$(BIN)/python -m tests.chaos $(ARGS)
 
-bench: $(VENV)/.dev .venv-sam/.done ## measure speed: ratios against a baseline and a peer
+bench: $(VENV)/.dev .venv-sam/.done ## measure speed against a baseline and other frameworks
 	$(BIN)/python -m tests.bench $(ARGS)
 
 # --- quality -----------------------------------------------------------------------------------
 
-check: lint types imports sam-lint licences audit test ## what CI runs
+check: lint types imports sam-lint licenses audit test ## run what CI runs
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -146,53 +146,53 @@ types: $(VENV)/.dev web/node_modules/.done sdk/typescript/node_modules/.done
 imports: $(VENV)/.dev
 	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 
-licences: $(VENV)/.dev ## every shipped package with its licence; sbom.json (CycloneDX)
+licenses: $(VENV)/.dev ## list every shipped package with its license and write sbom.json (CycloneDX)
 	$(BIN)/python -m local.bill_of_materials
 	$(BIN)/python -m local.bill_of_materials sbom.json
 
-audit: $(VENV)/.dev web/node_modules/.done ## withdrawn, deprecated and vulnerable packages, as far as the registries tell
+audit: $(VENV)/.dev web/node_modules/.done ## report withdrawn, deprecated and vulnerable packages, as far as the registries know
 	$(BIN)/python -m local.audit
 
 sam-lint: .venv-sam/.done
 	.venv-sam/bin/sam validate --lint --region us-east-1
 
-format: $(VENV)/.dev ## format and fix what can be fixed
+format: $(VENV)/.dev ## format the code and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 # --- deploy ------------------------------------------------------------------------------------
 
-# Of the environment of make itself, where that is Python 3.13: sam looks for it by name.
+# sam looks for python3.13 by name. If this environment has it, it is found here.
 build: export PATH := $(CURDIR)/$(BIN):$(PATH)
-build: .venv-sam/.done $(VENV)/.local ## sam build (needs python3.13), cut to size and compiled
+build: .venv-sam/.done $(VENV)/.local ## sam build (needs python3.13), then strip and compile the functions
 	@python3.13 -c '' 2>/dev/null || { echo "Functions are built with python3.13: put it on PATH, or use make PYTHON=python3.13"; exit 1; }
 	$(BIN)/python -m local.app template.yaml template.app.json
 	.venv-sam/bin/sam build --template template.app.json
 	$(BIN)/python -m local.artifact .aws-sam/build python3.13
 	$(BIN)/python -m cloud.gradual .aws-sam/build/template.yaml $(if $(GRADUAL),--shift $(GRADUAL)) $(if $(SNAPSTART),--snapstart)
 
-deploy: build web/dist/index.html ## deploy to AWS and say what to do next (ARGS="--config-env prod")
+deploy: build web/dist/index.html ## deploy to AWS and print what to do next (ARGS="--config-env prod")
 	$(BIN)/python -m cloud.deploy $(ARGS)
 
-first-user: $(VENV)/.local ## an admin of a new organization, and a token (ARGS="--email you@example.com")
+first-user: $(VENV)/.local ## create an admin of a new organization, and print a token (ARGS="--email you@example.com")
 	@$(BIN)/python -m cloud.first_user $(ARGS)
 
-page: $(VENV)/.local web/dist/index.html ## the page on this machine for a stack without CloudFront
+page: $(VENV)/.local web/dist/index.html ## serve the page on this machine for a stack without CloudFront
 	@$(BIN)/python -m cloud.page $(ARGS)
 
-environment: $(VENV)/.local ## the variables of the deployed functions, for `millrace.serve` (docs/hosting.md)
+environment: $(VENV)/.local ## print the variables of the deployed functions, for `millrace.serve` (docs/hosting.md)
 	@$(BIN)/python -m cloud.environment $(ARGS)
 
-destroy: $(VENV)/.local ## delete the stack; accounts and data stay (ARGS=--data deletes them)
+destroy: $(VENV)/.local ## delete the stack and keep accounts and data (ARGS=--data deletes them, too)
 	@$(BIN)/python -m cloud.destroy $(ARGS)
 
-reattach: $(VENV)/.local ## a stack of what `make destroy` left behind
+reattach: $(VENV)/.local ## create a stack from what `make destroy` has kept
 	@$(BIN)/python -m cloud.reattach $(ARGS)
 
 # --- upkeep ------------------------------------------------------------------------------------
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
-lock: | $(BIN)/uv ## renew the lock files
+lock: | $(BIN)/uv ## update the lock files
 	$(LOCK) pyproject.toml --extra dev --no-emit-package millrace -o tests/requirements.txt $(ARGS)
 	$(LOCK) pyproject.toml --extra local --no-emit-package millrace -c tests/requirements.txt -o local/requirements.txt $(ARGS)
 	$(LOCK) pyproject.toml -c tests/requirements.txt -o $(LAYER)/requirements.txt $(ARGS)
@@ -206,10 +206,10 @@ lock: | $(BIN)/uv ## renew the lock files
 	echo uvicorn | $(LOCK) - -c tests/requirements.txt -o functions/serve-requirements.txt $(ARGS)
 	echo aws-sam-cli | $(LOCK) - -o tests/requirements-sam.txt $(ARGS)
 
-openapi: $(VENV)/.dev sdk/typescript/node_modules/.done ## renew docs/openapi.json, the types of the client and the table of error codes
+openapi: $(VENV)/.dev sdk/typescript/node_modules/.done ## update docs/openapi.json, the types of the client and the table of error codes
 	$(BIN)/python -m local.openapi > docs/openapi.json.new && mv docs/openapi.json.new docs/openapi.json
 	$(SDK) run --silent generate
 	$(BIN)/python -m local.troubleshooting
 
-clean: ## remove what was made (environments, builds, caches)
+clean: ## remove everything that make created (environments, builds, caches)
 	rm -rf .venv .venv-emulator .venv-sam .aws-sam web/dist web/node_modules sdk/typescript/dist sdk/typescript/node_modules tests/clients/node_modules .mypy_cache .ruff_cache .pytest_cache

@@ -1,9 +1,9 @@
-"""`python -m local.bill_of_materials`: what is shipped, by whom, under which licence.
+"""`python -m local.bill_of_materials`: what is shipped, by whom, under which license.
 
     python -m local.bill_of_materials sbom.json        CycloneDX 1.6 of layers, functions and the page
-    python -m local.bill_of_materials                  the licences, and a failure for one that is not allowed
+    python -m local.bill_of_materials                  the licenses, and a failure for one that is not allowed
 
-Names and versions are those of the lock files, licences those of the installed packages and of npm's
+Names and versions are those of the lock files, licenses those of the installed packages and of npm's
 lock file: no network is needed.
 """
 
@@ -38,12 +38,12 @@ ALLOWED = (
     "Zlib",
     "OFL",
 )
-"""Beginnings of licences under which a package may be shipped with ours."""
+"""Beginnings of licenses under which a package may be shipped with ours."""
 COPYLEFT = {
     "espeakng-loader": "GPL-3.0: the voice function and the extra `voice` carry it; SpeechEngine=polly or "
     "openai never loads it, and a stack without it leaves it out of functions/voice/requirements.txt",
 }
-"""Packages of other licences, and where they are."""
+"""Packages of other licenses, and where they are."""
 LOCKS = (
     "layers/shared/python/requirements.txt",
     *sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("functions/*/requirements.txt")),
@@ -57,13 +57,13 @@ class Component:
 
     name: str
     version: str
-    licence: str
+    license: str
     registry: str
     ships: tuple[str, ...]
 
     @property
     def allowed(self) -> bool:
-        parts = re.split(r"\s+(?:AND|OR)\s+|[()]", self.licence)
+        parts = re.split(r"\s+(?:AND|OR)\s+|[()]", self.license)
         return any(part.strip().startswith(ALLOWED) for part in parts)
 
     def to_cyclonedx(self) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class Component:
             "name": self.name,
             "version": self.version,
             "purl": purl,
-            "licenses": [{"license": {"name": self.licence}}],
+            "licenses": [{"license": {"name": self.license}}],
             "properties": [{"name": "millrace:ships", "value": one} for one in self.ships],
         }
 
@@ -89,7 +89,7 @@ def components() -> list[Component]:
                 continue
             found.setdefault((name.partition("[")[0].lower(), version), []).append(lock)
     python = [
-        Component(name, version, licence_of(name), "pypi", tuple(ships))
+        Component(name, version, license_of(name), "pypi", tuple(ships))
         for (name, version), ships in found.items()
     ]
     return sorted([*python, *_npm()], key=lambda one: (one.registry, one.name))
@@ -100,8 +100,8 @@ def _applies(marker: str) -> bool:
     return Marker(marker).evaluate({"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"})
 
 
-def licence_of(package: str) -> str:
-    """Return the licence that an installed package names; empty if it names none or is not installed."""
+def license_of(package: str) -> str:
+    """Return the license that an installed package names; empty if it names none or is not installed."""
     if package in COPYLEFT:
         return COPYLEFT[package].partition(":")[0]
     try:
@@ -132,9 +132,9 @@ def _npm() -> Iterator[Component]:
 
 
 def problems(found: list[Component]) -> list[str]:
-    """Return the packages whose licence is neither allowed nor named in `COPYLEFT`."""
+    """Return the packages whose license is neither allowed nor named in `COPYLEFT`."""
     return [
-        f"{one.name} {one.version}: {one.licence or 'no licence is known'}"
+        f"{one.name} {one.version}: {one.license or 'no license is known'}"
         for one in found
         if not one.allowed and one.name not in COPYLEFT
     ]
@@ -160,7 +160,7 @@ def main(arguments: list[str]) -> int:
         print(f"{len(found)} packages in {arguments[0]}")
         return 0
     for one in found:
-        print(f"{one.registry:5} {one.name:32} {one.version:16} {one.licence}")
+        print(f"{one.registry:5} {one.name:32} {one.version:16} {one.license}")
     for name, where in COPYLEFT.items():
         print(f"{name} is {where}.")
     if wrong := problems(found):

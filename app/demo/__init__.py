@@ -1,1 +1,1 @@
-"""The demo of Millrace, as any project has its own code."""
+"""The demo, organized like the code of any project."""

@@ -1,4 +1,4 @@
-"""An agent in code: no language model, and so no key."""
+"""An agent in code, which needs no language model and no key."""
 
 import re
 from collections.abc import AsyncIterator
@@ -13,12 +13,12 @@ NUMBER = re.compile(r"\bA-\d{4}\b")
 @agent(
     "shop",
     name="Shop (demo)",
-    description="An agent in code, in app/demo: tells where orders are, and refunds them once you approve.",
+    description="An agent in code, in app/demo. It says where orders are, and refunds them once you approve.",
     tools=[order_status, refund],
     starters=["Where is my order A-1001?", "Refund A-1002, please."],
 )
 async def shop(ctx: AgentContext) -> AsyncIterator[Any]:
-    """Answers by rules."""
+    """Answer by rules."""
     found = NUMBER.search(ctx.message)
     if found is None:
         yield "Which order is it? Try A-1001."

@@ -1,4 +1,4 @@
-"""The tools of a shop that is only played."""
+"""Tools of an imaginary shop."""
 
 from typing import TypedDict
 
@@ -20,7 +20,7 @@ ORDERS: dict[str, Order] = {
 
 @tool(name="demo_order_status", repeat="safe")
 def order_status(order: str, context: ToolContext) -> str:
-    """Tell where an order of the demo's shop is.
+    """Tell where an order of the demo shop is.
 
     Args:
         order: Its number, such as A-1001.
@@ -31,7 +31,7 @@ def order_status(order: str, context: ToolContext) -> str:
 
 @tool(name="demo_refund", policy="ask")
 def refund(order: str) -> str:
-    """Refund an order of the demo's shop, once a person has approved it.
+    """Refund an order of the demo shop after a person has approved it.
 
     Args:
         order: Its number, such as A-1001.
@@ -41,5 +41,5 @@ def refund(order: str) -> str:
 
 def _find(order: str) -> Order:
     if order not in ORDERS:
-        raise ToolError(f"There is no order {order}. The demo's shop has {', '.join(ORDERS)}.")
+        raise ToolError(f"There is no order {order}. The demo shop has {', '.join(ORDERS)}.")
     return ORDERS[order]

@@ -1,4 +1,4 @@
-"""The packages that are shipped, and their licences."""
+"""The packages that are shipped, and their licenses."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from local import bill_of_materials as bill
 
 
-def test_licences_of_all_shipped_packages_are_known_and_allowed() -> None:
+def test_licenses_of_all_shipped_packages_are_known_and_allowed() -> None:
     assert bill.problems(bill.components()) == []
 
 
@@ -17,7 +17,7 @@ def test_gpl_is_in_the_voice_function_only_and_named() -> None:
     assert found["espeakng-loader"].ships == ("functions/voice/requirements.txt",)
     assert "GPL-3.0" in bill.COPYLEFT["espeakng-loader"]
     for one in (one for one in found.values() if one.name not in bill.COPYLEFT):
-        assert "GPL" not in one.licence.replace("LGPL", ""), one
+        assert "GPL" not in one.license.replace("LGPL", ""), one
 
 
 def test_bill_names_every_locked_package(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_bill_names_every_locked_package(tmp_path: Path) -> None:
     assert all(one["licenses"][0]["license"]["name"] for one in sbom["components"])
 
 
-def test_unknown_licence_fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_license_fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     one = bill.Component("mystery", "1", "Commercial", "pypi", ())
     monkeypatch.setattr(bill, "components", lambda: [one])
     assert bill.main([]) == 1

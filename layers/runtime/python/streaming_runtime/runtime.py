@@ -99,7 +99,7 @@ async def serve(app: ASGIApp, address: str) -> int:
     """Serve invocations until a signal ends it or the host is lost; the process's exit status."""
     stop = stop_on_signals()
     lifespan = Lifespan(app)
-    status = await initialise(lifespan, RuntimeAPI(address))
+    status = await initialize(lifespan, RuntimeAPI(address))
     if status == EXIT_OK:
         count, mode = concurrency(), response_mode()
         workers = [Worker(app, lifespan.state, address, count == 1, mode) for _ in range(count)]
@@ -109,7 +109,7 @@ async def serve(app: ASGIApp, address: str) -> int:
     return status
 
 
-async def initialise(lifespan: Lifespan, api: RuntimeAPI) -> int:
+async def initialize(lifespan: Lifespan, api: RuntimeAPI) -> int:
     """The app's startup and, with SnapStart, its snapshot; failures are logged and reported."""
     try:
         concurrency(), response_mode()

@@ -21,8 +21,8 @@ def run(project: Path, arguments: Sequence[str]) -> int:
     bundle = stack_folder() / BUNDLE
     if not bundle.is_file():
         raise ProjectError(
-            f"{bundle} is missing: make {BUNDLE.with_name('index.js')} in a checkout; packages have it "
-            "where `make wheel` has made them."
+            f"{bundle} is missing. In a checkout, run `make {BUNDLE.with_name('index.js')}`; a package "
+            "built by `make wheel` contains it."
         )
     config = page_config(url)
     folder.mkdir(parents=True, exist_ok=True)
