@@ -59,14 +59,14 @@ def test_job_from_before_kinds_had_names_is_read() -> None:
     ids=lambda one: str(one)[:40],
 )
 def test_message_that_is_no_job_is_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(InvalidRequest, match="is no delivery job") as refused:
+    with pytest.raises(InvalidRequest, match="is not a delivery job") as refused:
         read_job(json.dumps(WRITTEN | changes))
     assert refused.value.code == "invalid_message"
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", "[]", "null", '{"type":"job"}', '"\\ud800"'])
 def test_text_that_is_no_job_is_refused(text: str) -> None:
-    with pytest.raises(InvalidRequest, match="is no delivery job"):
+    with pytest.raises(InvalidRequest, match="is not a delivery job"):
         read_job(text)
 
 

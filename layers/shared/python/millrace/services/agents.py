@@ -1,4 +1,4 @@
-"""Agents of an organization: make, change, delete."""
+"""Agents of an organization: create, change, delete."""
 
 import logging
 from functools import partial
@@ -37,7 +37,7 @@ READ_ONLY = frozenset({"id", "builtin", "createdAt", "updatedAt"})
 
 
 class Agents:
-    """The verbs, for callers whom the API has let in."""
+    """Operations on agents, for callers that the API has authorized."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
@@ -48,8 +48,11 @@ class Agents:
     async def page(
         self, caller: Principal, after: str, limit: int, query: str = ""
     ) -> tuple[list[Agent], str | None]:
-        """The built-in agents first, then the organization's by id, those whose names or ids have every word
-        of the query; and the id to go on after."""
+        """Return the built-in agents, then the organization's in order of their ids, and the id to continue
+        after.
+
+        Only agents whose names or ids have every word of the query.
+        """
         words = words_of(query)
 
         def matches(agent: Agent) -> bool:
@@ -61,14 +64,16 @@ class Agents:
         return [*filter(matches, builtin), *stored], more
 
     async def get(self, caller: Principal, agent_id: str) -> Agent:
-        """Raises `NotFound`."""
+        """Return an agent. Raises `NotFound`."""
         return await self._store.get(caller.organization, agent_id)
 
     async def create(
         self, caller: Principal, given: AgentSettings, agent_id: str | None, dry_run: bool = False
     ) -> Agent:
-        """Raises `Conflict` for a taken id, `InvalidRequest` for a wrong one, `TooManyRequests` at the
-        limit."""
+        """Create an agent.
+
+        Raises `Conflict` for a taken id, `InvalidRequest` for an invalid one, `TooManyRequests` at the limit.
+        """
         agent_id = agent_id or new_id("agent")
         if not valid_id(agent_id):
             raise InvalidRequest(
@@ -81,7 +86,7 @@ class Agents:
         made = Agent(id=agent_id, created_at=now, updated_at=now, **dict(stored))
         if dry_run:
             return made
-        # Memories of an agent that had this id must not become this one's.
+        # Memories of an earlier agent with this id must not become the new agent's.
         await forget_agent(self._platform.stores, caller.organization, agent_id)
         back = self._platform.stores.forgotten_agents.back(caller.organization, agent_id)
         limits = (await self._platform.stores.limits.control(caller.organization)).limits
@@ -89,11 +94,14 @@ class Agents:
         return made
 
     async def change(self, caller: Principal, agent_id: str, changes: dict[str, Any]) -> Agent:
-        """Merge the given fields into the agent (`limits` field by field). Raises pydantic's
-        `ValidationError` for wrong ones, `Conflict` when somebody else changed it meanwhile."""
+        """Merge the given fields into the agent (`limits` field by field).
+
+        Raises pydantic's `ValidationError` for invalid fields, and `Conflict` if the agent was changed in the
+        meantime.
+        """
         _must_be_stored(agent_id)
         old = await self._store.read(caller.organization, agent_id)
-        # Each sealed value is `[hidden]` here, by which `McpSecrets.seal` keeps the stored one.
+        # Sealed values are `[hidden]` here, which makes `McpSecrets.seal` keep the stored ones.
         kept = {name: value for name, value in old.redacted().to_wire().items() if name not in READ_ONLY}
         changes = {name: value for name, value in changes.items() if name not in READ_ONLY}
         if isinstance(changes.get("limits"), dict):
@@ -107,8 +115,10 @@ class Agents:
         given: AgentReplacement,
         options: WriteOptions = PLAIN,
     ) -> tuple[Agent, bool]:
-        """Replace the agent's settings, or create the agent; return whether it is new. Raises
-        `InvalidRequest` or `Conflict`."""
+        """Replace the agent's settings, or create the agent. Return the agent and whether it is new.
+
+        Raises `InvalidRequest` or `Conflict`.
+        """
         _must_be_stored(agent_id)
         check_same("id", given.id, agent_id)
         settings = settings_of(AgentSettings, given)
@@ -131,8 +141,10 @@ class Agents:
         return new
 
     async def delete(self, caller: Principal, agent_id: str, unchanged_since: str | None = None) -> None:
-        """Delete an agent with all that it remembers. Conversations with it stay; a new message there names
-        another agent. Raises `NotFound`, and `Conflict` for one that was changed since then."""
+        """Delete an agent and its memories. Its conversations stay, and continue with another agent.
+
+        Raises `NotFound`, and `Conflict` if the agent was changed after `unchanged_since`.
+        """
         _must_be_stored(agent_id)
         stores, organization = self._platform.stores, caller.organization
         gone = stores.forgotten_agents.gone(organization, agent_id)
@@ -140,11 +152,14 @@ class Agents:
         try:
             async with sweep_time():
                 await forget_agent(stores, organization, agent_id)
-        except MillraceError as error:  # the agent is gone; the sweep does the rest
-            log.warning("what %s remembered is not deleted yet: %s", agent_id, error.message)
+        except MillraceError as error:  # the agent is deleted; the sweep does the rest
+            log.warning("the memories of %s are not deleted yet: %s", agent_id, error.message)
 
     async def tools(self, caller: Principal, agent_id: str) -> AgentTools:
-        """The tools that a run of the agent would have now; asks its MCP servers. Raises `NotFound`."""
+        """Return the tools that a run of the agent would have now.
+
+        Asks its MCP servers. Raises `NotFound`.
+        """
         agent = await self._store.get(caller.organization, agent_id)
         async with open_tools(self._platform, caller.organization, agent, no_sub_agent) as found:
             return found
@@ -152,7 +167,7 @@ class Agents:
     async def _checked(
         self, owner: Owner, given: AgentSettings, old: AgentSettings | None = None
     ) -> AgentSettings:
-        """The settings as they are stored. Raises `InvalidRequest`."""
+        """Return the settings as they are stored. Raises `InvalidRequest`."""
         _check(given, self._platform.settings)
         rules = Rules(loopback=self._platform.settings.allow_loopback_http)
         check_servers(given.mcp_servers, given.a2a_agents, rules)

@@ -1,4 +1,4 @@
-"""API keys of an organization: make, list, rotate, revoke."""
+"""API keys of an organization: create, list, rotate, revoke."""
 
 from msgspec.structs import replace
 
@@ -14,26 +14,30 @@ HOUR_MS = 3600 * 1000
 
 
 class ApiKeys:
-    """The verbs, for callers whom the API has let in. None of them lets a caller have more scopes through a
-    key than without it."""
+    """Operations on keys, for callers that the API has authorized.
+
+    No operation gives a caller more scopes through a key than the caller has.
+    """
 
     def __init__(self, store: ApiKeyStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
     async def all(self, caller: Principal) -> list[ApiKey]:
-        """The keys of the organization, the oldest first."""
+        """Return the organization's keys, oldest first."""
         return await self._store.all(caller.organization)
 
     async def get(self, caller: Principal, key_id: str) -> ApiKey:
-        """Raises `NotFound`."""
+        """Return a key. Raises `NotFound`."""
         return await self._store.get(caller.organization, key_id)
 
     async def create(
         self, caller: Principal, name: str, scopes: frozenset[str], days: int
     ) -> tuple[ApiKey, str]:
-        """Make a key; return it with its secret, which nobody can read again. Raises `Forbidden` for scopes
-        that the caller lacks, `Conflict` for one key too many."""
+        """Create a key, and return it with its secret, which cannot be read again.
+
+        Raises `Forbidden` for scopes that the caller lacks, and `TooManyRequests` beyond the limit.
+        """
         _check_scopes(caller, scopes)
         now, secret = self._clock(), new_secret()
         key = ApiKey(
@@ -52,8 +56,10 @@ class ApiKeys:
     async def rotate(
         self, caller: Principal, key_id: str, overlap_hours: int, keep: Kept | None
     ) -> tuple[ApiKey, str]:
-        """Give a key another secret, and let the one that it has be valid for some hours more. While two are
-        valid, `keep` says which of them stays. Raises `NotFound`, `Forbidden` or `Conflict`."""
+        """Give a key a new secret. The present one stays valid for some more hours.
+
+        If two are valid, `keep` tells which of them stays. Raises `NotFound`, `Forbidden` or `Conflict`.
+        """
         seen = await self._store.get(caller.organization, key_id)
         _check_scopes(caller, seen.scopes)
         now, secret = self._clock(), new_secret()
@@ -74,7 +80,7 @@ class ApiKeys:
         return changed, secret
 
     async def revoke(self, caller: Principal, key_id: str) -> None:
-        """Delete a key: its secrets are good for nothing from now on. Raises `NotFound`."""
+        """Delete a key and thereby invalidate its secrets. Raises `NotFound`."""
         await self._store.revoke(caller.organization, key_id)
 
 

@@ -1,4 +1,4 @@
-"""Batches of a queue whose messages are independent of each other, by Powertools' Batch."""
+"""Batches of queue messages that are independent of each other, processed with Powertools' Batch."""
 
 import asyncio
 import logging
@@ -20,11 +20,11 @@ Failed = tuple[type[BaseException] | None, BaseException | None, TracebackType |
 
 
 class QueueBatch(AsyncBatchProcessor):
-    """One batch: its messages are taken side by side, and those that failed are seen again in seconds.
+    """A batch whose messages are processed concurrently. Failed messages become visible again within seconds.
 
-    A batch that failed as a whole is reported message by message as well: an exception would keep its
-    messages until the queue's visibility timeout is over. `private` keeps what libraries say out of the log,
-    where it may hold a credential.
+    Even if a whole batch fails, each message is reported: an exception would hide the messages until the
+    queue's visibility timeout ends. `private` keeps exceptions of libraries out of the log, because they may
+    contain credentials.
     """
 
     def __init__(self, queue: Queue, private: bool = False) -> None:
@@ -34,14 +34,14 @@ class QueueBatch(AsyncBatchProcessor):
         self._failed: list[dict[str, Any]] = []
 
     async def process_all(self, event: dict[str, Any], handler: Handler) -> PartialItemFailureResponse:
-        """Return what the function answers for an SQS event."""
+        """Return the function's answer for an SQS event."""
         with self(records=event["Records"], handler=handler):
             await asyncio.gather(*map(self._async_process_record, self.records))
         await asyncio.to_thread(self._queue.see_again, self._failed)
         return self.response()
 
     def failure_handler(self, record: SQSRecord, exception: Failed) -> Any:
-        """Log why a message has to come again."""
+        """Log the reason that a message is received again."""
         _, error, _ = exception
         if self._private:
             reported = error.message if isinstance(error, MillraceError) else type(error).__name__

@@ -1,4 +1,4 @@
-"""The erasure of all that a user or an organization has left: begun by an admin, done by sweeps."""
+"""Erasure of all data of a user or an organization: begun by an admin, performed by sweeps."""
 
 import logging
 from typing import Any
@@ -26,11 +26,11 @@ log = logging.getLogger(__name__)
 AT_ONCE = 20
 REASON = "The organization has been erased."
 Step = tuple[int, str | None]
-"""What a step has removed, and where it goes on (None: it is done)."""
+"""The number of items that a step has removed, and the cursor to continue from (None: done)."""
 
 
 class Erasures:
-    """The verbs, for callers whom the API has let in."""
+    """Operations on erasures, for callers that the API has authorized."""
 
     def __init__(self, stores: Stores) -> None:
         self._store = stores.erasures
@@ -38,13 +38,19 @@ class Erasures:
         self._clock = stores.clock
 
     async def all(self, caller: Principal) -> list[Erasure]:
-        """The erasures that run, or were done of late. Whoever erases the organization may see them yet."""
+        """Return the erasures in progress or recently finished.
+
+        A caller who is erasing the organization may still see them.
+        """
         (await self._limits.control(caller.organization)).check_token(caller)
         return await self._store.all(caller.organization)
 
     async def begin(self, caller: Principal, user_id: str) -> Erasure:
-        """Begin to erase a user, or with an empty id the organization; one that runs goes on. From now on no
-        token of the user counts, or of anybody. Raises `InvalidRequest`."""
+        """Begin to erase a user, or the organization if the id is empty. An erasure in progress continues.
+
+        From now on, tokens of the user, or of everybody in the organization, are rejected. Raises
+        `InvalidRequest`.
+        """
         if user_id and not valid_user(user_id):
             raise InvalidRequest("userId must name a user.", code="invalid_id")
         seen = await self._store.get(caller.organization, user_id)
@@ -62,14 +68,16 @@ class Erasures:
 
         try:
             await self._limits.change(caller.organization, closed, self._store.begin(made))
-        except ConditionFailed:  # another request has begun it meanwhile
+        except ConditionFailed:  # another request began it in the meantime
             return await self._store.get(caller.organization, user_id) or made
         return made
 
 
 async def sweep_erasures(stores: Stores) -> int:
-    """Go on with erasures as long as a sweep may; how many were finished. One that fails is reported and left
-    for a later sweep."""
+    """Continue erasures for the time of a sweep, and return how many were finished.
+
+    One that fails is logged and left for a later sweep.
+    """
     finished = 0
     async with sweep_time():
         if not stores.remains.settings.limits_table:
@@ -89,20 +97,22 @@ async def _finished(stores: Stores, erasure: Erasure) -> bool:
 
 
 class Eraser(Struct, frozen=True):
-    """The steps. Each is repeated until it finds nothing more, and may be repeated after that."""
+    """The steps of an erasure. Each is repeated until it finds nothing more, and can be repeated safely."""
 
     stores: Stores
     pipelines: PipelineContext
 
     @classmethod
     def connect(cls, stores: Stores) -> "Eraser":
-        """Make it; no call goes out yet."""
+        """Create the eraser without making a call."""
         context = PipelineContext.connect(stores.remains.settings, stores.aws, stores.clock)
         return cls(stores, context)
 
     async def run(self, erasure: Erasure) -> bool:
-        """Go on with an erasure to its end, and return true; or until it has to wait, or another process goes
-        on with it."""
+        """Continue an erasure, and return True at its end.
+
+        Return False if it has to wait, or another process continues it.
+        """
         while erasure.step < len(erasure.steps):
             if erasure.step_name == "quiet" and self.stores.clock() < self._quiet_until(erasure):
                 await self.stores.erasures.save(
@@ -134,7 +144,7 @@ class Eraser(Struct, frozen=True):
         if erasure.user_id:
             return await store.save(erasure, done_ms=now) is not None
         if erasure.found:
-            # What was under way meanwhile may have written more: look once more after another quiet time.
+            # Activity during the erasure may have written more, so look again after another quiet period.
             step = erasure.steps.index("quiet")
             await store.save(erasure, step=step, found=0, quiet_until_ms=now + QUIET_MS, until_ms=0)
             return False
@@ -151,7 +161,7 @@ class Eraser(Struct, frozen=True):
             try:
                 await delete_conversation(self.stores, Slot(erasure.organization, one.id))
             except NotFound:
-                continue  # the index is a moment behind
+                continue  # the index is slightly behind
         return len(found), "" if found else None
 
     async def _shares(self, erasure: Erasure) -> Step:

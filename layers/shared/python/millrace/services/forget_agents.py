@@ -1,4 +1,4 @@
-"""Memories of deleted agents are deleted with them: at once, or by the sweep of every minute."""
+"""Deletion of the memories of deleted agents: immediately, or by the sweep of every minute."""
 
 import logging
 
@@ -11,15 +11,17 @@ SWEPT_AT_ONCE = 100
 
 
 async def forget_agent(stores: Stores, organization: str, agent_id: str) -> None:
-    """Delete all that a deleted agent remembered, from wherever an earlier attempt ended."""
+    """Delete all memories of a deleted agent, continuing where an earlier attempt ended."""
     gone = await stores.forgotten_agents.pending(organization, agent_id)
     if gone:
         await _forget(stores, gone)
 
 
 async def sweep_forgotten(stores: Stores) -> int:
-    """Go on with deletions that broke off, or that took longer than their request; how many were finished.
-    One that fails is reported and left for the next sweep."""
+    """Continue deletions that were interrupted or took too long, and return how many were finished.
+
+    One that fails is logged and left for the next sweep.
+    """
     finished = 0
     async with sweep_time():
         for gone in await stores.forgotten_agents.unfinished(SWEPT_AT_ONCE):
@@ -31,7 +33,7 @@ async def _finished(stores: Stores, gone: ForgottenAgent) -> bool:
     try:
         await _forget(stores, gone)
     except Exception:
-        log.exception("what %s of %s remembered is not deleted yet", gone.agent_id, gone.organization)
+        log.exception("the memories of %s of %s are not deleted yet", gone.agent_id, gone.organization)
         return False
     return True
 
@@ -41,9 +43,10 @@ async def _forget(stores: Stores, gone: ForgottenAgent) -> None:
         async for users in stores.forgotten_agents.users(gone):
             for user in users:
                 keys = await stores.memories.keys(gone.organization, user, gone.agent_id)
-                # The user stays listed until the memories are gone, so that a repeat finds what is left.
+                # The user stays listed until the memories are deleted, so that a repeated call finds the
+                # rest.
                 await stores.forgotten_agents.delete(gone, keys)
                 await stores.forgotten_agents.delete(gone, [user_key(gone.organization, gone.agent_id, user)])
     except AgentIsBack:
-        log.info("there is an agent %s of %s again", gone.agent_id, gone.organization)
+        log.info("the agent %s of %s was created again", gone.agent_id, gone.organization)
     await stores.forgotten_agents.finish(gone)

@@ -1,4 +1,4 @@
-"""Limits and stops of an organization: read and change them, and see what was used."""
+"""Limits and stops of an organization: read and change them, and read the usage."""
 
 import asyncio
 from typing import Any
@@ -13,18 +13,18 @@ MOST_STOPS = 100
 
 
 class ManagedLimits:
-    """The verbs, for callers whom the API has let in."""
+    """Operations on limits, for callers that the API has authorized."""
 
     def __init__(self, store: LimitStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
     async def read(self, caller: Principal) -> Control:
-        """The limits and stops as they stand."""
+        """Return the current limits and stops."""
         return await self._store.read_control(caller.organization)
 
     async def change(self, caller: Principal, changes: dict[Level, dict[str, Any]]) -> AllLimits:
-        """Change the limits that are named; null removes one."""
+        """Change the given limits; null removes one."""
 
         def changed(seen: Control) -> Control:
             limits = seen.limits
@@ -37,7 +37,7 @@ class ManagedLimits:
         return (await self._store.change(caller.organization, changed)).limits
 
     async def stop(self, caller: Principal, agent_id: str | None, reason: str) -> Stop:
-        """Stop an agent, or all of the organization. A second stop of the same leaves the first."""
+        """Stop an agent, or the whole organization. A repeated stop keeps the first one."""
         made = Stop(agent_id=agent_id, reason=reason, created_by=caller.id, created_at=iso(self._clock()))
 
         def stopped(seen: Control) -> Control:
@@ -65,8 +65,10 @@ class ManagedLimits:
         await self._store.change(caller.organization, lifted)
 
     async def usage(self, caller: Principal, user_id: str, agent_id: str | None) -> dict[str, Any]:
-        """The limits and what was used today, of the levels that the caller may see. Unknown is what is not
-        limited, and so not counted."""
+        """Return the limits and today's usage at the levels that the caller may see.
+
+        Usage that is not limited is not counted, so it is unknown.
+        """
         whole = caller.may("organization:manage")
         keys: dict[Level, str] = {"user": user_id}
         if whole:

@@ -1,4 +1,4 @@
-"""Checks of an agent's MCP servers and A2A agents, made when the agent is written."""
+"""Validation of an agent's MCP servers and A2A agents when the agent is written."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -24,8 +24,11 @@ Problem = tuple[str, str]
 
 
 def check_servers(servers: Sequence[McpServer], agents: Sequence[A2aAgent], rules: Rules) -> None:
-    """Raises `InvalidRequest` with the path of each wrong field. A name is given once in both lists: it
-    begins the names of tools, and secrets are bound to it."""
+    """Raise `InvalidRequest` with the path of each invalid field.
+
+    Names must be unique across both lists, because they prefix the names of tools, and secrets are bound to
+    them.
+    """
     servers_by_path: list[tuple[str, RemoteServer]] = [
         *((f"mcpServers.{n}", server) for n, server in enumerate(servers)),
         *((f"a2aAgents.{n}", agent) for n, agent in enumerate(agents)),
@@ -41,14 +44,14 @@ def check_servers(servers: Sequence[McpServer], agents: Sequence[A2aAgent], rule
 
 
 def wrong_fields(problems: Sequence[Problem]) -> InvalidRequest:
-    """The error for these paths and messages."""
+    """Return the error for these paths and messages."""
     path, message = problems[0]
     fields = [{"path": path, "message": message} for path, message in problems]
     return InvalidRequest(f"{path}: {message}.", fields=fields)
 
 
 def origin_of(url: str) -> str:
-    """The scheme, host and port of a URL, `https://example.com:443`; empty for what is no http(s) URL."""
+    """Return the scheme, host and port of a URL, `https://example.com:443`, or "" for an invalid one."""
     # Matched first: `urlsplit` drops tabs and line breaks, so its parts need not be those of the text.
     parts = urlsplit(url) if _URL.fullmatch(url) else None
     if parts is None or not parts.hostname:
@@ -88,8 +91,7 @@ def _header_problem(name: str, value: str, seen: set[str]) -> str | None:
 
 
 def url_problem(url: str, rules: Rules) -> str | None:
-    """Return what is wrong with a URL that a deployment is to call, as far as its text tells; None for a good
-    one."""
+    """Return the problem with a URL that a deployment is to call, or None, as far as its text shows."""
     if not origin_of(url):
         return (
             "must be an absolute https URL in ASCII, without a user name, a password or a fragment; "
@@ -104,7 +106,7 @@ def url_problem(url: str, rules: Rules) -> str | None:
 
 
 def _check_target(parts: SplitResult, rules: Rules) -> None:
-    """Refuse what can be told without asking a name server; the rest is checked at each connection."""
+    """Refuse what can be checked without DNS. The rest is checked at each connection."""
     host = parts.hostname or ""
     check_url(parts.scheme, host, _port(parts), rules)
     try:

@@ -1,9 +1,9 @@
-"""The secrets of agents' MCP servers and A2A agents: sealed when an agent is written, unsealed for a run.
+"""Secrets of agents' MCP servers and A2A agents: sealed when an agent is written, unsealed for a run.
 
-Secrets are the values of headers, and the query of the URL. Each is bound, by the encryption context, to its
-organization, agent, server, name and the origin (scheme, host and port) of the server's URL. So `[hidden]`,
-which keeps a value in a change, cannot send it to another address, and neither can a write to the table.
-Who writes agents needs only kms:Encrypt. Values that were stored in plain text are sealed at the next write.
+Secrets are header values and the URL's query. The encryption context binds each to its organization, agent,
+server, name and the origin (scheme, host and port) of the server's URL. So `[hidden]`, which keeps a value in
+a change, cannot send it to another address, and neither can a write to the table. A role that writes agents
+needs only kms:Encrypt. Values stored as plain text are sealed at the next write.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ class Owner(Struct, frozen=True):
     agent_id: str
 
     def context(self, server: RemoteServer, name: str) -> Context:
-        """Return the encryption context to which a secret of this name is bound."""
+        """Return the encryption context that a secret of this name is bound to."""
         return {
             "purpose": "mcp",
             "organization": self.organization,
@@ -50,7 +50,7 @@ class Owner(Struct, frozen=True):
 
 
 class McpSecrets:
-    """Seals and unseals; one per process. What was unsealed is remembered for five minutes."""
+    """Seals and unseals secrets, one in each process. Unsealed values are cached for five minutes."""
 
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
@@ -59,9 +59,9 @@ class McpSecrets:
     async def seal(
         self, owner: Owner, servers: Sequence[S], old: Sequence[S] = (), *, field: str = "mcpServers"
     ) -> list[S]:
-        """The servers as they are stored; `[hidden]` keeps the value of the old server of the same name.
+        """Return the servers as they are stored. `[hidden]` keeps the old server's value of the same name.
 
-        Raises `InvalidRequest` for `[hidden]` where nothing is stored, or where it was for another origin.
+        Raises `InvalidRequest` for `[hidden]` without a stored value, or with one for another origin.
         """
         stored = {server.name: _query_apart(server) for server in old}
         given = [_query_apart(server) for server in servers]
@@ -73,7 +73,7 @@ class McpSecrets:
     async def unseal(
         self, owner: Owner, servers: Sequence[RemoteServer]
     ) -> tuple[list[OpenServer], list[str]]:
-        """The servers to connect to, and a sentence about each whose secrets cannot be read."""
+        """Return the servers to connect to, and a sentence about each whose secrets cannot be read."""
         found = await asyncio.gather(*(self._opened(owner, server) for server in servers))
         opened = [one for one in found if isinstance(one, OpenServer)]
         return opened, [one for one in found if isinstance(one, str)]
@@ -105,10 +105,13 @@ class McpSecrets:
         return OpenServer(server.name, url, headers, wanted, server.scope)
 
     async def _value(self, context: Context, value: str) -> str:
-        """Raises `MillraceError` for what cannot be read. A value that is not sealed is an old one."""
+        """Return a value in plain text. A value that is not sealed was stored by an earlier version.
+
+        Raises `MillraceError` for one that cannot be read.
+        """
         if not value.startswith(_SEALED):
             return value
-        # The context is part of the key: a value that was copied to another agent must fail here as in KMS.
+        # The context is part of the key: a value copied to another agent must fail here as it does in KMS.
         key = "\n".join((*context.values(), value))
         until, plain = self._cache.get(key, (0.0, ""))
         if until < time.monotonic():
@@ -132,11 +135,11 @@ class McpSecrets:
 
 
 class _Stored(str):
-    """A value from the table, which no client can give."""
+    """A value from the table, which a client cannot produce."""
 
 
 def _query_apart(server: S) -> S:
-    """The query of the URL among the headers, under `QUERY`; the URL keeps only the sign of it."""
+    """Move the URL's query to the headers under `QUERY`; the URL keeps only a placeholder."""
     base, separator, query = server.url.partition("?")
     if not separator or QUERY in server.headers:
         return server
@@ -156,7 +159,7 @@ def _with_stored(location: str, server: S, stored: S | None) -> S:
 
 
 def _stored_value(server: RemoteServer, name: str, stored: RemoteServer | None) -> str:
-    """Raises `LookupError` that says why there is none for this server."""
+    """Return the stored value. Raises `LookupError` with the reason if there is none for this server."""
     if server.headers[name] != HIDDEN:
         raise LookupError(f"{HIDDEN} keeps the whole stored value, so it must not be part of a longer value")
     values = {key.lower(): value for key, value in stored.headers.items()} if stored else {}

@@ -1,4 +1,4 @@
-"""Conversations that are kept for a time: the setting of an organization, and the sweep that keeps to it."""
+"""Limited retention of conversations: an organization's setting, and the sweep that applies it."""
 
 import logging
 import random
@@ -17,17 +17,17 @@ AT_ONCE = 100
 
 
 class Retention:
-    """The setting."""
+    """An organization's retention setting."""
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
 
     async def days(self, caller: Principal) -> int | None:
-        """The days for which conversations are kept after their latest run; None for ever."""
+        """Return the days for which conversations are kept after their latest run, or None for forever."""
         return (await self._stores.limits.read_control(caller.organization)).conversation_days
 
     async def keep(self, caller: Principal, days: int | None) -> None:
-        """Keep conversations for so many days."""
+        """Set the days for which conversations are kept."""
 
         def kept(control: Control) -> Control:
             return control.model_copy(update={"conversation_days": days})
@@ -37,12 +37,14 @@ class Retention:
 
 
 async def sweep_retention(stores: Stores) -> int:
-    """Delete conversations whose time is over, as many as a sweep may; how many. One that fails is reported
-    and left for a later sweep."""
+    """Delete expired conversations for the time of a sweep, and return how many.
+
+    One that fails is logged and left for a later sweep.
+    """
     deleted = 0
     async with sweep_time():
         organizations = await stores.limits.with_retention()
-        random.shuffle(organizations)  # none waits for the others each time
+        random.shuffle(organizations)  # so that the same ones do not always wait for the others
         for organization in organizations:
             deleted += await _sweep(stores, organization)
     return deleted
@@ -65,8 +67,8 @@ async def _deleted(stores: Stores, root: Slot) -> bool:
     try:
         await delete_conversation(stores, root)
     except NotFound:
-        return False  # the index is a moment behind
+        return False  # the index is slightly behind
     except Exception:
-        log.exception("the conversation %s, whose time is over, could not be deleted", root.key)
+        log.exception("the expired conversation %s could not be deleted", root.key)
         return False
     return True

@@ -1,4 +1,4 @@
-"""Revocation of tokens: those of a user, or of everybody, from before a time."""
+"""Revocation of tokens issued before a time, of a user or of everybody."""
 
 from millrace.domain.access import Principal
 from millrace.domain.api_keys import OWNER_PREFIX
@@ -9,25 +9,27 @@ from millrace.errors import Conflict, InvalidRequest
 from millrace.stores.limits import LimitStore
 
 KEPT_MS = 90 * 24 * 3600 * 1000
-"""No token may live longer than a revocation is kept."""
+"""Tokens must not live longer than a revocation is kept."""
 MOST_REVOCATIONS = 1000
 
 
 class Revocations:
-    """The verbs, for callers whom the API has let in."""
+    """Operations on revocations, for callers that the API has authorized."""
 
     def __init__(self, store: LimitStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
     async def all(self, caller: Principal) -> list[Revocation]:
-        """The revocations that are kept, the latest first."""
+        """Return the stored revocations, latest first."""
         control = await self._store.read_control(caller.organization)
         return sorted(control.revocations, key=lambda one: one.not_before, reverse=True)
 
     async def revoke(self, caller: Principal, user_id: str | None) -> Revocation:
-        """Let no token count that a user has until now, or anybody. Raises `InvalidRequest`, or `Conflict`
-        for one too many."""
+        """Revoke all present tokens of a user, or of everybody.
+
+        Raises `InvalidRequest`, or `Conflict` beyond the limit.
+        """
         if user_id is not None and not valid_user(user_id):
             raise InvalidRequest("userId must name a user.", code="invalid_id")
         if user_id and user_id.startswith(OWNER_PREFIX):
@@ -49,7 +51,7 @@ class Revocations:
 
 
 def with_revocation(control: Control, caller: Principal, user_id: str, now: int) -> Control:
-    """The control with the tokens of a user revoked, however many revocations there are."""
+    """Return the control with a user's tokens revoked, even beyond the limit of revocations."""
     made = _revocation(caller, user_id, now)
     kept = [one for one in control.revocations if _counts(one, made)]
     return control.model_copy(update={"revocations": (*kept, made)})
@@ -60,6 +62,6 @@ def _revocation(caller: Principal, user_id: str | None, now: int) -> Revocation:
 
 
 def _counts(one: Revocation, newer: Revocation) -> bool:
-    """Return whether an earlier revocation still says more than a newer one."""
+    """Return whether an earlier revocation still has an effect beyond a newer one."""
     covered = newer.user_id in (None, one.user_id)
     return not covered and newer.not_before - one.not_before < KEPT_MS

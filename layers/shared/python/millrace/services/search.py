@@ -1,10 +1,10 @@
-"""Searching lists that are read page by page."""
+"""Search in lists that are read page by page."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 PAGES_AT_ONCE = 20
-"""The most pages of a list that one request looks through."""
+"""The maximum number of pages of a list that one request searches."""
 LONGEST_QUERY = 200
 Item = TypeVar("Item")
 After = TypeVar("After")
@@ -16,13 +16,15 @@ async def search(
     limit: int,
     after: After | None,
 ) -> tuple[list[Item], After | None]:
-    """Return the items of a list that match, at most `limit`, and where to go on. A page may have fewer, even
-    none, though there are more: a request looks through 20 pages."""
+    """Return at most `limit` matching items of a list, and the position to continue after.
+
+    A page may have fewer, even none, although more follow, because a request searches at most 20 pages.
+    """
     found: list[Item] = []
     for _ in range(PAGES_AT_ONCE):
         page, after = await read_page(limit - len(found), after)
         found += filter(matches, page)
-        # Smaller and smaller pages would take many requests for the last few.
+        # Ever smaller pages would take many requests for the last few items.
         if after is None or len(found) * 2 >= limit:
             break
     return found, after
@@ -34,6 +36,6 @@ def words_of(query: str) -> list[str]:
 
 
 def has_words(words: list[str], *texts: str) -> bool:
-    """Return whether every word stands in one of the texts."""
+    """Return whether every word occurs in one of the texts."""
     said = [text.casefold() for text in texts]
     return all(any(word in text for text in said) for word in words)

@@ -1,4 +1,4 @@
-"""Alert rules of an organization: make, change, delete; and looking whether they are triggered."""
+"""Alert rules of an organization: create, change, delete, evaluate."""
 
 import logging
 from typing import Any
@@ -32,19 +32,19 @@ READ_ONLY = frozenset({"id", "createdAt", "updatedAt", "state"})
 
 
 class AlertRules:
-    """The verbs on rules."""
+    """Operations on rules."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._store: AlertStore = recorder.alerts
         self._clock = recorder.clock
 
     async def all(self, caller: Principal) -> list[dict[str, Any]]:
-        """Every rule with its state, oldest first."""
+        """Return every rule with its state, oldest first."""
         rules, states = await self._store.standing(caller.organization)
         return [_with_state(rule, states.get(rule.id)) for rule in rules]
 
     async def get(self, caller: Principal, rule_id: str) -> dict[str, Any]:
-        """One rule with its state. Raises `NotFound`."""
+        """Return a rule with its state. Raises `NotFound`."""
         rule = await self._store.rule(caller.organization, rule_id)
         states = await self._store.states(caller.organization)
         return _with_state(rule, states.get(rule_id))
@@ -52,7 +52,7 @@ class AlertRules:
     async def create(
         self, caller: Principal, given: AlertSettings, rule_id: str = "", dry_run: bool = False
     ) -> AlertRule:
-        """Raises `TooManyRequests` beyond the limit of rules, `Conflict` for an id that is taken."""
+        """Create a rule. Raises `TooManyRequests` beyond the limit, and `Conflict` for a taken id."""
         now = iso(self._clock())
         rule = AlertRule(id=rule_id or new_id("rule"), created_at=now, updated_at=now, **dict(given))
         if not dry_run:
@@ -69,8 +69,10 @@ class AlertRules:
     async def put(
         self, caller: Principal, rule_id: str, given: AlertReplacement, options: WriteOptions = PLAIN
     ) -> tuple[AlertRule, bool]:
-        """Replace the rule's settings, or create the rule; return whether it is new. Raises as `create`
-        and `change` do."""
+        """Replace the rule's settings, or create the rule. Return the rule and whether it is new.
+
+        Raises as `create` and `change` do.
+        """
         check_same("id", given.id, rule_id)
         settings = settings_of(AlertSettings, given)
         try:
@@ -91,8 +93,10 @@ class AlertRules:
         return new
 
     async def delete(self, caller: Principal, rule_id: str, unchanged_since: str | None = None) -> None:
-        """Raises `NotFound`, and `Conflict` for a rule that was changed since then. An alert that is
-        triggered ends without a word."""
+        """Delete a rule. A triggered alert ends without a notification.
+
+        Raises `NotFound`, and `Conflict` if the rule was changed after `unchanged_since`.
+        """
         await self._store.delete(caller.organization, rule_id, unchanged_since)
 
 
@@ -103,10 +107,12 @@ def _with_state(rule: AlertRule, state: AlertState | None) -> dict[str, Any]:
 
 
 async def evaluate(recorder: Recorder, organization: str) -> list[Event]:
-    """Evaluate every rule of an organization; record and announce the alerts that were triggered or
-    resolved, and return their events. The next evaluation makes up for an announcement that failed."""
+    """Evaluate every rule of an organization, and return the events of alerts triggered or resolved.
+
+    The events are recorded and announced. The next evaluation repeats an announcement that failed.
+    """
     rules, states = await recorder.alerts.standing(organization)
-    # One after the other: each transition moves the same head, so side by side they would refuse each other.
+    # One after the other: every transition moves the same head, so concurrent ones would conflict.
     changed = [await _evaluated(recorder, organization, rule, states.get(rule.id)) for rule in rules]
     return [event for event in changed if event]
 
@@ -114,8 +120,11 @@ async def evaluate(recorder: Recorder, organization: str) -> list[Event]:
 async def _evaluated(
     recorder: Recorder, organization: str, rule: AlertRule, state: AlertState | None
 ) -> Event | None:
-    """One rule's transition. A rule that fails is reported and left for the next look, and the others are
-    evaluated all the same. Raises transient errors: those are no fault of the rule."""
+    """Return one rule's transition.
+
+    A rule that fails is logged and left for the next evaluation, so that the others are still evaluated.
+    Raises transient errors, which are not the rule's fault.
+    """
     try:
         return await _evaluate_rule(recorder, organization, rule, state or AlertState())
     except Exception as error:
@@ -128,8 +137,11 @@ async def _evaluated(
 async def _evaluate_rule(
     recorder: Recorder, organization: str, rule: AlertRule, state: AlertState
 ) -> Event | None:
-    """One rule's transition. It is recorded only if nothing was recorded since the metric was read, so that
-    two who look at the same time cannot both see the crossing."""
+    """Return one rule's transition.
+
+    It is recorded only if nothing else was recorded since the metric was read, so that two concurrent
+    evaluations cannot both trigger the alert.
+    """
     if state.unannounced:
         await _announce(recorder, organization, rule, state)
     for _ in range(TRIES):
@@ -146,8 +158,8 @@ async def _evaluate_rule(
             await recorder.records.commit(organization, seq, [event], more=writes)
         except ConditionFailed as error:
             if 0 in error.items:
-                continue  # events came in between: measure again
-            return None  # somebody else was faster, or the rule was changed: the next look tells
+                continue  # events arrived in between, so measure again
+            return None  # another process was faster, or the rule was changed; the next evaluation decides
         await _announce(recorder, organization, rule, moved)
         return event
     return None
@@ -157,7 +169,7 @@ async def _measure(recorder: Recorder, organization: str, rule: AlertRule, now: 
     if rule.metric == "stuck_run":
         live = await recorder.records.live(organization)
         return value_of(rule, [], [subject.view for subject in live], now)
-    first = bucket_start(now - rule.window) + 1  # a bucket that is partly too old is left out
+    first = bucket_start(now - rule.window) + 1  # leaves out a bucket that is partly too old
     found = await recorder.records.buckets(organization, first, now)
     return value_of(rule, found.values(), [], now)
 
@@ -184,8 +196,10 @@ def _transition(
 
 
 async def _announce(recorder: Recorder, organization: str, rule: AlertRule, state: AlertState) -> None:
-    """Put the state's event on the bus, for pipelines with the source `alert`: at least once, under one id.
-    The state remembers what is still to be put, so nothing is lost when this fails."""
+    """Put the state's event on the bus for pipelines with the source `alert`: at least once, with one id.
+
+    The state records the pending event, so it is not lost if this fails.
+    """
     detail = state.unannounced or ""
     await recorder.bus.put([BusEvent(SOURCE, orjson.loads(detail)["type"], detail)])
     await recorder.alerts.announced(organization, rule.id, state)

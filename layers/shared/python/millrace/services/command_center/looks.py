@@ -1,8 +1,7 @@
-"""Looks at all organizations that have rules or runs, in portions: a tick ends in time, however many they
-are.
+"""Checks of all organizations that have rules or runs, in portions so that a tick ends in time.
 
-The first portion is looked at by the tick itself. Each other is a message on the record queue, whose
-functions take them side by side.
+The tick itself checks the first portion. Each other portion is a message on the record queue, whose functions
+process them concurrently.
 """
 
 import asyncio
@@ -26,35 +25,37 @@ LOOKS: dict[str, Callable[[Recorder, str], Awaitable[object]]] = {
     "notice_lost_runs": notice_lost_runs,
 }
 PORTION = 300
-"""Some seconds of the function's timeout, with a few calls of AWS for each organization."""
+"""Takes some seconds of the function's timeout, with a few AWS calls for each organization."""
 APART_SECONDS, LATEST_SECONDS = 2, 50
-"""Between two messages, so that one invocation gets few of them; all are done before the next tick."""
+"""The delay between two messages, so that one invocation gets few of them. All end before the next tick."""
 AT_ONCE = 8
 
 
 class Portion(Struct, frozen=True):
-    """Organizations that are to be looked at; `look` is a name of `LOOKS`."""
+    """Organizations to check. `look` is a key of `LOOKS`."""
 
     look: str
     organizations: list[str]
 
     @classmethod
     def read(cls, envelope: dict[str, Any]) -> "Portion":
-        """Of a message. Raises `InvalidRequest`."""
+        """Read the portion in a message. Raises `InvalidRequest`."""
         look, names = envelope.get("look"), envelope.get("organizations")
         if look not in LOOKS or not isinstance(names, list) or not all(isinstance(one, str) for one in names):
             raise InvalidRequest("The message names no look, or no organizations.", code="invalid_event")
         return cls(look, names)
 
     def body(self) -> str:
-        """The message."""
+        """Return the message."""
         message = {"source": LOOK, "look": self.look, "organizations": self.organizations}
         return orjson.dumps(message).decode()
 
 
 async def look_at_all(recorder: Recorder, look: str) -> bool:
-    """Look at every organization, later at those beyond the first portion; False when it failed for some.
-    Raises `Unavailable` when the rest cannot be put on the queue: then nothing was looked at yet."""
+    """Check every organization, those beyond the first portion later. Return False if some failed.
+
+    Raises `Unavailable` if the other portions cannot be enqueued; then nothing was checked yet.
+    """
     names = sorted(await recorder.alerts.organizations())
     first, *others = [Portion(look, names[at : at + PORTION]) for at in range(0, max(1, len(names)), PORTION)]
     if others:
@@ -64,7 +65,7 @@ async def look_at_all(recorder: Recorder, look: str) -> bool:
 
 
 async def look_at(recorder: Recorder, portion: Portion) -> bool:
-    """Look at organizations; one that fails does not stop the others. False when it failed for some."""
+    """Check organizations. One that fails does not stop the others. Return False if some failed."""
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def fine(organization: str) -> bool:

@@ -1,7 +1,7 @@
-"""Recording: events from the bus into each organization's command center, exactly once each.
+"""Recording of events from the bus in each organization's command center, exactly once.
 
-Bus and queue deliver at least once and in any order, and several environments record at a time. Everything
-that a batch changes is one transaction on the stream's head; whoever loses the race reads again.
+Bus and queue deliver at least once and in any order, and several environments record concurrently. All
+changes of a batch are one transaction on the stream's head. A process that loses the race reads again.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ TRIES = 12
 
 
 class Recorder(Struct, frozen=True):
-    """The parts of a deployment that recording, alerts and viewers need."""
+    """The resources that recording, alerts and viewers need."""
 
     records: RecordStore
     alerts: AlertStore
@@ -39,7 +39,7 @@ class Recorder(Struct, frozen=True):
 
     @classmethod
     def connect(cls, settings: Settings, stores: Stores | None = None, clock: Clock = now_ms) -> "Recorder":
-        """Make it; no call goes out yet."""
+        """Create the recorder without making a call."""
         stores = stores or Stores.connect(settings, clock=clock)
         aws: Aws = stores.aws
         records = RecordStore(Dynamo(aws), settings.events_table)
@@ -48,10 +48,12 @@ class Recorder(Struct, frozen=True):
 
 
 async def record(recorder: Recorder, organization: str, events: list[Event]) -> list[Event]:
-    """Record checked events of one organization; return those that were new. Raises `Unavailable` when
-    others write all the time: the queue brings the events again."""
-    # First, since the check of every minute visits only the organizations that are noted: a crash after
-    # recording would leave one out.
+    """Record validated events of one organization, and return those that were new.
+
+    Raises `Unavailable` if others keep writing; the queue delivers the events again.
+    """
+    # Do this first: the check of every minute visits only active organizations, so a crash after recording
+    # would leave this one out.
     await recorder.alerts.note_active(organization)
     for attempt in range(TRIES):
         try:
@@ -62,7 +64,7 @@ async def record(recorder: Recorder, organization: str, events: list[Event]) -> 
 
 
 async def _record_once(recorder: Recorder, organization: str, events: list[Event]) -> list[Event]:
-    # Before all other reads: what they show is as of this number, or the commit is refused.
+    # Read the head first: everything read afterwards is as of this number, or the commit is refused.
     seq = await recorder.records.head(organization)
     now = recorder.clock()
     subjects, buckets = await asyncio.gather(
@@ -81,12 +83,15 @@ async def _record_once(recorder: Recorder, organization: str, events: list[Event
 async def _without_deleted(
     recorder: Recorder, organization: str, seq: int, fresh: list[Event], subjects: dict[str, Subject]
 ) -> list[Event]:
-    """The events that follow on `seq` as they are recorded. Of a run that was deleted nothing that was said
-    in it stays, be it recorded already, or still to come."""
+    """Return the events after `seq` as they are to be recorded.
+
+    For a deleted run, the texts are removed from events already recorded and from new ones.
+    """
     for event in fresh:
         if event["type"] == DELETED:
             subject = subjects[_subject(event)]
-            # Before the commit, after which the event counts as seen: after a crash the queue repeats both.
+            # Do this before the commit, after which the event counts as seen. After a crash the queue repeats
+            # both.
             await recorder.records.forget_texts(organization, subject)
             subject.texts = []
     recorded = [as_recorded(subjects[_subject(event)], event) for event in fresh]
@@ -102,14 +107,14 @@ async def _subjects(recorder: Recorder, organization: str, events: list[Event]) 
 
 
 async def _buckets(recorder: Recorder, organization: str, events: list[Event], now: int) -> dict[int, Bucket]:
-    """The buckets that these events may belong to."""
+    """Return the buckets that these events may belong to."""
     starts = sorted({start for event in events if (start := bucket_of(event, now)) is not None})
     known = await asyncio.gather(*(recorder.records.bucket(organization, start) for start in starts))
     return dict(zip(starts, known, strict=True))
 
 
 def _counted(buckets: dict[int, Bucket], events: list[Event], now: int) -> dict[int, Bucket]:
-    """The buckets that these events belong to, with them added."""
+    """Return the buckets that these events belong to, with the events added."""
     changed: dict[int, Bucket] = {}
     for event in events:
         if (start := bucket_of(event, now)) is not None:
@@ -123,5 +128,5 @@ def _subject(event: Event) -> str:
 
 
 def _sort_key(event: Event) -> tuple[str, int]:
-    """The events of one run stand together, in the order in which they were made."""
+    """Return a sort key that groups the events of a run in the order in which they were created."""
     return _subject(event), split_id(event["id"])[1]

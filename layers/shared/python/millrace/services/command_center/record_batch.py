@@ -1,7 +1,7 @@
-"""A batch from the record queue: EventBridge events, and the tick of every minute.
+"""Batches from the record queue: EventBridge events, and the tick of every minute.
 
-A batch is recorded by organization, one transaction each, where a batch processor would take record by
-record and pay for each. What fails is reported item by item, so that the queue repeats only that.
+A batch is recorded with one transaction for each organization; a batch processor would pay for one for each
+record. Failures are reported item by item, so that the queue repeats only those.
 """
 
 import asyncio
@@ -31,16 +31,16 @@ from millrace.telemetry import logs
 log = logging.getLogger(__name__)
 TICK = "aws.events"
 CHECK_RUNS = "millrace.check_runs"
-"""The source of a message that comes between two ticks; it looks for lost runs only."""
+"""The source of a message between two ticks, which only checks for lost runs."""
 CHECKED_BETWEEN = (15, 30, 45)
-"""Seconds after a tick at which lost runs are looked for as well."""
+"""Seconds after a tick at which lost runs are checked as well."""
 
 Work = dict[str, list[tuple[str, Event]]]
-"""Per organization, its events with the ids of the messages that brought them."""
+"""The events of each organization, with the ids of the messages that contained them."""
 
 
 async def record_batch(recorder: Recorder, batch: dict[str, Any]) -> dict[str, Any]:
-    """Take an SQS event; return `{"batchItemFailures": [{"itemIdentifier"}]}`."""
+    """Process an SQS event, and return `{"batchItemFailures": [{"itemIdentifier"}]}`."""
     failed: list[str] = []
     work: Work = defaultdict(list)
     ticks: list[str] = []
@@ -62,7 +62,7 @@ async def record_batch(recorder: Recorder, batch: dict[str, Any]) -> dict[str, A
         elif isinstance(event, str):
             await _notice_lost_runs(recorder)
         elif isinstance(event, Portion):
-            # At lost runs others look soon; a check is repeated.
+            # Lost runs are checked again soon, so only a failed `check` is repeated.
             if not await look_at(recorder, event) and event.look == "check":
                 failed.append(message_id)
         else:
@@ -76,8 +76,10 @@ async def record_batch(recorder: Recorder, batch: dict[str, Any]) -> dict[str, A
 
 
 def _read(body: str) -> Event | Portion | str:
-    """The event of a message, a portion to look at, or the source of one without: `TICK` or `CHECK_RUNS`.
-    Raises `InvalidRequest`."""
+    """Return the event of a message, a portion to check, or a source without an event: `TICK`, `CHECK_RUNS`.
+
+    Raises `InvalidRequest`.
+    """
     try:
         envelope = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -91,7 +93,10 @@ def _read(body: str) -> Event | Portion | str:
 
 
 async def _record_all(recorder: Recorder, organization: str, events: list[tuple[str, Event]]) -> list[str]:
-    """The ids of the messages that failed. Where one event spoils the batch, halves of it are tried."""
+    """Return the ids of the messages that failed.
+
+    If recording fails, the halves of a batch are tried separately.
+    """
     try:
         await record(recorder, organization, [event for _, event in events])
     except Exception:
@@ -106,19 +111,21 @@ async def _record_all(recorder: Recorder, organization: str, events: list[tuple[
 
 
 async def _evaluate_alerts(recorder: Recorder, organization: str) -> None:
-    """Evaluate the alerts. If that fails, the next evaluation, at most a minute later, makes up for it."""
+    """Evaluate the alerts. If that fails, the next evaluation follows within a minute."""
     try:
         await evaluate(recorder, organization)
     except Exception:
-        log.exception("the alerts of an organization could not be looked at")
+        log.exception("the alerts of an organization could not be evaluated")
 
 
 async def _tick(recorder: Recorder) -> bool:
-    """Check every organization that has rules or runs; one that fails does not stop the others. No schedule
-    of AWS's is quicker than a minute, so lost runs are looked for in between by messages that come later."""
+    """Check every organization that has rules or runs. One that fails does not stop the others.
+
+    AWS schedules run at most once a minute, so delayed messages check for lost runs in between.
+    """
     await _check_runs_later(recorder)
     good = await _look_at_all(recorder)
-    # Side by side: one after the other they might not fit into the function's time.
+    # Concurrently, because in sequence they might exceed the function's time.
     sweeps = (
         sweep_deletions,
         sweep_waiting,
@@ -136,7 +143,7 @@ async def _look_at_all(recorder: Recorder) -> bool:
     try:
         return await look_at_all(recorder, "check")
     except Exception:
-        log.exception("the organizations could not be looked at")
+        log.exception("the organizations could not be checked")
         return False
 
 
@@ -144,22 +151,24 @@ async def _check_runs_later(recorder: Recorder) -> None:
     try:
         body = f'{{"source":"{CHECK_RUNS}"}}'
         checks = [(body, seconds, "") for seconds in CHECKED_BETWEEN]
-        await asyncio.to_thread(recorder.queue.send_delayed, checks)  # one call, since calls are billed
+        await asyncio.to_thread(recorder.queue.send_delayed, checks)  # one call, because calls are billed
     except Exception:
-        log.exception("lost runs are not looked for before the next minute")
+        log.exception("lost runs are not checked before the next minute")
 
 
 async def _notice_lost_runs(recorder: Recorder) -> None:
-    """Look for lost runs only. What fails here is made up for by the next look."""
+    """Check for lost runs only. The next check covers anything that fails here."""
     try:
         await look_at_all(recorder, "notice_lost_runs")
     except Exception:
-        log.exception("lost runs could not be looked for")
+        log.exception("lost runs could not be checked")
 
 
 async def _swept(sweep: Callable[[Stores], Awaitable[int]], recorder: Recorder) -> bool:
-    """Finish what broke off: deletions, and runs that were answered or whose calls have expired. False
-    when it cannot even be listed."""
+    """Finish interrupted work: deletions, and runs with answered or expired calls.
+
+    Return False if that work cannot even be listed.
+    """
     try:
         await sweep(recorder.stores)
     except Exception:

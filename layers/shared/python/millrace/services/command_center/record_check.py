@@ -1,4 +1,4 @@
-"""The look of every minute at what no event tells of: runs that fell silent, alerts whose window passed."""
+"""The check of every minute for things without an event: silent runs, and alerts whose window has passed."""
 
 import logging
 
@@ -18,8 +18,10 @@ ENDED_AT_ONCE = 25
 
 
 async def check(recorder: Recorder, organization: str) -> list[Event]:
-    """End in the command center the runs that have ended unseen (their last event was lost with their
-    process, or with the bus), also for pipelines, then looks at the alerts. Returns the events recorded."""
+    """Record the end of runs whose last event was lost with their process or the bus, then evaluate alerts.
+
+    The ends are also published for pipelines. Return the recorded events.
+    """
     ends = [await _checked(recorder, organization, one) for one in await recorder.records.live(organization)]
     missed = [end for end in ends if end]
     recorded = [
@@ -31,16 +33,19 @@ async def check(recorder: Recorder, organization: str) -> list[Event]:
 
 
 async def notice_lost_runs(recorder: Recorder, organization: str) -> None:
-    """Put the runs of an organization whose process is gone on the run queue."""
+    """Enqueue an organization's runs whose process has died on the run queue."""
     for one in await recorder.records.live(organization):
         await _checked(recorder, organization, one)
 
 
 async def _checked(recorder: Recorder, organization: str, subject: Subject) -> Event | None:
-    """The end of a run that has fallen silent, if it is over. A run that cannot be checked is reported and
-    left for the next minute; it keeps neither the others nor the alerts waiting."""
+    """Return the end of a silent run, if it has ended.
+
+    A run that cannot be checked is logged and left for the next minute, so that it delays neither other runs
+    nor alerts.
+    """
     try:
-        # An event that is younger than a lease came from a process that lives, so most runs cost no read.
+        # An event that is younger than a lease shows that the process is alive, so most runs cost no read.
         if recorder.clock() - from_iso(subject.view["lastEventAt"]) <= LEASE_MS:
             return None
         return await _end_of(recorder, organization, subject)
@@ -50,10 +55,13 @@ async def _checked(recorder: Recorder, organization: str, subject: Subject) -> E
 
 
 async def _end_all(recorder: Recorder, organization: str, ends: list[Event]) -> list[Event]:
-    """Announces and records the ends of runs; returns those that were. Where one spoils the rest, halves of
-    them are tried, so that only that one is left out."""
+    """Publish and record the ends of runs, and return those recorded.
+
+    If this fails, halves are tried separately, so that only the faulty one is left out.
+    """
     try:
-        await recorder.bus.put([to_bus(end) for end in ends])  # first, so that pipelines miss none either
+        # first, so that pipelines do not miss any either
+        await recorder.bus.put([to_bus(end) for end in ends])
         await record(recorder, organization, ends)
     except Exception as error:
         if is_transient(error):
@@ -66,8 +74,10 @@ async def _end_all(recorder: Recorder, organization: str, ends: list[Event]) -> 
 
 
 async def _end_of(recorder: Recorder, organization: str, subject: Subject) -> Event | None:
-    """The end of a run that is over; None while it goes on. One whose process is gone is put on the run
-    queue, so that another one continues it."""
+    """Return the end of a run that is over, or None while it continues.
+
+    A run whose process has died is enqueued on the run queue, so that another process continues it.
+    """
     stores = recorder.stores
     try:
         run = await stores.runs.get(organization, subject.id)
@@ -77,18 +87,18 @@ async def _end_of(recorder: Recorder, organization: str, subject: Subject) -> Ev
                 if lease.lost(recorder.clock()):
                     await notice_lost_run(stores, run.slot, lease)
                 return None
-            # It may have ended between the two reads, in the transaction that freed its lease.
+            # The run may have ended between the two reads, in the transaction that freed its lease.
             run = await stores.runs.get(organization, subject.id)
     except NotFound:
         return _lost_end(organization, subject)
     except MillraceError as error:
-        log.warning("run %s cannot be looked at now: %s", subject.id, error.message)
+        log.warning("run %s cannot be checked now: %s", subject.id, error.message)
         return None
     return missed_end(run) if run.ended_at else _lost_end(organization, subject)
 
 
 def _lost_end(organization: str, subject: Subject) -> Event:
-    """A run that is not stored (any more) has no other end."""
+    """Return the end of a run that is not stored (any more)."""
     view = subject.view
     error = {"message": "The run is not stored any more.", "code": "deleted", "retryable": False}
     return {

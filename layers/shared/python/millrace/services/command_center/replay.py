@@ -7,11 +7,11 @@ from millrace.domain.events import Event, LogEntry
 from millrace.services.command_center.record import Recorder
 
 BATCHES = 200
-"""Logged batches that one page looks at."""
+"""The maximum number of logged batches read for one page."""
 
 
 class Span(NamedTuple):
-    """Times of recording, in milliseconds since 1970; None is open."""
+    """Recording times in epoch milliseconds. None is unbounded."""
 
     since: int | None = None
     until: int | None = None
@@ -20,8 +20,11 @@ class Span(NamedTuple):
 async def replay(
     recorder: Recorder, organization: str, filters: Filters, span: Span, after: int | None, limit: int
 ) -> tuple[list[Event], int | None]:
-    """Return events in the order in which they were recorded, at most `limit`, and the number to go on from
-    (None: the span, or what is recorded by now, is over). A page may hold none and yet not be the last."""
+    """Return at most `limit` events in the order of recording, and the number to continue after.
+
+    The number is None at the end of the span or of the recording so far. A page may be empty although more
+    follow.
+    """
     if after is None:
         after = await recorder.records.seek(organization, span.since or 0)
     entries = await recorder.records.log.read(center_stream(organization), after, limit=BATCHES)

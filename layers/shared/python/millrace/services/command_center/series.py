@@ -1,4 +1,4 @@
-"""The metrics of alert rules over time: what a rule would have seen, and what its alerts were."""
+"""Metrics of alert rules over time: the values that a rule would have measured, and its alerts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ USUAL_MS = 3_600_000
 
 
 class AlertSeries:
-    """The verbs on metrics and past alerts."""
+    """Operations on metrics and past alerts."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -24,9 +24,11 @@ class AlertSeries:
     async def of(
         self, caller: Principal, rule: AlertSettings, since: str | None, until: str | None
     ) -> dict[str, Any]:
-        """The rule's metric at up to 120 times of a span, each over the rule's window before it:
-        `{metric, window, from, to, points: [{time, value}]}`. Nothing tells how long runs were silent in the
-        past: of `stuck_run` there is the value of now. Raises `InvalidRequest`."""
+        """Return the rule's metric at up to 120 times of a span, each over the rule's window before it.
+
+        Returns `{metric, window, from, to, points: [{time, value}]}`. The past silence of runs is not
+        recorded, so `stuck_run` has only the current value. Raises `InvalidRequest`.
+        """
         now = self._recorder.clock()
         start, end = _span(since, until, now)
         if rule.metric == "stuck_run":
@@ -50,8 +52,10 @@ class AlertSeries:
     async def history(
         self, caller: Principal, rule_id: str, before: int | None, limit: int
     ) -> tuple[list[dict[str, Any]], int | None]:
-        """The rule's alerts of the last 31 days, the newest first, and the number to go on before. Raises
-        `NotFound`."""
+        """Return the rule's alerts of the last 31 days, newest first, and the number to continue before.
+
+        Raises `NotFound`.
+        """
         await self._recorder.alerts.rule(caller.organization, rule_id)
         found = await self._recorder.records.alerts(caller.organization, rule_id, before, limit)
         more = found[-1]["number"] if len(found) == limit else None
@@ -74,7 +78,10 @@ def _times(start: int, end: int) -> list[int]:
 
 
 def _points(rule: AlertSettings, found: dict[int, Bucket], times: Sequence[int]) -> list[dict[str, Any]]:
-    """As a look at these times would have measured: buckets that were partly too old are left out."""
+    """Return the values that evaluations at these times would have measured.
+
+    Buckets that were partly too old are left out.
+    """
     starts = sorted(found)
     points, low, high = [], 0, 0
     for time in times:

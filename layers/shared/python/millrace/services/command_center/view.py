@@ -15,9 +15,11 @@ from millrace.services.command_center.record import Recorder
 PAGE = 50
 FAST_POLL, SLOW_POLL = 0.1, 3.3
 FAST_SECONDS = 1.0
-"""Seconds between two looks: often while something happens, and as long after the last event; then less and
-less, since each look is billed."""
-# The stream ends before the function is cut off, so that the viewer comes back with the last id it has seen.
+"""Seconds between polls: short while events arrive and for this long after the last one, then growing.
+
+Each poll is billed.
+"""
+# The stream ends before the function does, so that the viewer reconnects with the last id it has seen.
 DEADLINE_MARGIN = 3.0
 HEARTBEAT_SECONDS = 5.0
 SNAPSHOT_TRIES = 5
@@ -25,9 +27,11 @@ MAX_RUNS = 1000
 
 
 async def snapshot(recorder: Recorder, organization: str, filters: Filters) -> dict[str, Any]:
-    """The runs under way and the id to stream from: `{since, runs, alerts, truncated}`. The runs are as of
-    `since`, or, while many events come, a little later: a viewer then sees some of them again, and misses
-    none."""
+    """Return the active runs and the id to stream from: `{since, runs, alerts, truncated}`.
+
+    The runs are as of `since`, or slightly later while many events arrive. A viewer may then see some events
+    again, but misses none.
+    """
     for _ in range(SNAPSHOT_TRIES):
         since = await recorder.records.head(organization)
         live, (rules, states) = await asyncio.gather(
@@ -50,16 +54,18 @@ async def snapshot(recorder: Recorder, organization: str, filters: Filters) -> d
 
 
 class Viewer(Struct, frozen=True):
-    """A connected viewer: its filters, the end of the function that serves it (monotonic; None: no
-    end), and a check for its disconnection."""
+    """A connected viewer: its filters, the deadline of its function (monotonic; None: no end), and a check
+    for disconnection."""
 
     filters: Filters
     deadline: float | None = None
     disconnected: Callable[[], Awaitable[bool]] | None = None
 
     async def stays(self) -> bool:
-        """Return whether to keep streaming. The stream ends shortly before the function does: the
-        client reconnects and resumes."""
+        """Return whether to keep streaming.
+
+        The stream ends shortly before the function does; the client reconnects and resumes.
+        """
         if self.deadline is not None and time.monotonic() > self.deadline - DEADLINE_MARGIN:
             return False
         return self.disconnected is None or not await self.disconnected()
@@ -68,14 +74,14 @@ class Viewer(Struct, frozen=True):
 async def watch(
     recorder: Recorder, organization: str, viewer: Viewer, after: int | None
 ) -> AsyncGenerator[list[LogEntry], None]:
-    """The organization's events after a number (None: from now on) that the viewer's filters admit, each once
-    and in order, for as long as it stays.
+    """Yield the organization's events after a number (None: from now on) that match the viewer's filters.
 
-    The first frame, and one whenever events were passed over for a while, is a heartbeat with an id: a viewer
-    that has seen nothing yet, or nothing for long, also resumes where it was."""
+    Each is sent once and in order. The first frame, and a frame whenever events were filtered out for a
+    while, is a heartbeat with an id, so that a viewer that received no events can also resume.
+    """
     stream = center_stream(organization)
     head = await recorder.records.head(organization)
-    # A number above the head is made up, or the stream has begun again: the viewer would see nothing.
+    # A number above the head is invalid, or the stream has started over. The viewer would see nothing.
     at = head if after is None else min(after, head)
     yield [_heartbeat(at)]
     sent = seen = time.monotonic()
@@ -106,6 +112,7 @@ def _heartbeat(seq: int) -> LogEntry:
 
 
 def _gap(after: int, first: int) -> LogEntry:
-    """Events that have passed out of the log while the viewer was away: it takes a new snapshot."""
+    """Return the event for a gap: events have expired while the viewer was away, so it takes a new
+    snapshot."""
     event = {"type": "resync", "missed": first - 1 - after}
     return LogEntry(first - 1, "resync", event, orjson.dumps(event))

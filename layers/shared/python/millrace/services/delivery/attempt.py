@@ -1,4 +1,4 @@
-"""An attempt at a job: what circuit and rate limit let through is sent, and the circuit hears of it."""
+"""One attempt at a job, as far as the circuit and the rate limit allow. The circuit gets the result."""
 
 import asyncio
 import contextlib
@@ -24,11 +24,16 @@ from millrace.stores.delivery_state import DeliveryState, DestinationKey
 
 BUDGET_MS = 45_000
 UNPROVEN_BUDGET_MS = 10_000
-"""A request that was begun in this time may still take its own timeout. One round of that shows whether a
-destination answers."""
+"""A request that starts within this time may still use its whole timeout.
+
+One such round shows whether a destination answers.
+"""
 UNPROVEN_LIMITED_MS = 2_000
-"""With a rate limit: a job that waits for its slots proves nothing, and the others wait for it. So it makes
-one request first, and goes on as others do when that has proven the destination."""
+"""The same with a rate limit.
+
+A job that waits for slots proves nothing, and others wait for it. So it makes one request first, and
+continues normally once that has proven the destination.
+"""
 HANG_MS = 5_000
 CROWDED_MS = 1_000
 CROWDED_SECONDS = 0.3
@@ -42,8 +47,11 @@ _DISABLED = Failure(
 
 
 class Attempts(Struct, frozen=True):
-    """The state that the jobs of a process share: `clock` gives epoch milliseconds, as for `rate_limits`.
-    `in_place` has the destinations that a job of this process is finding out about."""
+    """The state that the jobs of a process share.
+
+    `clock` returns epoch milliseconds, as for `rate_limits`. `in_place` has the destinations that a job of
+    this process is probing.
+    """
 
     state: DeliveryState
     rate_limits: RateLimits
@@ -51,13 +59,13 @@ class Attempts(Struct, frozen=True):
     in_place: dict[DestinationKey, asyncio.Event] = field(default_factory=dict)
 
     async def attempt(self, job: Job, target: Target, events: list[Event]) -> SendReport:
-        """Sends what the circuit lets through; a probe is a single event."""
+        """Send the events that the circuit lets through. A probe is a single event."""
         admitted = await self.state.admit(target.destination_key)
         if admitted.proven:
             return await self._through(job, target, events, admitted, BUDGET_MS)
         if await self.state.enter(target.destination_key):
             return await self._in_place(job, target, events, admitted)
-        # Only the holder of a probe ends it early: kept, it would block the circuit for another minute.
+        # Only the holder of a probe ends it early. Otherwise it would block the circuit for another minute.
         if admitted.verdict == "probe":
             await self.state.unused(target.destination_key)
         else:
@@ -65,7 +73,7 @@ class Attempts(Struct, frozen=True):
             admitted = await self.state.admit(target.destination_key)
             if admitted.proven:
                 return await self._through(job, target, events, admitted, BUDGET_MS)
-        # The more often a job was turned away, the longer it stays away: a crowd costs few receives.
+        # The more often a job was turned away, the longer it stays away, so that a crowd costs few receives.
         crowded = min(CROWDED_MS * (1 + 3 * job.sends), LONGEST_CROWDED_MS)
         return SendReport([Wait(crowded)] * len(events))
 
@@ -93,14 +101,17 @@ class Attempts(Struct, frozen=True):
         try:
             return await self._through(job, target, events, admitted, budget, requests)
         finally:
-            # Also after an error: other processes share the place, and would wait a minute for it.
+            # Also after an error: other processes share the slot and would wait a minute for it.
             self.in_place.pop(target.destination_key, None)
             over.set()
             await self.state.leave(target.destination_key)
 
     async def _await_news(self, target: Target) -> None:
-        """Wait for what others find out about a destination. With a rate limit every slot counts, and a job
-        of this process that is about to find out holds the process anyway."""
+        """Wait for the result of others that probe a destination.
+
+        With a rate limit every slot counts, and a job of this process that is about to probe occupies the
+        process anyway.
+        """
         over = self.in_place.get(target.destination_key) if target.rate else None
         if over is None:
             await asyncio.sleep(CROWDED_SECONDS)
@@ -128,13 +139,13 @@ class Attempts(Struct, frozen=True):
             sent = await self._send_once(target, through, slots)
         finally:
             slots.over()
-        # Waiting for slots is our own doing, and must not make a rate-limited destination look hung.
+        # Waiting for slots is our own doing and must not make a rate-limited destination look hung.
         await self._update_circuit(target, admitted, sent, self.clock() - began - slots.waited)
         sent.results += [Wait(OUT_OF_TIME_MS)] * (len(events) - len(through))
         return sent
 
     async def _update_circuit(self, target: Target, admitted: Admission, sent: SendReport, took: int) -> None:
-        """Tells the circuit how it went."""
+        """Report the result to the circuit."""
         hung = took >= HANG_MS and sent.failed > 0 and not sent.succeeded
         if sent.gone:
             await self.state.disable(target.destination_key, target.reason(sent))
@@ -148,7 +159,7 @@ class Attempts(Struct, frozen=True):
             await self.state.unused(target.destination_key)
 
     async def _send_once(self, target: Target, events: list[Event], slots: JobSlots) -> SendReport:
-        """Sends events, leaving out those that are marked as sent where the destination cannot tell."""
+        """Send events. If the destination cannot detect duplicates, leave out those marked as sent."""
         if target.repeatable:
             return _limited(await target.send(events, slots))
         claims = await asyncio.gather(
@@ -169,11 +180,11 @@ class Attempts(Struct, frozen=True):
         if isinstance(result, Delivered):
             await self.state.sent(target.destination_key, event.id)
         else:
-            # A retry would otherwise meet its own claim, which holds for two minutes.
+            # Otherwise a retry would meet its own claim, which lasts two minutes.
             await self.state.release(target.destination_key, event.id)
 
 
 def _limited(sent: SendReport) -> SendReport:
-    """Senders make events wait for nothing but their slot."""
+    """Mark a report as limited if events wait. Senders make events wait only for slots."""
     sent.limited = any(isinstance(result, Wait) for result in sent.results)
     return sent

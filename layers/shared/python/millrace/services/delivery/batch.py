@@ -1,4 +1,4 @@
-"""A batch from the delivery queue. Jobs run side by side; one that fails is repeated by itself."""
+"""Batches from the delivery queue. Jobs run concurrently, and one that fails is repeated alone."""
 
 import asyncio
 import logging
@@ -33,15 +33,16 @@ from millrace.telemetry import logs
 log = logging.getLogger(__name__)
 
 COUNT_EVERY = 1.0
-"""Seconds."""
+"""In seconds."""
 
 Batch = dict[str, Any]
 
 
 class DeliverySettings(Settings, frozen=True):
-    """Further settings of deliveries: queue, tables, the secrets' key, and what destinations may reach.
-    `database_hosts` is a list with commas. The base URLs are for a proxy, or another region's address, in
-    front of the services."""
+    """Settings for deliveries: queue, tables, the key for secrets, and limits on destinations.
+
+    `database_hosts` is a comma-separated list. The base URLs are for a proxy or another region.
+    """
 
     destination_table_prefix: str = ""
     destination_topic_prefix: str = ""
@@ -58,12 +59,15 @@ class DeliverySettings(Settings, frozen=True):
         )
 
     def urls(self) -> ServiceUrls:
-        """Return the addresses of analytics services, if elsewhere than by themselves."""
+        """Return the addresses of analytics services that differ from the defaults."""
         return ServiceUrls(self.mixpanel_base_url, self.amplitude_base_url, self.segment_base_url)
 
 
 class BatchDeliverer:
-    """One per process: its loop lives as long, so that connections stay open from batch to batch."""
+    """Delivers batches.
+
+    There is one in each process, whose event loop keeps connections open between batches.
+    """
 
     def __init__(self, settings: DeliverySettings, catalog: DestinationCatalog | None = None) -> None:
         settings.require(
@@ -100,16 +104,16 @@ class BatchDeliverer:
         )
 
     def warm(self) -> None:
-        """Does in init what the first batch would wait for."""
+        """Do during init what the first batch would wait for."""
         for service in ("dynamodb", "sqs"):
             self._aws.client(service)
 
     def __call__(self, batch: Batch) -> PartialItemFailureResponse:
-        """Take an SQS event; return `{"batchItemFailures": [{"itemIdentifier"}]}`."""
+        """Process an SQS event, and return `{"batchItemFailures": [{"itemIdentifier"}]}`."""
         return self._runner.run(self._deliver(batch))
 
     def test(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Tries a destination out: see `millrace.services.delivery.trial`."""
+        """Test a destination: see `millrace.services.delivery.trial`."""
         return self._runner.run(
             try_out(self._deliverer.targets, TrialRequest.model_validate(request), now_ms)
         )
@@ -120,26 +124,27 @@ class BatchDeliverer:
         async def deliver(record: SQSRecord) -> None:
             await self._deliver_record(record.raw_event, counting)
 
-        # What a library says of a failure may hold a credential.
+        # A library's error may contain a credential.
         answer = asyncio.ensure_future(QueueBatch(self._queue, private=True).process_all(batch, deliver))
-        while not answer.done():  # what is delivered is counted at once, however long its neighbors take
+        while not answer.done():  # deliveries are counted immediately, however long their neighbors take
             await asyncio.wait({answer}, timeout=COUNT_EVERY)
             await self._count(counting.drain())
         return answer.result()
 
     async def _deliver_record(self, record: Batch, counting: Counting) -> None:
-        # Reading a large job's object blocks, and other jobs wait on this loop for their rate-limit slots.
+        # Reading a large job's object blocks, and other jobs wait on this loop for rate-limit slots.
         body = await asyncio.to_thread(self._queue.body, record)
         if body is None:
             log.warning("message %s was done before", record["messageId"])
             return
         job = read_job(body)
         logs.bind(organization=job.organization, pipeline_id=job.pipeline_id)
-        # The lag is taken before the delivery, so that a slow destination does not pass for a slow queue.
+        # The lag is measured before the delivery, so that a slow destination is not mistaken for a slow
+        # queue.
         counting.received(job, now_ms())
         counting.done(job, await self._deliverer.deliver(job), now_ms())
-        # A job that is repeated after a crash needs its object. Once the object is gone, a repetition is
-        # recognized as a job that was done.
+        # A job that is repeated after a crash needs its object. Without the object, a repeated job is
+        # recognized as done.
         await asyncio.to_thread(self._queue.done, record)
 
     async def _count(self, counting: Counting) -> None:
@@ -156,7 +161,7 @@ class BatchDeliverer:
         await self._meter.add_totals(totals)
 
     def close(self) -> None:
-        """Ends connections, the loop and the threads."""
+        """Close connections, the loop and the threads."""
         self._runner.run(self._client.aclose())
         self._runner.close()
         self._catalog.close()

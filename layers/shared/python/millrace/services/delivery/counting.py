@@ -1,4 +1,4 @@
-"""Counts of deliveries, for the metrics of their pipelines."""
+"""Delivery counts for the metrics of pipelines."""
 
 from collections import Counter, defaultdict
 
@@ -13,15 +13,17 @@ Address = tuple[str, str]
 
 
 class Count(Struct):
-    """The counts of a batch for one pipeline. `latencies`: ms from when each event happened (or was
-    accepted, see `began`) to its arrival."""
+    """The counts of a batch for one pipeline.
+
+    `latencies` are milliseconds from each event's time (or its acceptance, see `began`) to its delivery.
+    """
 
     counters: Counter[str] = field(default_factory=Counter)
     latencies: list[int] = field(default_factory=list)
 
 
 class Counting:
-    """Jobs of one batch. `lags` has for each how late it was taken (ms), after the time it had to wait."""
+    """The jobs of one batch. `lags` has each job's delay in milliseconds after the time it was due."""
 
     def __init__(self) -> None:
         self.lags: list[int] = []
@@ -29,7 +31,7 @@ class Counting:
         self.counts: defaultdict[Address, Count] = defaultdict(Count)
 
     def drain(self) -> "Counting":
-        """Return what was counted since the last call."""
+        """Return the counts since the last call."""
         counted = Counting()
         counted.lags, self.lags = self.lags, counted.lags
         counted.jobs, self.jobs = self.jobs, counted.jobs
@@ -37,14 +39,14 @@ class Counting:
         return counted
 
     def received(self, job: Job, now: int) -> None:
-        """A job came from the queue; one that came too early is none."""
+        """Count a job that was received, unless it arrived too early."""
         due = max(job.created_at, job.not_before)
         if now >= due:
             self.lags.append(now - due)
             self.jobs[job.organization, job.pipeline_id] += 1
 
     def done(self, job: Job, report: Report, now: int) -> None:
-        """A job was delivered, as far as it could be."""
+        """Count a job that was delivered, as far as possible."""
         count = self.counts[job.organization, job.pipeline_id]
         for event in report.delivered:
             latency = max(now - began(event.time, event.ingested or job.created_at), 0)
@@ -57,8 +59,8 @@ class Counting:
             deliveriesRetried=report.retried,
             deliveriesThrottled=report.throttled,
             deadLetters=report.dead,
-            # `jobsSent` counts a job once, however often it goes back to the queue. The difference of the
-            # two is the number of jobs that wait.
+            # `jobsSent` counts a job once, however often it returns to the queue. The difference of the two
+            # is the number of jobs that wait.
             jobsReceived=0 if job.sends else 1,
         )
         if report.behind_ms is not None:

@@ -1,9 +1,8 @@
-"""Delivers a job: sends its events, sends again later what did not arrive, stores as dead letters what never
-will.
+"""Deliver jobs: send events, retry those that failed, and store as dead letters those that never succeed.
 
-At least once: only when all of that is done may the message be deleted. A crash anywhere means that the whole
-job comes again, with the same ids; destinations know repetitions by them, or marks are kept for those that do
-not. Events that wait (an open circuit, no token, no time left) spend no attempt.
+Delivery is at least once: the message may be deleted only when all of that is done. After a crash the whole
+job is repeated with the same ids. Destinations detect duplicates by these ids, or markers are kept for those
+that cannot. Events that wait (for an open circuit, a slot or time) use up no attempt.
 """
 
 import logging
@@ -40,9 +39,12 @@ _EXPIRED = "Nothing could be sent to the destination for 24 hours, or in 2,000 t
 
 
 class Report(Struct, frozen=True):
-    """The results of a job's events: `retried` and `waiting` come again. `attempts` were sent, of which
-    `throttled` got the answer that there are too many. `behind_ms`: how long the job has waited for its
-    turn at a rate limit; None where it did not."""
+    """The results of a job's events.
+
+    Events `retried` and `waiting` are sent again. `attempts` is the number of events sent, of which
+    `throttled` were refused as too many. `behind_ms` is how long the job has waited for a slot of the rate
+    limit, or None if it did not.
+    """
 
     delivered: list[Event] = field(default_factory=list)
     retried: int = 0
@@ -54,8 +56,11 @@ class Report(Struct, frozen=True):
 
 
 class Deliverer(Struct, frozen=True):
-    """`clock` gives epoch milliseconds, `chance` a number from 0 to 1 for jitter; `attempts` know the same
-    clock."""
+    """Delivers jobs.
+
+    `clock` returns epoch milliseconds, and `chance` a number from 0 to 1 for jitter. `attempts` uses the same
+    clock.
+    """
 
     targets: Targets
     attempts: Attempts
@@ -65,9 +70,9 @@ class Deliverer(Struct, frozen=True):
     chance: Callable[[], float] = random.random
 
     async def deliver(self, job: Job) -> Report:
-        """Raises what AWS raises; the message has to come again then."""
+        """Deliver a job. Raises AWS errors, after which the message has to be received again."""
         early = job.not_before - self.clock()
-        # SQS delays a message by 15 minutes at most, so a longer wait takes several rounds through the queue.
+        # SQS delays a message by at most 15 minutes, so a longer wait takes several rounds through the queue.
         if early > 0:
             await self._send(job, early)
             return Report(waiting=len(job.events))
@@ -75,7 +80,7 @@ class Deliverer(Struct, frozen=True):
         try:
             target = await self.targets.of(job)
         except Exception as error:
-            # A store that fails says nothing about the events; a definition that is wrong stays wrong.
+            # A failing store says nothing about the events, whereas an invalid definition stays invalid.
             if is_transient(error):
                 raise
             return await self._settle(job, events, SendReport([result_of_error(error)] * len(events)), None)
@@ -85,13 +90,13 @@ class Deliverer(Struct, frozen=True):
     async def _settle(
         self, job: Job, events: Sequence[Event], sent: SendReport, target: Target | None
     ) -> Report:
-        """Stores dead letters first, then sends again what has to come again."""
-        # Without a target there is no retry policy to go by, so any failure is final.
+        """Store dead letters first, then enqueue what has to be sent again."""
+        # Without a target there is no retry policy, so every failure is final.
         last = target is None or job.attempt >= target.config.retry_policy.max_retries
         expired = self.clock() - job.created_at >= LONGEST_WAIT_MS or job.sends >= MOST_SENDS
         results = [_final(result, last, expired) for result in sent.results]
         dead = [(n, result) for n, result in enumerate(results) if isinstance(result, Dead)]
-        # If storing them fails, the whole job comes again, and retries that had left before come twice.
+        # If storing them fails, the whole job is repeated, and retries enqueued before are sent twice.
         if dead:
             dead_letters = [self._dead_letter(job, events[n], result, target) for n, result in dead]
             await self.dead_letters.put(job.organization, dead_letters, self.clock())
@@ -122,7 +127,7 @@ class Deliverer(Struct, frozen=True):
             body=failure.body,
             event=event.meta()
             | {"payload": event.payload, "ingested": event.ingested}
-            # A redrive goes on counting, or a loop would be endless.
+            # A redrive continues the count, because otherwise a loop would be endless.
             | ({"hops": event.hops} if event.hops else {}),
         )
 
@@ -130,7 +135,7 @@ class Deliverer(Struct, frozen=True):
         failed = {n: result.failure for n, result in enumerate(results) if isinstance(result, Retry)}
         if not failed or target is None:
             return 0
-        # Retries of a job leave as one message, so the longest wait that the server asked for holds for all.
+        # Retries of a job share one message, so the longest wait that the server requested applies to all.
         asked = max((failure.retry_after or 0.0 for failure in failed.values()), default=0.0)
         backoff = target.config.retry_policy.backoff_ms
         wait = wait_ms(job.attempt, backoff, asked, self.chance())
@@ -140,19 +145,19 @@ class Deliverer(Struct, frozen=True):
     async def _wait(self, job: Job, results: list[DeliveryResult], sent: SendReport) -> int:
         waits = {n: result.wait_ms for n, result in enumerate(results) if isinstance(result, Wait)}
         if waits and sent.limited:
-            # The queue waits for whole seconds: come early, and wait for the turn in place.
+            # The queue delays by whole seconds, so return early and wait for the slot here.
             wait = max(waits.values()) // 1_000 * 1_000
             least = 0 if len(waits) < len(results) else again_ms(job.sends)
             await self._again(job, list(waits), max(wait, least), job.attempt)
         elif waits:
-            # Not all at once when the circuit closes.
+            # Spread them, so that not all are sent at once when the circuit closes.
             wait = max(waits.values()) + int(self.chance() * 1_000)
             await self._again(job, list(waits), max(wait, again_ms(job.sends)), job.attempt)
         return len(waits)
 
     def _behind(self, job: Job, sent: SendReport) -> int | None:
         """Return the time between a job's creation and its slot."""
-        # The age of a retry comes from failures and backoff, and would be blamed on the rate limit.
+        # The age of a retry results from failures and backoff, which are not the rate limit's fault.
         if job.attempt or not sent.limited:
             return None
         wait = max(result.wait_ms for result in sent.results if isinstance(result, Wait))
@@ -173,7 +178,7 @@ class Deliverer(Struct, frozen=True):
 
 
 def _final(result: DeliveryResult, last: bool, expired: bool) -> DeliveryResult:
-    """Return the result, or one that gives up where no attempt or no time is left."""
+    """Return the result, or a final failure if no attempt or no time is left."""
     if isinstance(result, Retry) and (last or expired):
         return Dead(result.failure)
     if isinstance(result, Wait) and expired:
@@ -186,7 +191,7 @@ def _is_throttled(result: DeliveryResult) -> bool:
 
 
 def _log(job: Job, report: Report, codes: list[str]) -> None:
-    """Counts and codes only: payloads and answers are customers' own."""
+    """Log only counts and codes, because payloads and answers belong to customers."""
     level = logging.WARNING if report.dead or report.retried else logging.INFO
     log.log(
         level,

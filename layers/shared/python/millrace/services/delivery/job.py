@@ -1,6 +1,6 @@
 """A delivery job: events for one destination of one version of a pipeline, as one SQS message.
 
-Like the messages of the other queues it names its kind in the field `type`.
+As in the messages of the other queues, the field `type` names its kind.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from millrace.pipelines.limits import DESTINATIONS, OUTPUT_BYTES
 from millrace.stores.queues import MESSAGE_BYTES
 
 EVENTS = 1_000
-_ROOM = MESSAGE_BYTES - 3_000  # the rest is the job's own fields
+_ROOM = MESSAGE_BYTES - 3_000  # the rest is for the job's own fields
 
 Text = Annotated[str, Meta(min_length=1, max_length=512)]
 Count = Annotated[int, Meta(ge=0)]
@@ -26,7 +26,7 @@ Ms = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
 
 
 class JobEvent(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """One of a pipeline's outputs: `time` is when it happened, `ingested` when it was accepted (ms)."""
+    """An output of a pipeline. `time` is when it happened, `ingested` when it was accepted (ms)."""
 
     id: Text
     payload: dict[str, Any]
@@ -40,9 +40,11 @@ class JobEvent(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class Job(Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="type", tag="job", kw_only=True):
-    """`destination` counts from 0. `attempt` is how often it was tried before, `sends` how often
-    it was put on the queue again, for whatever reason; `notBefore` and `createdAt`
-    are epoch milliseconds."""
+    """A job for one destination, counted from 0.
+
+    `attempt` is the number of earlier tries, and `sends` how often it was enqueued again for any reason.
+    `notBefore` and `createdAt` are epoch milliseconds.
+    """
 
     organization: Text
     pipeline_id: Text
@@ -55,11 +57,11 @@ class Job(Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="ty
     events: Annotated[list[JobEvent], Meta(min_length=1, max_length=EVENTS)]
 
     def encode(self) -> str:
-        """The message's body."""
+        """Return the message's body."""
         return msgspec.json.encode(self).decode()
 
     def pipeline_events(self) -> list[Event]:
-        """The events as pipelines know them."""
+        """Return the events in the form that pipelines use."""
         return [
             Event(
                 each.payload,
@@ -82,19 +84,18 @@ _EVENT_DECODER = msgspec.json.Decoder(JobEvent)
 
 
 def read_job(body: str) -> Job:
-    """Return the job of a message, also of one from before jobs named their kind. Raises `InvalidRequest`
-    for what is no job."""
+    """Return the job of a message, also of an older one without `type`. Raises `InvalidRequest`."""
     try:
         return _DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeError) as error:
-        raise InvalidRequest(f"The message is no delivery job: {error}", code="invalid_message") from None
+        raise InvalidRequest(f"The message is not a delivery job: {error}", code="invalid_message") from None
 
 
 def jobs_of(job: Job, events: Iterable[Event]) -> tuple[list[Job], list[tuple[Event, EvaluationError]]]:
-    """Pack a pipeline's outputs into jobs like `job`, whose own events do not matter.
+    """Pack a pipeline's outputs into jobs like `job`, whose own events are ignored.
 
-    A job fills one message; an event that is larger than a message is a job by itself. Also returned are the
-    events that can be in none, with the reason.
+    A job fills one message; an event larger than a message is a job by itself. Also return the events that
+    fit no job, with the reasons.
     """
     fitting: list[tuple[JobEvent, int]] = []
     refused: list[tuple[Event, EvaluationError]] = []
@@ -108,8 +109,11 @@ def jobs_of(job: Job, events: Iterable[Event]) -> tuple[list[Job], list[tuple[Ev
 
 
 def _measured(event: Event) -> tuple[JobEvent, int]:
-    """The event as it stands in a job, and its bytes there. Raises `EvaluationError` for one that is too
-    large or cannot be written (an id beyond 512 characters, half of a surrogate pair)."""
+    """Return the event as in a job, and its size there.
+
+    Raises `EvaluationError` if it is too large or cannot be encoded (an id over 512 characters, an unpaired
+    surrogate).
+    """
     one = job_event(event)
     size = len(_written(one)) + 1
     if size > OUTPUT_BYTES:
@@ -120,19 +124,19 @@ def _measured(event: Event) -> tuple[JobEvent, int]:
 
 
 def _written(event: JobEvent) -> bytes:
-    """Return an event as JSON. Raises `EvaluationError` for one that `read_job` would refuse."""
+    """Return an event as JSON. Raises `EvaluationError` if `read_job` would refuse it."""
     try:
         written = msgspec.json.encode(event)
         _EVENT_DECODER.decode(written)
     except (ValueError, TypeError) as error:
-        # The error of a value may quote it; that of a rule says which it is.
+        # An error about a value may quote it, so only a validation error's text is included.
         reason = error if isinstance(error, msgspec.ValidationError) else type(error).__name__
         raise EvaluationError(f"The output cannot be written as JSON: {reason}.", code="not_json") from None
     return written
 
 
 def job_event(event: Event) -> JobEvent:
-    """An output as it stands in a job."""
+    """Return an output as in a job."""
     return JobEvent(
         id=event.id,
         payload=event.payload,

@@ -1,7 +1,7 @@
-"""Turns at a destination: is there time left for a request, and a slot of the rate limit?
+"""Slots for requests to a destination: remaining time, and the rate limit.
 
-The jobs of one process share the slots of a destination: one write reserves a run of them for all that wait.
-They wait in place, one after the other, for no longer than slots are reserved ahead.
+The jobs of one process share a destination's slots, and one write reserves several for all that wait. They
+wait here, one after the other, for no longer than slots are reserved ahead.
 """
 
 import asyncio
@@ -20,8 +20,7 @@ from millrace.stores.delivery_state import DeliveryState, DestinationKey
 
 NO_TIME_MS = 1_000
 LIMITED_MS = 20_000
-"""No job waits longer than this for the slots of a rate limit, all in all; what is left then comes back at
-once."""
+"""The total time that a job waits for slots of a rate limit. The remaining events are sent later together."""
 AT_ONCE_MS = 1
 LONGEST_LEAD_MS = 500
 _FIRST_RUN = 8
@@ -30,7 +29,7 @@ Pause = Callable[[float], Awaitable[None]]
 
 
 class Slots:
-    """The slots of one destination that this process has reserved and not used yet."""
+    """The slots of one destination that this process has reserved but not used yet."""
 
     def __init__(
         self, destination_key: DestinationKey, rate: Rate, state: DeliveryState, clock: Clock, pause: Pause
@@ -48,14 +47,17 @@ class Slots:
         self.due = 0
 
     async def next(self, request: SlotRequest) -> int:
-        """Wait for a slot, in the lock. Return 0, or the milliseconds to stay away. Who was held up, by a
-        reservation that took long or a machine that is busy, waits for another slot."""
+        """Wait for a slot while holding the lock. Return 0, or the milliseconds to stay away.
+
+        A job that was held up, by a slow reservation or a busy machine, waits for another slot.
+        """
         while True:
             if not self._free:
                 grant = await self._reserve(request)
                 if not grant.slots:
                     return grant.wait_ms
-            # It stays in the deque during the pause: `_forget_late` drops it if this process was held up.
+            # The slot stays in the deque during the pause: `_forget_late` drops it if this process was held
+            # up.
             slot = self._free[0]
             await self._pause(max(0, math.ceil(slot) - self._clock()) / 1000)
             self._forget_late()
@@ -64,8 +66,8 @@ class Slots:
                 return 0
 
     async def _reserve(self, request: SlotRequest) -> Grant:
-        """A run of slots, twice as long as the last one while all are used in time."""
-        # Slots that nobody here uses are lost to other processes, too.
+        """Reserve a run of slots, twice as long as the last one as long as all are used in time."""
+        # Slots that are not used here are lost to other processes, too.
         count = max(1, min(self.due, self._run))
         began = self._clock()
         grant = await self._state.reserve(
@@ -77,21 +79,24 @@ class Slots:
         return grant
 
     def _set_lead(self, took: int) -> None:
-        """A reservation that takes longer than a slot may be late would come too late for its first slot."""
+        """Set the lead, so that a slow reservation is not too late for its first slot."""
         needed = max(took - self._rate.late / 2, self._lead * 0.8)
         self._lead = int(min(max(needed, 0), LONGEST_LEAD_MS))
 
     def _forget_late(self) -> None:
-        """The clock tells whole milliseconds: it is up to one more."""
+        """Drop slots that are too late. The clock is in whole milliseconds, so up to one more has passed."""
         late = self._clock() + 1 - self._rate.late
         while self._free and self._free[0] <= late:
             self._free.popleft()
-            # A process that misses its slots is too busy for long runs of them.
+            # A process that misses its slots is too busy for long runs.
             self._run = max(1, self._run // 2)
 
 
 class JobSlots:
-    """The turns of one job. Whoever was sent away once stays away: all that is left comes back together."""
+    """The slots of one job.
+
+    Once a job has been sent away, it stays away, so that all that is left is sent together.
+    """
 
     def __init__(
         self, slots: Slots | None, clock: Clock, ends: int, new: bool, requests: int | None = None
@@ -107,10 +112,13 @@ class JobSlots:
         self._due = 0
         self._since = 0
         self.waited = 0
-        """Milliseconds, for all of its turns."""
+        """Milliseconds, for all of its slots."""
 
     async def __call__(self, behind: int = 0) -> int:
-        """0 to go on, or the milliseconds to stay away. `behind`: requests that nobody has begun yet."""
+        """Return 0 to continue, or the milliseconds to stay away.
+
+        `behind` is the number of requests not yet begun.
+        """
         if self._away:
             return self._away
         if self._slots is None:
@@ -138,23 +146,23 @@ class JobSlots:
         return self._away
 
     def over(self) -> None:
-        """The job needs no more turns."""
+        """Report that the job needs no more slots."""
         self._count(0)
 
     def _count(self, due: int) -> None:
-        """Tells the others how many slots this job needs."""
+        """Report how many slots this job needs."""
         if self._slots:
             self._slots.due += due - self._due
         self._due = due
 
 
 class RateLimits(Struct, frozen=True):
-    """Gives each job its turns, and the jobs of one destination the same slots."""
+    """Gives each job its slots, shared among the jobs of one destination."""
 
     state: DeliveryState
     clock: Clock
     pause: Pause = asyncio.sleep
-    # Weak references: a destination's slots go with the last job that holds them, without a cleanup.
+    # Weak references: a destination's slots are dropped with the last job that holds them.
     shared: WeakValueDictionary[DestinationKey, Slots] = field(default_factory=WeakValueDictionary)
 
     def of(
@@ -165,8 +173,10 @@ class RateLimits(Struct, frozen=True):
         new: bool,
         requests: int | None = None,
     ) -> JobSlots:
-        """Return the slots of a job, for `budget` milliseconds and so many requests; `new` on its first way
-        to the destination."""
+        """Return the slots of a job for `budget` milliseconds and `requests` requests.
+
+        `new` means that the job is sent to this destination for the first time.
+        """
         slots = self._slots(destination_key, rate) if rate else None
         budget = min(budget, LIMITED_MS) if slots else budget
         return JobSlots(slots, self.clock, self.clock() + budget, new, requests)

@@ -1,4 +1,4 @@
-"""A job's destination, ready to be sent to: its configuration of the job's version, with secrets in place."""
+"""A job's destination, prepared for sending: the latest configuration with its secrets filled in."""
 
 import logging
 from collections import OrderedDict
@@ -36,10 +36,10 @@ LATEST_MS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A destination that is ready to be sent to.
+    """A destination that is ready for sending.
 
     `destination_key` is its key in the delivery state, which changes with the configuration. `id_namespace`
-    does not change: it sets the ids of its events apart from those of other destinations.
+    does not change, and distinguishes the ids of its events from those of other destinations.
     """
 
     destination_key: DestinationKey
@@ -49,8 +49,11 @@ class Target:
     redact: Redactor = field(repr=False)
 
     async def send(self, events: Sequence[Event], wait_for_slot: WaitForSlot) -> SendReport:
-        """Sends events under ids of this destination's own: a service that knows repetitions by ids may get
-        the same event from two pipelines, and both are meant."""
+        """Send events with ids specific to this destination.
+
+        A service that detects duplicates by ids may get the same event from two pipelines, and both are
+        intended.
+        """
         marked = [event.with_payload(event.payload, f"{event.id}-{self.id_namespace}") for event in events]
         return await _send(self.sender, marked, wait_for_slot)
 
@@ -68,36 +71,39 @@ class Target:
 
     @property
     def rate(self) -> Rate | None:
-        """The same, to be reserved from."""
+        """The same as a rate to reserve from."""
         limit = self.rate_limit
         return Rate(limit.per_second, limit.burst) if limit else None
 
     def reason(self, sent: SendReport) -> str:
-        """The reason of the last failure, in words, as it may be shown; "" where none did."""
+        """Return the reason of the last failure as displayed, or "" if there was none."""
         return self.redact(sent.failure.message)[:REASON] if sent.failure else ""
 
     def written(self, failure: Failure) -> Failure:
-        """A failure as it may be stored and shown: without secrets, the first 1 KB of the body."""
+        """Return a failure that may be stored and shown: without secrets, and with the first 1 KB of the
+        body."""
         return Failure(
             failure.code,
             self.redact(failure.message),
             failure.status,
-            # Redacted before it is cut: half of a secret would no longer be recognized.
+            # Redact before truncating, because part of a secret would not be recognized.
             excerpt(self.redact(failure.body)),
             failure.retry_after,
         )
 
 
 async def _send(sender: Sender, events: Sequence[Event], wait_for_slot: WaitForSlot) -> SendReport:
-    """Send events. Senders return results rather than raise; one that raises all the same is called for
-    halves, until the event at fault stands alone and gets its result. Some may then be sent twice, none is
-    lost."""
+    """Send events.
+
+    Senders return results rather than raise. If one raises anyway, halves of the events are tried until the
+    faulty event is alone and gets its result. Some may be sent twice, but none is lost.
+    """
     try:
         return await sender.send(events, wait_for_slot)
     except Exception as error:
         if is_transient(error):
             raise
-        # Only the type, because the message may hold a credential or a customer's data.
+        # Only the type, because the message may contain a credential or a customer's data.
         log.error("a sender raised %s", type(error).__name__)
         if len(events) < 2:
             return SendReport([result_of_error(error)] * len(events))
@@ -115,8 +121,8 @@ async def _send(sender: Sender, events: Sequence[Event], wait_for_slot: WaitForS
 class Targets:
     """Finds and prepares the destinations of jobs.
 
-    A job is sent as its pipeline's newest version says, `LATEST_MS` old at most: what waits for a retry gets
-    the corrected URL, headers or retry policy, and nothing is sent for a pipeline that was deleted.
+    A job is sent according to its pipeline's newest version, at most `LATEST_MS` old: retries get the
+    corrected URL, headers or retry policy, and nothing is sent for a deleted pipeline.
     """
 
     def __init__(
@@ -136,8 +142,10 @@ class Targets:
         self._known: OrderedDict[tuple[str, str, int], PipelineDefinition] = OrderedDict()
 
     async def of(self, job: Job, answers: list[Answer] | None = None) -> Target:
-        """Raises `Unsendable` for a destination that is gone or cannot work. `answers` gets what its server
-        says, for those who want to see it."""
+        """Return the target of a job. `answers` collects the server's answers for those who want to see them.
+
+        Raises `Unsendable` for a destination that was removed or cannot work.
+        """
         index, destination = await self._destination(job)
         destination_key = destination_key_of(job.organization, job.pipeline_id, index, destination)
         known = await self._secrets.read(job.organization, secrets_of(destination.config))
@@ -149,7 +157,7 @@ class Targets:
         return Target(destination_key, id_namespace_of(job, destination), config, sender, Redactor(resolved))
 
     async def _destination(self, job: Job) -> tuple[int, Destination]:
-        """The job's destination as the newest version has it, and its number there."""
+        """Return the number and the configuration of the job's destination in the newest version."""
         newest = await self._newest(job)
         own = (await self._definition(job, job.definition_version)).targets
         if job.destination >= len(own):
@@ -159,7 +167,7 @@ class Targets:
         return counterpart(own, job.destination, (await self._definition(job, newest)).targets)
 
     async def _newest(self, job: Job) -> int:
-        """The number of the pipeline's newest version."""
+        """Return the number of the pipeline's newest version."""
         key = (job.organization, job.pipeline_id)
         at, version = self._latest.get(key, (0, 0))
         if self._clock() - at >= LATEST_MS:
@@ -171,11 +179,11 @@ class Targets:
             self._latest[key] = (self._clock(), version)
             if len(self._latest) > _DEFINITIONS:
                 self._latest.popitem(last=False)
-        # The number in the cache may be older than the job, whose version was written in the meantime.
+        # The cached number may be older than the job, whose version was written in the meantime.
         return max(version, job.definition_version)
 
     async def _definition(self, job: Job, version: int) -> PipelineDefinition:
-        """Versions never change, so they are kept."""
+        """Return a version's definition. Versions never change, so they are cached."""
         key = (job.organization, job.pipeline_id, version)
         if key not in self._known:
             try:
@@ -200,10 +208,10 @@ class Targets:
 def counterpart(
     own: Sequence[Destination], index: int, newer: Sequence[Destination]
 ) -> tuple[int, Destination]:
-    """A destination as a newer version has it, with its number there.
+    """Return the counterpart of a destination in a newer version, with its number there.
 
-    That is the one of the same name, or of the same number where neither has a name and none was added or
-    taken away. Without one it stays as it was: what waits is never sent to another destination.
+    That is the destination with the same name, or with the same number if neither has a name and the count is
+    unchanged. Otherwise it stays as it was: a waiting event is never sent to another destination.
     """
     mine = own[index]
     if mine.name:
@@ -215,7 +223,7 @@ def counterpart(
 
 
 def id_namespace_of(job: Job, destination: Destination) -> str:
-    """Eight characters for a destination, known by its name or else its number."""
+    """Return eight characters for a destination, derived from its name or else its number."""
     name = destination.name or job.destination
     return sha256(f"{job.pipeline_id}/{name}".encode()).hexdigest()[:8]
 
@@ -228,7 +236,7 @@ def _parsed(document: object) -> PipelineDefinition:
 
 
 class _Post:
-    """Requests over the guarded client. The last gate: no secret goes to a host it is not bound to."""
+    """Sends requests over the guarded client. The last check: no secret goes to a host it is not bound to."""
 
     def __init__(
         self, client: httpx.AsyncClient, resolved: Resolved, answers: list[Answer] | None = None
@@ -253,7 +261,7 @@ class _Post:
 
 
 def _host(url: str) -> str:
-    """The host as the client will read it."""
+    """Return the host as the client will read it."""
     try:
         return httpx.URL(url).raw_host.decode("ascii")
     except (httpx.InvalidURL, UnicodeError):

@@ -1,7 +1,7 @@
-"""A destination tried out: a marked event goes through the real sender, and what comes back is told.
+"""A test of a destination: a marked event goes through the real sender, and the outcome is returned.
 
-It runs where deliveries run, with their network and permissions. Circuits, rate limits and counts are left
-alone.
+It runs in the delivery function, with its network and permissions. Circuits, rate limits and counts are not
+affected.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ from millrace.services.delivery.target import Target, Targets
 # The API function that waits for the answer ends after 29 seconds.
 SECONDS = 20.0
 TEST = "test"
-"""Source and type of the event, and the field that marks the payload of one that nobody gave."""
+"""Source and type of the event, and the field that marks a default payload."""
 
 
 class TrialRequest(Model):
-    """The request of a trial. With `inspect` nothing is sent: a database's table is looked up."""
+    """The request of a test. With `inspect` nothing is sent, but a database's table is described."""
 
     organization: str
     pipeline_id: str
@@ -40,7 +40,7 @@ class TrialRequest(Model):
 
 
 async def try_out(targets: Targets, request: TrialRequest, clock: Clock) -> dict[str, Any]:
-    """Return what came of it; never raises for what a destination does."""
+    """Test a destination and return the outcome. Never raises for a destination's errors."""
     began = time.monotonic()
     try:
         async with asyncio.timeout(SECONDS):
@@ -87,7 +87,7 @@ async def _try_out(targets: Targets, request: TrialRequest, clock: Clock) -> dic
 
 
 async def _inspect(target: Target) -> dict[str, Any]:
-    """The columns of a database's table, those that rows need, and what is wrong with it; None for others."""
+    """Return a table's columns, those that rows need, and any mismatch; None for other destinations."""
     if not isinstance(target.config, DatabaseConfig):
         return {"columns": None}
     from millrace.destinations.database import DatabaseSender, whole_failure
@@ -108,7 +108,7 @@ async def _inspect(target: Target) -> dict[str, Any]:
 
 
 def sample_event(request: TrialRequest, now: int) -> Event:
-    """Return the event: marked by its id, its type, and unless the caller gave a payload by a field."""
+    """Return the event. Its id and type mark it as a test, and a field of the default payload."""
     payload = request.payload
     if payload is None:
         payload = {

@@ -1,1 +1,1 @@
-"""Exports of everything that is kept of a user, or of an organization."""
+"""Exports of all data of a user or of an organization."""

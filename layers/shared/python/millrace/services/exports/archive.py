@@ -14,8 +14,11 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 
 
 class Archive:
-    """An archive that is written. Records of one kind are a file `<kind>.jsonl`; they wait in memory until
-    the end, since a zip takes one file after the other. Files are written as they are read."""
+    """An archive that is being written.
+
+    Records of one kind are a file `<kind>.jsonl`. They are kept in memory until the end, because a zip
+    archive takes one file after the other. Files are written as they are read.
+    """
 
     def __init__(self) -> None:
         self._file: IO[bytes] = tempfile.TemporaryFile()
@@ -23,7 +26,7 @@ class Archive:
         self._lines: dict[str, bytearray] = defaultdict(bytearray)
         self._names: set[str] = set()
         self.size = 0
-        """The bytes of what was added, before they are packed."""
+        """The uncompressed size in bytes of what was added."""
         self.count = 0
 
     def __enter__(self) -> "Archive":
@@ -32,7 +35,7 @@ class Archive:
     def __exit__(self, kind: type[BaseException] | None, value: Any, trace: TracebackType | None) -> None:
         try:
             self._zip.close()
-        except ValueError:  # it broke off within a file
+        except ValueError:  # interrupted within a file
             self._zip.fp = None
         self._file.close()
 
@@ -44,7 +47,7 @@ class Archive:
         self.count += 1
 
     def add_file(self, name: str, content: Any) -> None:
-        """Add a file of what is read from `content`; blocks. Files are not packed: most are already."""
+        """Add a file read from `content`. Blocks. Files are not compressed, because most already are."""
         entry = zipfile.ZipInfo(self._free(safe_name(name)), _TIME)
         with self._zip.open(entry, "w", force_zip64=True) as target:
             shutil.copyfileobj(content, target, _COPIED_AT_ONCE)
@@ -52,7 +55,7 @@ class Archive:
         self.count += 1
 
     def _free(self, name: str) -> str:
-        """The name, with a number where the archive has it already."""
+        """Return the name, with a number if the archive already has it."""
         number = 1
         stem, dot, ending = name.rpartition(".")
         while name in self._names:
@@ -62,7 +65,7 @@ class Archive:
         return name
 
     def finish(self, about: dict[str, Any]) -> tuple[IO[bytes], int]:
-        """Write what waits, and `about.json`; the file from its beginning, and its size; blocks."""
+        """Write the records and `about.json`, and return the file at its beginning and its size. Blocks."""
         for kind, lines in self._lines.items():
             self._zip.writestr(zipfile.ZipInfo(f"{kind}.jsonl", _TIME), lines, zipfile.ZIP_DEFLATED)
         description = orjson.dumps(about, option=orjson.OPT_INDENT_2)
@@ -74,7 +77,7 @@ class Archive:
 
 
 def safe_name(name: str) -> str:
-    """A name that stays within the folder that an archive is unpacked in, on every system."""
+    """Return a name that stays within the folder where the archive is unpacked, on every system."""
     parts = [_safe_part(part) for part in name.split("/")]
     return "/".join(part for part in parts if part)
 

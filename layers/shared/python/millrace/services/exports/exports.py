@@ -1,4 +1,4 @@
-"""The verbs of exports, for callers whom the API has let in."""
+"""Operations on exports, for callers that the API has authorized."""
 
 from millrace.domain.access import Principal
 from millrace.domain.exports import Export, ExportPart
@@ -19,16 +19,18 @@ class Exports:
         self._clock = stores.clock
 
     async def all(self, caller: Principal) -> list[Export]:
-        """The exports that run, or can be downloaded, the latest first."""
+        """Return the exports in progress or ready for download, latest first."""
         return await self._store.all(caller.organization)
 
     async def get(self, caller: Principal, id: str) -> Export:
-        """Raises `NotFound`."""
+        """Return an export. Raises `NotFound`."""
         return await self._store.get(caller.organization, id)
 
     async def begin(self, caller: Principal, user_id: str) -> Export:
-        """Begin to export a user, or with an empty id the organization; one that runs goes on. Raises
-        `InvalidRequest`, or `Unavailable` where the deployment has no bucket for it."""
+        """Begin to export a user, or the organization if the id is empty. An export in progress continues.
+
+        Raises `InvalidRequest`, and `Unavailable` if the deployment has no bucket for exports.
+        """
         if user_id and not valid_user(user_id):
             raise InvalidRequest("userId must name a user.", code="invalid_id")
         self._objects.check()
@@ -39,7 +41,7 @@ class Exports:
             made = Export(new_id("export"), caller.organization, user_id, caller.id, self._clock())
             try:
                 await self._store.begin(made, version)
-            except ConditionFailed:  # another request has begun one meanwhile
+            except ConditionFailed:  # another request began one in the meantime
                 continue
             return made
         raise Contended("Conflicting concurrent writes; retry.", retry_after=1)
@@ -47,14 +49,19 @@ class Exports:
     async def parts(
         self, caller: Principal, id: str, limit: int, after: int
     ) -> tuple[list[tuple[ExportPart, str, str]], int | None]:
-        """A page of the parts of an export that are there, each with its file name and the URL that downloads
-        it, and the number to go on after. Raises `NotFound`."""
+        """Return a page of an export's parts with their file names and download URLs, and the number to
+        continue after.
+
+        Raises `NotFound`.
+        """
         export = await self.get(caller, id)
         found, more = await self._store.parts(export, limit, after)
         named = [(part, f"{export.id}-{part.number:04d}.zip") for part in found]
         return [(part, name, await self._objects.link(part, name)) for part, name in named], more
 
     async def delete(self, caller: Principal, id: str) -> None:
-        """Cancel an export that runs, or delete one that is done: a sweep deletes what it has. Raises
-        `NotFound`."""
+        """Cancel an export in progress, or delete a finished one.
+
+        A sweep deletes its data. Raises `NotFound`.
+        """
         await self._store.mark_deleted(await self.get(caller, id))

@@ -9,7 +9,7 @@ from millrace.stores.dynamo import Item
 
 
 class StoredObject(Struct, frozen=True):
-    """An object of a bucket, and its name in the archive."""
+    """An object in a bucket, and its name in the archive."""
 
     bucket: str
     key: str
@@ -17,7 +17,8 @@ class StoredObject(Struct, frozen=True):
 
 
 class Found(Struct):
-    """Items by the settings that name their tables, objects, and where the step goes on (None: nowhere)."""
+    """Items by the settings with their tables' names, objects, and the cursor to continue from (None:
+    done)."""
 
     cursor: str | None = None
     items: list[tuple[str, list[Item]]] = field(default_factory=list)
@@ -25,11 +26,11 @@ class Found(Struct):
 
 
 def to_cursor(*place: Any) -> str:
-    """A place as text."""
+    """Return a position as text."""
     return orjson.dumps(place).decode()
 
 
 def from_cursor(cursor: str, *first: Any) -> list[Any]:
-    """The place that a cursor names; the `first` one for an empty one."""
+    """Return the position of a cursor, or `first` for an empty one."""
     place: list[Any] = orjson.loads(cursor) if cursor else list(first)
     return place

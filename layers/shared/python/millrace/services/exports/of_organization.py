@@ -1,4 +1,4 @@
-"""Everything that an organization has, as its erasure finds it: by looking at all tables and buckets."""
+"""All data of an organization, found like its erasure does: by scanning all tables and buckets."""
 
 from msgspec import Struct
 
@@ -14,13 +14,13 @@ _OWN = (ERASURES, EXPORTS)
 
 
 class OrganizationSource(Struct, frozen=True):
-    """The steps. Each answers a page, and may be repeated."""
+    """The steps of the export. Each returns a page, and can be repeated safely."""
 
     stores: Stores
     organization: str
 
     async def items(self, cursor: str) -> Found:
-        """A page of a table."""
+        """Return a page of a table."""
         name, found, following = await self.stores.remains.items(self.organization, cursor)
         if name == "tickets_table":
             found = []
@@ -30,7 +30,7 @@ class OrganizationSource(Struct, frozen=True):
         return Found(following or None, [(name, kept)])
 
     async def _control(self) -> list[Item]:
-        """The limits and stops, which an erasure deletes last."""
+        """Return the limits and stops, which an erasure deletes last."""
         item = await Dynamo(self.stores.aws).get(
             self.stores.remains.settings.limits_table, control_key(self.organization)
         )
@@ -40,7 +40,7 @@ class OrganizationSource(Struct, frozen=True):
         return item["pk"] in _OWN or item["pk"].startswith(f"{self.organization}#EXPORT#")
 
     async def objects(self, cursor: str) -> Found:
-        """Some objects of a bucket."""
+        """Return some objects of a bucket."""
         number, after = from_cursor(cursor, 0, "")
         places = self.stores.remains.places(self.organization)
         bucket, prefix = places[number]

@@ -1,4 +1,4 @@
-"""Everything that is kept of a user: the same as their erasure deletes, and what it leaves to others."""
+"""All data of a user: everything that their erasure deletes, and what it leaves to others."""
 
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -22,11 +22,11 @@ AT_ONCE = 50
 OBJECTS_AT_ONCE = 10
 _FILES = "files"
 Place = tuple[str, str]
-"""The setting of a table, and a partition of it."""
+"""The setting with a table's name, and a partition of the table."""
 
 
 class UserSource(Struct, frozen=True):
-    """The steps. Each answers a page, and may be repeated."""
+    """The steps of the export. Each returns a page, and can be repeated safely."""
 
     stores: Stores
     organization: str
@@ -37,9 +37,12 @@ class UserSource(Struct, frozen=True):
         return self.stores.remains.settings
 
     async def conversations(self, cursor: str) -> Found:
-        """A page of a conversation: live messages and items of a thread after the other, with the runs that
-        they name; then files of others that it keeps. Conversations come by the time of their latest run, the
-        oldest first: one that goes on meanwhile is read again at the end, and none is left out."""
+        """Return a page of a conversation.
+
+        First come live messages and items of one thread after the other, with the runs that they name; then
+        files of other users that it keeps. Conversations are ordered by the time of their latest run, oldest
+        first, so one that continues during the export is read again at the end, and none is left out.
+        """
         after, conversation_id, table, pk, sk = from_cursor(cursor, "", "", "", "", "")
         if not conversation_id:
             return await self._next("conversations", owner_key(self.organization, self.user), after)
@@ -55,7 +58,7 @@ class UserSource(Struct, frozen=True):
         return Found(to_cursor(after, conversation_id, *following), found)
 
     async def _next(self, kind: str, partition: str, after: str) -> Found:
-        """Go on with the conversation that an index lists next."""
+        """Continue with the next conversation in an index."""
         values = {":pk": partition, ":after": after or " "}
         items, _ = await Dynamo(self.stores.aws).query_page(
             TableName=self._settings.conversations_table,
@@ -73,8 +76,10 @@ class UserSource(Struct, frozen=True):
     async def _page_of(
         self, root: Slot, behind: Place, sk: str
     ) -> tuple[str, list[Item], tuple[str, str, str]] | None:
-        """A page of a conversation from a place on, behind a sort key in it: its table, its items, and the
-        place and sort key to go on behind; None where there are no more."""
+        """Return a page of a conversation from a place on, after a sort key in it.
+
+        Return its table, its items, and the place and sort key to continue after; None if there are no more.
+        """
         place = next((one for one in await self._places(root) if one >= behind), None)
         if place is None:
             return None
@@ -88,7 +93,8 @@ class UserSource(Struct, frozen=True):
         )
 
     async def _page(self, place: Place, sk: str) -> tuple[list[Item], str]:
-        """A page of a partition behind a sort key, and where to go on (empty: it was the last one)."""
+        """Return a page of a partition after a sort key, and the sort key to continue after (empty at the
+        end)."""
         name, pk = place
         items, last = await Dynamo(self.stores.aws).query_page(
             TableName=getattr(self._settings, name),
@@ -100,7 +106,7 @@ class UserSource(Struct, frozen=True):
         return items, last["sk"]["S"] if last else ""
 
     async def _runs(self, items: list[Item]) -> AsyncGenerator[tuple[str, list[Item]], None]:
-        """The runs that items of a conversation name, with their events."""
+        """Yield the runs that items of a conversation name, with their events."""
         dynamo = Dynamo(self.stores.aws)
         wanted = [{"pk": self.organization, "sk": run_id} for run_id in sorted(runs_of(items))]
         if not wanted:
@@ -120,7 +126,7 @@ class UserSource(Struct, frozen=True):
         return [item] if item else []
 
     async def _kept_files(self, root: Slot, after: str, last: str) -> Found:
-        """Files of others that a conversation keeps: those of the user are a step of their own."""
+        """Return other users' files that a conversation keeps. The user's own files have their own step."""
         prefix, bucket = kept_prefix(root), self._settings.files_bucket
         keys = await self.stores.export_objects.keys(bucket, prefix, last, OBJECTS_AT_ONCE) if bucket else []
         found = Found(
@@ -144,7 +150,7 @@ class UserSource(Struct, frozen=True):
         return await Dynamo(self.stores.aws).get_many(self._settings.files_table, keys)
 
     async def shares(self, cursor: str) -> Found:
-        """The conversations that are shared with the user, and what the user has written in them."""
+        """Return the conversations shared with the user, and what the user has written in them."""
         after, conversation_id, table, pk, sk = from_cursor(cursor, "", "", "", "", "")
         if not conversation_id:
             return await self._next("shares", shared_key(self.organization, self.user), after)
@@ -165,13 +171,13 @@ class UserSource(Struct, frozen=True):
         return isinstance(body, dict) and body.get("createdBy") == self.user
 
     async def memories(self, cursor: str) -> Found:
-        """The memories that agents have of the user."""
+        """Return the memories that agents have about the user."""
         place = ("memories_table", f"{self.organization}#{self.user}")
         items, more = await self._page(place, cursor)
         return Found(more or None, [(place[0], items)])
 
     async def files(self, cursor: str) -> Found:
-        """The user's files, in whosever conversations they are."""
+        """Return the user's files, no matter in whose conversations they are."""
         if not self._settings.files_table:
             return Found()
         found, more = await self.stores.files.page(self.organization, self.user, cursor, OBJECTS_AT_ONCE)
@@ -182,7 +188,7 @@ class UserSource(Struct, frozen=True):
         return StoredObject(self._settings.files_bucket, file.key, f"files/{file.id}/{file.name}")
 
     async def counts(self, cursor: str) -> Found:
-        """The counts for limits."""
+        """Return the counts for limits."""
         keys = await self.stores.limits.keys_of_user(self.organization, self.user)
         dynamo = Dynamo(self.stores.aws)
         items = await dynamo.get_many(self._settings.limits_table, keys)
@@ -190,13 +196,13 @@ class UserSource(Struct, frozen=True):
         return Found(None, [("limits_table", items), ("files_table", [quota] if quota else [])])
 
     async def keys(self, cursor: str) -> Found:
-        """API keys that the user has made."""
+        """Return API keys that the user has created."""
         place = ("api_keys_table", self.organization)
         items, more = await self._page(place, cursor)
         return Found(more or None, [(place[0], [one for one in items if one.get("createdBy") == self.user])])
 
     async def audit(self, cursor: str) -> Found:
-        """Entries of the audit log that name the user as who did it."""
+        """Return entries of the audit log about the user's own actions."""
         wanted = AuditFilter(self.user)
         found, more = await self.stores.audit.page(self.organization, wanted, AT_ONCE, cursor or None)
         return Found(more, [("audit_table", [entry.to_wire() for entry in found])])

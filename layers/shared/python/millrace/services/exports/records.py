@@ -1,4 +1,4 @@
-"""Stored items as records for people and programs: JSON objects without secrets, texts whole."""
+"""Stored items as records for people and programs: JSON objects without secrets, and with whole texts."""
 
 import base64
 import zlib
@@ -16,7 +16,7 @@ from millrace.stores.log_items import parts_missing, unpack, whole
 from millrace.stores.message_items import Parts, part_keys, parts_of
 
 SECRET = frozenset(("sealed", "secretHash", "previousHash"))
-"""Attributes that nobody is told."""
+"""Attributes that are never exported."""
 JSON_TEXTS = frozenset(
     (
         "answer",
@@ -43,8 +43,11 @@ Record = dict[str, Any]
 
 
 async def records_of(stores: Stores, table: str, items: Iterable[Item]) -> AsyncGenerator[Record, None]:
-    """The records of items of a table: one each, but for an item of the event log, which holds several, and
-    for the parts of an item, which belong to its first one."""
+    """Yield the records of a table's items.
+
+    There is one record for each item. An item of the event log has several, and parts belong to their first
+    item.
+    """
     for item in items:
         if str(item.get("pk")).startswith("SECRET#") or _is_part(item):
             continue
@@ -56,7 +59,7 @@ async def records_of(stores: Stores, table: str, items: Iterable[Item]) -> Async
 
 
 def _is_part(item: Item) -> bool:
-    """Return whether an item holds a part of what another one stands for."""
+    """Return whether an item is a part of another one."""
     if not isinstance(item.get("data"), bytes):
         return False
     return item["sk"].startswith("C#") or ("first" in item and "." in item["sk"])
@@ -122,7 +125,7 @@ def _value(name: str, value: Any) -> Any:
 
 
 def _of_bytes(value: bytes) -> Any:
-    """The JSON, packed or not, that bytes are; else the text, or base64."""
+    """Return the JSON in bytes, compressed or not; otherwise the text, or base64."""
     try:
         return orjson.loads(zlib.decompress(value))
     except (ValueError, zlib.error):
@@ -142,7 +145,8 @@ def _json(text: str, otherwise: Any) -> Any:
 
 
 def without_headers(value: Any) -> Any:
-    """A value in which MCP servers and A2A agents have the names of their headers only, and no query."""
+    """Return a value in which MCP servers and A2A agents have only the names of their headers, and no
+    query."""
     if isinstance(value, list):
         return [without_headers(one) for one in value]
     if not isinstance(value, dict):

@@ -1,8 +1,8 @@
-"""Exports under way, done by sweeps part by part.
+"""Exports in progress, which sweeps write part by part.
 
-A part is written under a key of its own attempt, and counts from the transaction that stores it with the
-place where the next one goes on. So whoever dies, or is late, leaves no trace but an object that nobody is
-told of, which the bucket deletes with the rest.
+Each attempt writes a part under a new key. The part counts once a transaction has stored it together with the
+position of the next one. So a process that dies or is too late leaves only an object that nobody knows of,
+which the bucket deletes with the rest.
 """
 
 import asyncio
@@ -25,15 +25,17 @@ from millrace.stores.connect import Stores
 
 log = logging.getLogger(__name__)
 PART_BYTES = 24_000_000
-"""A part is full with so much, before it is packed; the file that fills it may be larger."""
+"""A part is full at this size before compression. The file that fills it may be larger."""
 PART_SECONDS = 2.5
-"""A part ends after so long, so that it is stored within the time of a sweep."""
+"""A part ends after this time, so that it is stored within the time of a sweep."""
 Step = Callable[[str], Awaitable[Found]]
 
 
 async def sweep_exports(stores: Stores) -> int:
-    """Go on with exports as long as a sweep may, part by part in turn; how many were finished. One that fails
-    is reported and left for a later sweep."""
+    """Continue exports for the time of a sweep, one part each in turn, and return how many were finished.
+
+    One that fails is logged and left for a later sweep.
+    """
     finished = 0
     async with sweep_time():
         if not stores.remains.settings.limits_table:
@@ -47,7 +49,10 @@ async def sweep_exports(stores: Stores) -> int:
 
 
 async def _next_part(stores: Stores, export: Export) -> Export | None:
-    """Write the next part; the export as it stands, None where somebody else goes on with it, or nobody."""
+    """Write the next part, and return the export.
+
+    Return None if another process continues it, or it was deleted.
+    """
     try:
         if export.deleted:
             await _delete(stores, export)
@@ -72,7 +77,7 @@ class Exporter:
     def __init__(self, stores: Stores, export: Export) -> None:
         self._stores = stores
         self._export = export
-        # A part that could not be stored in time is tried again with less in it.
+        # A part that could not be stored in time is tried again with a smaller size.
         self._most = PART_BYTES >> min(export.tries - 1, 20)
         self._until = time.monotonic() + PART_SECONDS
         subject = (stores, export.organization)
@@ -81,7 +86,7 @@ class Exporter:
         )
 
     async def run(self) -> Export | None:
-        """Fill a part and store it; None where another process goes on with the export."""
+        """Fill a part and store it. Return None if another process continues the export."""
         with Archive() as archive:
             reached = await self._fill(archive)
             done = reached.step == len(reached.steps)
@@ -102,7 +107,7 @@ class Exporter:
             )
 
     async def _fill(self, archive: Archive) -> Export:
-        """Read until the part is full, or there is no more; the export with the place where that was."""
+        """Read until the part is full or the end is reached. Return the export with the position reached."""
         at = self._export
         while at.step < len(at.steps):
             step: Step = getattr(self._source, at.step_name)

@@ -1,4 +1,4 @@
-"""Calls of tools by a flow's steps."""
+"""Tool calls by a flow's steps."""
 
 from millrace.agent.emitter import emit
 from millrace.agent.loop import TOOL_SECONDS
@@ -15,8 +15,11 @@ from millrace.services.runs.agent_run import AgentRunContext
 
 
 class StepFailed(MillraceError):
-    """A step that could not do its work. `reason` holds what only those may read who see its tools and
-    results: the words of a tool, of a model, or of the data."""
+    """A step failed.
+
+    `reason` is only for those who may see the step's tools and results: it contains text of a tool, a model,
+    or the data.
+    """
 
     status = 422
     code = "step_failed"
@@ -26,14 +29,14 @@ class StepFailed(MillraceError):
         self.reason = reason
 
     def message_for(self, visibility: Detail) -> str:
-        """The message for a run of this visibility."""
+        """Return the message for a run of this visibility."""
         if not self.reason or visibility == "answer":
             return self.message
         return f"{self.message} {self.reason if visibility == 'full' else one_line(self.reason)}"
 
 
 def toolbox_of(name: str) -> Toolbox:
-    """The one tool of this name. Raises `InvalidRequest`."""
+    """Return the tool of this name. Raises `InvalidRequest`."""
     if name == ASK_USER:
         raise InvalidRequest(
             "In a flow, use a wait_for_input step to ask; ask_user is for agents.", code="unknown_tool"
@@ -48,7 +51,7 @@ def toolbox_of(name: str) -> Toolbox:
 
 
 async def call_tool(run_context: AgentRunContext, call: ToolCall) -> ToolResult:
-    """Calls a tool, with its events. Raises `InvalidRequest` for a name that none has."""
+    """Call a tool and emit its events. Raises `InvalidRequest` for an unknown name."""
     toolbox = toolbox_of(call.name)
     emit(events.tool_call(call.id, call.name, call.arguments))
     result = await toolbox.run(call, run_context.context, TOOL_SECONDS)

@@ -1,4 +1,4 @@
-"""Checks of a flow when it is written: everything that could never work is named by its path."""
+"""Validation of a flow when it is written. Everything that could never work is reported with its path."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -28,12 +28,15 @@ from millrace.stores.sizes import text_bytes
 
 _ROOTS = ("input", "steps", "last", "answers")
 Source = tuple[str, Any]
-"""A path, and the expression there (or a tree of them)."""
+"""A path, and the expression there (or a tree of expressions)."""
 
 
 def check_flow(flow: FlowSettings, longest: int) -> None:
-    """Raises `InvalidRequest` for a flow that could never run: size, expressions, tools, pipelines, or steps
-    that wait longer than the `longest` time in seconds."""
+    """Raise `InvalidRequest` for a flow that could never run.
+
+    The reason may be its size, expressions, tools or pipelines, or a step that waits longer than `longest`
+    seconds.
+    """
     if text_bytes(flow.model_dump_json()) > FLOW_BYTES:
         raise InvalidRequest(
             f"A flow must not exceed {FLOW_BYTES:,} bytes as JSON.", code="flow_too_large", limit=FLOW_BYTES
@@ -65,8 +68,10 @@ def _sources(at: int, step: Step) -> Iterator[Source]:
 
 
 def _check_source(path: str, source: Any, known: list[str]) -> None:
-    """Compiles it, and looks whether what it reads can be there: other fields, and steps that come later, are
-    always null."""
+    """Compile a source, and check that what it reads can exist.
+
+    Other fields, and results of later steps, would always be null.
+    """
     try:
         Mapping({"value": source})
     except InvalidExpression as error:

@@ -17,7 +17,7 @@ from millrace.stores.flows import FlowStore
 
 
 class FlowDefinitions(Struct, frozen=True):
-    """The definitions of flows, and the verbs on them."""
+    """The definitions of flows, and the operations on them."""
 
     platform: Platform
     store: FlowStore
@@ -25,8 +25,10 @@ class FlowDefinitions(Struct, frozen=True):
     async def find(
         self, caller: Principal, query: str, limit: int, after: str
     ) -> tuple[list[Flow], str | None]:
-        """Flows by name, those whose names or descriptions have every word of the query; and the name to go
-        on after."""
+        """Return flows in order of their names, and the name to continue after.
+
+        Only flows whose names or descriptions have every word of the query.
+        """
         words = words_of(query)
         read_page = partial(self.store.page, caller.organization)
         return await search(
@@ -37,7 +39,10 @@ class FlowDefinitions(Struct, frozen=True):
         )
 
     async def create(self, caller: Principal, given: NewFlow, dry_run: bool = False) -> Flow:
-        """Raises `Conflict` for a taken name, `InvalidRequest` for a flow that could never run."""
+        """Create a flow.
+
+        Raises `Conflict` for a taken name, `InvalidRequest` for a flow that could never run.
+        """
         check_flow(given, self.platform.settings.approval_seconds)
         now = iso(self.platform.stores.clock())
         flow = Flow(created_at=now, updated_at=now, **dict(given))
@@ -48,7 +53,10 @@ class FlowDefinitions(Struct, frozen=True):
     async def put(
         self, caller: Principal, name: str, given: FlowReplacement, options: WriteOptions = PLAIN
     ) -> tuple[Flow, bool]:
-        """Puts a definition under the name; true if the flow is new. Raises as `create`."""
+        """Create or replace the flow of this name.
+
+        Return it and whether it is new. Raises as `create` does.
+        """
         check_same("name", given.name, name)
         settings = settings_of(FlowSettings, given)
         try:
@@ -68,12 +76,12 @@ class FlowDefinitions(Struct, frozen=True):
         return flow
 
     async def delete(self, caller: Principal, name: str, unchanged_since: str | None = None) -> None:
-        """Raises `NotFound`, and `Conflict` for a flow that was changed since then."""
+        """Delete a flow. Raises `NotFound`, and `Conflict` if it was changed after `unchanged_since`."""
         await self.store.delete(caller.organization, name, unchanged_since)
 
 
 def new_flow(name: str, settings: FlowSettings) -> NewFlow:
-    """Raises `InvalidRequest` for what cannot be a name."""
+    """Return a flow with these settings. Raises `InvalidRequest` for an invalid name."""
     if not re.fullmatch(FLOW_NAME, name):
         raise InvalidRequest(
             "A flow's name must have 1 to 64 of the characters a-z 0-9 -.", code="invalid_name"

@@ -21,7 +21,7 @@ from millrace.stores.flows import FlowStore, not_waiting, unknown_execution
 
 
 class FlowExecutions(Struct, frozen=True):
-    """The executions of flows, and the verbs on them."""
+    """The executions of flows, and the operations on them."""
 
     platform: Platform
     store: FlowStore
@@ -29,8 +29,11 @@ class FlowExecutions(Struct, frozen=True):
     async def answer(
         self, caller: Principal, name: str, execution_id: str, step: str | None, given: GivenAnswer
     ) -> tuple[Run, int]:
-        """Answers the step that waits (`step`, if named); the run, and the number of the event after which
-        it goes on. Raises `NotFound`, or as `answer_call`."""
+        """Answer the waiting step (`step`, if given).
+
+        Return the run, and the number of the event after which it continues. Raises `NotFound`, and errors as
+        `answer_call` does.
+        """
         stores = self.platform.stores
         execution = await self._execution(caller, execution_id)
         if execution.flow.name != name:
@@ -53,7 +56,7 @@ class FlowExecutions(Struct, frozen=True):
         return run, 0 if already else lease.seq
 
     async def step_of(self, organization: str, execution_id: str) -> str:
-        """The name of the step that comes next in an execution. Raises `NotFound`."""
+        """Return the name of the next step of an execution. Raises `NotFound`."""
         execution = await self.store.execution(organization, execution_id)
         names = [step.name for step in execution.flow.steps]
         return [*names, "output"][execution.next_step]
@@ -64,23 +67,27 @@ class FlowExecutions(Struct, frozen=True):
         return await self.store.execution(caller.organization, execution_id)
 
     async def _execution_of(self, caller: Principal, name: str, execution_id: str) -> Execution:
-        """An execution of this flow; other conversations are none. Raises `NotFound`."""
+        """Return an execution of this flow; ids of other conversations are unknown. Raises `NotFound`."""
         execution = await self._execution(caller, execution_id)
         if execution.flow.name != name:
             raise unknown_execution()
         return execution
 
     async def _check_reads(self, caller: Principal, slot: Slot) -> None:
-        """Raises `NotFound` for a caller who may not even know of an execution: it belongs to the user who
-        started it, as its conversation does."""
+        """Raise `NotFound` if the caller may not know of an execution.
+
+        Like its conversation, it belongs to the user who started it.
+        """
         try:
             await authorize(self.platform.stores, caller, slot, "read")
         except NotFound as error:
             raise unknown_execution() from error
 
     async def cancel(self, caller: Principal, name: str, execution_id: str) -> str:
-        """Stops an execution, also one that waits; the id of its run. Raises `NotFound`, `Forbidden`, or
-        `Conflict` where it is over."""
+        """Stop an execution, even one that waits, and return the id of its run.
+
+        Raises `NotFound`, `Forbidden`, and `Conflict` if it has ended.
+        """
         await self._execution_of(caller, name, execution_id)
         slot = Slot(caller.organization, execution_id)
         try:
@@ -93,8 +100,10 @@ class FlowExecutions(Struct, frozen=True):
         return stopped
 
     async def read(self, caller: Principal, name: str, execution_id: str) -> dict[str, Any]:
-        """An execution, as JSON; the results of its steps only where its agents show everything. Raises
-        `NotFound`."""
+        """Return an execution as JSON.
+
+        The results of its steps are included only if its agents show everything. Raises `NotFound`.
+        """
         found = await self._execution_of(caller, name, execution_id)
         await self._check_reads(caller, Slot(caller.organization, execution_id))
         return await self._to_public(caller, found, whole=True)
@@ -102,9 +111,10 @@ class FlowExecutions(Struct, frozen=True):
     async def page(
         self, caller: Principal, name: str, after: str, limit: int
     ) -> tuple[list[dict[str, Any]], str | None]:
-        """A page of a flow's executions, the latest first: the caller's own, or everybody's for those who
-        observe. A page may be short with more to come. Raises `NotFound` for a flow that has none and is not
-        there."""
+        """Return a page of a flow's executions, latest first: the caller's own, or all for observers.
+
+        A page may be short although more follow. Raises `NotFound` for an unknown flow without executions.
+        """
         found, more = await self.store.executions(caller.organization, name, after, limit)
         if not (found or after):
             await self.store.get(caller.organization, name)
@@ -134,7 +144,7 @@ class FlowExecutions(Struct, frozen=True):
 
 
 def waiting_for(call: dict[str, Any]) -> dict[str, Any]:
-    """Describe the step that waits, from its call or from the event that tells of it."""
+    """Describe the waiting step, from its call or from the event about it."""
     path = call.get("path") or [call]
     return {
         "step": path[0].get("step", call["name"]),

@@ -1,4 +1,4 @@
-"""Flows of an organization: their definitions, their executions, and the runs that carry them."""
+"""Flows of an organization: their definitions, their executions, and the runs that perform them."""
 
 import asyncio
 import hashlib
@@ -59,7 +59,7 @@ class FlowRun(Struct, frozen=True):
 
 
 class Flows(Struct, frozen=True):
-    """The flows of a deployment: what there is of them, and the start of their runs."""
+    """The flows of a deployment, and the start of their runs."""
 
     platform: Platform
     store: FlowStore
@@ -68,7 +68,7 @@ class Flows(Struct, frozen=True):
 
     @classmethod
     def connect(cls, platform: Platform, find_pipeline: FindPipeline | None = None) -> "Flows":
-        """Makes it; no call goes out yet. `find_pipeline` is by default that of the stored pipelines."""
+        """Create the flows without making a call. `find_pipeline` defaults to the stored pipelines."""
         settings, aws = platform.settings, platform.stores.aws
         dynamo = Dynamo(aws)
         stored = stored_pipelines(dynamo, settings.pipelines_table)
@@ -86,8 +86,11 @@ class Flows(Struct, frozen=True):
     async def start(
         self, caller: Principal, name: str, given: Any, key: str | None, deadline: float | None
     ) -> FlowRun | ReplayedRun:
-        """Begins an execution. With an idempotency key a repeat gives the first one's run. Raises
-        `NotFound`, `InvalidRequest`, `TooManyRequests` at a limit, or `Forbidden` for what is stopped."""
+        """Begin an execution. A request that repeats an idempotency key gets the first one's run.
+
+        Raises `NotFound`, `InvalidRequest`, `TooManyRequests` at a limit, or `Forbidden` for a stopped agent
+        or organization.
+        """
         flow = await self.store.get(caller.organization, name)
         execution_id = _execution_id(caller, name, key)
         execution = Execution(execution_id, flow, checked_input(given), owner=caller.id)
@@ -122,8 +125,10 @@ class Flows(Struct, frozen=True):
         agent: Agent,
         execution: Execution | None = None,
     ) -> FlowLoop:
-        """The loop of a flow's run; without its execution it is read first, in a process that has taken the
-        run over."""
+        """Return the loop of a flow's run.
+
+        Without `execution`, it is read first, because another process has begun the run.
+        """
         platform = self.platform
         steps = Steps(run_context, self.find_pipeline, self.notify)
         waiting = StepWaiting(platform.stores, session, platform.settings.approval_seconds)
@@ -132,7 +137,10 @@ class Flows(Struct, frozen=True):
     async def _begin_counted(
         self, caller: Principal, execution: Execution, marker: Marker | None, asking: Admission
     ) -> tuple[Lease, Execution]:
-        """As `_begin`. Where a limit refused it, it is asked first the next time, and says which it is."""
+        """Begin as `_begin` does.
+
+        If a limit refuses it, the next attempt asks the limit first, which then names it.
+        """
         for _ in range(TRIES):
             try:
                 return await self._begin(caller, execution, marker, asking)
@@ -143,7 +151,7 @@ class Flows(Struct, frozen=True):
     async def _begin(
         self, caller: Principal, execution: Execution, marker: Marker | None, asking: Admission
     ) -> tuple[Lease, Execution]:
-        """Takes the execution's lease once the limits let it."""
+        """Take the execution's lease if the limits allow it."""
         stores, flow = self.platform.stores, execution.flow
         keys: Keys = {"organization": "", "user": caller.id, "agent": flow.agent_id}
         visibility, standing = await asyncio.gather(
@@ -164,7 +172,7 @@ class Flows(Struct, frozen=True):
         control: Control,
         more: Sequence[TransactItem],
     ) -> tuple[Lease, Execution]:
-        """Takes the execution's lease with its run. Raises `Conflict` while another holds it."""
+        """Take the execution's lease with its run. Raises `Conflict` while another run holds it."""
         stores, flow = self.platform.stores, execution.flow
         slot = Slot.of(caller.organization, execution.id)
         snapshot = await stores.conversations.open(slot)
@@ -222,14 +230,14 @@ class Flows(Struct, frozen=True):
         )
 
     async def _visibility(self, organization: str, flow: Flow) -> Detail:
-        """The least that any agent of the flow allows. Raises `NotFound` for an agent that is gone."""
+        """Return the least visibility of the flow's agents. Raises `NotFound` for a deleted agent."""
         agents = self.platform.stores.agents
         found = await asyncio.gather(*(agents.get(organization, one) for one in set(flow_agents(flow))))
         return min((agent.visibility for agent in found), key=DETAILS.index, default="full")
 
 
 def _execution_id(caller: Principal, name: str, key: str | None) -> str:
-    """A new execution, or the one that a key of this user's stands for."""
+    """Return the id of a new execution, or of the one that this user's key stands for."""
     if key is None:
         return new_id(f"flow_{name}")
     owned = f"{caller.id}\0{key}"

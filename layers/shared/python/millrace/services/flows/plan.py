@@ -1,7 +1,7 @@
-"""An agent that plans first: the plan, the tools that it names, then the answer from what they gave.
+"""An agent that plans first: the plan, its tool calls, and then an answer from their results.
 
-The plan is the model's own JSON, so it is read with care: only the agent's built-in tools, only so many, each
-call shown as any tool call is.
+A model writes the plan as JSON, so it is read with care: it may only name the agent's built-in tools, the
+number of calls is limited, and each call is shown like any tool call.
 """
 
 import json
@@ -29,12 +29,12 @@ from millrace.domain.approvals import ASK_USER
 from millrace.services.flows.calls import StepFailed, call_tool, toolbox_of
 from millrace.services.runs.agent_run import AgentRunContext
 
-# Any text may hold thousands of brackets, and each costs an attempt to parse what follows.
+# A text may have thousands of brackets, and each costs an attempt to parse what follows.
 BRACKETS_READ = 100
 
 
 class PlannedCall(BaseModel):
-    """A call of the plan."""
+    """A call in the plan."""
 
     tool: str
     arguments: dict[str, Any] = {}
@@ -47,8 +47,11 @@ class Plan(RootModel[list[PlannedCall]]):
 
 
 async def plan_and_answer(run_context: AgentRunContext, agent: Agent, work: str, request: str) -> str:
-    """The answer of an agent that plans, as a `work` of its run. Raises `StepFailed` for a plan that cannot
-    be followed; a tool that fails is told to the agent like any result."""
+    """Return the answer of an agent that plans, as `work` of its run.
+
+    Raises `StepFailed` for a plan that cannot be followed. The agent learns of a tool that fails as of any
+    result.
+    """
     emit(events.status("Planning.", "🗺️"))
     tools = planned_tools(agent)
     specs = [spec for name in tools for spec in toolbox_of(name).specs()]
@@ -70,7 +73,7 @@ async def plan_and_answer(run_context: AgentRunContext, agent: Agent, work: str,
 async def _plan(
     run_context: AgentRunContext, planner: Agent, work: str, request: str, tools: list[str]
 ) -> list[PlannedCall]:
-    """The plan; models that answer in prose are asked once more."""
+    """Return the plan. A model that answers in prose is asked once more."""
     # With a parent, the plan's text is shown as thinking, not as part of the answer.
     answer = await run_context.work(planner, f"{work}:plan", request, parent="plan")
     try:
@@ -82,7 +85,7 @@ async def _plan(
 
 
 def planned_tools(agent: Agent) -> list[str]:
-    """The agent's tools that a plan may call: those that ask nobody first."""
+    """Return the agent's tools that a plan may call: those without an approval."""
     return [
         use.name
         for use in agent.tool_uses
@@ -92,9 +95,10 @@ def planned_tools(agent: Agent) -> list[str]:
 
 
 def read_plan(text: str, tools: list[str]) -> list[PlannedCall]:
-    """The plan in a model's answer: the first list of calls in it, whatever stands around.
+    """Return the plan in a model's answer: its first list of calls, ignoring any text around it.
 
-    Raises `StepFailed` that says what is expected."""
+    Raises `StepFailed` with the expected format.
+    """
     plan = next(_plans(text), None)
     if plan is None:
         message = f"The agent's plan must be {EXPECTED}."

@@ -1,8 +1,8 @@
-"""Running a flow: a run like any other (lease, log, limits, stop), whose work is a list of steps.
+"""Runs of flows: runs like any other (lease, log, limits, stop) whose work is a list of steps.
 
-It goes where an agent's loop goes in `execute`. How far it has come is stored after each step, with the log
-up to there, so another process can go on with the next one. A step that was interrupted runs again if it may
-be repeated; else its outcome is unknown, and the flow fails.
+A flow takes the place of an agent's loop in `execute`. Its progress is stored after each step together with
+the log, so another process can continue with the next one. An interrupted step runs again if it may be
+repeated. Otherwise its outcome is unknown, and the flow fails.
 """
 
 import logging
@@ -32,13 +32,15 @@ log = logging.getLogger(__name__)
 
 
 def flow_agent(flow: Flow) -> Agent:
-    """The agent of a flow's runs: the flow's name and its limits."""
+    """Return the agent of a flow's runs, with the flow's name and limits."""
     return Agent(id=flow.agent_id, name=flow.name, limits=flow.limits)
 
 
 class FlowLoop:
-    """The work of one run: from the execution's next step to its end. `resumed`: another process has run it
-    before."""
+    """The work of one run, from the execution's next step to its end.
+
+    `resumed` means that another process has run it before.
+    """
 
     def __init__(
         self,
@@ -68,7 +70,7 @@ class FlowLoop:
         self._steps.run_context.agents.take_along(flow_agents(execution.flow))
 
     async def run(self, history: Sequence[StoredMessage]) -> str:
-        """Runs the steps and ends the run; see `AgentLoop.run`. A failed step ends it at once."""
+        """Run the steps and end the run; see `AgentLoop.run`. A failed step ends it immediately."""
         if self._resumed:
             self._load(await self._flows.execution(self._organization, self._execution_id))
         steps = self.execution.flow.steps
@@ -76,8 +78,8 @@ class FlowLoop:
             step = steps[self.execution.next_step]
             try:
                 ended = await self._next(step)
-            # These are about the run, not the step: `execute` hands it over, stops it, or leaves it to
-            # another.
+            # These concern the run, not the step: `execute` hands it over, stops it, or leaves it to another
+            # process.
             except (Suspended, Interrupted, LeaseLost, Stopping, Unavailable):
                 raise
             except Refused as error:
@@ -95,7 +97,7 @@ class FlowLoop:
         return self._session.run.slot.organization
 
     async def _next(self, step: Step) -> bool:
-        """Does one step; True when the flow has ended with it."""
+        """Do one step. Return True if the flow has ended with it."""
         self._session.check_time()
         if not self._expressions.applies(step, self.execution.payload()):
             at, total = self.execution.next_step, len(self.execution.flow.steps)
@@ -114,14 +116,16 @@ class FlowLoop:
         return False
 
     async def _begin(self, step: Step) -> None:
-        """Stores that a step begins that must not run twice. Raises `StepFailed` for one that had begun in
-        another process."""
+        """Record the beginning of a step that must not run twice.
+
+        Raises `StepFailed` for a step that another process had begun.
+        """
         if self._maybe_begun == step.name:
             raise StepFailed(
                 "It was interrupted, and it is not known whether it took effect. It was not run again.",
                 code="outcome_unknown",
             )
-        # Only the first step of a process can have begun in another one.
+        # Only the first step of a process can have been begun by another one.
         self._maybe_begun = ""
         if not await self._steps.may_repeat(step):
             self.execution = replace(self.execution, begun=step.name)
@@ -180,12 +184,12 @@ class FlowLoop:
             return await self._fail("output", error)
         text = result if isinstance(result, str) else orjson.dumps(result).decode()
         self._session.add("assistant", [{"text": text or " "}])
-        # Its agents have said other things on the way; what the bus is told as the result is the flow's.
+        # Its agents have said other things before. The result on the bus is the flow's.
         self._session.answer[:] = [text]
         await self._end("completed", "stop", result)
 
     async def _refuse(self, refused: Refused) -> str:
-        """Ends the flow at a step that was rejected: nothing further runs."""
+        """End the flow at a rejected step, without running any further ones."""
         self.execution = replace(self.execution, answers=[*self.execution.answers, refused.answer])
         await self._store()
         reason = "rejected" if refused.answer.by else "expired"
@@ -193,7 +197,7 @@ class FlowLoop:
         return reason
 
     async def _fail(self, step: str, error: Exception) -> None:
-        """Ends the run with an error that names the step."""
+        """End the run with an error that names the step."""
         if isinstance(error, MillraceError):
             visibility = self._session.run.visibility
             reason = error.message_for(visibility) if isinstance(error, StepFailed) else error.message
@@ -214,7 +218,7 @@ class FlowLoop:
 
 
 def checked_input(given: Any) -> Any:
-    """Return the posted input, if it is small enough to be kept. Raises `InvalidRequest`."""
+    """Return the input, if it is small enough to store. Raises `InvalidRequest`."""
     if len(orjson.dumps(given)) > INPUT_BYTES:
         raise InvalidRequest(
             f"The input of a flow must not exceed {INPUT_BYTES // 1024} KB.", code="input_too_large"

@@ -1,6 +1,6 @@
-"""The steps of a flow: each takes what came before and gives a result.
+"""The steps of a flow: each maps the earlier results to its own.
 
-`compile_flow` turns every expression into a closure once; a mistake in one is reported when the flow is made.
+`Expressions` compiles every expression once. Mistakes are reported when the flow is created.
 """
 
 from collections.abc import Awaitable, Callable
@@ -38,15 +38,17 @@ from millrace.stores.dynamo import Dynamo
 from millrace.stores.pipelines import PipelineStore
 
 FindPipeline = Callable[[str, str], Awaitable[PipelineDefinition]]
-"""Given an organization and a pipeline's id, its definition. Raises `NotFound`."""
+"""Maps an organization and a pipeline's id to the pipeline's definition. Raises `NotFound`."""
 Notify = Callable[[str, str, int, dict[str, Any]], Awaitable[dict[str, Any]]]
-"""Sends a payload through a destination of an organization's pipeline and tells what became of it. Raises
-`NotFound` or `StepFailed`."""
+"""Sends a payload through a destination of an organization's pipeline and returns the outcome.
+
+Raises `NotFound` or `StepFailed`.
+"""
 MAX_EVENTS = 1000
 
 
 class Expressions:
-    """The expressions of a flow, compiled. Raises `InvalidExpression` for one with a mistake."""
+    """The compiled expressions of a flow. Raises `InvalidExpression` for an invalid one."""
 
     def __init__(self, flow: FlowSettings) -> None:
         wanted: dict[str, Any] = {step.name: _source(step) for step in flow.steps}
@@ -55,11 +57,11 @@ class Expressions:
         self._when = {step.name: Mapping({"value": step.when}) for step in flow.steps if step.when}
 
     def of_step(self, step: Step, payload: dict[str, Any]) -> Any:
-        """The step's input. Raises `StepFailed`."""
+        """Return the step's input. Raises `StepFailed`."""
         return _evaluated(self._steps[step.name], payload)
 
     def applies(self, step: Step, payload: dict[str, Any]) -> bool:
-        """Return whether the step is to run: its `when` is true, or it has none. Raises `StepFailed`."""
+        """Return whether the step runs: its `when` is true, or it has none. Raises `StepFailed`."""
         if step.name not in self._when:
             return True
         value = _evaluated(self._when[step.name], payload)
@@ -68,7 +70,7 @@ class Expressions:
         return value is True
 
     def output(self, payload: dict[str, Any]) -> Any:
-        """The flow's result. Raises `StepFailed`."""
+        """Return the flow's result. Raises `StepFailed`."""
         return _evaluated(self._output, payload)
 
 
@@ -94,15 +96,18 @@ def _evaluated(mapping: Mapping, payload: dict[str, Any]) -> Any:
 
 
 class Steps(Struct, frozen=True):
-    """The steps of one run: its context (platform, budget, reports) and the pipelines."""
+    """The steps of one run: its context (platform, budget, events) and the pipelines."""
 
     run_context: AgentRunContext
     find_pipeline: FindPipeline
     notify: Notify
 
     async def may_repeat(self, step: Step) -> bool:
-        """Return whether a step may run again that was interrupted: those that only read, and agents, which
-        go on inside their work; one that plans, if all of its tools only read."""
+        """Return whether an interrupted step may run again.
+
+        That is true for steps that only read, and for agents, which continue their own work. An agent that
+        plans may run again if all of its tools only read.
+        """
         if isinstance(step, AgentStep):
             if not step.plan:
                 return True
@@ -114,11 +119,11 @@ class Steps(Struct, frozen=True):
         return all(tool.repeat == "safe" for name in names for tool in toolbox_of(name).tools())
 
     def under_way(self, step: Step) -> bool:
-        """Return whether the agent of a step is at work since an earlier process."""
+        """Return whether a step's agent has been working since an earlier process."""
         return work_of(step) in self.run_context.stored
 
     async def run(self, step: Step, given: Any) -> Any:
-        """Runs one step that is not a wait, under the current emitter. Raises `MillraceError`."""
+        """Run one step that does not wait, under the current emitter. Raises `MillraceError`."""
         if isinstance(step, AgentStep):
             return await self._agent(step, given)
         if isinstance(step, ToolStep):
@@ -160,15 +165,17 @@ class Steps(Struct, frozen=True):
 
 
 def work_of(step: Step) -> str:
-    """The work of a step's agent within its run."""
+    """Return the name of a step's work within its run."""
     return f"{STEP}{step.name}"
 
 
 def process(
     definition: PipelineDefinition, payloads: list[dict[str, Any]], prefix: str
 ) -> list[dict[str, Any]]:
-    """The outputs of a definition for these events, windows and batches closed at their end. Raises
-    `StepFailed` for an event that a transform cannot take."""
+    """Return the outputs of a definition for these events; windows and batches close at the end.
+
+    Raises `StepFailed` for an event that a transform cannot process.
+    """
     now = now_ms()
     received = [
         Event(payload, f"{prefix}:{n}", "flow", "flow", now, now) for n, payload in enumerate(payloads, 1)
@@ -187,7 +194,7 @@ def process(
 
 
 def _structured(text: str) -> Any:
-    """Return a tool's result as JSON where it is more than a text."""
+    """Return a tool's result as JSON if it is more than a text."""
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -196,12 +203,13 @@ def _structured(text: str) -> Any:
 
 
 def flow_agents(flow: Flow) -> list[str]:
-    """The ids of the agents that a flow asks."""
+    """Return the ids of the agents that a flow asks."""
     return [step.agent_id for step in flow.steps if isinstance(step, AgentStep)]
 
 
 def stored_pipelines(dynamo: Dynamo, table: str) -> FindPipeline:
-    """The organization's own pipelines, by id, as they are defined now; `NotFound` for others."""
+    """Return a lookup of the organization's pipelines in their current definitions, which raises
+    `NotFound`."""
     store = PipelineStore(dynamo, table)
 
     async def find(organization: str, pipeline_id: str) -> PipelineDefinition:
@@ -211,14 +219,15 @@ def stored_pipelines(dynamo: Dynamo, table: str) -> FindPipeline:
 
 
 def delivered_by(aws: Aws, dynamo: Dynamo, table: str, function: str) -> Notify:
-    """Sends by the function that delivers for pipelines: it alone may read secrets and reach databases."""
+    """Return a sender that invokes the delivery function, which alone may read secrets and reach
+    databases."""
     store = PipelineStore(dynamo, table)
 
     async def notify(
         organization: str, pipeline_id: str, number: int, payload: dict[str, Any]
     ) -> dict[str, Any]:
         if not function:
-            raise StepFailed("This deployment has no function that delivers.", code="not_delivered")
+            raise StepFailed("This deployment has no delivery function.", code="not_delivered")
         pipeline = await store.get(organization, pipeline_id)
         asked = {
             "organization": organization,
@@ -232,7 +241,7 @@ def delivered_by(aws: Aws, dynamo: Dynamo, table: str, function: str) -> Notify:
         )
         reported: dict[str, Any] = orjson.loads(answer["Payload"].read())
         if "FunctionError" in answer:
-            raise StepFailed("The function that delivers failed; see its log.", code="not_delivered")
+            raise StepFailed("The delivery function failed; see its log.", code="not_delivered")
         if reported["outcome"] != "delivered":
             raise StepFailed(
                 "It was not delivered.",
@@ -249,7 +258,7 @@ def delivered_by(aws: Aws, dynamo: Dynamo, table: str, function: str) -> Notify:
 
 
 async def no_pipelines(organization: str, pipeline_id: str) -> PipelineDefinition:
-    """Raise `InvalidRequest`: no stored pipelines are at hand, so a step must give its definition itself."""
+    """Raise `InvalidRequest`: there are no stored pipelines, so a step must contain its definition."""
     raise InvalidRequest(
         "This deployment has no stored pipelines for flows; give the step a definition.", code="no_pipelines"
     )

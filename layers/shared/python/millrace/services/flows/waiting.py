@@ -1,4 +1,4 @@
-"""Steps of flows that wait for a person: the same calls as those of agents."""
+"""Steps of flows that wait for a person, with the same calls as agents."""
 
 from typing import Any
 
@@ -21,15 +21,20 @@ class Refused(Exception):
 
 
 class StepWaiting(Struct, frozen=True):
-    """The waiting steps of one run; a step's name is its call's id. `longest` is how long one may wait, in
-    seconds."""
+    """The waiting steps of one run.
+
+    A step's name is the id of its call. `longest` is the maximum wait in seconds.
+    """
 
     stores: Stores
     session: RunSession
     longest: int
 
     async def answer(self, step: WaitStep) -> tuple[StepAnswer, Any]:
-        """The answer to a step, and what it gives. Raises `Suspended` while there is none, and `Refused`."""
+        """Return the answer to a step, and the step's result.
+
+        Raises `Suspended` while there is no answer, and `Refused`.
+        """
         run = self.session.run
         stored = {call.call_id: call for call in await self.stores.approvals.of_run(run.slot, run.id)}
         call = stored.get(step.name)

@@ -26,9 +26,9 @@ log = logging.getLogger(__name__)
 
 CACHE_MS = 5_000
 WAITING_MS = 15 * MINUTE_MS
-"""As far back as what waits may have come."""
+"""The maximum age of events that wait."""
 REPORTED_FROM = 0.1
-"""Below, nobody has to know."""
+"""Lower values are not reported."""
 SOURCE = "millrace.pipeline"
 KIND = "pipeline:backpressure"
 AT_ONCE = 16
@@ -36,14 +36,15 @@ _CACHE_SIZE = 2_000
 
 
 class QueueState(Struct, frozen=True):
-    """A queue that pipelines share: messages that wait, how fast they are received, of how many pipelines."""
+    """A queue that pipelines share: waiting messages, the rate at which they are received, and its
+    pipelines."""
 
     depth: int
     drain: Drain
     pipelines: int
 
     def backpressure(self, own: int) -> float:
-        """Of a pipeline that has so many messages there."""
+        """Return the backpressure of a pipeline with `own` messages there."""
         return self.share(own) * min(queue_backpressure(self.depth, self.drain), 1.0)
 
     def share(self, own: int) -> float:
@@ -51,7 +52,7 @@ class QueueState(Struct, frozen=True):
 
 
 class Backpressure:
-    """From 0 to 1, five seconds old at most."""
+    """Measures backpressure from 0 to 1, at most five seconds old."""
 
     def __init__(self, context: PipelineContext) -> None:
         self._context = context
@@ -69,13 +70,13 @@ class Backpressure:
         )
         backpressure = _backpressure(minutes, queues, now)
         if len(self._known) >= _CACHE_SIZE:
-            # Entries live for five seconds, so an order of eviction is not worth its bookkeeping.
+            # Entries live for five seconds, so an eviction order is not worth its bookkeeping.
             self._known.clear()
         self._known[organization, pipeline_id] = (now, backpressure)
         return backpressure
 
     async def _of_queues(self, now: int) -> list[QueueState]:
-        """The ingest queue, and that of deliveries."""
+        """Return the state of the ingest queue and the delivery queue."""
         if self._queues and now - self._queues[0] < CACHE_MS:
             return self._queues[1]
         shared = (self._context.ingest, self._context.deliveries)
@@ -84,7 +85,10 @@ class Backpressure:
         return found
 
     async def _of_queue(self, queue: Queue, now: int) -> QueueState:
-        """Deliveries that wait on purpose, for a retry or their turn, are delayed and not counted."""
+        """Return the state of a queue.
+
+        Deliveries that wait for a retry or a slot are delayed and not counted.
+        """
         received, depth = await asyncio.gather(
             self._context.metrics.received(queue.name, now), asyncio.to_thread(queue.waiting)
         )
@@ -93,7 +97,7 @@ class Backpressure:
 
 
 def _backpressure(minutes: list[tuple[int, Counters]], queues: list[QueueState], now: int) -> float:
-    """From what a pipeline did in the last minutes, and the queues of ingest and deliveries."""
+    """Return the backpressure from a pipeline's last minutes and the queues of ingest and deliveries."""
     since = (now - MINUTE_MS) // MINUTE_MS * MINUTE_MS
     recent = total(counters for minute, counters in minutes if minute >= since)
     whole = total(counters for _, counters in minutes)
@@ -107,7 +111,7 @@ def _backpressure(minutes: list[tuple[int, Counters]], queues: list[QueueState],
 
 
 def total(counters: Iterable[Counters]) -> Counter[str]:
-    """The sums of all these counters."""
+    """Return the sums of all these counters."""
     summed: Counter[str] = Counter()
     for each in counters:
         summed.update(each)
@@ -125,9 +129,11 @@ def _mean(counters: Counters, name: str) -> float:
 
 
 async def report_backpressure(context: PipelineContext, backpressure: Backpressure, bus: EventBus) -> int:
-    """Runs every minute: puts an event on the bus for each pipeline that is under some backpressure, and one
-    when that has passed, so that alerts resolve. Returns how many. One that fails does not stop the
-    others."""
+    """Put an event on the bus for each pipeline under backpressure, and one when it has ended. Return their
+    number.
+
+    Runs every minute. The final event lets alerts resolve. A pipeline that fails does not stop the others.
+    """
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def check(active: Active) -> bool:
@@ -150,13 +156,13 @@ async def _report(
     is_high = level >= REPORTED_FROM
     if not is_high and not active.reported:
         return False
-    await bus.put([_event(active, level, context.clock())])  # first: a report that was not noted is repeated
+    await bus.put([_event(active, level, context.clock())])  # first, so that an unrecorded report is repeated
     await context.metrics.report(active, level if is_high else 0)
     return True
 
 
 def _event(active: Active, level: float, now: int) -> BusEvent:
-    """Its number is the minute's, so that a minute counts once, whoever tells of it."""
+    """Return the event. The minute is its number, so that a minute counts once, whoever reports it."""
     detail = {
         "id": f"{active.pipeline_id}:{now // MINUTE_MS}",
         "type": KIND,

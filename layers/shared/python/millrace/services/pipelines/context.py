@@ -25,15 +25,17 @@ from millrace.stores.windows import WindowTable
 
 
 class PipelineContext(Struct, frozen=True, dict=True):
-    """The stores and queues of a deployment's pipelines; `clock` gives epoch milliseconds."""
+    """The stores and queues of a deployment's pipelines. `clock` returns epoch milliseconds."""
 
     settings: Settings
     aws: Aws
     clock: Clock = field(default=now_ms)
 
     def warm(self, *also: str) -> None:
-        """Make in init the clients that every invocation needs, and `also` those of the caller's. One of a
-        service that only botocore can call takes more CPU than all the rest of an init of intake."""
+        """Create the clients that every invocation needs, and those in `also`, during init.
+
+        A service that only botocore can call takes more CPU than the rest of an intake function's init.
+        """
         for service in ("dynamodb", "sqs", *also):
             self.aws.client(service)
 
@@ -104,5 +106,5 @@ class PipelineContext(Struct, frozen=True, dict=True):
 
     @classmethod
     def connect(cls, settings: Settings, aws: Aws | None = None, clock: Clock = now_ms) -> "PipelineContext":
-        """No call goes out and no client is made yet."""
+        """Create the context without making a call or a client."""
         return cls(settings, aws or Aws(settings.region), clock)

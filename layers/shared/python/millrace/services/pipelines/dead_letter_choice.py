@@ -1,4 +1,4 @@
-"""Dead letters that a caller chooses: by their ids, or by place, code and time."""
+"""Dead letters that a caller selects: by ids, or by place, code and time."""
 
 import asyncio
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from millrace.stores.dead_letters import DeadLetter, DeadLetterFilter, DeadLette
 
 
 def to_filter(choice: DeadLetterSelection) -> DeadLetterFilter:
-    """As the store understands it. Raises `InvalidRequest`."""
+    """Return the store's filter. Raises `InvalidRequest`."""
     since, until = choice.times()
     return DeadLetterFilter(choice.place, choice.code, since, until)
 
@@ -17,7 +17,7 @@ def to_filter(choice: DeadLetterSelection) -> DeadLetterFilter:
 async def dead_letters_by_id(
     store: DeadLetterStore, organization: str, pipeline_id: str, ids: Iterable[str]
 ) -> list[DeadLetter]:
-    """The dead letters with these ids. Raises `NotFound` that names one which is not there."""
+    """Return the dead letters with these ids. Raises `NotFound` with the first id that does not exist."""
     wanted = list(dict.fromkeys(ids))
     found = await asyncio.gather(*(store.get(organization, pipeline_id, one) for one in wanted))
     missing = [id for id, dead_letter in zip(wanted, found, strict=True) if dead_letter is None]
@@ -27,8 +27,10 @@ async def dead_letters_by_id(
 
 
 def left_of(redrive: Redrive) -> DeadLetterFilter:
-    """Return the dead letters that a redrive has to send. None of events that were accepted after it
-    began, so that it comes to an end."""
+    """Return a filter for the dead letters that a redrive has yet to send.
+
+    It excludes events accepted after the redrive began, so that the redrive comes to an end.
+    """
     chosen = to_filter(redrive.request)
     until = min(chosen.until or redrive.created_at + 1, redrive.created_at + 1)
     return DeadLetterFilter(chosen.place, chosen.code, chosen.since, until)

@@ -1,4 +1,4 @@
-"""Events as queues, journal and dead letters carry them."""
+"""Events as stored in queues, journal and dead letters."""
 
 from typing import Any
 
@@ -9,12 +9,14 @@ from millrace.pipelines.event import Event, UnreadEvent
 from millrace.stores.queues import escaped_size
 
 EventRecord = dict[str, Any]
-"""JSON values: `id`, `source`, `type`, `time`, `ingested`, `payload`; `window`, `hops`, `sequence` where the
-event has them."""
+"""JSON values:
+
+`id`, `source`, `type`, `time`, `ingested`, `payload`; optional `window`, `hops`, `sequence`.
+"""
 
 
 def event_record(event: Event) -> EventRecord:
-    """Return all of an event but its pipeline; a payload that is JSON is written as it is."""
+    """Return an event without its pipeline. A payload that is JSON is written unchanged."""
     record = {
         "id": event.id,
         "source": event.source,
@@ -51,9 +53,9 @@ def event_from_record(record: EventRecord, pipeline_id: str) -> Event:
 
 
 def json_size(value: Any) -> int:
-    """Return the bytes of a value as JSON in a message.
+    """Return the size in bytes of a value as JSON in a message.
 
-    Raises `InvalidRequest` for what cannot be written: integers over 64 bits, halves of surrogate pairs.
+    Raises `InvalidRequest` for values that cannot be encoded: integers over 64 bits, unpaired surrogates.
     """
     try:
         return escaped_size(orjson.dumps(value))

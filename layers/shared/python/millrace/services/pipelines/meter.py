@@ -1,7 +1,6 @@
-"""Counts of a function's work on a pipeline: added to its minute buckets, and written as a line for
-CloudWatch.
+"""Counters of a function's work on a pipeline: added to minute buckets, and logged for CloudWatch.
 
-Both come after the work and are statistics: where they fail, the work is done nevertheless.
+Both happen after the work and are only statistics, so the work succeeds even if they fail.
 """
 
 import asyncio
@@ -18,16 +17,16 @@ from millrace.telemetry.metrics import PipelineLines
 log = logging.getLogger(__name__)
 
 Totals = defaultdict[str, Counter[str]]
-"""By organization, what its pipelines did."""
+"""The counters of each organization's pipelines."""
 
 
 def new_totals() -> Totals:
-    """Return totals of nothing yet."""
+    """Return empty totals."""
     return defaultdict(Counter)
 
 
 class Meter:
-    """One per process; never raises."""
+    """Counts work, once in each process. Never raises."""
 
     def __init__(self, metrics: PipelineMetrics, lines: PipelineLines, clock: Clock) -> None:
         self._metrics = metrics
@@ -36,12 +35,12 @@ class Meter:
 
     @classmethod
     def connect(cls, settings: Settings, dynamo: Dynamo, table: str, clock: Clock) -> "Meter":
-        """`table` is the registry's."""
+        """Create a meter; `table` is the registry's."""
         lines = PipelineLines(settings.stack, bool(settings.pipeline_metrics))
         return cls(PipelineMetrics(dynamo, table), lines, clock)
 
     def dead_letter_queues(self, messages: Mapping[str, int]) -> None:
-        """Messages that wait in dead-letter queues, by the queue's name."""
+        """Report the numbers of messages in dead-letter queues, by the queue's name."""
         self._lines.dead_letter_queues(messages)
 
     async def add(
@@ -52,8 +51,10 @@ class Meter:
         latencies: Sequence[int] = (),
         totals: Totals | None = None,
     ) -> None:
-        """Once per batch and pipeline. `latencies` in ms. With `totals`, the organization's part is added to
-        them, for `add_totals`."""
+        """Count a batch's work for a pipeline. `latencies` are in ms.
+
+        With `totals`, the organization's part is added to them for `add_totals`.
+        """
         now = self._clock()
         self._lines.did(organization, pipeline_id, counters, latencies)
         if totals is not None:
@@ -63,44 +64,48 @@ class Meter:
             if totals is None:
                 await self._metrics.add_total(organization, counters, now)
         except Exception:
-            log.exception("what pipeline %s did was not counted", pipeline_id)
+            log.exception("the work of pipeline %s was not counted", pipeline_id)
 
     async def add_totals(self, totals: Totals) -> None:
-        """Once per batch: what all pipelines of each organization did."""
+        """Count a batch's work for all pipelines of each organization."""
         now = self._clock()
         writes = [self._metrics.add_total(organization, total, now) for organization, total in totals.items()]
         for organization, result in zip(
             totals, await asyncio.gather(*writes, return_exceptions=True), strict=True
         ):
             if isinstance(result, Exception):
-                log.error("what %s did was not counted", organization, exc_info=result)
+                log.error("the work of %s was not counted", organization, exc_info=result)
 
     async def received(
         self, queue: str, messages: int, lag_ms: int, of_each: Mapping[tuple[str, str], int] | None = None
     ) -> None:
-        """Once per batch: messages of the queue of that name; `lag_ms` is the sum of how late they came,
-        `of_each` tells how many there were of each organization's pipelines."""
+        """Count a batch's messages from a queue.
+
+        `lag_ms` is the sum of their delays, and `of_each` the number for each organization's pipelines.
+        """
         try:
             await self._metrics.add_received(queue, messages, lag_ms, self._clock(), of_each or {})
         except Exception:
             log.exception("messages received from %s were not counted", queue)
 
     async def accepted(self, organization: str, pipeline_id: str, messages: int) -> None:
-        """Messages of a pipeline that were put on the ingest queue."""
+        """Count messages of a pipeline that were put on the ingest queue."""
         try:
             await self._metrics.add_accepted(organization, pipeline_id, messages, self._clock())
         except Exception:
-            log.exception("what pipeline %s accepted was not counted", pipeline_id)
+            log.exception("the accepted messages of pipeline %s were not counted", pipeline_id)
 
     def unclaimed(self, organization: str, pipeline_id: str, events: int) -> None:
-        """Events that were sent to a pipeline which is not there or takes none. Only for CloudWatch: minute
-        buckets are of pipelines that there are."""
+        """Report events for a pipeline that does not exist or does not accept any.
+
+        They are only in CloudWatch, as minute buckets belong to existing pipelines.
+        """
         self._lines.did(organization, pipeline_id, {"eventsUnclaimed": events}, ())
 
     async def report_backpressure(self, organization: str, pipeline_id: str, backpressure: float) -> None:
-        """A pipeline's backpressure, from 0 to 1."""
+        """Report a pipeline's backpressure, from 0 to 1."""
         self._lines.report_backpressure(organization, pipeline_id, backpressure)
         try:
             await self._metrics.note_level(organization, pipeline_id, backpressure, self._clock())
         except Exception:
-            log.exception("the backpressure of pipeline %s was not noted", pipeline_id)
+            log.exception("the backpressure of pipeline %s was not recorded", pipeline_id)

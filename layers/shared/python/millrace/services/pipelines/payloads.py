@@ -1,4 +1,4 @@
-"""Limits of events, wherever they come from."""
+"""Limits of events from all sources."""
 
 from millrace.errors import InvalidRequest
 from millrace.pipelines.errors import EvaluationError
@@ -6,11 +6,11 @@ from millrace.pipelines.event import Payload
 from millrace.pipelines.expressions.values import check_depth
 
 LONGEST_ID = 256
-"""Characters of an event's id, source and type."""
+"""The maximum number of characters in an event's id, source and type."""
 
 
 def check_payload(payload: Payload) -> None:
-    """Raises `InvalidRequest` for one that is nested too deeply to be written again."""
+    """Raise `InvalidRequest` for a payload that is nested too deeply to be encoded again."""
     try:
         check_depth(payload)
     except EvaluationError as error:

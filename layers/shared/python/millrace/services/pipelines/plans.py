@@ -22,8 +22,10 @@ from millrace.stores.pipelines import PipelineStore
 
 CACHE_SECONDS = 3.0
 REREAD_SECONDS = 60.0
-"""After this, definitions are read again though nothing tells of a change: an earlier release, whose last
-functions work while the next one is deployed, does not count its changes."""
+"""Definitions are read again after this time even without a recorded change.
+
+During a deployment, functions of an earlier release may change definitions without recording it.
+"""
 _ASKED_TOGETHER = 100
 _PLANS = 1_000
 _ORGANIZATIONS = 1_000
@@ -32,8 +34,11 @@ V = TypeVar("V")
 
 
 class CompiledPipeline(Struct, frozen=True):
-    """A version of a pipeline, compiled; `guards` are its destinations' `when`, `together` the numbers of
-    those that get a batch's items one by one."""
+    """A compiled version of a pipeline.
+
+    `guards` are the `when` expressions of its destinations, and `together` the numbers of those that get a
+    batch's items one by one.
+    """
 
     organization: str
     pipeline_id: str
@@ -46,7 +51,7 @@ class CompiledPipeline(Struct, frozen=True):
 def compile_pipeline(
     organization: str, pipeline_id: str, version: int, definition: PipelineDefinition
 ) -> CompiledPipeline:
-    """Compiles a checked definition."""
+    """Compile a validated definition."""
     plan = compile_plan(definition, organization, pipeline_id)
     guards = [compile_expression(one.when).evaluate if one.when else None for one in definition.targets]
     together = frozenset(
@@ -56,7 +61,7 @@ def compile_pipeline(
 
 
 class BrokenDefinition(InvalidRequest):
-    """A stored definition cannot be compiled: an earlier release took it."""
+    """A stored definition, accepted by an earlier release, cannot be compiled."""
 
     code = "definition_broken"
 
@@ -70,8 +75,11 @@ class BrokenDefinition(InvalidRequest):
 
 
 class _Known(Struct, frozen=True):
-    """An organization's pipelines, when it was asked whether they have changed (by the monotonic clock, and
-    `at` in epoch ms), and when they were read, with their revision."""
+    """An organization's pipelines.
+
+    `asked` and `at` are the time of the last check for changes, by the monotonic clock and in epoch ms.
+    `read` is when they were read, with their `revision`.
+    """
 
     asked: float
     at: int
@@ -81,15 +89,15 @@ class _Known(Struct, frozen=True):
 
 
 class Taker(Struct, frozen=True):
-    """A pipeline that takes events of the bus, and its source, which chooses among them."""
+    """A pipeline that accepts events from the bus, and its source, which selects them."""
 
     pipeline: Pipeline
     source: Source | ExtensionSource | BrokenDefinition
 
 
 class Plans:
-    """Pipelines of organizations, up to three seconds old unless asked for fresher ones, and compiled
-    versions, which never change."""
+    """Pipelines of organizations, cached for three seconds by default, and compiled versions, which never
+    change."""
 
     def __init__(self, store: PipelineStore, clock: Clock = now_ms) -> None:
         self._store = store
@@ -99,13 +107,17 @@ class Plans:
         self._compiled: dict[tuple[str, str, int], CompiledPipeline] = {}
 
     async def of(self, organization: str, since: int = 0) -> dict[str, Pipeline]:
-        """An organization's pipelines by id, as they were at `since` (epoch ms) or later: an event that was
-        sent after a start was answered meets that pipeline."""
+        """Return an organization's pipelines by id, as they were at `since` (epoch ms) or later.
+
+        So an event sent after a start was answered finds that pipeline.
+        """
         return (await self.of_each({organization: since}))[organization]
 
     async def of_each(self, since: Mapping[str, int]) -> dict[str, dict[str, Pipeline]]:
-        """`of` for organizations, each with its own `since`: one call tells of a hundred whether they have
-        changed."""
+        """Return `of` for several organizations, each with its own `since`.
+
+        One call checks a hundred of them for changes.
+        """
         found: dict[str, dict[str, Pipeline]] = {}
         unsure: list[str] = []
         for organization, at in since.items():
@@ -136,8 +148,10 @@ class Plans:
         return {organization: known.pipelines for organization, known in checked.items()}
 
     async def takers(self, organization: str, source_type: str, since: int = 0) -> list[Taker]:
-        """Return the pipelines that take events of a type of source, as `of` knows them. They are found once,
-        not for each event."""
+        """Return the pipelines that accept events from a type of source, as fresh as `of`.
+
+        They are determined once, not for each event.
+        """
         pipelines, key = await self.of(organization, since), (organization, source_type)
         known = self._takers.get(key)
         if known is None or known[0] is not pipelines:
@@ -154,32 +168,32 @@ class Plans:
             return Taker(pipeline, error)
 
     async def running(self, organization: str, pipeline_id: str) -> Pipeline:
-        """The pipeline, read again unless it is known to run. Raises `NotFound`."""
+        """Return the pipeline, read again unless it is known to be running. Raises `NotFound`."""
         known = (await self.of(organization)).get(pipeline_id)
-        # A stale answer may let in an event just after a stop, which does no harm. It must not refuse one
+        # A stale answer may admit an event just after a stop, which does no harm, but must not reject one
         # after a start was answered.
         if known and known.state == "running":
             return known
         return await self._store.get(organization, pipeline_id)
 
     def forget(self, organization: str) -> None:
-        """One of its pipelines was changed here; other processes see that within seconds."""
+        """Drop an organization's pipelines after a change here. Other processes see it within seconds."""
         self._known.pop(organization, None)
 
     def compiled(self, organization: str, pipeline: Pipeline) -> CompiledPipeline:
-        """The current version, compiled. Raises `BrokenDefinition`."""
+        """Return the current version, compiled. Raises `BrokenDefinition`."""
         key = (organization, pipeline.id, pipeline.version)
         return self._compiled.get(key) or self._remember(key, pipeline.definition)
 
     async def version(self, organization: str, pipeline_id: str, version: int) -> CompiledPipeline:
-        """Any version, compiled. Raises `NotFound` and `BrokenDefinition`."""
+        """Return any version, compiled. Raises `NotFound` and `BrokenDefinition`."""
         key = (organization, pipeline_id, version)
         if key in self._compiled:
             return self._compiled[key]
         return self._remember(key, await self._store.definition(organization, pipeline_id, version))
 
     async def with_step(self, key: Key) -> CompiledPipeline | None:
-        """The last version that has the step which a window's or batch's key belongs to."""
+        """Return the last version that has the step of a window's or batch's key."""
         version = await self._store.version_with(key.organization, key.pipeline, key.step)
         return await self.version(key.organization, key.pipeline, version) if version else None
 
@@ -196,13 +210,16 @@ class Plans:
 
 
 def _keep(cache: dict[K, V], key: K, value: V, most: int) -> None:
-    """Keep a value in place of the oldest. Where all went at once, those in use would be read and compiled
-    again with every batch of more organizations than are kept."""
+    """Add a value to a cache, replacing the oldest.
+
+    If a full cache were cleared, a batch with more organizations than fit would read and compile those in use
+    again and again.
+    """
     if key not in cache and len(cache) >= most:
         del cache[next(iter(cache))]
     cache[key] = value
 
 
 def stateful_hashes(compiled: CompiledPipeline) -> Iterator[str]:
-    """The hashes of the steps that hold events back: their timers name them."""
+    """Yield the hashes of the steps that hold events back, which timers refer to."""
     return (step.hash for step in compiled.plan.steps if step.state is not None)

@@ -1,7 +1,7 @@
-"""Messages of the queues that all pipelines share. Their JSON names their kind in the field `type`.
+"""Messages of the queues that all pipelines share. In their JSON, the field `type` names their kind.
 
-Two kinds on the ingest queue are not ours to write, and have no such field: an event of the bus, as
-EventBridge sends it, and `{organization, pipelineId, event}`, which a rule of an operator's own makes of one.
+Two kinds on the ingest queue have no such field, because others write them: an event of the bus, as
+EventBridge sends it, and `{organization, pipelineId, event}`, which an operator's own rule makes of one.
 """
 
 from collections.abc import Iterable, Iterator
@@ -35,8 +35,10 @@ class Addressed(Struct, frozen=True, rename="camel", omit_defaults=True, tag_fie
 
 
 class Events(Addressed, tag="events", frozen=True):
-    """Events to be processed: from the step `start` on, where that is given, by the definition `version`.
-    `again` counts how often there was no time for them."""
+    """Events to process, from the step `start` on if given, by the definition `version`.
+
+    `again` counts how often there was no time for them.
+    """
 
     events: list[UnreadEvent] = []
     start: int | None = None
@@ -45,20 +47,22 @@ class Events(Addressed, tag="events", frozen=True):
 
 
 class OperatorEvent(Addressed, tag="event", frozen=True):
-    """An EventBridge event of any source, for one pipeline."""
+    """An EventBridge event from any source, for one pipeline."""
 
     event: Any
 
 
 class Tick(Addressed, tag="tick", frozen=True):
-    """A schedule fires, at the `time` (ISO 8601) that it was due."""
+    """A schedule fires. `time` (ISO 8601) is when it was due."""
 
     time: str
 
 
 class ProcessEntry(Addressed, tag="entry", frozen=True):
-    """Process an entry of the journal: by the definition `version`, or the current one; without the first
-    `after` events, which are done. `waiting`: it came while the pipeline was paused."""
+    """Process an entry of the journal, by the definition `version` or the current one.
+
+    The first `after` events are already done. `waiting` means that it arrived while the pipeline was paused.
+    """
 
     position: str
     key: str = ""
@@ -68,7 +72,7 @@ class ProcessEntry(Addressed, tag="entry", frozen=True):
 
 
 class Replay(Addressed, tag="replay", frozen=True):
-    """Process what was accepted from `since` until before `until` (epoch ms), behind the position `after`."""
+    """Process events accepted from `since` up to, not including, `until` (epoch ms), after a position."""
 
     since: int
     until: int
@@ -77,7 +81,7 @@ class Replay(Addressed, tag="replay", frozen=True):
 
 
 class RedrivePage(Addressed, tag="redrive", frozen=True):
-    """Send a page of a redrive. `waits` counts how often its pipeline was found paused."""
+    """Send a page of a redrive. `waits` counts how often its pipeline was paused."""
 
     id: str
     page: int
@@ -85,15 +89,14 @@ class RedrivePage(Addressed, tag="redrive", frozen=True):
 
 
 class Drain(Addressed, tag="drain", frozen=True):
-    """Process what waited while the pipeline was paused, behind the position `after`, in rounds until nothing
-    is left."""
+    """Process entries that waited while the pipeline was paused, after a position, until none is left."""
 
     after: str = ""
     round: int = 0
 
 
 class Purge(Addressed, tag="purge", frozen=True):
-    """Delete the dead letters of a deleted pipeline, behind the id `after`."""
+    """Delete the dead letters of a deleted pipeline, after an id."""
 
     after: str = ""
 
@@ -105,7 +108,7 @@ class BusEvent(Struct, frozen=True):
 
 
 class FireTimer(Struct, frozen=True, tag_field="type", tag="fire"):
-    """A window or batch may be due; `at` is when (epoch ms)."""
+    """A window or batch may be due. `at` is the time (epoch ms)."""
 
     key: str
     at: int
@@ -121,7 +124,8 @@ Command: TypeAlias = ProcessEntry | Replay | RedrivePage | Drain | Purge
 IngestMessage: TypeAlias = BusEvent | OperatorEvent | Events | Tick | Command
 TimerMessage: TypeAlias = FireTimer | StopPipeline
 _Tagged: TypeAlias = OperatorEvent | Events | Tick | Command
-# msgspec writes the tag first, so the beginning of the text tells our messages without parsing them twice.
+# msgspec writes the tag first, so the beginning of the text identifies our messages without parsing them
+# twice.
 _OURS = '{"type":"'
 _TIMERS = (_OURS + "fire", _OURS + "stop")
 _DECODER: msgspec.json.Decoder[_Tagged] = msgspec.json.Decoder(_Tagged)
@@ -134,10 +138,10 @@ def encode(message: Addressed | FireTimer) -> str:
 
 
 def ingest_message(text: str) -> IngestMessage:
-    """Return the message of a body of the ingest queue.
+    """Return the message in a body of the ingest queue.
 
-    Our own are decoded into events at once: no dict is made of each first. Raises `InvalidRequest`, and
-    `ValueError` for what is no JSON at all.
+    Our own messages are decoded directly, without a dict for each event. Raises `InvalidRequest`, and
+    `ValueError` for invalid JSON.
     """
     foreign = None if text.startswith(_OURS) else _foreign_message(orjson.loads(text))
     if foreign is not None:
@@ -149,7 +153,7 @@ def ingest_message(text: str) -> IngestMessage:
 
 
 def _foreign_message(body: Any) -> IngestMessage | None:
-    """Return the message that others wrote; None for one of ours."""
+    """Return a message written by others, or None for one of ours."""
     if isinstance(body, dict) and "detail-type" in body:
         return BusEvent(body)
     if not isinstance(body, dict) or "event" not in body:
@@ -162,12 +166,12 @@ def _foreign_message(body: Any) -> IngestMessage | None:
 
 
 def is_timer(body: str) -> bool:
-    """Return true for a timer on the ingest queue; only we write them."""
+    """Return whether a body on the ingest queue is a timer. Only we write them."""
     return body.startswith(_TIMERS)
 
 
 def timer_message(body: str) -> TimerMessage:
-    """Return the message of a timer's body. Raises as `ingest_message`."""
+    """Return the message in a timer's body. Raises as `ingest_message` does."""
     try:
         return _TIMER_DECODER.decode(body)
     except msgspec.DecodeError as error:
@@ -179,13 +183,13 @@ def _invalid(error: msgspec.DecodeError) -> InvalidRequest:
 
 
 def pack(head: Events, events: Iterable[EventRecord]) -> Iterator[str]:
-    """Yield messages like `head`, of at most 200 events and 200 KB (one event alone may be larger)."""
+    """Yield messages like `head` with at most 200 events and 200 KB (a single event may be larger)."""
     written = map(orjson.dumps, events)
     for portion in portions(written, _size, BYTES_PER_MESSAGE, EVENTS_PER_MESSAGE):
-        # The bytes that were measured are the bytes that are sent: no event is encoded a second time.
+        # The measured bytes are sent as they are, so that no event is encoded a second time.
         yield encode(structs.replace(head, events=list(map(msgspec.Raw, portion))))
 
 
 def _size(event: bytes) -> int:
-    """The bytes of an event in a message, with its comma."""
+    """Return the size in bytes of an event in a message, with its comma."""
     return escaped_size(event) + 1

@@ -1,4 +1,4 @@
-"""Destinations tried out by the function that delivers: it alone may read secrets and reach databases."""
+"""Tests of destinations by the delivery function, which alone may read secrets and reach databases."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ from millrace.services.pipelines.context import PipelineContext
 async def try_destination(
     context: PipelineContext, organization: str, pipeline: Pipeline, number: int, **how: Any
 ) -> dict[str, Any]:
-    """Return what `millrace.services.delivery.trial` tells; `how` is its `payload` or `inspect`.
+    """Return the result of `millrace.services.delivery.trial`; `how` is its `payload` or `inspect`.
 
-    Raises `NotImplementedHere`, and `Unavailable` when the function itself fails.
+    Raises `NotImplementedHere`, and `Unavailable` if the function itself fails.
     """
     if not context.settings.deliver_function:
-        raise NotImplementedHere("This deployment has no function that delivers.", code="no_deliveries")
+        raise NotImplementedHere("This deployment has no delivery function.", code="no_deliveries")
     asked = {
         "organization": organization,
         "pipelineId": pipeline.id,
@@ -32,5 +32,5 @@ async def try_destination(
     )
     result: dict[str, Any] = orjson.loads(answer["Payload"].read())
     if "FunctionError" in answer:
-        raise Unavailable("The test could not be run; see the log of the function that delivers.")
+        raise Unavailable("The test could not be run; see the log of the delivery function.")
     return result

@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 class WindowStore:
-    """See `millrace.pipelines.state.store.Store`: a key's text starts with the organization."""
+    """See `millrace.pipelines.state.store.Store`. A key's text begins with the organization."""
 
     def __init__(self, table: WindowTable) -> None:
         self._table = table
@@ -48,17 +48,17 @@ class WindowStore:
         return list(islice(_keys(self._table.due(before)), limit))
 
     def due_of(self, organization: str, pipeline: str, limit: int) -> list[tuple[int, Key]]:
-        """Return the keys of one pipeline that are ever due, the oldest first."""
+        """Return the keys of a pipeline with a due time, oldest first."""
         owner = owner_of(Key(organization, pipeline, "", ""))
         return list(_keys(self._table.due_of(owner, limit)))
 
 
 def _keys(found: Iterable[tuple[int, str]]) -> Iterator[tuple[int, Key]]:
-    """The keys that texts stand for. A text that stands for none is reported and left out."""
+    """Yield the keys of these texts. An invalid text is logged and left out."""
     for due, store_key in found:
         try:
             yield due, _key(store_key)
-        # One key with too few or too many parts must not keep the sweep from all others.
+        # One key with too few or too many parts must not stop the sweep of all others.
         except TypeError:
             log.error("%s is not the key of a window", store_key)
 
@@ -76,5 +76,5 @@ def _key(store_key: str) -> Key:
 
 
 def owner_of(key: Key) -> str:
-    """The part of a key that says whose it is."""
+    """Return the part of a key that identifies its owner."""
     return "#".join(_store_key(key).split("#")[:2])

@@ -1,4 +1,4 @@
-"""Images and files for a run that is at work, checked against the model that it works with."""
+"""Validation of images and files for an active run, according to its model."""
 
 from functools import partial
 
@@ -10,7 +10,10 @@ from millrace.stores.connect import Stores
 
 
 async def check_of_run(stores: Stores, models: Models, slot: Slot, run_id: str, content: Content) -> Check:
-    """Return the check of what a run's model takes. It is read only for a content with images or files. A
-    flow has no model of its own, and its agents' models are sent notes for what they do not take."""
+    """Return a check for the content that a run's model accepts.
+
+    The run is read only for content with images or files. A flow has no model of its own, and its agents'
+    models get notes in place of what they do not accept.
+    """
     found = await stores.run_definitions.get(slot, run_id) if attachments(content) else None
     return partial(models.check_accepted, found.agent) if found and found.kind == "agent" else accept_all

@@ -1,4 +1,4 @@
-"""The agent of a message, as it is for the run that the message begins."""
+"""The agent of a message, adapted to the run that the message begins."""
 
 from millrace.domain.agents import Agent
 from millrace.services.runs.initial_state import InitialState
@@ -7,8 +7,11 @@ from millrace.services.runs.new_message import NewMessage
 
 
 def agent_for(models: Models, initial: InitialState, message: NewMessage) -> Agent:
-    """Return the agent with what the message sets for its own run. Raises `InvalidRequest` or `Unavailable`
-    for a run that could not begin, before anything is stored or stopped for it."""
+    """Return the agent with the message's settings for its own run.
+
+    Raises `InvalidRequest` or `Unavailable` for a run that could not begin, before anything is stored or
+    stopped.
+    """
     agent = initial.required_agent()
     if message.response_schema is not None:
         agent = agent.model_copy(update={"response_schema": message.response_schema})

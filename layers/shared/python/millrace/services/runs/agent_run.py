@@ -1,4 +1,4 @@
-"""The agents of one run: the run's own, and those that work for it, each at its own depth."""
+"""The agents of a run: the run's own, and those that work for it at a greater depth."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -40,9 +40,12 @@ from millrace.stores.lease_record import LeaseLost, Stopping
 
 
 class AgentRunContext(Struct, frozen=True):
-    """The context that the agents of one run share. `stored` are the messages of each work that an earlier
-    process has stored, `lost` the events of it that were announced beyond them. `above` names the agents
-    above this depth, for people who are asked; `visibility` is the least of theirs."""
+    """The context that the agents of a run share.
+
+    `stored` has the messages of each piece of work that an earlier process has stored, and `lost` its events
+    that were sent beyond them. `above` names the agents above this depth, for people who are asked.
+    `visibility` is the least of theirs.
+    """
 
     platform: Platform
     session: RunWork
@@ -65,14 +68,14 @@ class AgentRunContext(Struct, frozen=True):
         not_begun: Collection[str] = (),
         client_tools: Sequence[ClientTool] = (),
     ) -> AgentLoop:
-        """The loop of one agent of the run."""
+        """Return the loop of an agent in the run."""
         models = self.platform.models
         provider, model = models.provider_for(agent)
         named = agent.model_copy(update={"model": models.name_of(agent)})
         kind, tools = AgentLoop, partial(self._open_tools, agent, client_tools)
         context = replace(self.context, agent_id=agent.id)
         if named.model.startswith(CODE):
-            # Imported here: most deployments have no agent in code.
+            # Imported here, because most deployments have no agent in code.
             from millrace.agent.code.loop import CodeLoop, with_steps
             from millrace.services.runs.code_runs import code_run
 
@@ -97,18 +100,18 @@ class AgentRunContext(Struct, frozen=True):
         )
 
     def _report(self, emitter: Emitter) -> Report:
-        """Report what an agent does; of one that works for another with the call that asked it."""
+        """Return the reporter of an agent's actions, which adds the calling `parent` for nested agents."""
         add, parent = self.session.bus.add, emitter.tags.get("parent")
         return (lambda kind, data: add(kind, data | {"parent": parent})) if parent else add
 
     def attachments(self, agent: Agent, provider: object, model: str) -> Attachments:
-        """The images and files that a model is sent; `model` with its provider's prefix."""
+        """Return the images and files for a model; `model` includes its provider's prefix."""
         rules = media_rules(provider)
         return Attachments(accepted(agent, model, rules), rules, self.load)
 
     @property
     def load(self) -> Load:
-        """The reader of the images and files in the conversation."""
+        """Return the reader of the images and files in the conversation."""
         return loader(self.platform, Slot(self.context.organization, self.context.conversation_id))
 
     def _gate(self, agent: Agent, emitter: Emitter) -> AskingGate:
@@ -136,9 +139,12 @@ class AgentRunContext(Struct, frozen=True):
         return ToolResult(ok=True, text=answer, summary=answer)
 
     async def work(self, agent: Agent, work: str, task: str, *, parent: str = "") -> str:
-        """The answer of an agent that works for another one (the `parent`, by its call), or for a step of a
-        flow; in a process that has taken the run over, from where its `work` has come. Its budget counts for
-        all agents above as well: nesting must not multiply the cost of a run."""
+        """Return the answer of an agent that works for another one (its call is `parent`) or for a flow's
+        step.
+
+        After a takeover, its `work` continues from what was stored. Its budget also counts for all agents
+        above, as nesting must not multiply the cost of a run.
+        """
         visibility = capped(self.visibility, agent.visibility)
         tags = agent_tags(agent, visibility) | ({"parent": parent} if parent else {})
         emitter = (current_emitter() or Emitter(self.session.emit)).tagged(**tags)
@@ -160,7 +166,8 @@ class AgentRunContext(Struct, frozen=True):
     def _nested_budget(
         self, agent: Agent, stored: Sequence[StoredMessage], lost: Sequence[LogEntry]
     ) -> Budget:
-        """The budget of a work, with what it has used before; the rest counted for the agents above then."""
+        """Return the budget of a piece of work, with its earlier usage, which also counts for the agents
+        above."""
         position = stored[-1].position if stored else None
         progress = Progress.of(position.used) if position else Progress()
         parents = [self.budget, *self.budget.parents]
@@ -169,12 +176,12 @@ class AgentRunContext(Struct, frozen=True):
 
 
 def agent_tags(agent: Agent, visibility: Detail) -> dict[str, Any]:
-    """Return the tags of the events of an agent that works for another's run: who it is, and the most of
-    them that may be shown where that is less than everything."""
+    """Return the tags for events of an agent that works for another run: its id, and a cap on their
+    visibility."""
     tags: dict[str, Any] = {"agentId": agent.id}
     return tags if visibility == "full" else tags | {CAP: visibility}
 
 
 def named(agent: Agent) -> dict[str, str]:
-    """An agent as people read it in the path to a question."""
+    """Return an agent as people see it in the path to a question."""
     return {"agentId": agent.id, "agentName": agent.name}

@@ -1,4 +1,4 @@
-"""The tools of an agent: built-in ones, other agents, and those of its MCP servers; and what is left out."""
+"""The tools of an agent: built-in ones, other agents, and those of its MCP servers; and those left out."""
 
 import hashlib
 from collections import Counter
@@ -23,15 +23,15 @@ from millrace.services.runs.platform import Platform
 from millrace.services.runs.tool_rules import SUB_AGENT, is_mcp_rule
 
 _SCRIPTED = {one.__name__: one for one in (echo_tool, conformance_artifact, conformance_message)}
-"""The tools of agents without a model."""
+"""Tools of agents without a model."""
 MOST_TOOLS = 128
-"""The tools that every provider takes in one request."""
+"""The maximum that every provider accepts in one request."""
 
 Ask = Callable[[str, dict[str, Any], ToolContext], Awaitable[ToolResult]]
 
 
 class AgentTools(Struct):
-    """The tools with where each comes from; `problems` says in words which servers are not available."""
+    """The tools with their sources. `problems` has a sentence about each server that is not available."""
 
     sources: list[tuple[ToolSource, Tool]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -39,15 +39,15 @@ class AgentTools(Struct):
 
     @property
     def notes(self) -> list[str]:
-        """The notice for people about tools that are missing."""
+        """The notices for people about missing tools."""
         return [*self.problems, *(str(one) for one in self.left_out)]
 
     def tools(self) -> list[Tool]:
-        """The tools themselves."""
+        """Return the tools without their sources."""
         return [one for _, one in self.sources]
 
     def add(self, offered: Iterable[Tool], source: ToolSource = "mcp") -> None:
-        """Take tools of servers as far as each has a name of its own and there is place."""
+        """Add tools of servers, unless their name is taken or there are too many."""
         names = {one.name for one in self.tools()}
         for one in offered:
             if one.name in names:
@@ -73,7 +73,10 @@ _TOO_MANY = f"an agent must not have more than {MOST_TOOLS} tools; name those it
 async def open_tools(
     platform: Platform, organization: str, agent: Agent, ask: Ask
 ) -> AsyncIterator[AgentTools]:
-    """The agent's tools, with sessions to its MCP servers that end with the block; `ask` asks a sub-agent."""
+    """Yield the agent's tools, with sessions to its MCP servers that end with the block.
+
+    `ask` asks a sub-agent.
+    """
     own = [use.name for use in agent.tool_uses if not is_mcp_rule(use)]
     found = AgentTools(own_tools(own, ask))
     owner = Owner(organization, agent.id)
@@ -82,7 +85,7 @@ async def open_tools(
     if not agent.mcp_servers:
         yield found
         return
-    # Imported here: the package is large, and most agents have no server.
+    # Imported here, because the package is large and most agents have no server.
     from millrace.agent.tools.mcp import McpTools
 
     servers, problems = await platform.mcp_secrets.unseal(owner, agent.mcp_servers)
@@ -103,7 +106,7 @@ async def _add_remote_agents(platform: Platform, owner: Owner, agent: Agent, fou
 
 
 def own_tools(names: Iterable[str], ask: Ask) -> list[tuple[ToolSource, Tool]]:
-    """The tools that an agent's definition names."""
+    """Return the tools in an agent's definition."""
     wanted = list(dict.fromkeys(names))
     asked = sub_agent_tools([name.removeprefix(SUB_AGENT) for name in wanted if name.startswith(SUB_AGENT)])
     return [
@@ -130,24 +133,27 @@ def _sub_agent(agent_id: str, name: str, ask: Ask) -> Tool:
             "required": ["task"],
         },
         run=partial(ask, agent_id),
-        # Run again, it goes on inside its work; its own tools follow their own rules there.
+        # If repeated, the sub-agent continues its own work, in which its tools follow their own rules.
         repeat="safe",
         timed=False,
     )
 
 
 async def no_sub_agent(agent_id: str, arguments: dict[str, Any], context: ToolContext) -> ToolResult:
-    """For tools that are only listed."""
+    """Raise `InvalidRequest`; for tools that are only listed."""
     raise InvalidRequest("Only the run of an agent can ask other agents.")
 
 
 def sub_agent_tools(agent_ids: Iterable[str]) -> dict[str, str]:
     """Return the tool name of each sub-agent: `ask_<id>` in letters, digits, `_` and `-`, at most 64
-    characters, with a hash of the id where two would have the same name."""
+    characters.
+
+    If two would have the same name, a hash of the id is appended.
+    """
     plain = {agent_id: _fitting(agent_id) for agent_id in agent_ids}
     count = Counter(plain.values())
     return {
-        # 55 characters, `_` and the 8 of the hash make 64, the longest name that all providers take.
+        # 55 characters, `_` and the 8 of the hash make 64, the maximum that all providers accept.
         agent_id: name if count[name] == 1 else f"{name[:55]}_{_digest(agent_id)}"
         for agent_id, name in plain.items()
     }
@@ -162,7 +168,7 @@ def _digest(text: str) -> str:
 
 
 def check_tools(names: list[str]) -> None:
-    """Raises `InvalidRequest` for names that no agent can have as a tool."""
+    """Raise `InvalidRequest` for names that no agent can have as a tool."""
     unknown = [name for name in names if not _is_known(name)]
     if unknown:
         raise InvalidRequest(

@@ -1,4 +1,4 @@
-"""The values that the agents of one run keep with its conversation (see `agent.code.values.Values`)."""
+"""Values that a run's agents store with its conversation (see `agent.code.values.Values`)."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -16,8 +16,10 @@ T = TypeVar("T")
 
 
 class RunValues(Struct, frozen=True):
-    """Writes only as long as the run's lease is held. Raises `Interrupted` in a process whose run was taken
-    over, or is over."""
+    """Writes values while the run's lease is held.
+
+    Raises `Interrupted` if the run was taken over or has ended.
+    """
 
     store: AgentValueStore
     session: RunWork
@@ -37,7 +39,7 @@ class RunValues(Struct, frozen=True):
         return await self._write(lambda check: self.store.delete(check, slot, agent_id, keys))
 
     async def keys(self, agent_id: str, prefix: str, after: str, limit: int) -> list[str]:
-        """The keys with a prefix."""
+        """Return the keys with a prefix."""
         return await self.store.keys(self.session.run.slot, agent_id, prefix, after, limit)
 
     async def _write(self, write: Callable[[TransactItem], Awaitable[T]]) -> T:

@@ -1,4 +1,4 @@
-"""Results of calls that a client sends with its history: they answer the run that waits for them."""
+"""Tool results that a client sends with its history, which answer the run that waits for them."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -13,17 +13,18 @@ from millrace.stores.connect import Stores
 from millrace.stores.runs import stream_of
 
 ToAnswer = Callable[[Kind, str, str], GivenAnswer]
-"""Makes the answer to a call of a kind, by its id, of the text that is its result."""
+"""Creates the answer to a call from its kind, its id and the text of its result."""
 
 
 async def answer_results(
     stores: Stores, caller: Principal, run_id: str, results: Mapping[str, str], to_answer: ToAnswer
 ) -> tuple[Run, int] | None:
-    """Answer the calls of a run; the run, and the event with which it waited for them. None for a run that
-    does not know these calls, or that the caller may not read: the results are then no more than history.
+    """Answer the calls of a run. Return the run, and the number of the event with which it waited for them.
 
-    A repetition changes nothing and gives the same event. Raises `InvalidRequest` where calls are left for
-    which the run would still wait, else as `answer_call`."""
+    Return None if the run has no such calls or the caller may not read it; then the results are only history.
+    Repeating this changes nothing and returns the same event. Raises `InvalidRequest` if calls would remain
+    for which the run waits, otherwise as `answer_call` does.
+    """
     try:
         run = await authorize_run(stores, caller, run_id)
     except NotFound:
@@ -49,12 +50,12 @@ def _check_all(calls: Sequence[WaitingCall], known: Mapping[str, str]) -> None:
 
 
 async def _waited_at(stores: Stores, run: Run, results: Mapping[str, str]) -> int | None:
-    """The number of the event with which the run waited for these calls; None where it did not."""
+    """Return the number of the event with which the run waited for these calls, or None."""
     events = await stores.log.read(stream_of(run.slot.organization, run.id))
     found = [entry.seq for entry in events if entry.type == "waiting" and _asks(entry, results)]
     if found:
         return found[-1]
-    # A run waits longer than its events are kept.
+    # A run may wait longer than its events are kept.
     lease = await stores.leases.peek(run.slot)
     return lease.seq if lease.run_id == run.id and lease.parked == "waiting" else None
 

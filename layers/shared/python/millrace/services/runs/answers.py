@@ -1,4 +1,4 @@
-"""Answering calls that wait: who may, with what, and once."""
+"""Answers to waiting calls: permission, validation, and a single effect."""
 
 import logging
 from typing import Any
@@ -34,17 +34,19 @@ log = logging.getLogger(__name__)
 async def answer_call(
     stores: Stores, caller: Principal, run_id: str, given: GivenAnswer, marker: Marker | None = None
 ) -> WaitingCall:
-    """Answer a call that waits; the call with the answer that counts. The same answer again gives the
-    first. Raises `NotFound`, `Forbidden`, `InvalidRequest`, `TooLarge`, or `Conflict`: `already_answered`
-    with another answer, or `not_waiting` where the run goes on without it; and `Repeated` for a `marker` that
-    was used before."""
+    """Answer a waiting call, and return the call with the answer that counts.
+
+    A repeated answer gets the first one. Raises `NotFound`, `Forbidden`, `InvalidRequest`, `TooLarge`, or
+    `Conflict`: `already_answered` if there is a different answer, or `not_waiting` if the run continues
+    without it. Raises `Repeated` for a `marker` that was used before.
+    """
     if not valid_id(run_id):
         raise unknown_run()
     run = await stores.runs.get(caller.organization, run_id)
     call = await stores.approvals.get(run.slot, run_id, given.call_id)
     if not call.admits(caller):
         raise _not_an_approver(call)
-    if not call.approvers.admit(caller, ""):  # only as the run's user, who may have lost a share since
+    if not call.approvers.admit(caller, ""):  # only as the run's user, who may have lost access since
         await authorize_run(stores, caller, run_id)
     now = stores.clock()
     answer = Answer(given.decision, caller.id, iso(now), given.arguments, given.content, given.reason)
@@ -53,7 +55,7 @@ async def answer_call(
             raise not_waiting()
         check_answer(call, answer)
         call = await store_answer(stores, call, answer, marker)
-    elif not call.settled:  # whoever repeats an answer may do so since the first request broke off
+    elif not call.settled:  # an answer may be repeated because the first request was interrupted
         await _go_on_soon(stores, call)
     assert call.answer is not None
     if not call.answer.says_the_same(answer):
@@ -62,7 +64,7 @@ async def answer_call(
 
 
 def check_answer(call: WaitingCall, answer: Answer) -> None:
-    """Raises `InvalidRequest` or `TooLarge` for an answer that this call cannot have."""
+    """Raise `InvalidRequest` or `TooLarge` for an answer that this call does not accept."""
     takes = _TAKES[call.kind]
     if answer.decision not in takes or _wants_more(call, answer):
         raise _invalid("decision", f"This call accepts {' or '.join(takes)}, with content if it asks for it.")
@@ -87,11 +89,11 @@ _TAKES: dict[Kind, tuple[Decision, ...]] = {
     "input": ("answer", "approve", "reject"),
     "client": ("answer", "reject"),
 }
-"""The decisions that each kind of call takes. A step of a flow is approved where it asks for nothing more."""
+"""The decisions that each kind of call accepts. A step of a flow is approved if it asks for nothing else."""
 
 
 def _wants_more(call: WaitingCall, answer: Answer) -> bool:
-    """Return whether a step of a flow is approved that asks for a choice, or for content of a schema."""
+    """Return whether an approval is not enough, because a flow's step asks for a choice or for content."""
     asks = bool(call.options) or call.schema is not None
     return call.kind == "input" and answer.decision == "approve" and asks
 
@@ -115,11 +117,13 @@ def _check_size(name: str, value: Any, limit: int) -> None:
 async def store_answer(
     stores: Stores, call: WaitingCall, answer: Answer, marker: Marker | None = None
 ) -> WaitingCall:
-    """Store an answer if the run still waits for it, and has the run go on once all its calls are answered;
-    the call with the answer that counts, which is another one where somebody was quicker or the time is
-    over. Raises `Conflict` where the run does not wait any more."""
+    """Store an answer if the run still waits for it, and let the run continue once all calls are answered.
+
+    Return the call with the answer that counts, which differs if another one was faster or the call has
+    expired. Raises `Conflict` if the run does not wait any more.
+    """
     now = stores.clock()
-    # The sweep comes once a minute and may be late; the time decides, not the order in which they come.
+    # The sweep runs once a minute and may be late, so the time decides, not the order of arrival.
     if call.expires_ms <= now:
         call = await expire(stores, call)
     else:
@@ -135,8 +139,10 @@ async def store_answer(
 
 
 async def _go_on_soon(stores: Stores, call: WaitingCall) -> None:
-    """Have the run of an answered call go on, now or with the check of every minute: the answer is stored,
-    and its sender must not be told otherwise."""
+    """Let the run of an answered call continue, now or with the check of every minute.
+
+    Errors are only logged: the answer is stored, so its sender must not get an error.
+    """
     try:
         await go_on_if_answered(stores, call)
     except MillraceError as error:
@@ -144,9 +150,11 @@ async def _go_on_soon(stores: Stores, call: WaitingCall) -> None:
 
 
 async def go_on_if_answered(stores: Stores, call: WaitingCall) -> bool:
-    """Puts the run of an answered call on the run queue if none of its calls waits any more. Of answers that
-    come at once the later one sees the other. Should this process die before, the check of every minute does
-    it. Repeating it is harmless."""
+    """Enqueue the run of an answered call if none of its calls waits any more.
+
+    Of concurrent answers, the later one sees the other. If this process dies first, the check of every minute
+    enqueues the run. Can be repeated safely.
+    """
     calls = await stores.approvals.of_run(call.slot, call.run_id)
     if any(one.state == "waiting" for one in calls):
         return False
@@ -155,7 +163,7 @@ async def go_on_if_answered(stores: Stores, call: WaitingCall) -> bool:
 
 
 def already_answered(first: Answer) -> Conflict:
-    """The error for an answer that came too late."""
+    """Return the error for an answer that is too late."""
     if first.expired:
         message = "The time to answer is over: the call counts as rejected."
     else:
@@ -164,7 +172,7 @@ def already_answered(first: Answer) -> Conflict:
 
 
 def not_waiting() -> Conflict:
-    """The error for an answer that nobody waits for."""
+    """Return the error for an answer to a run that does not wait."""
     return Conflict("The run is no longer waiting for this answer.", code="not_waiting")
 
 

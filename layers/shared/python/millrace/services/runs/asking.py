@@ -1,4 +1,5 @@
-"""The gate of an agent whose tools ask people: which calls run, which wait, and what their answers mean."""
+"""The gate of an agent whose tools ask people: it decides which calls run or wait, and applies the
+answers."""
 
 import asyncio
 from collections.abc import Container, Sequence
@@ -42,33 +43,37 @@ from millrace.stores.dynamo import ConditionFailed
 
 
 class ApprovalExpired(MillraceError):
-    """Nobody answered in time, and the agent says that the run fails then."""
+    """Nobody answered in time, and the agent is configured to fail then."""
 
     status = 409
     code = "approval_expired"
 
 
 def asks_people(agent: Agent) -> bool:
-    """Return whether any call of the agent's may need a person."""
+    """Return whether any call of the agent may need a person."""
     return ASK_USER in agent.tool_names or any(use.asks for use in rules_in(agent))
 
 
 def rules_in(agent: Agent) -> list[ToolUse]:
-    """The agent's tools with their rules. A tool of the deployment's own may have one that holds wherever the
-    agent has none that asks."""
+    """Return the agent's tools with their rules.
+
+    A tool from the deployment's code may have a default rule, for agents that set none.
+    """
     return [use if use.asks else own_rule(use.name) or use for use in agent.tool_uses]
 
 
 def rules_of(agent: Agent) -> ToolRules:
-    """The rules of an agent's tools, by the names that its model uses."""
+    """Return the rules of an agent's tools, by the names that its model uses."""
     asked = [name.removeprefix(SUB_AGENT) for name in agent.tool_names if name.startswith(SUB_AGENT)]
     return ToolRules(rules_in(agent), sub_agent_tools(asked))
 
 
 class Desk(Struct):
-    """The calls of a run that wait, and those that have waited, for the gates of all its agents. `resumed`:
-    the run has been in another process, so there may be such calls. `longest` is how long one may wait, in
-    seconds, and `waiting` how many do."""
+    """A run's waiting and formerly waiting calls, for the gates of all its agents.
+
+    `resumed` means that the run has been in another process, so such calls may exist. `longest` is the
+    maximum wait in seconds, and `waiting` the number of waiting calls.
+    """
 
     stores: Stores
     session: RunWork
@@ -78,7 +83,7 @@ class Desk(Struct):
     waiting: int = 0
 
     async def known(self) -> dict[str, WaitingCall]:
-        """The calls by their ids. One read, in a process that has taken the run over."""
+        """Return the calls by id. Takes one read after a takeover."""
         if not self.resumed:
             return {}
         self._known = self._known or asyncio.create_task(self._read())
@@ -91,19 +96,19 @@ class Desk(Struct):
 
     @property
     def full(self) -> bool:
-        """As many calls wait as may."""
+        """The maximum number of calls waits."""
         return self.waiting >= CALLS_AT_ONCE
 
     def ask(self, call: WaitingCall) -> None:
-        """Have one more call wait."""
+        """Let another call wait."""
         self.waiting += 1
         self.session.ask(call)
 
 
 class AskingGate(Struct, dict=True):
-    """See `agent.gate.Gate`. `path` names the agents from the run's own to this one, where it works for
-    another, and `visibility` is the least of theirs. The `begun` calls are of agents that went to work in an
-    earlier process: what people have said of them has been told."""
+    """See `agent.gate.Gate`. `path` names the agents from the run's own to this one, if it works for another,
+    and `visibility` is the least of theirs. The `begun` calls belong to agents that began in an earlier
+    process; the answers to them were already reported."""
 
     desk: Desk
     agent: Agent
@@ -120,7 +125,7 @@ class AskingGate(Struct, dict=True):
         self._uses = {use.name: use for use in self.agent.tool_uses}
 
     async def decide(self, call: ToolCall) -> Decision:
-        """See `Gate`. What nobody needs to be asked about, or nobody could allow, goes to the toolbox."""
+        """See `Gate`. Calls that nobody has to approve, or that nobody could allow, go to the toolbox."""
         if stored := (await self.desk.known()).get(call.id):
             return await self._with_answer(stored, call)
         tool = self.toolbox.get(call.name)
@@ -145,8 +150,10 @@ class AskingGate(Struct, dict=True):
     # --- asking ------------------------------------------------------------------------------------
 
     def _asked(self, tool: Tool, call: ToolCall) -> WaitingCall | None:
-        """The call as one that waits; None where it may run. Raises `InvalidRequest` for a call that could
-        not run, so that nobody is asked about it."""
+        """Return the call as a waiting one, or None if it may run.
+
+        Raises `InvalidRequest` for a call that could not run, so that nobody is asked about it.
+        """
         arguments = call.arguments or {}
         if call.name == ASK_USER and tool is ask_user():
             return self._question(call, arguments)
@@ -190,7 +197,7 @@ class AskingGate(Struct, dict=True):
         return WaitingCall.of(run, self._now, call.id, kind, call.name, seconds, **asked)
 
     def suspended(self, waiting: Sequence[tuple[ToolCall, Waiting]]) -> Suspended:
-        """See `Gate`. The run goes on by itself when the time of all calls is over."""
+        """See `Gate`. The run continues by itself when all calls have expired."""
         return Suspended.until_answered([one.call for _, one in waiting if one.call], self._now)
 
     # --- answers -----------------------------------------------------------------------------------
@@ -210,13 +217,13 @@ class AskingGate(Struct, dict=True):
         if answer.decision != "approve":
             return _described(stored, answer)
         if answer.arguments is None:
-            # The stored arguments are those that the approver has seen.
+            # The stored arguments are those that the approver saw.
             return replace(call, arguments=stored.arguments)
         self._edited[call.id] = stored
         return replace(call, arguments=answer.arguments)
 
     def noted(self, call: ToolCall, result: ToolResult) -> ToolResult:
-        """See `Gate`. The model reads with which arguments the call was run, where they were edited."""
+        """See `Gate`. If the arguments were edited, the model is told."""
         if call.id not in self._edited:
             return result
         changed = orjson.dumps(call.arguments).decode()
@@ -225,7 +232,7 @@ class AskingGate(Struct, dict=True):
 
 
 async def expire(stores: Stores, call: WaitingCall) -> WaitingCall:
-    """Ends the waiting of a call whose time is over; the call with the answer that counts."""
+    """End the wait for an expired call, and return the call with the answer that counts."""
     now = stores.clock()
     try:
         await stores.approvals.expire(call, now)
@@ -235,7 +242,7 @@ async def expire(stores: Stores, call: WaitingCall) -> WaitingCall:
 
 
 def requested(call: WaitingCall) -> Event:
-    """The event that tells of a call that waits."""
+    """Return the event for a call that waits."""
     return events.approval_requested(
         call.call_id,
         call.kind,
@@ -249,7 +256,7 @@ def requested(call: WaitingCall) -> Event:
 
 
 def answered(call: WaitingCall) -> Event:
-    """The event that tells of a call's answer."""
+    """Return the event for a call's answer."""
     assert call.answer is not None
     answer = call.answer
     return events.approval_answered(
@@ -258,9 +265,9 @@ def answered(call: WaitingCall) -> Event:
 
 
 def _checked(tool: Tool, arguments: dict[str, Any]) -> dict[str, Any] | None:
-    """The schema by which arguments can be judged; None where the tool's own cannot be used: then a person
-    judges. Raises `InvalidRequest` for arguments that do not fit: a tool that reads them more leniently than
-    a rule does would run what the rule did not see."""
+    """Return the schema that validates edited arguments, or None if the tool's cannot be used; then people
+    decide. Raises `InvalidRequest` for arguments that do not match: a tool that is more lenient than a rule
+    would run something that the rule did not check."""
     if len(orjson.dumps(tool.parameters)) > SCHEMA_BYTES:
         return None
     try:
@@ -273,7 +280,7 @@ def _checked(tool: Tool, arguments: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _described(call: WaitingCall, answer: Answer) -> ToolResult:
-    """An answer as the result that the model reads."""
+    """Return an answer as the result for the model."""
     if answer.decision == "answer":
         text = answer.content if isinstance(answer.content, str) else orjson.dumps(answer.content).decode()
         return ToolResult(ok=True, text=text, summary=text, full=text)

@@ -1,4 +1,4 @@
-"""The bytes of images and files, for a model: from the bucket, or from a URL that a user has named."""
+"""The bytes of images and files for a model: from the bucket, or from a URL in a user's message."""
 
 import logging
 
@@ -14,7 +14,7 @@ SECONDS = 15.0
 
 
 def loader(platform: Platform, root: Slot) -> Load:
-    """Return the reader of what the messages of a conversation have."""
+    """Return the reader of the attachments in a conversation's messages."""
 
     async def load(about: Block) -> bytes | None:
         if "fileId" in about:
@@ -25,13 +25,13 @@ def loader(platform: Platform, root: Slot) -> Load:
 
 
 async def _fetched(platform: Platform, url: str) -> bytes | None:
-    """The bytes at a URL of at most `MOST_BYTES`; None where they cannot be had. No redirect is followed."""
+    """Return the bytes at a URL, at most `MOST_BYTES`, or None on failure. Redirects are not followed."""
     from millrace.net.errors import AddressNotAllowed, RequestFailed
     from millrace.net.fetch import fetch
 
     try:
         answer = await fetch(platform.http.guarded, "GET", url, limit=MOST_BYTES, seconds=SECONDS)
     except (AddressNotAllowed, RequestFailed, MillraceError) as error:
-        log.info("what a message names cannot be fetched: %s", error)
+        log.info("a URL in a message cannot be fetched: %s", error)
         return None
     return answer.body if answer.status == 200 and not answer.truncated else None

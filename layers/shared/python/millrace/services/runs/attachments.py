@@ -1,6 +1,6 @@
-"""Images and files of a message: checked, and kept with their conversation before the message is accepted.
+"""Images and files of a message: validated, and stored with their conversation before it is accepted.
 
-What a form has uploaded is looked at here for the first time: its size, and the type that its bytes tell.
+Uploads are inspected here for the first time: their size, and the type that their bytes show.
 """
 
 import asyncio
@@ -27,11 +27,11 @@ from millrace.stores.connect import Stores
 from millrace.stores.file_objects import Head
 
 Check = Callable[[Sequence[Block]], None]
-"""Raises for what a model does not take."""
+"""Raises an error for attachments that a model does not accept."""
 
 
 def accept_all(blocks: Sequence[Block]) -> None:
-    """Take every image and file: a model that does not take one is sent a note in its place."""
+    """Accept every image and file. A model that does not accept one gets a note instead."""
 
 
 async def kept_blocks(
@@ -41,9 +41,11 @@ async def kept_blocks(
     content: Content,
     check: Check = accept_all,
 ) -> list[Block]:
-    """The content as blocks of the history, once its conversation keeps what a user's message brings or
-    refers to and its model takes it, as `check` says. Raises `NotFound`, `Conflict`, `InvalidRequest`,
-    `UnsupportedMedia` or `TooLarge`, for one of them before any is kept."""
+    """Store a message's attachments with its conversation, and return the content as blocks for the history.
+
+    `check` validates them for the model. Raises `NotFound`, `Conflict`, `InvalidRequest`, `UnsupportedMedia`
+    or `TooLarge` before any is stored.
+    """
     if isinstance(content, str) or not attachments(content):
         return to_blocks(content, {})
     root = slot.root()
@@ -62,8 +64,11 @@ async def kept_blocks(
 
 
 async def _to_their_end(keeping: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Wait for all, also where one fails or the message is cancelled: a write goes on in its thread, and
-    would land behind whoever deletes the files of a message that failed. Raise the first failure."""
+    """Wait for all, even if one fails or the request is canceled, then raise the first failure.
+
+    A write continues in its thread, and would otherwise finish after the deletion of a failed message's
+    files.
+    """
     tasks = [asyncio.create_task(one) for one in keeping]
     if not tasks:
         return
@@ -75,7 +80,10 @@ async def _to_their_end(keeping: Iterable[Coroutine[Any, Any, None]]) -> None:
 
 
 class _Checked:
-    """A file that may be kept: `data` came within the message, `head` of an upload has been looked at."""
+    """A file that may be stored.
+
+    `data` came within the message; `head` is the inspected beginning of an upload.
+    """
 
     def __init__(self, file: StoredFile, data: bytes | None = None, head: Head | None = None) -> None:
         self.file = file
@@ -83,7 +91,10 @@ class _Checked:
         self._head = head
 
     async def keep(self, stores: Stores, root: Slot) -> None:
-        """Keep it with a conversation. The item comes first, so that whatever lies in the bucket is known."""
+        """Store the file with a conversation.
+
+        The item is written first, so that every object in the bucket has one.
+        """
         if self._data is not None:
             await stores.files.create(self.file)
             await stores.file_objects.put(self.file, self._data)
@@ -124,7 +135,7 @@ async def _checked(stores: Stores, root: Slot, user: str, part: Attachment) -> _
 def _inline(stores: Stores, root: Slot, user: str, part: Attachment) -> _Checked:
     data, media_type = part.bytes(), part.media_type or ""
     if not data or not agrees(media_type, data):
-        raise unsupported(f"What is not the {media_type} that it is said to be")
+        raise unsupported(f"An attachment that is not of its stated type {media_type}")
     check_size(media_type, len(data))
     name = part.name or f"{part.type}.{media_type.rpartition('/')[2]}"
     file = StoredFile(

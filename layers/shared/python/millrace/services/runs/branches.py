@@ -1,4 +1,4 @@
-"""Finding the place of a message in the tree of its slot, and choosing the active branch."""
+"""The position of a message in its slot's tree, and the choice of the active branch."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
@@ -16,8 +16,10 @@ Positioned = tuple[int, StoredMessage]
 async def find_parent(
     stores: Stores, slot: Slot, snapshot: ConversationSnapshot, point: BranchPoint | None
 ) -> int | None:
-    """Return the position of the message behind which a run goes on; None for the end of the active branch.
-    Reads nothing where the snapshot has the message. Raises `NotFound`, `InvalidRequest` or `Conflict`."""
+    """Return the position of the message that a run follows, or None for the end of the active branch.
+
+    Reads nothing if the snapshot has the message. Raises `NotFound`, `InvalidRequest` or `Conflict`.
+    """
     lease = snapshot.lease_record
     end = lease.tree.end(lease.messages)
     parent = None if point is None else await _position(stores, slot, snapshot, point, end)
@@ -42,8 +44,10 @@ async def _position(
 
 
 def _check_room(lease: LeaseRecord, parent: int) -> None:
-    """Raise `Conflict` where a message behind `parent` begins one branch too many. The end of a branch that
-    was chosen again is such a place, too."""
+    """Raise `Conflict` if a message after `parent` would begin one branch too many.
+
+    This includes the end of a branch that was selected again.
+    """
     if len(lease.tree.follow(lease.messages + 1, parent).branches) > MOST_BRANCHES:
         raise Conflict(
             f"A conversation must not have more than {MOST_BRANCHES} branches; start a new conversation.",
@@ -67,7 +71,7 @@ async def find_message(
 
 
 async def _question(stores: Stores, slot: Slot, snapshot: ConversationSnapshot, position: int) -> int:
-    """The position of the user's message that led to the message at a position, or of itself."""
+    """Return the position of the user's message that led to the message at a position, or of that message."""
     path = snapshot.lease_record.tree.path(position) if position else ()
     async for found, message in _backwards(stores, slot, snapshot, path):
         if _is_question(message):
@@ -84,7 +88,7 @@ def _is_question(message: StoredMessage) -> bool:
 
 
 def _is_within_a_turn(message: StoredMessage) -> bool:
-    """Return whether an answer goes on behind a message with the results of its tools, or of their calls."""
+    """Return whether a message contains tool calls or results, after which an answer continues."""
     is_end = "finishReason" in message.extra
     return not is_end and any("toolUse" in block or "toolResult" in block for block in message.content)
 
@@ -92,7 +96,7 @@ def _is_within_a_turn(message: StoredMessage) -> bool:
 async def _backwards(
     stores: Stores, slot: Slot, snapshot: ConversationSnapshot, path: Sequence[Interval]
 ) -> AsyncIterator[Positioned]:
-    """The messages of a path, the newest first."""
+    """Yield the messages of a path, newest first."""
     for position, message in reversed(snapshot.latest_on(path)):
         yield position, message
     if snapshot.first > 1:
@@ -108,12 +112,14 @@ async def _anybody() -> None:
 async def select_branch(
     stores: Stores, slot: Slot, message_id: str, allow: Callable[[], Awaitable[object]] = _anybody
 ) -> str:
-    """Make the branch with a message, and with the latest that follow it, the active one; the id of its last
-    message. `allow` raises where the caller may not. Raises `NotFound`, or `Conflict` (`run_active`)."""
+    """Activate the branch with a message and its latest followers, and return the id of its last message.
+
+    `allow` raises if the caller may not do this. Raises `NotFound`, or `Conflict` (`run_active`).
+    """
     while True:
         snapshot = await stores.conversations.open(slot)
-        # After the look: what is written behind the run that was seen is not in a conversation that somebody
-        # else has made under this id since.
+        # Check after the read: a branch after the run that was seen cannot belong to a conversation that
+        # another user has created with this id since.
         await allow()
         lease = snapshot.lease_record
         if lease.run_id:

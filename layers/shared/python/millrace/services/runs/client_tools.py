@@ -1,5 +1,7 @@
-"""Tools that a client gives with its message, and runs itself: the run waits for their results as it waits
-for people."""
+"""Tools that a client sends with its message and runs itself.
+
+The run waits for their results as it waits for people.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +16,7 @@ from millrace.errors import InvalidRequest
 from millrace.services.runs.agent_tools import MOST_TOOLS, no_sub_agent, own_tools
 
 TOOLS_BYTES = 128 * 1024
-"""The most that all tools of a client may have as JSON: the run's definition keeps them."""
+"""The maximum size of a client's tools as JSON, because the run's definition stores them."""
 
 
 async def _only_called(arguments: dict[str, Any], context: ToolContext) -> ToolResult:
@@ -22,7 +24,7 @@ async def _only_called(arguments: dict[str, Any], context: ToolContext) -> ToolR
 
 
 def to_tools(given: Sequence[ClientTool], taken: Sequence[Tool]) -> list[Tool]:
-    """The client's tools as the model sees them, without those whose names are taken."""
+    """Return the client's tools for the model, without those whose names are taken."""
     names = {tool.name for tool in taken}
     return [
         Tool(one.name, one.description, one.parameters, _only_called, repeat="safe", client=True)
@@ -32,7 +34,7 @@ def to_tools(given: Sequence[ClientTool], taken: Sequence[Tool]) -> list[Tool]:
 
 
 def check_client_tools(agent: Agent, given: Sequence[ClientTool]) -> None:
-    """Raises `InvalidRequest` for tools that this agent cannot have beside its own."""
+    """Raise `InvalidRequest` for tools that this agent cannot have in addition to its own."""
     if not given:
         return
     names = [one.name for one in given]

@@ -1,4 +1,4 @@
-"""The runs of agents in code: what their functions are given."""
+"""Runs of agents in code: the arguments of their functions."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -29,7 +29,7 @@ def code_run(
     emitter: Emitter,
     control: RunControl,
 ) -> CodeRun:
-    """The function of an agent, to be played by its loop."""
+    """Return the run of an agent's function, for its loop."""
     code = CODE_AGENTS[code_id]
     models = run_context.platform.models
     asks = agent.model_copy(update={"model": code.model})

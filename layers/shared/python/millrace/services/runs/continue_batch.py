@@ -1,4 +1,4 @@
-"""A batch of the run queue: each run that it names is continued here, to its end or to the next process."""
+"""Batches of the run queue: each run is continued here, to its end or to the next process."""
 
 import asyncio
 import logging
@@ -22,8 +22,10 @@ log = logging.getLogger(__name__)
 
 
 class RunContinuer(Struct, frozen=True):
-    """The resources that the function keeps between batches: settings with the providers' keys, and the
-    AWS clients. Connections to model servers belong to the event loop of one batch."""
+    """The resources that the function keeps between batches: settings with model keys, and the AWS clients.
+
+    Connections to model servers belong to the event loop of one batch.
+    """
 
     settings: Settings
     aws: Aws
@@ -31,15 +33,17 @@ class RunContinuer(Struct, frozen=True):
 
     @classmethod
     def connect(cls, settings: Settings, loops: Mapping[Kind, MakeLoop] = LOOPS) -> Self:
-        """Makes it, in init: calls that block are made now, and not while a run waits."""
+        """Create the continuer during init, so that blocking calls do not delay a run later."""
         aws = Aws(settings.region)
         for service in ("dynamodb", "events", "sqs"):
             aws.client(service)
         return cls(Models.keyed(settings, aws), aws, loops)
 
     async def __call__(self, batch: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """Takes an SQS event in a function that has so many seconds left; returns
-        `{"batchItemFailures": [{"itemIdentifier"}]}`."""
+        """Process an SQS event in a function with `seconds` left.
+
+        Return `{"batchItemFailures": [{"itemIdentifier"}]}`.
+        """
         platform = Platform.make(self.settings, Stores.connect(self.settings, self.aws))
         deadline = time.monotonic() + seconds
         try:
@@ -53,7 +57,7 @@ class RunContinuer(Struct, frozen=True):
         return await asyncio.to_thread(queue.answer, batch, failed)
 
     async def _continue(self, platform: Platform, record: dict[str, Any], deadline: float) -> bool:
-        """Continues the run of a message; False when the message is to come again."""
+        """Continue the run of a message. Return False if the message has to be received again."""
         try:
             asked = to_continue_run(record["body"])
             session = await continue_run(platform, asked, deadline, self.loops)
@@ -61,6 +65,6 @@ class RunContinuer(Struct, frozen=True):
             log.exception("the run of message %s was not continued", record["messageId"])
             return False
         if session is not None:
-            # Lambda freezes the process once the batch is answered, with whatever runs in it.
+            # Lambda freezes the process once the batch is answered, together with everything that still runs.
             await session.over()
         return True

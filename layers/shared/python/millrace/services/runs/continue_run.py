@@ -1,4 +1,4 @@
-"""Continuing runs whose process is gone, or was at the end of its time."""
+"""Continuation of runs whose process died or has run out of time."""
 
 import asyncio
 import logging
@@ -27,11 +27,11 @@ from millrace.stores.connect import Stores
 log = logging.getLogger(__name__)
 
 MakeLoop = Callable[[Platform, RunSession, Stored], RunLoop]
-"""Makes the loop that goes on with what is stored; `run` gets the stored history."""
+"""Creates the loop that continues from the stored state; its `run` gets the stored history."""
 
 
 def agent_loop(platform: Platform, session: RunSession, stored: Stored) -> RunLoop:
-    """The loop of a conversation's agent."""
+    """Return the loop of a conversation's agent."""
     agent, tools = stored.definition.agent, stored.definition.client_tools
     run_context = agent_run(platform, session, stored.definition.user, stored)
     run_context.agents.take_along(asked_by(agent))
@@ -40,8 +40,8 @@ def agent_loop(platform: Platform, session: RunSession, stored: Stored) -> RunLo
 
 
 def flow_loop(platform: Platform, session: RunSession, stored: Stored) -> RunLoop:
-    """The loop of a flow's steps."""
-    # Imported here: only runs of flows need the expressions' engine and what their steps call.
+    """Return the loop of a flow's steps."""
+    # Imported here, because only runs of flows need the expression engine and the modules of their steps.
     from millrace.services.flows.manage import Flows
 
     definition = stored.definition
@@ -59,8 +59,10 @@ async def continue_run(
     deadline: float | None = None,
     loops: Mapping[Kind, MakeLoop] = LOOPS,
 ) -> RunSession | None:
-    """Continue a run, if no process works on it and it is due: its session, whose task goes on here. None
-    when there is nothing to continue. Raises `Unavailable`: the message is to come again."""
+    """Continue a run if it is due and no process works on it, and return its session, whose task runs here.
+
+    Return None if there is nothing to continue. Raises `Unavailable` if the message has to be received again.
+    """
     stores = platform.stores
     try:
         run = await stores.runs.get(asked.organization, asked.run_id)
@@ -72,7 +74,7 @@ async def continue_run(
     definition, hidden = await asyncio.gather(
         stores.run_definitions.get(run.slot, run.id), stores.deletions.is_deleted(run.slot.root())
     )
-    if hidden:  # its end could not be stored; the sweep finds it again where its conversation is restored
+    if hidden:  # its end could not be stored; the sweep finds it again if its conversation is restored
         return None
     if definition is None or definition.kind not in loops:
         await give_up_lost_run(stores, run.slot, lease)
@@ -87,7 +89,7 @@ async def continue_run(
 
 
 async def _lease_to_take(stores: Stores, run: Run) -> LeaseRecord:
-    """The lease of a run. One that is overdue is waited for: then it is over, or was renewed after all."""
+    """Return the lease of a run. If it is overdue, wait until it has expired or was renewed."""
     lease = await stores.leases.peek(run.slot)
     rest = lease.until_ms - stores.clock()
     if rest > 0 and lease.overdue(stores.clock()):
@@ -97,23 +99,25 @@ async def _lease_to_take(stores: Stores, run: Run) -> LeaseRecord:
 
 
 async def _is_due(stores: Stores, run: Run, lease: LeaseRecord, asked: ContinueRun) -> bool:
-    """Return whether a process may take the run now. One that is queued for later is put on the queue again
-    for the rest of the time."""
+    """Return whether a process may take the run now.
+
+    A run that is queued for later is enqueued again for the remaining time.
+    """
     now = stores.clock()
     if lease.lost(now) or lease.parked == "handed_over" or lease.stop:
         return lease.free(now)
     if lease.parked == "queued":
-        # SQS delays a message by 15 minutes at most, so that a longer wait takes several.
+        # SQS delays a message by at most 15 minutes, so a longer wait takes several.
         rest = (lease.until_ms - now) / 1000
         await stores.run_queue.enqueue(run.slot.organization, run.id, rest, "queued")
     if lease.parked != "waiting" or asked.reason != ANSWERED:
         return False
-    # The message may be of an earlier answer, and while a run is awake it takes no answer.
+    # The message may belong to an earlier answer, and while a run is active it accepts no answers.
     return not await stores.approvals.some_wait(run.slot, run.id, now)
 
 
 async def _ended(platform: Platform, stored: Stored) -> bool:
-    """End a run that is to stop, or in which one step has ended too many processes."""
+    """End a run that has to stop, or in which one step has ended too many processes."""
     stores, run, lease = platform.stores, stored.run, stored.lease_record
     if lease.stop:
         await end_stopped(stores, run.slot, lease)
@@ -132,7 +136,7 @@ async def _ended(platform: Platform, stored: Stored) -> bool:
 
 
 async def _step_of(platform: Platform, stored: Stored) -> str:
-    """The name of the step at which a run stands."""
+    """Return the name of the step that a run has reached."""
     if stored.definition.kind == "agent":
         return stored.step
     from millrace.services.flows.manage import Flows
@@ -144,12 +148,12 @@ async def _step_of(platform: Platform, stored: Stored) -> str:
 async def _go_on(
     platform: Platform, session: RunSession, stored: Stored, make: MakeLoop, deadline: float | None
 ) -> None:
-    # The count of hops goes on in this process: a loop of deliveries must not escape it by a takeover.
+    # The number of hops continues in this process, so that a takeover does not reset a loop of deliveries.
     set_hops(session.run.hops)
     set_traceparent(session.run.traceparent)
     try:
         loop = make(platform, session, stored)
-    except MillraceError as error:  # its model's provider is not configured any more, for example
+    except MillraceError as error:  # for example, its model's provider is not configured any more
         return await session.fail(error.message, error.code, error.retryable)
     start(platform, session, loop, _given(platform.stores, stored), deadline)
 

@@ -1,5 +1,6 @@
-"""The verbs of every protocol: begin a run or join it, go on reading it, answer what it waits
-for, stop it. They differ in nothing but the form of what they read and write.
+"""Operations of all protocols: begin or join a run, continue reading it, answer it, stop it.
+
+Protocols differ only in the format of what they read and write.
 """
 
 import asyncio
@@ -36,11 +37,12 @@ from millrace.stores.runs import stream_of
 
 
 class RunStream(Struct, frozen=True):
-    """A run and its events as they come, up to its end, or to the calls for which it waits.
+    """A run and its events as they arrive, until its end or until it waits for calls.
 
-    The events begin with the run's first one, so that projections can be made of them; the client of this
-    request has seen those up to the number `seen`. `fresh`: this request began the run. Await `on_end`
-    before the response ends, and call `on_disconnect` once nobody reads any more."""
+    The events begin with the run's first one, because projections need it; the client has seen those up to
+    the number `seen`. `fresh` means that this request began the run. Await `on_end` before the response ends,
+    and call `on_disconnect` once nobody reads any more.
+    """
 
     run: Run
     events: AsyncIterator[list[LogEntry]]
@@ -51,8 +53,10 @@ class RunStream(Struct, frozen=True):
 
 
 def default_agent_id(settings: Settings) -> str:
-    """Return the agent that answers where nobody chooses one: the deployment's, else the first of its code,
-    else `assistant` where a model is configured, else `demo`."""
+    """Return the default agent: the deployment's setting, or the first agent of its code.
+
+    Without those it is `assistant` if a model is configured, otherwise `demo`.
+    """
     return settings.default_agent or listed_agents(settings.default_model)[0].id
 
 
@@ -65,10 +69,12 @@ async def converse(
     *,
     as_logged: bool = False,
 ) -> RunStream | AcceptedMessage:
-    """Begin a run for a message, or join the one that its idempotency key has begun before; an
-    `AcceptedMessage` where it became a live message of the active run. `as_logged` reads the events from the
-    log, a moment later, for clients that cannot tell us which ones they have seen of a process that died.
-    Raises as `send`."""
+    """Begin a run for a message, or join the one that its idempotency key began.
+
+    Return an `AcceptedMessage` if it became a live message of the active run. `as_logged` reads the events
+    from the log, slightly later, for clients that cannot report which events of a dead process they have
+    seen. Raises as `send` does.
+    """
     session = await send_and_launch(platform, caller, conversation_id, message, deadline)
     if isinstance(session, AcceptedMessage):
         return session
@@ -89,7 +95,7 @@ async def converse(
 async def converse_later(
     platform: Platform, caller: Principal, conversation_id: str, message: NewMessage
 ) -> Run | AcceptedMessage:
-    """Begin a run in another process; else as `converse`."""
+    """Begin a run that another process performs; otherwise as `converse`."""
     sent = await send_and_hand_over(platform, caller, conversation_id, message)
     return sent.run if isinstance(sent, ReplayedRun) else sent
 
@@ -97,8 +103,10 @@ async def converse_later(
 async def _live(
     stores: Stores, session: RunSession, deadline: float | None
 ) -> AsyncGenerator[list[LogEntry], None]:
-    """The events of a run of this process; should another one take it over, what follows is read from the
-    log: few clients come back by themselves."""
+    """Yield the events of a run in this process, continuing from the log after a takeover.
+
+    Few clients reconnect by themselves.
+    """
     last: LogEntry | None = None
     async for batch in session.event_feed:
         last = batch[-1]
@@ -114,8 +122,11 @@ async def _live(
 async def rejoin(
     stores: Stores, caller: Principal, run_id: str, seen: int, deadline: float | None
 ) -> RunStream | None:
-    """Go on reading a run behind the event with a number; None where nothing is left of it. Raises `NotFound`
-    for a run that the caller may not read, and (`run_expired`) for events that are no longer kept."""
+    """Continue reading a run after the event `seen`; return None if nothing is left.
+
+    Raises `NotFound` for a run that the caller may not read, and (`run_expired`) for events that are no
+    longer kept.
+    """
     await stores.limits.check_caller(caller)
     run = await authorize_run(stores, caller, run_id)
     if not await has_more(stores, run, seen):
@@ -126,8 +137,10 @@ async def rejoin(
 async def _from_start(
     stores: Stores, run: Run, seen: int, deadline: float | None
 ) -> AsyncGenerator[list[LogEntry], None]:
-    """The run's events from its first on; at those that follow `seen` it waits, ends and breaks off as
-    `follow` does there."""
+    """Yield the run's events from the first on.
+
+    From `seen` on, it waits, ends and disconnects as `follow` does.
+    """
     past = await stores.log.read(stream_of(run.slot.organization, run.id)) if seen else []
     if known := [entry for entry in past if entry.seq <= seen]:
         yield known
@@ -137,8 +150,10 @@ async def _from_start(
 
 
 async def newest_run_id(stores: Stores, caller: Principal, slot: Slot, *, active: bool = False) -> str | None:
-    """Return the id of a conversation's newest run, or of the one that is `active`, which may wait for
-    people. Raises `NotFound` for a conversation that the caller may not read."""
+    """Return the id of a conversation's newest run, or with `active` of the active one, which may be waiting.
+
+    Raises `NotFound` for a conversation that the caller may not read.
+    """
     await stores.limits.check_caller(caller)
     lease, _ = await asyncio.gather(stores.leases.peek(slot), authorize(stores, caller, slot, "read"))
     return lease.run_id if active else lease.newest()
@@ -147,12 +162,15 @@ async def newest_run_id(stores: Stores, caller: Principal, slot: Slot, *, active
 async def answer_calls(
     stores: Stores, caller: Principal, run_id: str, answers: Sequence[GivenAnswer]
 ) -> tuple[list[WaitingCall], int]:
-    """Answer calls for which a run waits; the calls, and the number of the event behind which a stream of the
-    run goes on: the last before these answers (0: all of it). Raises `NotFound` for a run that the caller may
-    not read, else as `answer_call`, at the first answer that is refused."""
+    """Answer calls for which a run waits. Return the calls, and the number of the last event before the
+    answers.
+
+    A stream of the run continues after that number (0: from the beginning). Raises `NotFound` for a run that
+    the caller may not read, otherwise as `answer_call` does, at the first answer that is refused.
+    """
     await stores.limits.check_caller(caller)
     run = await authorize_run(stores, caller, run_id)
-    # Read before the answers, after which the run may go on at once: no event that follows is missed.
+    # Read before the answers, after which the run may continue immediately, so that no event is missed.
     lease = await stores.leases.peek(run.slot)
     seen = lease.seq if lease.run_id == run.id and lease.parked == "waiting" else 0
     return [await answer_call(stores, caller, run_id, given) for given in answers], seen
@@ -161,9 +179,11 @@ async def answer_calls(
 async def answer_newest(
     stores: Stores, caller: Principal, slot: Slot, answers: Sequence[GivenAnswer], deadline: float | None
 ) -> RunStream:
-    """Answer the calls for which a conversation's newest run waits, and go on reading it behind its waiting.
-    Answers to calls that do not wait any more are passed over, so that a repeated request joins the run.
-    Raises `Conflict` (`not_waiting`) where none is an answer to a call of that run, else as `answer_call`."""
+    """Answer the calls for which a conversation's newest run waits, and continue reading it after that wait.
+
+    Answers to calls that do not wait any more are skipped, so that a repeated request joins the run. Raises
+    `Conflict` (`not_waiting`) if no answer is for a call of that run, otherwise as `answer_call` does.
+    """
     await stores.limits.check_caller(caller)
     lease, _ = await asyncio.gather(stores.leases.peek(slot), authorize(stores, caller, slot, "read"))
     run = await authorize_run(stores, caller, lease.newest() or "")
@@ -171,7 +191,7 @@ async def answer_newest(
     known = [given for given in answers if given.call_id in calls]
     if not known:
         raise not_waiting()
-    # Read before the answers, after which the run may go on at once: no event that follows is missed.
+    # Read before the answers, after which the run may continue immediately, so that no event is missed.
     seen = lease.seq if lease.parked == "waiting" else await _waited(stores, run, known)
     for given in known:
         if calls[given.call_id].state == "waiting":
@@ -180,7 +200,7 @@ async def answer_newest(
 
 
 async def _waited(stores: Stores, run: Run, answers: Sequence[GivenAnswer]) -> int:
-    """The number of the event with which the run waited for any of these answers the last time."""
+    """Return the number of the last event with which the run waited for any of these calls."""
     asked = {given.call_id for given in answers}
     logged = await stores.log.read(stream_of(run.slot.organization, run.id))
     found = [one for one in logged if one.type == "waiting"]
@@ -189,11 +209,13 @@ async def _waited(stores: Stores, run: Run, answers: Sequence[GivenAnswer]) -> i
 
 
 async def stop(stores: Stores, caller: Principal, slot: Slot, run_id: str | None = None) -> str:
-    """Stop what runs in a conversation, or only the run with an id; the id of the run. Raises `NotFound`,
-    `Forbidden`, or `Conflict` (`not_streaming`) where it does not run."""
+    """Stop the active run of a conversation, or only the run with `run_id`, and return the run's id.
+
+    Raises `NotFound`, `Forbidden`, or `Conflict` (`not_streaming`) if it is not active.
+    """
     await stores.limits.check_caller(caller)
-    # Ids of runs never come again: one that was there before this look is of this conversation, not of one
-    # that somebody else makes under its id.
+    # Ids of runs are never reused: a run that was there before the check belongs to this conversation, not to
+    # one that another user creates with its id.
     run_id = run_id or (await stores.leases.peek(slot)).run_id
     await authorize(stores, caller, slot, "write")
     stopped = await stop_run(stores, slot, "stopped", run_id) if run_id else None
@@ -210,10 +232,12 @@ async def inject(
     content: Content,
     key: str | None = None,
 ) -> Injection:
-    """Send a live message to the agent that runs in a conversation. Raises `NotFound`, `Forbidden`, or as
-    `inject.inject`."""
+    """Send a live message to the active agent of a conversation.
+
+    Raises `NotFound`, `Forbidden`, and errors as `inject.inject` does.
+    """
     await stores.limits.check_caller(caller)
-    # Before the look at whose the conversation is, see `stop`. Without one, only a repeat has an answer.
+    # Read before the access check, see `stop`. Without a run, only a repeated message gets an answer.
     run_id = (await stores.leases.peek(slot)).run_id or ""
     await authorize(stores, caller, slot, "write")
     check = await check_of_run(stores, models, slot, run_id, content)
@@ -221,7 +245,8 @@ async def inject(
 
 
 def part_of(stream: RunStream, after: int) -> RunStream:
-    """The stream up to the first wait behind an event: of protocols whose runs end where ours waits."""
+    """Return the stream up to the first wait after an event, for protocols whose runs end where ours
+    waits."""
     return replace(stream, events=_up_to_wait(stream.events, after))
 
 

@@ -1,4 +1,4 @@
-"""Creating a conversation before its first message."""
+"""Creation of a conversation before its first message."""
 
 from millrace.domain.access import Principal
 from millrace.domain.conversations import Conversation, Slot
@@ -8,7 +8,7 @@ from millrace.stores.dynamo import ConditionFailed, Contended
 
 
 async def create_conversation(stores: Stores, caller: Principal, slot: Slot, made: Conversation) -> None:
-    """Store a new conversation. Raises `Conflict` for a taken id, `TooManyRequests` at a limit."""
+    """Store a new conversation. Raises `Conflict` for a taken id, and `TooManyRequests` at a limit."""
     control = await stores.limits.control(caller.organization)
     counted = stores.conversation_counts.creation(caller.organization, caller.id, control)
     for _ in range(TRIES):

@@ -1,4 +1,4 @@
-"""Deleting a conversation with everything that belongs to it; see `stores.deletions`."""
+"""Deletion of a conversation with everything that belongs to it; see `stores.deletions`."""
 
 import asyncio
 import contextlib
@@ -25,16 +25,18 @@ log = logging.getLogger(__name__)
 AT_ONCE = 8
 OVERDUE_MS = 60_000
 RESTORE_MS = 600_000
-"""The time in which a restorable deletion can be taken back."""
+"""The time in which a restorable deletion can be undone."""
 STOP_SECONDS = 5.0
 STOP_POLL_SECONDS = 0.1
 SWEPT_AT_ONCE = 20
 
 
 async def delete_conversation(stores: Stores, root: Slot, seen: Conversation | None = None) -> None:
-    """Delete a conversation for good: what runs in it or in a thread ends, and nothing recreates it.
-    Repeating it finishes a deletion that broke off. Whoever has `seen` the conversation deletes that one, and
-    none that somebody has made under its id since. Raises `NotFound`."""
+    """Delete a conversation permanently: its runs and those of its threads end, and nothing recreates it.
+
+    Repeating this finishes an interrupted deletion. With `seen`, only that conversation is deleted, not a
+    later one with the same id. Raises `NotFound`.
+    """
     deletion = await stores.deletions.begin(root, seen)
     if deletion is None:
         raise unknown_conversation()
@@ -42,11 +44,13 @@ async def delete_conversation(stores: Stores, root: Slot, seen: Conversation | N
 
 
 async def delete_restorably(stores: Stores, root: Slot, seen: Conversation | None = None) -> int:
-    """Hide a conversation as if it were deleted, and delete it in ten minutes unless it is restored; `seen`
-    as in `delete_conversation`. What runs in it is stopped. The time of the deletion in milliseconds. Raises
-    `NotFound`."""
+    """Hide a conversation as if it were deleted, and delete it in ten minutes unless it is restored.
+
+    Its runs are stopped. `seen` is used as in `delete_conversation`. Return the time of the deletion in
+    milliseconds. Raises `NotFound`.
+    """
     active = await _active(stores, root)
-    # Ids of runs never come again: those that were there before this look are of this conversation.
+    # Ids of runs are never reused: those that were there before the check belong to this conversation.
     if seen and not await stores.deletions.is_there(root, seen):
         raise unknown_conversation()
     await asyncio.gather(*(_stopped(stores, slot, run_id) for slot, run_id in active))
@@ -57,15 +61,17 @@ async def delete_restorably(stores: Stores, root: Slot, seen: Conversation | Non
 
 
 async def _active(stores: Stores, root: Slot) -> list[tuple[Slot, str]]:
-    """The runs under way in a conversation and its threads."""
+    """Return the active runs of a conversation and its threads."""
     slots = await stores.deletions.slots(root)
     leases = await asyncio.gather(*(stores.leases.peek(slot) for slot in slots))
     return [(slot, lease.run_id) for slot, lease in zip(slots, leases, strict=True) if lease.run_id]
 
 
 async def _stopped(stores: Stores, slot: Slot, run_id: str) -> None:
-    """Stop a run, and wait a moment for its end, which could not be stored behind the mark. One that takes
-    longer is ended when it is restored, or deleted with the rest."""
+    """Stop a run, and wait briefly for its end, which could not be stored after the mark.
+
+    A run that takes longer is ended when it is restored, or deleted with the rest.
+    """
     stopped = await stop_run(stores, slot, "stopped", run_id)
     late = time.monotonic() + STOP_SECONDS
     while stopped and time.monotonic() < late:
@@ -75,15 +81,19 @@ async def _stopped(stores: Stores, slot: Slot, run_id: str) -> None:
 
 
 async def restore_conversation(stores: Stores, root: Slot, seen: Conversation | None = None) -> None:
-    """Take a restorable deletion back; harmless when repeated; `seen` as in `delete_conversation`. Raises
-    `NotFound` once it is too late."""
+    """Undo a restorable deletion; `seen` is used as in `delete_conversation`. Can be repeated safely.
+
+    Raises `NotFound` if it is too late.
+    """
     if not await stores.deletions.restore(root, seen) and await stores.deletions.is_deleted(root):
         raise unknown_conversation()
 
 
 async def sweep_deletions(stores: Stores) -> int:
-    """Finish deletions that broke off more than a minute ago; how many. One that fails again is reported
-    and left for the next sweep."""
+    """Finish deletions that were interrupted more than a minute ago, and return how many.
+
+    One that fails again is logged and left for the next sweep.
+    """
     found = await stores.deletions.unfinished(stores.clock() - OVERDUE_MS, SWEPT_AT_ONCE)
     finished = 0
     async with sweep_time():
@@ -102,7 +112,7 @@ async def _finished(stores: Stores, deletion: Deletion) -> bool:
 
 
 async def finish_deletion(stores: Stores, deletion: Deletion) -> None:
-    """Delete what a mark stands for, from wherever an earlier attempt ended, and then the mark."""
+    """Delete everything that a mark stands for, continuing an earlier attempt, and then the mark."""
     try:
         slots = await stores.deletions.slots(deletion.root)
         for slot in slots:
@@ -111,7 +121,7 @@ async def finish_deletion(stores: Stores, deletion: Deletion) -> None:
                 if lease.free(stores.clock()):
                     await _publish_end(stores, slot.organization, lease)
                 await _delete_runs(stores, slot.organization, {lease.run_id})
-        for slot in reversed(slots):  # the conversation's own items last: they list its threads
+        for slot in reversed(slots):  # the conversation's own items last, because they list its threads
             await _delete_slot(stores, deletion, slot)
         await _delete_files(stores, deletion.root)
         if deletion.agent_id.startswith("flow:"):
@@ -129,8 +139,11 @@ async def _delete_slot(stores: Stores, deletion: Deletion, slot: Slot) -> None:
 
 
 async def _delete_files(stores: Stores, root: Slot) -> None:
-    """Delete the files that a conversation keeps. An object goes after the item that counts it: what lies in
-    the bucket is what a repeat finds."""
+    """Delete the files of a conversation.
+
+    An object is deleted after the item that counts it, because a repeated deletion finds the objects in the
+    bucket.
+    """
     if not stores.file_objects.configured:
         return
     while ids := await stores.file_objects.kept_ids(root):
@@ -141,7 +154,7 @@ async def _delete_files(stores: Stores, root: Slot) -> None:
 
 
 async def _delete_page(stores: Stores, deletion: Deletion, items: list[Item]) -> None:
-    """The runs go before the messages that name them, so that a repeat finds what is left of both."""
+    """Delete runs before the messages that name them, so that a repeated deletion finds the rest of both."""
     await _delete_runs(stores, deletion.root.organization, runs_of(items))
     await stores.deletions.delete_items(deletion, items)
 
@@ -151,7 +164,8 @@ async def _delete_runs(stores: Stores, organization: str, run_ids: set[str]) -> 
 
     async def delete(run_id: str) -> None:
         async with turns:
-            # In this order: after a crash in between the repeat still finds the run, and announces it again.
+            # In this order: after a crash in between, a repeated deletion still finds the run and announces
+            # it again.
             await _announce(stores, organization, run_id)
             await stores.deletions.delete_run(organization, run_id)
 
@@ -161,8 +175,7 @@ async def _delete_runs(stores: Stores, organization: str, run_ids: set[str]) -> 
 
 
 async def _publish_end(stores: Stores, organization: str, lease: LeaseRecord) -> None:
-    """Publish the end and the usage of a run whose process is gone; a run that is alive publishes them
-    itself."""
+    """Publish the end and the usage of a run whose process died. An active run publishes them itself."""
     with contextlib.suppress(NotFound):
         run = await stores.runs.get(organization, lease.run_id or "")
         ended = deleted(replace(run, ended_at=iso(stores.clock())))
@@ -170,9 +183,9 @@ async def _publish_end(stores: Stores, organization: str, lease: LeaseRecord) ->
 
 
 async def _announce(stores: Stores, organization: str, run_id: str) -> None:
-    """Announce the deletion to pipelines and to the command center, which then forgets the run's texts."""
+    """Announce the deletion to pipelines and the command center, which then forgets the run's texts."""
     try:
         run = await stores.runs.get(organization, run_id)
     except NotFound:
-        return  # it was deleted and announced before, or it has expired with all that tells of it
+        return  # it was deleted and announced before, or it has expired together with its records
     await stores.bus.put([to_bus(deleted_run(run, iso(stores.clock())))])

@@ -11,17 +11,21 @@ from millrace.stores.run_ends import LiveMessagesPending
 FLUSH_BYTES = 1_000_000
 FLUSH_EVENTS = 200
 PIECE = 240_000
-"""The most characters of one token or thought: each may take six bytes in JSON, and an event has 1.5 MB."""
+"""The maximum number of characters of one token or thought.
+
+Each may take six bytes in JSON; an event has 1.5 MB.
+"""
 _TEXTS = {"token": "token", "thinking": "text", "tool_output": "output"}
-"""The fields of events that a model or a tool may make as long as it likes."""
+"""The fields of events that a model or a tool may make arbitrarily long."""
 
 
 class EventBuffer:
     """Numbers events and keeps them until they are logged.
 
-    Clients see an event before the log is written, so a number is given only while the lease reserves it: no
-    process that takes the run over gives it again. An event that comes when all reserved numbers are given
-    waits for the write that reserves more."""
+    Clients see an event before the log is written, so it only gets a number that the lease reserves, which a
+    process that takes over the run never uses again. If all reserved numbers are used, an event waits for the
+    write that reserves more.
+    """
 
     def __init__(self, lease: Lease, hand_out: Callable[[LogEntry], None]) -> None:
         self.seq = lease.seq
@@ -34,7 +38,7 @@ class EventBuffer:
 
     @property
     def pending(self) -> bool:
-        """True when a write has something to store, or to reserve."""
+        """True if a write has something to store or to reserve."""
         return bool(self.unlogged or self.unnumbered)
 
     @property
@@ -43,9 +47,11 @@ class EventBuffer:
         return self.seq + len(self.unnumbered)
 
     def add(self, event: Event) -> None:
-        """Number an event and hand it out, at once if a number is there: several in its place when its
-        text is longer than one may be."""
-        # While one event waits for a number, all that follow wait behind it: clients rely on the order.
+        """Number an event and pass it on immediately if a number is available.
+
+        An event with an overlong text becomes several.
+        """
+        # While an event waits for a number, all later ones wait too, because clients rely on the order.
         if self._closed or self.unnumbered or self.seq >= self._lease.reserved:
             self.unnumbered += _pieces(event)
         else:
@@ -55,7 +61,7 @@ class EventBuffer:
         seq = self.seq + 1
         logged = encode(seq, event)
         size = len(logged.data)
-        # A text has no more characters than its JSON has bytes: few events are looked at for theirs.
+        # A text has at most as many characters as its JSON has bytes, so few events need a closer look.
         if size > PIECE and len(pieces := _pieces(event)) > 1:
             for piece in pieces:
                 self.add(piece)
@@ -67,26 +73,28 @@ class EventBuffer:
 
     @contextmanager
     def closing(self) -> Iterator[None]:
-        """Number nothing inside the block, in which the last event is written: what comes meanwhile waits,
-        and is numbered after all when the run has to go on."""
+        """Number nothing inside the block, which writes the last event.
+
+        Events that arrive meanwhile wait, and are numbered if the run has to continue.
+        """
         self._closed = True
         try:
             yield
-        # After any other error the last event may have been stored, and its number must not be given twice.
+        # After any other error, the last event may have been stored, and its number must not be used again.
         except (LiveMessagesPending, Stopping):
             self._closed = False
             self._number_waiting()
             raise
 
     def next_batch(self) -> list[LogEntry]:
-        """Return what the next write can hold."""
+        """Return the events for the next write."""
         if self._size <= FLUSH_BYTES:
             return list(self.unlogged)
         size = 0
         batch: list[LogEntry] = []
         for event in self.unlogged:
             size += len(event.data)
-            # One event may be larger than a whole flush (`EVENT_BYTES`); it still has to be written.
+            # A single event may exceed a whole flush (`EVENT_BYTES`), but it still has to be written.
             if size > FLUSH_BYTES and batch:
                 break
             batch.append(event)
@@ -97,11 +105,11 @@ class EventBuffer:
         return self.ends_with_one_write() and len(self.unlogged) <= FLUSH_EVENTS
 
     def ends_with_one_write(self) -> bool:
-        """Return whether one more write logs all that has come."""
+        """Return whether one more write logs everything."""
         return not self.unnumbered and self._size <= FLUSH_BYTES
 
     def written(self, batch: list[LogEntry]) -> None:
-        """Forget what has been logged, and number what waited for the numbers reserved with it."""
+        """Drop the logged events, and number those that waited for the numbers reserved with them."""
         del self.unlogged[: len(batch)]
         self._size -= sum([len(event.data) for event in batch])
         self._number_waiting()

@@ -1,4 +1,4 @@
-"""Events on their way from a run to the one client that started it, in the same process."""
+"""Events on their way from a run to the client that started it, in the same process."""
 
 import asyncio
 from typing import Self
@@ -7,9 +7,12 @@ from millrace.domain.events import LogEntry
 
 
 class EventFeed:
-    """A queue with one reader that takes all there is at once. Putting never blocks: a slow client never
-    slows the agent, and what it has not read is bounded by the run's limits. The reader is woken one turn of
-    the event loop later, so that tokens which come in one burst leave in one write."""
+    """A queue with one reader that gets all available events at once.
+
+    Putting never blocks, so a slow client never slows down the agent; the run's limits bound the unread
+    events. The reader wakes up one iteration of the event loop later, so that tokens that arrive in a burst
+    are sent in one write.
+    """
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -18,7 +21,7 @@ class EventFeed:
         self._open = True
 
     def put(self, event: LogEntry) -> None:
-        """Hand over one event; thrown away when nobody reads any more."""
+        """Pass on an event, or discard it if nobody reads any more."""
         if self._open:
             self._events.append(event)
             if self._waiter is not None:
@@ -29,8 +32,7 @@ class EventFeed:
         return self
 
     async def __anext__(self) -> list[LogEntry]:
-        """Return the events that have come since the last call; waits for at least one, until the feed
-        is closed."""
+        """Return the events since the last call, waiting for at least one unless the feed is closed."""
         while not self._events:
             if not self._open:
                 raise StopAsyncIteration
@@ -40,7 +42,10 @@ class EventFeed:
         return drained
 
     def close(self) -> None:
-        """Nothing more will come, or nobody reads any more. What is there can still be taken."""
+        """Close the feed: nothing more will be put, or nobody reads any more.
+
+        Events in it can still be read.
+        """
         self._open = False
         if self._waiter is not None:
             self._wake(self._waiter)

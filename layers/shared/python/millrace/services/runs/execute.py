@@ -1,5 +1,7 @@
-"""Runs a session's loop to its end, whoever ends it: the agent, a limit, a stop, the function's deadline, a
-failure. The run never outlives this coroutine and never depends on its client."""
+"""Execution of a session's loop to its end: by the agent, a limit, a stop, the deadline, or a failure.
+
+The run never outlives this coroutine and never depends on its client.
+"""
 
 import asyncio
 import contextlib
@@ -18,17 +20,20 @@ from millrace.telemetry import logs
 
 log = logging.getLogger(__name__)
 DEADLINE_MARGIN, DEADLINE_PART = 3.0, 0.2
-"""Seconds before the function's end at which a run is gone from it; under small limits a part of them."""
+"""Seconds before the function's end at which a run must have left it; under short limits a fraction of
+them."""
 HAND_OVER_MARGIN, HAND_OVER_PART = 60.0, 0.4
-"""The same for the moment from which a run leaves at its next step: no turn or tool begins that the rest of
-the time would not suffice for."""
+"""The same for the moment from which a run leaves at its next step, because no turn or tool would finish in
+time."""
 UNWIND_SECONDS = 1.0
 BUS_SECONDS = 5.0
 
 
 class RunLoop(Protocol):
-    """The work of a run: an agent's loop, or a flow's steps. `agent.limits` bound it; `run` returns the
-    finish reason."""
+    """The work of a run: an agent's loop, or a flow's steps.
+
+    `agent.limits` bound it. `run` returns the finish reason.
+    """
 
     agent: Agent
 
@@ -36,7 +41,7 @@ class RunLoop(Protocol):
 
 
 async def no_history() -> Sequence[StoredMessage]:
-    """The history of a loop that needs none."""
+    """Return an empty history, for a loop that needs none."""
     return []
 
 
@@ -47,9 +52,12 @@ async def execute(
     deadline: float | None,
     stored: Awaitable[bool] | None = None,
 ) -> None:
-    """Returns when everything of the run is stored and its event feed is closed; `history` may still be read
-    when the run begins. `deadline` is the function's own end on `time.monotonic()`'s scale; the run ends a
-    little before it. The beginning of the run may still be written, until `stored` says whether it was."""
+    """Execute a run, and return when everything is stored and its event feed is closed.
+
+    `history` may still be read when the run begins. `deadline` is the function's end on `time.monotonic()`'s
+    scale; the run ends slightly before it. The beginning of the run may still be written, until `stored`
+    tells whether it succeeded.
+    """
     run = session.run
     logs.bind(organization=run.slot.organization, conversation_id=run.slot.conversation_id, run_id=run.id)
     work = asyncio.create_task(_work(loop, history))
@@ -60,7 +68,7 @@ async def execute(
     try:
         await _until_over(session, loop, work, deadline)
     except LeaseLost:
-        log.warning("run %s was ended by somebody else", session.run.id)
+        log.warning("run %s was ended by another process", session.run.id)
         await session.cut_off()
     except Exception as error:
         log.exception("the end of run %s was not stored", session.run.id)
@@ -69,7 +77,7 @@ async def execute(
         await _unwind(work)
         await _unwind(pump)
         await _unwind(publish)
-        # After `publish` is over: the events that it had in hand when it was canceled go with this flush.
+        # After `publish` has ended: the events that it held when it was canceled are part of this flush.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(BUS_SECONDS):
                 await asyncio.gather(session.bus.flush(), session.spending.count(), return_exceptions=True)
@@ -78,7 +86,7 @@ async def execute(
 
 
 async def _begins(session: RunSession, work: asyncio.Task[str], stored: Awaitable[bool]) -> bool:
-    """Return whether the run was stored; else its work is over, and what it has used is counted."""
+    """Return whether the run was stored. Otherwise its work has ended, and its usage was counted."""
     async with session.writes_wait():
         if await asyncio.shield(stored):
             return True
@@ -105,8 +113,8 @@ async def _until_over(
     await asyncio.wait(over, timeout=max(0, min(own, left)), return_when=asyncio.FIRST_COMPLETED)
     if work.done():
         return await _conclude(session, work)
-    # Set before the work is canceled: what it still says while it unwinds belongs to a step that the next
-    # process does again.
+    # Set before the work is canceled: events emitted while it unwinds belong to a step that the next process
+    # repeats.
     session.abandoned = session.continuable and left < own and not session.stop_asked.done()
     await _unwind(work)
     if session.ended:
@@ -125,8 +133,10 @@ async def _until_over(
 
 
 def _leave_in_time(session: RunSession, deadline: float) -> float:
-    """The seconds until the run must have left this process. From a moment before, another process takes it
-    at its next step."""
+    """Return the seconds until the run must have left this process.
+
+    From a moment before that on, another process takes over the run at its next step.
+    """
     left = deadline - time.monotonic()
     session.hand_over_at = time.monotonic() + left - min(HAND_OVER_MARGIN, left * HAND_OVER_PART)
     return left - min(DEADLINE_MARGIN, left * DEADLINE_PART)
@@ -135,7 +145,7 @@ def _leave_in_time(session: RunSession, deadline: float) -> float:
 async def _suspend(session: RunSession, suspended: Suspended) -> None:
     try:
         await session.suspend(suspended)
-    # The stop came after the last check of the lease. A parked run would go on elsewhere in spite of it.
+    # The stop came after the last check of the lease. A parked run would continue elsewhere in spite of it.
     except Stopping as stop:
         await session.stop(stop.reason)
 
@@ -149,7 +159,7 @@ async def _conclude(session: RunSession, work: asyncio.Task[str]) -> None:
         await session.stop(stop.reason)
     except Suspended as suspended:
         await _suspend(session, suspended)
-    except (LeaseLost, Unavailable):  # the store does not answer: the lease runs out
+    except (LeaseLost, Unavailable):  # the store does not answer, so the lease expires
         raise
     except MillraceError as error:
         await session.fail(error.message, error.code, error.retryable)
@@ -159,9 +169,12 @@ async def _conclude(session: RunSession, work: asyncio.Task[str]) -> None:
 
 
 async def _unwind(task: asyncio.Task[str] | asyncio.Task[None]) -> None:
-    """Cancels a task and gives it a moment; one that does not end is left behind, its run is over anyway."""
+    """Cancel a task and wait briefly.
+
+    A task that does not end is abandoned, because its run has ended anyway.
+    """
     task.cancel()
     await asyncio.wait({task}, timeout=UNWIND_SECONDS)
     if task.done() and not task.cancelled():
-        # Retrieved, since asyncio logs an exception that nobody has retrieved as an error of its own.
+        # Retrieved, because asyncio logs an unretrieved exception as an error of its own.
         task.exception()

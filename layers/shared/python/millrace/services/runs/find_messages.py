@@ -1,7 +1,7 @@
-"""Finding conversations by what is said in them.
+"""Search for conversations by the text of their messages.
 
-DynamoDB has no index of words: the messages are read. A request reads the latest conversations of a list, a
-few at a time, until it has found enough or has read as much as one request may; the next one goes on.
+DynamoDB has no full-text index, so the messages are read. A request reads the latest conversations of a list,
+a few at a time, until it has found enough or reached the limit for one request. The next request continues.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ log = logging.getLogger(__name__)
 ReadPage = Callable[[int, Position | None], Awaitable[tuple[list[Conversation], Position | None]]]
 
 AT_ONCE = 8
-"""Conversations that are read beside each other."""
+"""Conversations that are read concurrently."""
 MOST_READS = 40
-"""Queries of messages, each of at most 1 MB, after which a request begins no more of them."""
+"""Message queries, each of at most 1 MB, after which a request begins no more."""
 PAGES = 5
-"""Queries of one conversation: its latest messages, 200 or 1 MB, and the four pages before them."""
+"""Queries of one conversation: its latest messages (200 or 1 MB), and the four pages before them."""
 MOST_MATCHES = 3
 """Messages that are shown of one conversation, the latest."""
 BEFORE, AFTER = 60, 140
@@ -40,7 +40,7 @@ class Match(Struct, frozen=True):
     snippet: str
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON object as clients see it."""
+        """Return the JSON object for clients."""
         return {
             "messageId": self.message.id,
             "runId": self.message.run_id,
@@ -51,13 +51,13 @@ class Match(Struct, frozen=True):
 
 
 class Found(Struct, frozen=True):
-    """A conversation with the messages that match, the latest first."""
+    """A conversation with its matching messages, latest first."""
 
     conversation: Conversation
     matches: list[Match]
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON object as clients see it."""
+        """Return the JSON object for clients."""
         return self.conversation.to_wire() | {"matches": [one.to_wire() for one in self.matches]}
 
 
@@ -69,9 +69,11 @@ async def find_by_text(
     limit: int,
     after: Position | None,
 ) -> tuple[list[Found], Position | None]:
-    """Return the conversations of a list with a message that has every one of some words, at most `limit`,
-    and where to go on. There may be fewer, even none, though there are more. Searched are the texts of the
-    active branch, which every visibility shows."""
+    """Return at most `limit` conversations with a message that has all the words, and the next position.
+
+    There may be fewer, even none, although more follow. The texts of the active branch are searched, which
+    every visibility shows.
+    """
     found: list[Found] = []
     reads = 0
     while True:
@@ -87,8 +89,10 @@ async def find_by_text(
 
 
 async def _search(stores: Stores, slot: Slot, words: list[str]) -> tuple[list[Match], int]:
-    """The matches in a conversation, and the queries that it took. One that cannot be read has none, so that
-    the others are searched."""
+    """Return the matches in a conversation, and the number of queries.
+
+    A conversation that cannot be read has no matches, so that the others are still searched.
+    """
     try:
         return await _matches(stores, slot, words)
     except Unavailable:
@@ -118,7 +122,7 @@ def _match(message: StoredMessage, words: list[str]) -> Match | None:
 
 
 def snippet_of(text: str, words: list[str]) -> str:
-    """The part of a text around the first place of any of the words, on one line."""
+    """Return the part of a text around the first of the words, on one line."""
     places = (re.search(re.escape(word), text, re.IGNORECASE) for word in words)
     first = min((place.start() for place in places if place), default=0)
     begin, end = max(0, first - BEFORE), first + AFTER

@@ -15,25 +15,30 @@ from millrace.stores.log_items import KEPT_SECONDS
 from millrace.stores.runs import stream_of
 
 CHECK_SECONDS = 2.0
-"""A viewer to whom nothing comes looks at the lease after so long, and again; or as soon as it is overdue."""
+"""A viewer that gets no events checks the lease this often, or as soon as it is overdue."""
 WATCH_SECONDS = WATCH_MS / 2000
-"""A viewer says at once that somebody watches, and again after so long."""
+"""A viewer announces itself immediately and then this often."""
 WAITING_SECONDS = 300.0
-"""A viewer of a run that waits for people is sent away after so long, and comes back: nobody tells a function
-that its client has gone, and each second of a function is paid."""
+"""A viewer of a run that waits for people is disconnected after this time and reconnects.
+
+A function is not told when its client has disconnected, and every second of a function is billed.
+"""
 DEADLINE_MARGIN = 3.0
 
 
 async def follow(
     stores: Stores, run: Run, after: int, deadline: float | None = None, *, stay: bool = False
 ) -> AsyncGenerator[list[LogEntry], None]:
-    """The run's events after a number, each once and in order, to its end; empty when nothing is left. A run
-    whose process is gone is put on the run queue, and goes on here when another process has taken it; one
-    that is deleted ends with an error that says so. Shortly before `deadline` (monotonic, the function's own
-    end) it ends without a last event: the client comes back and resumes.
+    """Yield the run's events after a number, each once and in order, until its end. Empty if nothing is left.
 
-    It also ends with `waiting` while the run waits for people, unless it is to `stay`. Who comes back after
-    that event gets what follows the answers, and is sent away for a moment when nothing comes for long."""
+    A run whose process died is enqueued on the run queue, and its events continue here when another process
+    has taken it over. A deleted run ends with an error. Shortly before `deadline` (monotonic, the function's
+    end) the events end without a last one, and the client reconnects and resumes.
+
+    They also end with `waiting` while the run waits for people, unless `stay` is set. A client that
+    reconnects after that event gets what follows the answers, and is disconnected for a moment if nothing
+    arrives for a long time.
+    """
     stream = stream_of(run.slot.organization, run.id)
     seen = time.monotonic()
     check_at = watch_at = float("-inf")
@@ -45,7 +50,7 @@ async def follow(
             return None
         if now - seen > WAITING_SECONDS and await _waits(stores, run):
             return None
-        # Reading the lease at each poll would double its price, and a run that sends events is alive.
+        # Reading the lease with each poll would double its price, and a run that emits events is alive.
         if now < min(check_at, watch_at):
             return max(FAST_POLL, min(check_at, watch_at) - now)
         rest = await _check(stores, run)
@@ -63,7 +68,8 @@ async def follow(
     if await _is_deleted(stores, run):
         yield [encode(0, events.deleted())]
     elif _is_expired(stores, run, after):
-        # With the last event's number: whoever comes back with it has nothing more to hear of this run.
+        # With the last event's number, so that a client that reconnects with it gets nothing more of this
+        # run.
         yield [encode(run.last_seq or 0, events.expired())]
 
 
@@ -78,15 +84,17 @@ async def _is_deleted(stores: Stores, run: Run) -> bool:
 
 
 def _is_expired(stores: Stores, run: Run, after: int) -> bool:
-    """Return whether the log may lack events after a number because they are no longer kept."""
+    """Return whether the log may lack events after a number because they have expired."""
     if run.last_seq is None or run.ended_at is None or after >= run.last_seq:
         return False
     return stores.clock() - from_iso(run.ended_at) > 1000 * KEPT_SECONDS
 
 
 async def has_more(stores: Stores, run: Run, after: int) -> bool:
-    """Return whether `follow` would yield anything: events are left, or the run is still active. Raises
-    `NotFound` if there were more events, which are no longer kept."""
+    """Return whether `follow` would yield anything: events are left, or the run is still active.
+
+    Raises `NotFound` if there were more events, which have expired.
+    """
     if run.ended_at is None and await _check(stores, run) is not None:
         return True
     if await stores.log.read(stream_of(run.slot.organization, run.id), after, limit=1):
@@ -97,23 +105,26 @@ async def has_more(stores: Stores, run: Run, after: int) -> bool:
 
 
 async def _check(stores: Stores, run: Run) -> float | None:
-    """Look at the lease of a run, and say that somebody watches: the seconds until the next look, 0 where the
-    run is overdue and its events are to be awaited, None when it is over."""
+    """Check the lease of a run, and record that somebody watches.
+
+    Return the seconds until the next check, 0 if the run is overdue and its events should be awaited, or None
+    if it has ended.
+    """
     lease = await stores.leases.peek(run.slot)
     if lease.run_id != run.id:
         return None
     now = stores.clock()
     if lease.overdue(now):
         await notice_lost_run(stores, run.slot, lease)
-    # A run that waits for people has no process whose lease could be short, and may be watched for days. One
-    # that is lost has a process soon, which may be lost as well.
+    # A run that waits for people has no process whose lease could be short, and may be watched for days. A
+    # lost run has a new process soon, which may also be lost.
     if lease.parked != "waiting":
         await stores.takeovers.watch(run.slot, lease)
     return max(0, min(CHECK_SECONDS, (lease.overdue_at - now) / 1000))
 
 
 async def _waits(stores: Stores, run: Run) -> bool:
-    """Return whether the run waits for people now: an answer may have come since its event was logged."""
+    """Return whether the run waits for people now. It may have been answered since its event was logged."""
     lease = await stores.leases.peek(run.slot)
     if lease.run_id != run.id or lease.parked != "waiting":
         return False
@@ -121,9 +132,11 @@ async def _waits(stores: Stores, run: Run) -> bool:
 
 
 async def outcome(stores: Stores, run: Run, deadline: float | None = None) -> list[LogEntry]:
-    """Every event of the run of an idempotency key, once it has ended or waits for people, or those until the
-    `deadline` (on `time.monotonic()`'s scale) while it goes on. Raises as `has_more`, and `NotFound` when
-    nothing is left."""
+    """Return all events of an idempotency key's run, once it has ended or waits for people.
+
+    Until the `deadline` (on `time.monotonic()`'s scale), an active run is followed. Raises as `has_more`
+    does, and `NotFound` if nothing is left.
+    """
     found: list[LogEntry] = []
     if await has_more(stores, run, 0):
         found = [event async for batch in follow(stores, run, 0, deadline) for event in batch]

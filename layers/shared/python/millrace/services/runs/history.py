@@ -1,4 +1,4 @@
-"""Reading a conversation's messages as a viewer may see them."""
+"""A conversation's messages as a viewer may see them."""
 
 import asyncio
 from collections.abc import Collection, Iterator
@@ -21,9 +21,13 @@ READ_AT_ONCE = 100
 async def read_history(
     stores: Stores, slot: Slot, after: int, limit: int, detail: Detail, branch: str = ""
 ) -> tuple[list[dict[str, Any]], int | None]:
-    """A page of the messages of the active branch, or of the `branch` with a message and the latest that
-    follow it: those with positions above `after`, oldest first, and the position to go on from (None: there
-    are no more). Hidden messages are left out. Raises `NotFound`."""
+    """Return a page of the messages of the active branch, or of `branch`, oldest first, and the next
+    position.
+
+    `branch` is the id of a message on a branch, with its latest followers. The page has messages with
+    positions above `after`; the next position is None if there are no more. Hidden messages are left out.
+    Raises `NotFound`.
+    """
     found, more, relatives = await _page(stores, slot, after, limit, branch)
     before = await _hidden_before(stores, slot, found, relatives)
     messages = [message for _, message in (*before, *found)]
@@ -32,7 +36,7 @@ async def read_history(
     siblings: list[str] = []
     for position, message in (*before, *found):
         visible = capped(detail, message.visibility or visibilities.get(message.run_id, "full"))
-        # The alternatives to a message that is hidden are those of what is shown instead.
+        # The alternatives to a hidden message are those of the message shown instead.
         siblings = relatives.siblings(position) or siblings
         if one := project_message(message, visible):
             others = {"siblings": siblings} if siblings else {}
@@ -42,8 +46,10 @@ async def read_history(
 
 
 async def _hidden_before(stores: Stores, slot: Slot, found: Messages, relatives: "_Relatives") -> Messages:
-    """The messages before a page, from the latest one on that has alternatives: if they are hidden, the first
-    one of the page stands for them."""
+    """Return the messages before a page, from the latest one with alternatives on.
+
+    If they are hidden, the first message of the page stands for them.
+    """
     if not found:
         return []
     first = found[0][0]
@@ -54,8 +60,7 @@ async def _hidden_before(stores: Stores, slot: Slot, found: Messages, relatives:
 
 
 class _Relatives(Struct, frozen=True):
-    """The messages that others on a page follow, and those that stand in their place on other branches, by
-    their ids."""
+    """The messages that others on a page follow, and their alternatives on other branches, by id."""
 
     tree: MessageTree
     messages: int
@@ -65,7 +70,8 @@ class _Relatives(Struct, frozen=True):
         return {"parentId": self.ids.get(self.tree.parent(position))}
 
     def siblings(self, position: int) -> list[str]:
-        """The ids of all that follow the same message, this one among them; none where it is alone."""
+        """Return the ids of all messages that follow the same one, including this one; empty if it is
+        alone."""
         ids = [self.ids[one] for one in self._siblings(position) if one in self.ids]
         return ids if len(ids) > 1 else []
 
@@ -75,7 +81,7 @@ class _Relatives(Struct, frozen=True):
         return self.tree.children(self.tree.parent(position), self.messages)
 
     def missing(self, positions: Collection[int]) -> Iterator[int]:
-        """The positions whose ids are needed to show a page of some."""
+        """Yield the positions whose ids are needed to show a page."""
         for position in positions:
             wanted = {self.tree.parent(position), *self._siblings(position)}
             yield from wanted - {0, *self.ids}
@@ -110,8 +116,10 @@ async def _page(
 async def _visibilities(
     stores: Stores, organization: str, messages: list[StoredMessage]
 ) -> dict[str | None, Detail]:
-    """The visibility of the runs whose messages do not tell it themselves; only the answer of a run that is
-    no longer stored may be seen."""
+    """Return the visibility of runs for messages that do not store it.
+
+    Of a run that is no longer stored, only the answer may be seen.
+    """
     runs = sorted({message.run_id for message in messages if message.run_id and not message.visibility})
     found = await asyncio.gather(*(_visibility(stores, organization, run) for run in runs))
     return dict(zip(runs, found, strict=True))

@@ -1,4 +1,4 @@
-"""The state that a new message finds: read in one round trip, and checked against the sender's access."""
+"""The state before a new message: read in one round trip, and checked against the sender's access."""
 
 import asyncio
 from collections.abc import Sequence
@@ -19,10 +19,13 @@ from millrace.stores.idempotency import Repeated
 
 
 class InitialState(Struct, frozen=True):
-    """The state before a run begins: the slot, the earlier use of the idempotency key, the agent (None:
-    unknown, or a replay, which needs none), the user whose conversation it is or will be, whether it is there
-    already, how the sender stands to the limits, the entry of the audit log where the conversation is another
-    user's, and the moment before which it was read (see `BegunSlots`)."""
+    """The state before a run begins.
+
+    `repeated` is the earlier use of the idempotency key. `agent` is None if it is unknown, or for a replay,
+    which needs none. `owner` is the user whose conversation it is or will be, and `exists` tells whether it
+    already exists. `standing` is the sender's usage of the limits, `noted` the entry of the audit log for
+    another user's conversation, and `moment` the time before the read (see `BegunSlots`).
+    """
 
     snapshot: ConversationSnapshot
     repeated: Repeated | None
@@ -49,10 +52,12 @@ async def load_initial_state(
     default_agent_id: str | None = None,
     run: Admission | None = None,
 ) -> InitialState:
-    """Load what there is, with the `run` counted for limits. One round trip; another one where the
-    conversation has an agent that the cache does not hold yet, or a new one gets the default agent and that
-    is not a built-in one, or agents are limited and the message names none. Raises `NotFound` or `Forbidden`
-    for a conversation that the caller may not write into."""
+    """Load the state, and count the `run` for limits. Takes one round trip.
+
+    It takes another one if the conversation's agent is not cached, if a new conversation gets a default agent
+    that is not built in, or if agents are limited and the message names none. Raises `NotFound` or
+    `Forbidden` for a conversation that the caller may not write to.
+    """
     moment = stores.leases.begun.now
     keys: dict[Level, str] = {"organization": "", "user": caller.id}
     if agent_id:

@@ -1,4 +1,4 @@
-"""Live messages: into a running agent, or plainly refused."""
+"""Live messages: accepted for an active run, or refused."""
 
 from collections.abc import Awaitable, Callable
 
@@ -23,8 +23,10 @@ async def inject(
     author: str = "",
     check_files: Check = accept_all,
 ) -> Injection:
-    """Accept a message for a run that is active; `check_files` checks its images and files. Raises
-    `InvalidRequest`, `TooLarge`, `Conflict` (`not_streaming`) or `TooManyRequests`."""
+    """Accept a message for an active run; `check_files` validates its images and files.
+
+    Raises `InvalidRequest`, `TooLarge`, `Conflict` (`not_streaming`) or `TooManyRequests`.
+    """
     check(content)
     try:
         async with given_up_if_deleted(stores, slot, author, content):
@@ -38,16 +40,18 @@ async def inject(
 
 
 async def accepted(stores: Stores, slot: Slot, accept: Callable[[bool], Awaitable[Injection]]) -> Injection:
-    """Return the message that `accept` accepts for the run that is `alive`, or else for one that has lost its
-    process, which is noticed by this: another process goes on with both. Raises `NoActiveRun`."""
+    """Return the message that `accept` accepts, first for a run that is alive, then for a lost one.
+
+    A lost run is enqueued, so that another process continues both. Raises `NoActiveRun`.
+    """
     try:
         return await accept(True)
     except NoActiveRun:
         lease = await stores.leases.peek(slot)
-        # Nothing is accepted behind a stop: the run ends without reading its queue again.
+        # Nothing is accepted after a stop, because the run ends without reading its queue again.
         if lease.stop or not lease.lost(stores.clock()):
             raise
-        # Accepted before the run is queued, so that the process that continues it finds the message.
+        # Accepted before the run is enqueued, so that the process that continues it finds the message.
         made = await accept(False)
         await notice_lost_run(stores, slot, lease)
         return made

@@ -1,6 +1,6 @@
-"""Values checked against JSON Schemas that come from tools, MCP servers and models.
+"""Validation of values against JSON Schemas from tools, MCP servers and models.
 
-Patterns are matched by RE2, in time linear in the text; references lead nowhere but into the schema itself.
+Patterns are matched by RE2, in time linear in the text. References resolve only within the schema.
 """
 
 import re
@@ -14,14 +14,17 @@ _UNUSABLE = "invalid_schema"
 
 
 def check_value(value: Any, schema: dict[str, Any], name: str) -> None:
-    """Raises `InvalidRequest`: `invalid_arguments` names the wrong fields, `invalid_schema` says that the
-    schema itself cannot be used."""
-    # Imported here: it takes 0.1 s, and few requests need it.
+    """Raise `InvalidRequest`:
+
+    `invalid_arguments` names the invalid fields, `invalid_schema` means that the schema itself cannot be
+    used.
+    """
+    # Imported here, because it takes 0.1 s and few requests need it.
     from referencing.exceptions import Unresolvable
 
     checker = _checker(schema, name)
     try:
-        # As texts: a path mixes names with positions in lists, which Python does not compare.
+        # As strings, because a path mixes names with list positions, which Python does not compare.
         found = sorted(checker.iter_errors(value), key=lambda error: [str(part) for part in error.path])
     except (Unresolvable, RecursionError) as error:
         raise _unusable(name, error) from error
@@ -35,13 +38,13 @@ def check_value(value: Any, schema: dict[str, Any], name: str) -> None:
 
 
 _NAMED = frozenset({"$defs", "definitions", "dependentSchemas", "properties"})
-"""Keywords whose objects have schemas under names of the author's."""
+"""Keywords whose objects contain schemas under names chosen by the author."""
 _DATA = frozenset({"const", "default", "enum", "examples"})
 _PLAIN_REFERENCE = re.compile(r"#(/(\$defs|definitions)/[^/]+)?")
 
 
 def check_schema(schema: dict[str, Any], name: str) -> None:
-    """Raises `InvalidRequest` (`invalid_schema`) for what is no JSON Schema."""
+    """Raise `InvalidRequest` (`invalid_schema`) for an invalid JSON Schema."""
     _checker(schema, name)
 
 
@@ -56,7 +59,7 @@ def _checker(schema: dict[str, Any], name: str) -> Any:
         _check_patterns(schema)
     except (SchemaError, RecursionError, ValueError) as error:
         raise _unusable(name, error) from error
-    # A registry of its own: the default one fetches what references name.
+    # An empty registry, because the default one fetches what references name.
     return extend(Draft202012Validator, {"pattern": _match})(schema, registry=Registry())
 
 
@@ -69,8 +72,8 @@ def _match(validator: Any, pattern: str, value: Any, schema: dict[str, Any]) -> 
 
 
 def _check_patterns(schema: Any) -> None:
-    """Raises `ValueError` for patterns that RE2 does not take, and for those of properties."""
-    # A reference may make a schema of any part of the document, even of an example.
+    """Raise `ValueError` for patterns that RE2 does not support, and for `patternProperties`."""
+    # A reference may turn any part of the document into a schema, even an example.
     everywhere = any(not _PLAIN_REFERENCE.fullmatch(one) for one in _references(schema))
     for part in _parts(schema, everywhere):
         # Its keys are matched by Python's `re`, whose time may grow exponentially with the text.

@@ -1,4 +1,4 @@
-"""Files that a message has kept with a conversation that was deleted meanwhile."""
+"""Files that a message stored with a conversation that was deleted in the meantime."""
 
 import asyncio
 import logging
@@ -16,8 +16,11 @@ log = logging.getLogger(__name__)
 
 
 class Sight(Struct):
-    """Knowledge of a conversation: `existed` once it was seen. One that never was may be begun by another
-    message with the same files, so they stay for that and for a repeat."""
+    """Whether a conversation was seen to exist (`existed`).
+
+    If it never existed, another message with the same files may begin it, so the files stay for that message
+    and for a repeated request.
+    """
 
     existed: bool
 
@@ -26,15 +29,17 @@ class Sight(Struct):
 async def given_up_if_deleted(
     stores: Stores, slot: Slot, user: str, content: Content, *, existed: bool = True
 ) -> AsyncGenerator[Sight, None]:
-    """Delete the files of a message that fails, if its conversation, which was there, is not any more. Its
-    deletion may have looked into the bucket before they were copied, and nothing else would find them."""
+    """Delete the files of a message that fails, if its conversation existed but does not any more.
+
+    Its deletion may have listed the bucket before the files were copied, and nothing else would find them.
+    """
     sight = Sight(existed)
     try:
         yield sight
     except BaseException:
         found = [one for one in attachments(content) if one.url is None]
         if found and sight.existed:
-            # To its end even where the request is cancelled.
+            # Finish even if the request is canceled.
             await asyncio.shield(_give_up_or_report(stores, slot.root(), user, found))
         raise
 
@@ -42,12 +47,13 @@ async def given_up_if_deleted(
 async def _give_up_or_report(stores: Stores, root: Slot, user: str, found: list[Attachment]) -> None:
     try:
         await _give_up(stores, root, user, found)
-    except Exception:  # the sender is told why the message failed, and not this
-        log.exception("files of %s may be left, which is deleted", root.key)
+    except Exception:  # the sender gets the error of the message instead
+        log.exception("files of the deleted conversation %s may be left", root.key)
 
 
 async def _give_up(stores: Stores, root: Slot, user: str, found: list[Attachment]) -> None:
-    # Where it can be restored the files may be those of its other messages; a deletion finds them later.
+    # If the conversation can be restored, the files may belong to its other messages; a deletion finds them
+    # later.
     if not await stores.deletions.is_deleted(root, for_good=True):
         return
     for one in found:
@@ -55,7 +61,7 @@ async def _give_up(stores: Stores, root: Slot, user: str, found: list[Attachment
         file = await stores.files.find(root.organization, id)
         if file and (file.owner, file.conversation_id) != (user, root.conversation_id):
             continue
-        # The object first, and also without an item: the deletion may have taken that in between.
+        # The object first, and even without an item: the deletion may have deleted the item in between.
         await stores.file_objects.delete_kept(root, [id])
         if file:
             await stores.files.delete(file)

@@ -1,4 +1,4 @@
-"""From a lease taken to an agent at work: session, tools, loop, task."""
+"""The launch of a run with its lease: session, tools, loop, task."""
 
 import asyncio
 import time
@@ -33,8 +33,10 @@ from millrace.services.runs.tool_rules import asked_by
 async def send_and_launch(
     platform: Platform, caller: Principal, conversation_id: str, message: NewMessage, deadline: float | None
 ) -> RunSession | ReplayedRun | AcceptedMessage:
-    """Begin a run for a message, which works while it is being stored, and is stored when this returns.
-    Raises as `send`."""
+    """Begin a run for a message. It works while it is being stored, and is stored when this returns.
+
+    Raises as `send` does.
+    """
     message = replace(message, head_start=partial(_launch, platform, deadline))
     sent = await send(platform.stores, platform.models, caller, conversation_id, message)
     return launch(platform, sent, deadline) if isinstance(sent, StartedRun) else sent
@@ -54,8 +56,10 @@ async def send_and_hand_over(
 
 
 def launch(platform: Platform, started: StartedRun, deadline: float | None) -> RunSession:
-    """Start the run, unless it is at work already, as a task of its own, whoever listens;
-    `session.event_feed` has its events."""
+    """Start the run as a task of its own, unless it is already working.
+
+    `session.event_feed` has its events.
+    """
     return started.session or _launch(platform, deadline, started)
 
 
@@ -67,7 +71,7 @@ def _launch(
     session = RunSession(
         platform.stores, started.lease, budget, started.pending_live_messages, continuable=True
     )
-    # The client of this request watches: a short lease lets another process take over sooner.
+    # The client of this request watches, and a short lease lets another process take over sooner.
     session.lease.attended = True
     session.emit(start_of(run))
     session.bus.started()
@@ -81,7 +85,8 @@ def _launch(
 def agent_run(
     platform: Platform, session: RunSession, user: Principal, stored: Stored | None = None
 ) -> AgentRunContext:
-    """The context that the agents of a run share, with what earlier processes have `stored`."""
+    """Return the context that the agents of a run share, with the state that earlier processes have
+    `stored`."""
     longest = platform.settings.approval_seconds
     run_context = AgentRunContext(
         platform,
@@ -97,7 +102,7 @@ def agent_run(
 
 
 def start_of(run: Run) -> Event:
-    """The first event of a run."""
+    """Return the first event of a run."""
     return events.start(run.id, run.slot.conversation_id, run.message_id, run.agent_id)
 
 
@@ -109,8 +114,10 @@ def start(
     deadline: float | None,
     stored: Awaitable[bool] | None = None,
 ) -> None:
-    """Starts a session's loop as a task that the platform waits for when it closes. `stored` as in
-    `execute`."""
+    """Start a session's loop as a task that the platform waits for when it closes.
+
+    `stored` is as in `execute`.
+    """
     task = asyncio.create_task(execute(session, loop, history, deadline, stored))
     platform.tasks.add(task)
     task.add_done_callback(platform.tasks.discard)
@@ -118,7 +125,7 @@ def start(
 
 
 def tool_context(platform: Platform, session: RunSession, user: Principal) -> ToolContext:
-    """Return what the tools of a run may know: of the run, and of the user who started it."""
+    """Return what the tools of a run may know about the run and the user who started it."""
     run = session.run
     return ToolContext(
         organization=run.slot.organization,

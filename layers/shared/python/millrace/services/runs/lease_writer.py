@@ -1,7 +1,7 @@
-"""The writes of a run: events, messages and live messages in transactions that fit, with its lease.
+"""A run's writes: events, messages and live messages in transactions that fit, with its lease.
 
-Every write also renews the lease. Repeating one after an answer that was lost is harmless, so an outage is
-waited out here as long as the lease lasts.
+Every write also renews the lease. A write can be repeated safely after a lost answer, so this waits out an
+outage as long as the lease lasts.
 """
 
 import asyncio
@@ -30,22 +30,26 @@ from millrace.stores.messages import head_bytes
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 RENEWALS = 5
-"""How often an idle run renews its lease in the time that it lasts."""
+"""The number of renewals by an idle run during its lease."""
 UNSAVED_MESSAGES = 10
 SAVED_AT_ONCE, SAVED_BYTES = 32, 1_000_000
-"""The most messages, and the most bytes of them without their parts, that one transaction stores. With the
-events of one flush and the live messages taken, that is below DynamoDB's 100 items and 4 MB."""
+"""The maximum number and size (without parts) of messages that one transaction stores.
+
+With the events of one flush and the live messages, this stays below DynamoDB's 100 items and 4 MB.
+"""
 RETRY_SECONDS = 0.5
 PARK_TRIES = 3
-"""Of leaving a run to another process, at the end of this one's time; then its lease runs out."""
+"""Attempts to leave a run to another process at the end of this one's time. After that, its lease expires."""
 END_TRIES = 40
-"""Of writing a run's end: 20 seconds and more, as long as its lease may last."""
+"""Attempts to write a run's end: for at least 20 seconds, as long as its lease may last."""
 
 
 class LeaseWriter:
-    """The writes of one run. Whoever calls one holds the `lock`, so that they follow each other, but for
-    `save_results`. `stored` is the progress as it was last written; a process that has `advanced` the run has
-    stored a step of it."""
+    """The writes of one run.
+
+    Callers hold the `lock`, so that writes follow each other, except for `save_results`. `stored` is the
+    progress as last written. `advanced` means that this process has stored a step of the run.
+    """
 
     def __init__(self, stores: Stores, lease: Lease, events: EventBuffer) -> None:
         self.lock = asyncio.Lock()
@@ -62,14 +66,14 @@ class LeaseWriter:
         self._last_write = time.monotonic()
 
     def keep(self, message: StoredMessage, *, complete: bool = True) -> None:
-        """Keep a message for the next write that saves. `complete`: with it the history holds all that the
-        events so far have told."""
+        """Keep a message for the next write that saves. `complete` means that with it the history has the
+        content of all events so far."""
         self.unsaved.append(message)
         self._covers[message.id] = self._events.last_number if complete else 0
 
     def keep_result(self, message: StoredMessage, *, complete: bool) -> None:
         """Keep a tool's result, in one message with those that wait for the same write."""
-        # A message that is being written stays as it is: a result added to it now would be lost.
+        # A message that is being written must not change: a result added to it now would be lost.
         last = self.unsaved[-1] if len(self.unsaved) > self._writing else None
         if last and last.id in self._results and _of_one_agent(last, message):
             self.unsaved.pop()
@@ -79,7 +83,7 @@ class LeaseWriter:
 
     @property
     def since_write(self) -> float:
-        """The seconds since something was written."""
+        """The seconds since the last write."""
         return time.monotonic() - self._last_write
 
     @property
@@ -89,16 +93,16 @@ class LeaseWriter:
 
     @property
     def many_unsaved(self) -> bool:
-        """So many messages are kept that they are worth a write of their own."""
+        """Enough messages are kept to be worth a write."""
         return len(self.unsaved) >= UNSAVED_MESSAGES
 
     @property
     def expired(self) -> bool:
-        """The lease is over: nothing was written for as long as it lasts."""
+        """The lease has expired, because nothing was written for as long as it lasts."""
         return self.since_write > LEASE_MS / 1000
 
     async def check(self) -> None:
-        """Check that the run may go on, with a read, or a write where the lease needs one."""
+        """Check that the run may continue, with a read, or with a write if the lease needs one."""
         if self.since_write > self.lease.lease_ms(self._stores.clock()) / RENEWALS / 1000:
             await self.write()
         else:
@@ -113,9 +117,9 @@ class LeaseWriter:
         work: Sequence[TransactItem] | None = None,
         asked: Sequence[WaitingCall] = (),
     ) -> None:
-        """Write the events that fit into one write, with messages and what is `drained` from the queue of
-        live messages. Raises `LeaseLost`, `Stopping` or `ConditionFailed` (see `LeaseStore.write`)."""
-        # Both are taken before the write begins: events and usage that come meanwhile belong to the next one.
+        """Write the events that fit into one write, with messages and the live messages `drained` from the
+        queue. Raises `LeaseLost`, `Stopping` or `ConditionFailed` (see `LeaseStore.write`)."""
+        # Both are determined before the write, because later events and usage belong to the next one.
         batch, progress = self._events.next_batch(), self.lease.progress
         reached = batch[-1].seq if batch and work is not None else 0
         while True:
@@ -145,15 +149,15 @@ class LeaseWriter:
         await self.save_ahead(live)
         with self._fixed():
             kept, asked = len(self.unsaved), list(self.asked)
-            # Calls begin to wait with the turn that they are of, so that they can be answered from then on.
+            # Calls begin to wait together with their turn, so that they can be answered from then on.
             await self.write([*self.unsaved, *live], drained, asked=asked)
-            # Results of tools that came during the write are not stored yet, and have to stay.
+            # Tool results that arrived during the write are not stored yet and have to stay.
             del self.unsaved[:kept]
             del self.asked[: len(asked)]
 
     async def save_work(self, work: Sequence[TransactItem]) -> None:
-        """Write how far the run has come in a store of its own, with all events up to there: `work` stands
-        for them from now on, as messages do."""
+        """Write the run's progress to another store, with all events up to that point. From now on `work`
+        stands for these events, as messages do."""
         while not self._events.ends_with_one_write():
             await self.write()
         await self.write(work=work)
@@ -165,7 +169,7 @@ class LeaseWriter:
         await self.save([], [])
 
     async def save_results(self) -> bool:
-        """Write the results of tools that are kept; False when there are none."""
+        """Write the tool results that are kept. Return False if there are none."""
         async with self.lock:
             if not self.has_results:  # any more
                 return False
@@ -174,7 +178,7 @@ class LeaseWriter:
 
     @contextmanager
     def _fixed(self) -> Iterator[None]:
-        """Add no more results to the kept messages inside the block: they are being written."""
+        """Add no more results to the kept messages inside the block, because they are being written."""
         self._writing = len(self.unsaved)
         try:
             yield
@@ -182,17 +186,18 @@ class LeaseWriter:
             self._writing = 0
 
     async def save_ahead(self, with_them: list[StoredMessage], *, ending: bool = False) -> None:
-        """Save of the kept messages so many that the rest fits into one transaction `with_them`."""
+        """Write as many of the kept messages as necessary for the rest to fit in one transaction
+        `with_them`."""
         while self.unsaved and not _fit(self.unsaved + with_them):
             with self._fixed():
-                # A message that alone exceeds the limit must go all the same, or the run could never end.
+                # A single message that exceeds the limit must be written anyway, or the run could never end.
                 first = self.unsaved[: max(1, _fitting(self.unsaved))]
                 await self.write(first, ending=ending)
                 del self.unsaved[: len(first)]
 
     async def keep_summary(self, summary: Summary) -> None:
-        """Store a summary under the lease, so that no other run pays for it again. A store that does not
-        answer just now costs that, and not the run. Raises `LeaseLost`."""
+        """Store a summary under the lease, so that no other run pays for it again. If the store does not
+        answer, only the summary is lost, not the run. Raises `LeaseLost`."""
         slot = self.lease.run.slot
         try:
             check = self._stores.leases.lease_check(self.lease)
@@ -203,8 +208,8 @@ class LeaseWriter:
             log.warning("the summary of %s was not stored", slot.key)
 
     async def write_beside(self, write: Callable[[TransactItem], Awaitable[T]]) -> T:
-        """Write something beside the messages: `write` puts the check of the lease that it gets into each of
-        its transactions. Raises `LeaseLost` or `Unavailable`."""
+        """Write something other than messages: `write` includes the given check of the lease in its
+        transactions. Raises `LeaseLost` or `Unavailable`."""
         run = self.lease.run
         check = self._stores.leases.lease_check(self.lease)
         while True:
@@ -218,11 +223,11 @@ class LeaseWriter:
                 await asyncio.sleep(RETRY_SECONDS)
 
     def shorten(self) -> None:
-        """Keep of the kept messages only what no store refuses for its size."""
+        """Reduce the kept messages to a size that no store rejects."""
         self.unsaved = [replace(one, content=shortened(one.content), steps=[]) for one in self.unsaved]
 
     def forget_nested(self) -> None:
-        """Keep none of the messages of sub-agents: the run ends, and nobody goes on inside their work."""
+        """Drop the messages of sub-agents, because the run ends and nobody continues their work."""
         self.unsaved = [one for one in self.unsaved if one.position is None]
 
     async def park(self, run: Run, reason: Parked, until_ms: int, batch: list[LogEntry], **more: Any) -> None:
@@ -245,7 +250,7 @@ class LeaseWriter:
         accepted: int | None,
         closed: Sequence[TransactItem] = (),
     ) -> None:
-        """Write the end of the run, as often as its lease may last. See `RunEndStore.end`."""
+        """Write the end of the run, with retries as long as its lease may last. See `RunEndStore.end`."""
         for attempt in range(END_TRIES):
             try:
                 return await self._stores.run_ends.end(
@@ -257,7 +262,7 @@ class LeaseWriter:
                 await asyncio.sleep(RETRY_SECONDS)
             except LeaseLost:
                 if attempt and await self._is_ended():
-                    return  # the write of an attempt whose answer was lost
+                    return  # an earlier attempt, whose answer was lost, wrote it
                 raise
 
     async def _is_ended(self) -> bool:
@@ -271,7 +276,7 @@ def _of_one_agent(one: StoredMessage, other: StoredMessage) -> bool:
 
 
 def _joined(first: StoredMessage, second: StoredMessage) -> StoredMessage:
-    """Two results of one turn's calls as one message, at the first one's place."""
+    """Return two results of one turn's calls as one message, at the first one's position."""
     position = (
         replace(second.position, number=first.position.number) if first.position and second.position else None
     )
@@ -284,7 +289,7 @@ def _fit(messages: list[StoredMessage]) -> bool:
 
 
 def _fitting(messages: list[StoredMessage]) -> int:
-    """The number of these, from the first on, that one transaction stores."""
+    """Return the number of these messages, from the first on, that one transaction stores."""
     room = SAVED_BYTES
     for count, message in enumerate(messages[:SAVED_AT_ONCE]):
         room -= head_bytes(message)

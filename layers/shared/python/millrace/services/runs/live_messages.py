@@ -1,4 +1,4 @@
-"""The queue of live messages, as the run drains it into its history."""
+"""The queue of live messages, which the run drains into its history."""
 
 from collections.abc import Callable
 
@@ -11,13 +11,16 @@ from millrace.services.runs.lease_writer import LeaseWriter
 from millrace.stores.dynamo import ConditionFailed
 from millrace.stores.injections import Injection, InjectionStore
 
-# So many fresh ones and as many expired ones are 32 deletes in one transaction, beside up to 32 messages and
-# the log: fewer than the 100 items that DynamoDB takes.
+# So many current and as many expired ones are 32 deletes in one transaction, together with up to 32 messages
+# and the log: fewer than DynamoDB's 100 items.
 DRAINED_AT_ONCE = 16
 
 
 class LiveMessages:
-    """The live messages of one run. `drained` counts those that have left the queue, expired ones too."""
+    """The live messages of one run.
+
+    `drained` counts those that have left the queue, including expired ones.
+    """
 
     def __init__(
         self,
@@ -37,14 +40,16 @@ class LiveMessages:
         self._pending_live_messages = pending_live_messages
 
     async def some_wait(self) -> bool:
-        """Return whether a message waits that has not expired. One read."""
+        """Return whether a message waits that has not expired. Takes one read."""
         fresh, _ = await self._store.waiting(self._run.slot)
         return bool(fresh)
 
     async def drain(self, iteration: int) -> list[StoredMessage]:
-        """Drain the queue: one read, and a write only when some wait. The first iteration needs no read:
-        what was left over was looked for before the run began. Nor does one before which the results of tools
-        are stored, if that write has not told of a message."""
+        """Drain the queue with one read, and a write only if some wait.
+
+        The first iteration needs no read, because pending ones were read before the run began. Neither does
+        an iteration before which tool results are stored, if that write has not shown a new message.
+        """
         if iteration == 1 and not self._pending_live_messages:
             return []
         stored, lease = await self._writer.save_results(), self._writer.lease
@@ -59,9 +64,9 @@ class LiveMessages:
             fresh, expired = fresh[DRAINED_AT_ONCE:], expired[DRAINED_AT_ONCE:]
             try:
                 drained += await self._drain_batch(batch, expired_batch, iteration)
-            except ConditionFailed:  # one was withdrawn meanwhile: read again
+            except ConditionFailed:  # one was withdrawn in the meantime, so read again
                 withdrawn += 1
-                # No more can be withdrawn than may wait: then something else refuses the write, for ever.
+                # No more can be withdrawn than may wait, so something else refuses the write permanently.
                 if withdrawn > MAX_WAITING:
                     raise
                 fresh, expired = await self._store.waiting(self._run.slot)

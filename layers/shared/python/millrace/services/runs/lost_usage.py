@@ -19,9 +19,11 @@ from millrace.stores.runs import stream_of
 
 
 async def with_estimated_usage(stores: Stores, run: Run, lease: LeaseRecord) -> Run:
-    """The run with its usage: up to its last step as it was counted, and of the turn that was lost as far as
-    the log tells; and with the time to its first token, where that was noted. A run without a model of its
-    own (a flow) keeps an unknown usage."""
+    """Return the run with its usage and, if recorded, the time to its first token.
+
+    The usage is counted up to the last step, and estimated from the log for the lost turn. A run without its
+    own model (a flow) keeps an unknown usage.
+    """
     if not run.model:
         return run
     logged = await stores.log.read(stream_of(run.slot.organization, run.id), lease.saved)
@@ -44,9 +46,12 @@ def budget_of(
     always: bool = False,
     parents: Sequence[Budget] = (),
 ) -> Budget:
-    """Return the usage of a run: its `progress`, and of a turn that was lost at least what the model was
-    sent and what is `logged` of its answer. `always`: there was such a turn, even if nothing of it was
-    logged. What was lost counts for the `parents` too."""
+    """Return the usage of a run: its `progress`, and at least the input and the `logged` output of a lost
+    turn.
+
+    `always` means that there was such a turn, even if none of it was logged. The lost part also counts for
+    the `parents`.
+    """
     budget = Budget(
         limits,
         input=progress.input,
@@ -66,7 +71,7 @@ def budget_of(
 
 
 def with_usage(progress: Progress, budget: Budget) -> Progress:
-    """Return the progress with what the budget says that the run has used; `budget_of` reads it back."""
+    """Return the progress with the budget's usage; `budget_of` reads it back."""
     return replace(
         progress,
         iterations=budget.iterations,
@@ -80,7 +85,7 @@ def with_usage(progress: Progress, budget: Budget) -> Progress:
 
 
 def received(logged: Iterable[LogEntry]) -> int:
-    """The tokens of what a model has said, by the events of its run."""
+    """Return the number of tokens that a model has written, according to the events of its run."""
     return tokens_in("".join(_said(one.event) for one in logged))
 
 

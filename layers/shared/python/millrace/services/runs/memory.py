@@ -1,4 +1,4 @@
-"""The memory of one run's agent: what it remembers of the user for whom it works."""
+"""The memory of a run's agent about the user that it works for."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,28 +15,28 @@ Report = Callable[[str, dict[str, Any]], None]
 
 
 class UserMemory(Struct, frozen=True):
-    """See `agent.tools.tool.Memories`. `report` is told each operation and what it was about."""
+    """See `agent.tools.tool.Memories`. `report` is called with each operation and its subject."""
 
     store: MemoryStore
     user: Principal
     report: Report
 
     async def remember(self, agent_id: str, text: str, id: str) -> Memory:
-        """Store a memory; without an id it gets one."""
+        """Store a memory. Without an id it gets a new one."""
         user = self.user
         made = await self.store.put(user.organization, user.id, agent_id, id or new_id("mem"), text)
         self.report("remember", {"memoryId": made.id, "text": text})
         return made
 
     async def recall(self, agent_id: str, query: str, limit: int) -> Sequence[Memory]:
-        """The memories that fit best."""
+        """Return the best matches."""
         known = await self.store.of_agent(self.user.organization, self.user.id, agent_id)
         found = best_matches(known, query, limit)
         self.report("recall", {"query": query, "hits": len(found)})
         return found
 
     async def forget(self, agent_id: str, id: str) -> bool:
-        """Delete a memory; False where there is none."""
+        """Delete a memory. Return False if it does not exist."""
         try:
             await self.store.delete(self.user.organization, self.user.id, agent_id, id)
         except NotFound:

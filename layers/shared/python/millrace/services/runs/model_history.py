@@ -1,4 +1,4 @@
-"""The history that a model is sent, of what is stored: the newest summary and what follows it."""
+"""The history for a model: the newest summary and the messages after it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,15 +16,17 @@ FIRST_QUESTION_BYTES = 4_000
 LEFT_OUT = "(Older messages are left out, and nothing sums them up.)"
 PAGE = 100
 OLDER_PAGES = 8
-"""The most that is read of the messages before the latest ones, in pages of 1 MB: no model takes more."""
+"""The maximum number of 1 MB pages read before the latest messages; no model accepts more."""
 
 
 async def model_history(
     stores: Stores, slot: Slot, snapshot: ConversationSnapshot, last: int | None = None
 ) -> list[StoredMessage]:
-    """The history for a model: the active branch, or the messages up to the position `last`. Reads as much
-    for a long conversation as for a short one: the contents of large messages, and beside them what the
-    snapshot does not reach back to."""
+    """Return the history for a model: the active branch, or the messages up to the position `last`.
+
+    Reads as much for a long conversation as for a short one: the contents of large messages, and concurrently
+    the messages before the snapshot.
+    """
     tree = snapshot.lease_record.tree
     if last is not None or not tree.is_line:
         path = [] if last == 0 else tree.path(last or 0)
@@ -35,12 +37,12 @@ async def model_history(
     )
     if snapshot.summary is None:
         return [*older, *recent]
-    # The first of the recent ones is the summary, which stands for what was said before the older ones.
+    # The first of the recent ones is the summary, which stands for the messages before the older ones.
     return [recent[0], *older, *recent[1:]]
 
 
 async def whole_run(stores: Stores, run: Run, first: int) -> list[StoredMessage]:
-    """All messages of a run, however many and large, from the one at position `first` on, which began it."""
+    """Return all messages of a run, of any number and size, from its first one at position `first` on."""
     found: list[StoredMessage] = []
     after, more = first - 1, True
     while more:
@@ -51,7 +53,7 @@ async def whole_run(stores: Stores, run: Run, first: int) -> list[StoredMessage]
 
 
 def recent_history(snapshot: ConversationSnapshot) -> list[StoredMessage]:
-    """The part of a model's history that the snapshot has."""
+    """Return the part of a model's history that the snapshot has."""
     if snapshot.lease_record.tree.is_line:
         return summarized(snapshot.history, snapshot.summary)
     return summarized(snapshot.history, _fitting(snapshot.summaries, snapshot.history))
@@ -60,8 +62,10 @@ def recent_history(snapshot: ConversationSnapshot) -> list[StoredMessage]:
 async def _branch_history(
     stores: Stores, slot: Slot, snapshot: ConversationSnapshot, path: Sequence[Interval]
 ) -> list[StoredMessage]:
-    """The messages of a path behind the newest summary that is on it. Those that the snapshot has may all be
-    of other branches."""
+    """Return the messages of a path after the newest summary on it.
+
+    Those in the snapshot may all belong to other branches.
+    """
     older = await _older_on(stores, slot, snapshot, path)
     found = [*(message for _, message, _ in older), *snapshot.on(path)]
     whole = not path or snapshot.first <= path[0][0] or any(at == path[0][0] for at, _, _ in older)
@@ -69,7 +73,7 @@ async def _branch_history(
         found = summarized(found, summary)
     elif not whole or len(found) > HISTORY_MESSAGES:
         found = [*await _first_question(stores, slot, path[0][0]), *found[-HISTORY_MESSAGES:]]
-    # The latest messages of the branch may be older than all that the snapshot has.
+    # The latest messages of the branch may be older than everything in the snapshot.
     shortened = {message.id: parts for _, message, parts in older if parts and parts.shortened}
     return await stores.messages.for_model(slot, found, snapshot.parts | shortened)
 
@@ -77,8 +81,10 @@ async def _branch_history(
 async def _older_on(
     stores: Stores, slot: Slot, snapshot: ConversationSnapshot, path: Sequence[Interval]
 ) -> list[Located]:
-    """The messages of a path before those of the snapshot, back to a summary; without one as many as a new
-    message finds in a conversation."""
+    """Return the messages of a path before the snapshot, back to a summary.
+
+    Without one, return as many as a new message finds in a conversation.
+    """
     known = snapshot.on(path)
     found: list[Located] = []
     if snapshot.first <= 1 or _fitting(snapshot.summaries, known):
@@ -94,16 +100,20 @@ async def _older_on(
 
 
 def _fitting(summaries: Sequence[Summary], messages: Sequence[StoredMessage]) -> Summary | None:
-    """The newest summary that reaches up to one of the messages. What came before a message is the same on
-    every branch that it is on."""
+    """Return the newest summary that reaches one of the messages.
+
+    The messages before a message are the same on every branch that it is on.
+    """
     ids = {message.id: at for at, message in enumerate(messages)}
     fitting = [one for one in summaries if one.first_kept in ids]
     return max(fitting, key=lambda one: ids[one.first_kept], default=None)
 
 
 async def _older(stores: Stores, slot: Slot, snapshot: ConversationSnapshot) -> list[StoredMessage]:
-    """The messages before those of the snapshot, back to its summary. A conversation that is older than
-    summaries gets its first question."""
+    """Return the messages before the snapshot, back to its summary.
+
+    A conversation from before summaries existed gets its first question.
+    """
     if snapshot.first <= 1:
         return []
     if snapshot.summary is None:
@@ -115,7 +125,7 @@ async def _older(stores: Stores, slot: Slot, snapshot: ConversationSnapshot) -> 
 
 
 async def _back_to(stores: Stores, slot: Slot, before: int, message_id: str) -> list[StoredMessage]:
-    """The messages of a line from one on, up to the position `before`, as far back as a model has use for
+    """Return the messages of a line from one on, up to the position `before`, as far back as a model can use
     them."""
     found: list[StoredMessage] = []
     pages = 0

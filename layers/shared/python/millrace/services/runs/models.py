@@ -1,4 +1,4 @@
-"""The model providers of this process, made when the first agent needs them."""
+"""The model providers of this process, created when the first agent needs them."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -27,21 +27,23 @@ _KEYS = ("openai_api_key", "anthropic_api_key", "aws_bearer_token_bedrock")
 
 
 class Models:
-    """Finds an agent's provider; the deployment's default model serves agents that name none."""
+    """Finds an agent's provider. Agents without a model use the deployment's default."""
 
     def __init__(self, settings: Settings, client: "Callable[[], httpx.AsyncClient]") -> None:
         self._settings = settings
         self._client = client
 
     def load_keys(self, aws: Aws) -> None:
-        """Take the providers' keys from the deployment's secret. See `keyed`."""
+        """Load the providers' keys from the deployment's secret. See `keyed`."""
         self._settings = self.keyed(self._settings, aws)
 
     @staticmethod
     def keyed(settings: Settings, aws: Aws) -> Settings:
-        """Return the settings with the providers' keys from the deployment's secret, where they name one (in
-        init: the call blocks). Without them the environment's keys hold, and a provider that lacks its key
-        says so."""
+        """Return the settings with the providers' keys from the deployment's secret, if there is one.
+
+        Call it during init, as it blocks. Without the secret, the keys in the environment are used, and a
+        provider without its key reports this.
+        """
         if not settings.model_keys_secret:
             return settings
         try:
@@ -59,23 +61,27 @@ class Models:
         return ProviderRegistry(self._settings, self._client)
 
     def name_of(self, agent: Agent) -> str:
-        """The agent's model with its provider's prefix."""
+        """Return the agent's model with its provider's prefix."""
         return agent.model or self._settings.default_model
 
     def compactor_for(self, agent: Agent) -> Compactor | None:
-        """The model that writes the summaries of the agent's conversations; None where it is the agent's own.
-        Raises as `provider_for`."""
+        """Return the model for summaries of the agent's conversations, or None for the agent's own model.
+
+        Raises as `provider_for` does.
+        """
         if not agent.compaction_model:
             return None
         provider, model = self.provider_for(agent.model_copy(update={"model": agent.compaction_model}))
         return Compactor(provider, model, agent.compaction_model)
 
     def check_accepted(self, agent: Agent, blocks: Sequence[Block]) -> None:
-        """Check that the agent's model takes the images and files of a message. Raises `InvalidRequest` or
-        `TooLarge`."""
+        """Check that the agent's model accepts the images and files of a message.
+
+        Raises `InvalidRequest` or `TooLarge`.
+        """
         rules, name = media_rules(self.provider_for(agent)[0]), self.name_of(agent)
         check_accepted(blocks, accepted(agent, name, rules), rules, name)
 
     def provider_for(self, agent: Agent) -> tuple[Provider, str]:
-        """The provider and the model's name there. Raises `InvalidRequest` or `Unavailable`."""
+        """Return the provider and the model's name there. Raises `InvalidRequest` or `Unavailable`."""
         return self._registry.provider_for(self.name_of(agent))

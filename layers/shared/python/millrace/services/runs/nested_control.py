@@ -1,5 +1,7 @@
-"""The steering of an agent that works for another one, or for a step of a flow (see
-`agent.control.RunControl`): its turns and results are steps of the run."""
+"""Control of an agent that works for another one or for a flow's step (see `agent.control.RunControl`).
+
+Its turns and results are steps of the run.
+"""
 
 from collections.abc import Collection, Sequence
 from typing import Literal
@@ -17,8 +19,10 @@ from millrace.services.runs.run_work import RunWork
 
 
 class NestedControl:
-    """Keeps the messages of one work under its own key. `stored` are those of an earlier process; `parent` is
-    the tag of its events."""
+    """Keeps the messages of a piece of work.
+
+    `stored` are those of an earlier process; `parent` tags its events.
+    """
 
     most_messages: int | None = None
 
@@ -32,7 +36,7 @@ class NestedControl:
         self._messages = list(stored)
 
     def begin(self, task: str) -> list[StoredMessage]:
-        """The history to go on from: the task, or what is stored."""
+        """Return the history to continue from: the task, or the stored messages."""
         if not self._messages:
             self.add("user", [{"text": task}])
         return list(self._messages)
@@ -44,7 +48,7 @@ class NestedControl:
         return last is not None and last.role == "assistant" and not open_calls(last.content)
 
     def answer(self) -> str:
-        """The text of the last message that the agent wrote."""
+        """Return the text of the last message that the agent wrote."""
         said = [message for message in self._messages if message.role == "assistant"]
         return "".join(block.get("text", "") for block in said[-1].content) if said else ""
 
@@ -87,7 +91,7 @@ class NestedControl:
         self._session.postpone(error)
 
     async def keep_summary(self, summary: Summary) -> None:
-        """See `RunControl`. One who goes on from the stored messages sums them up again."""
+        """See `RunControl`. A process that continues from the stored messages summarizes them again."""
 
     async def drain(self, iteration: int) -> list[StoredMessage]:
         """See `RunControl`. Live messages are for the run's own agent."""

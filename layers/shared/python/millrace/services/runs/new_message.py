@@ -1,4 +1,4 @@
-"""A message that a client sends, and what has become of it."""
+"""A message from a client, and its result."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
@@ -29,12 +29,15 @@ IfBusy = Literal["reject", "inject", "interrupt"]
 
 
 class NewMessage(Struct, frozen=True):
-    """A message as a client sends it. `if_busy` says what happens when a run is active; `send` sets
-    `created_by`. The default agent answers in a new conversation for which no agent was chosen. `client_data`
-    is kept with the message for the client's protocol, by its name, and shown to nobody else; `writes` gives
-    what is stored together with the beginning of the run. The message follows the one of its `branch`, by
-    default the end of the active branch. `is_edit`: the same message once more is a new one where another
-    run has been there since. `head_start` puts the run to work while it is being stored."""
+    """A message from a client.
+
+    `if_busy` decides what happens while a run is active. `send` sets `created_by`. The default agent answers
+    in a new conversation without a chosen agent. `client_data` is stored with the message for the client's
+    protocol, by its name, and shown to nobody else. `writes` returns what to store together with the
+    beginning of the run. The message follows the one of its `branch`, by default the end of the active
+    branch. With `is_edit`, repeating the message creates a new one if another run was there since.
+    `head_start` starts the run while it is being stored.
+    """
 
     content: Content
     agent_id: str | None = None
@@ -53,16 +56,16 @@ class NewMessage(Struct, frozen=True):
 
     @property
     def asks_again(self) -> bool:
-        """True where a question that is stored already is answered once more: the content is empty then."""
+        """True if a stored question is answered again; then the content is empty."""
         return self.branch is not None and self.branch.again
 
     def once_more(self, run_id: str) -> "NewMessage":
-        """The same message, sent again after the run that it began is no longer the newest."""
+        """Return the same message for another use, when the run that it began is no longer the newest."""
         key = hashlib.sha256(f"{self.idempotency_key}\0{run_id}".encode()).hexdigest()
         return replace(self, idempotency_key=key)
 
     def marker(self) -> Marker | None:
-        """The idempotency key with a fingerprint that is the same for the same request."""
+        """Return the idempotency key with a fingerprint of the request."""
         if not self.idempotency_key:
             return None
         parts = "\0".join((fingerprint(self.content), self.agent_id or "", self.thread_id or ""))
@@ -75,9 +78,11 @@ class NewMessage(Struct, frozen=True):
 
 
 class StartedRun(Struct, frozen=True):
-    """A run that this process now holds and must execute, in the name of `user`. The large messages of the
-    `history` are read while the run begins. `pending_live_messages`: live messages that
-    an earlier run ended without may still wait. The `session` is there where the run had a head start."""
+    """A run that this process holds and must execute on behalf of `user`.
+
+    The large messages of the `history` are read while the run begins. `pending_live_messages` means that live
+    messages of an earlier run may still wait. `session` is set if the run had a head start.
+    """
 
     lease: Lease
     user: Principal
@@ -91,13 +96,13 @@ class StartedRun(Struct, frozen=True):
 
 
 class ReplayedRun(Struct, frozen=True):
-    """The idempotency key was used before: its run is there to follow."""
+    """The idempotency key was used before, and its run can be followed."""
 
     run: Run
 
 
 class AcceptedMessage(Struct, frozen=True):
-    """The message went to the active run (`ifBusy: inject`)."""
+    """The message was added to the active run (`ifBusy: inject`)."""
 
     injection: Injection
     run_id: str

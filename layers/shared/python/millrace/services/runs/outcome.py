@@ -1,4 +1,4 @@
-"""The outcome of a run, as its last message keeps it for the history."""
+"""The outcome of a run, which its last message stores for the history."""
 
 from typing import Any
 
@@ -12,9 +12,11 @@ from millrace.domain.runs import Run
 def with_outcome(
     messages: list[StoredMessage], run: Run, steps: list[Event] | None = None
 ) -> list[StoredMessage]:
-    """The last messages of an ended run. The last answer gets the id that `start` announced, tells how the
-    run ended, and keeps the `steps` that belong to no message yet; a run that said nothing at its end has an
-    empty one, so that a reader sees its end all the same."""
+    """Return the last messages of an ended run.
+
+    The last answer gets the id announced by `start`, the outcome of the run, and the `steps` that belong to
+    no message yet. If the run did not end with an answer, an empty one is added, so that readers see the end.
+    """
     *before, last = messages or [_empty(run)]
     if last.role != "assistant":
         before, last = messages, _empty(run)

@@ -1,4 +1,4 @@
-"""The shape of an answer that is asked for, checked before any run and after it."""
+"""The JSON Schema of an answer, validated before a run and applied after it."""
 
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ SCHEMA_BYTES = 32 * 1024
 
 
 def check_response_schema(schema: dict[str, Any]) -> None:
-    """Raises `InvalidRequest` (`invalid_schema`) for what no answer can be checked against."""
+    """Raise `InvalidRequest` (`invalid_schema`) for a schema that cannot be used."""
     size = len(orjson.dumps(schema))
     if size > SCHEMA_BYTES:
         raise InvalidRequest(
@@ -25,7 +25,7 @@ def check_response_schema(schema: dict[str, Any]) -> None:
 
 
 def output_format(schema: dict[str, Any] | None) -> OutputFormat | None:
-    """The format of an agent's answers, where it has one."""
+    """Return the format of an agent's answers, if it has one."""
     if schema is None:
         return None
     return OutputFormat(schema, partial(check_value, schema=schema, name="output"))

@@ -1,4 +1,4 @@
-"""The tools and agents of a deployment's own, checked as those that are written through the API are."""
+"""Tools and agents of the deployment's code, validated like those that are written through the API."""
 
 from millrace.agent.code.agent import CODE_AGENTS
 from millrace.agent.own import InvalidApp, load_own_code
@@ -11,8 +11,10 @@ from millrace.services.runs.tool_rules import compile_rule, is_mcp_rule
 
 
 def load_checked(packages: str) -> None:
-    """Load the packages, whose names are separated by commas. Raises `InvalidApp`, also for rules that cannot
-    be read and for tools that no agent can have."""
+    """Load the packages in a comma-separated list.
+
+    Raises `InvalidApp`, also for invalid rules and for tools that no agent can have.
+    """
     load_own_code(packages)
     for tool in OWN_TOOLS.values():
         _check_rule(tool)

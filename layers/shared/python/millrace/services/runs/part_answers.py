@@ -1,4 +1,4 @@
-"""Answers to a waiting run in the name of a client's next run."""
+"""Answers to a waiting run that arrive as a client's next run."""
 
 from collections.abc import Sequence
 
@@ -22,12 +22,14 @@ async def answer_part(
     results: Sequence[GivenAnswer],
     deadline: float | None,
 ) -> tuple[RunStream, int] | list[WaitingCall] | None:
-    """Answer calls of the run that waits in a slot, and give what follows a name: its stream, and the event
-    after which it begins; or the calls for which the run still waits. None where nothing of it is asked
-    here: `results` of a client's tools are also sent as a mere part of its history.
+    """Answer calls of the run that waits in a slot, and return the part of the run that gets `name`.
 
-    A repetition (`name` is known) answers again, which changes nothing, and gives the same part. Raises
-    `NotFound` for `answers` to calls that are unknown, else as `answer_call`."""
+    Return its stream and the event after which it begins, or the calls for which the run still waits. Return
+    None if nothing here concerns the run: `results` of a client's tools are also sent as mere history.
+
+    If `name` is already known, the answers change nothing and the same part is returned. Raises `NotFound`
+    for `answers` to unknown calls, otherwise as `answer_call` does.
+    """
     begins = await stores.run_names.get(caller, name)
     if begins is None:
         lease = await stores.leases.peek(slot)

@@ -1,5 +1,4 @@
-"""The resources that a function holds from its init to its end: settings, stores, model providers,
-active runs."""
+"""The resources of a function from its init to its end: settings, stores, model providers, active runs."""
 
 import asyncio
 import logging
@@ -22,15 +21,17 @@ if TYPE_CHECKING:
 
 
 class HttpClients:
-    """The process's two HTTP clients, made when first used (their import alone costs 0.1 s): one for model
-    servers, one guarded against addresses that are not public."""
+    """The process's two HTTP clients: one for model servers, and one guarded against non-public addresses.
+
+    They are created on first use, because their import alone takes 0.1 s.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     @cached_property
     def models(self) -> "httpx.AsyncClient":
-        """For model servers, which the operator names."""
+        """For model servers, which the operator configures."""
         from millrace.agent.providers.connection import model_client
 
         return model_client()
@@ -43,15 +44,17 @@ class HttpClients:
         return guarded_client(allow_loopback_http=self._settings.allow_loopback_http)
 
     async def close(self) -> None:
-        """Close what was made."""
+        """Close the clients that were created."""
         for name in ("models", "guarded"):
             if name in self.__dict__:
                 await self.__dict__[name].aclose()
 
 
 class Platform(Struct, eq=False, dict=True):
-    """Made once per process, in init; nothing goes out over the network until it is used. The deployment's
-    own code is loaded then: what is wrong with it ends the init."""
+    """Created once in each process, during init; nothing uses the network before it is needed.
+
+    The deployment's code is loaded then. An error in it ends the init.
+    """
 
     settings: Settings
     stores: Stores
@@ -64,8 +67,8 @@ class Platform(Struct, eq=False, dict=True):
 
     @classmethod
     def make(cls, settings: Settings, stores: Stores | None = None) -> "Platform":
-        """From settings; tests may bring their own stores."""
-        for name in ("httpx", "httpx2", "mcp"):  # they log every URL, secrets in its query included
+        """Create the platform from settings; tests may pass their own stores."""
+        for name in ("httpx", "httpx2", "mcp"):  # they log every URL, including secrets in its query
             logging.getLogger(name).setLevel(logging.WARNING)
         if settings.app_packages:
             load_app(settings.app_packages)
@@ -76,14 +79,16 @@ class Platform(Struct, eq=False, dict=True):
 
     @cached_property
     def secrets(self) -> "OwnSecrets":
-        """The deployment's secrets, for tools and agents of its own."""
+        """The deployment's secrets, for its own tools and agents."""
         from millrace.stores.deployment_secrets import OwnSecrets
 
         return OwnSecrets(self.stores.aws)
 
     def warm(self) -> None:
-        """Do in init what the first request would wait for: the AWS clients, and the HTTP client where the
-        default model is behind a network."""
+        """Do during init what the first request would wait for.
+
+        That is creating the AWS clients, and the HTTP client if the default model needs the network.
+        """
         self.stores.aws.client("dynamodb")
         self.stores.aws.client("events")
         self.models.load_keys(self.stores.aws)
@@ -91,7 +96,7 @@ class Platform(Struct, eq=False, dict=True):
             _ = self.http.models
 
     async def close(self) -> None:
-        """Let active runs end, then close connections and threads."""
+        """Wait for active runs to end, then close connections and threads."""
         if self.tasks:
             await asyncio.wait(self.tasks, timeout=10)
         await self.http.close()

@@ -1,4 +1,4 @@
-"""Runs without a process: noticed and put on the run queue, or ended where nothing can continue them."""
+"""Runs without a process: enqueued on the run queue, or ended if nothing can continue them."""
 
 import logging
 
@@ -25,8 +25,10 @@ RUN_LOST = "The process that ran the agent is gone; send the message again."
 
 
 async def notice_lost_run(stores: Stores, slot: Slot, lost: LeaseRecord) -> None:
-    """Puts a run that has lost its process on the run queue, as often as it is noticed, but once in a while.
-    Should this fail, whoever notices next does it, at the latest the sweep of every minute."""
+    """Enqueue a run that has lost its process, at most once in a while.
+
+    If this fails, the next one to notice does it, at the latest the sweep of every minute.
+    """
     try:
         if await stores.takeovers.notice(slot, lost):
             await stores.run_queue.enqueue(slot.organization, lost.run_id or "")
@@ -35,14 +37,16 @@ async def notice_lost_run(stores: Stores, slot: Slot, lost: LeaseRecord) -> None
 
 
 async def give_up_lost_run(stores: Stores, slot: Slot, lost: LeaseRecord) -> bool:
-    """Ends a run that nothing can continue with `run_lost`. Returns as `end_run`."""
+    """End a run that nothing can continue with `run_lost`. Returns as `end_run` does."""
     run = await stores.runs.get(slot.organization, lost.run_id or "")
     return await end_run(stores, run, lost, "failed", events.error(RUN_LOST, "run_lost", True))
 
 
 async def end_run(stores: Stores, run: Run, lost: LeaseRecord, state: RunState, last: Event) -> bool:
-    """Ends a run that no process works on: logs its last event, keeps what the agent had said, and frees the
-    slot. False when another process has taken the run, or ended it."""
+    """End a run that no process works on: log its last event, store its partial answer, and free the slot.
+
+    Return False if another process has taken over or ended the run.
+    """
     ended = replace(
         run,
         state=state,
@@ -59,8 +63,10 @@ async def end_run(stores: Stores, run: Run, lost: LeaseRecord, state: RunState, 
 
 
 async def _end(stores: Stores, ended: Run, lost: LeaseRecord, last: Event) -> Run | None:
-    """Ends the run with what it had said; without that where it cannot be read or stored, so that no answer
-    keeps its conversation from going on. Return the run as it is stored, None when it was not."""
+    """End the run with its partial answer, or without it if that cannot be read or stored.
+
+    So no answer blocks its conversation. Return the stored run, or None if it was not stored.
+    """
     try:
         partial = await _partial_answer(stores, ended, lost.saved)
         full = await with_estimated_usage(stores, ended, lost)
@@ -75,18 +81,20 @@ async def _end(stores: Stores, ended: Run, lost: LeaseRecord, last: Event) -> Ru
     except Unavailable:
         raise
     except Exception:
-        log.exception("the partial answer of %s is given up", ended.id)
+        log.exception("the partial answer of %s is lost", ended.id)
         return ended if await stores.run_ends.give_up(ended, lost, _last(ended, lost, last), []) else None
 
 
 def _last(run: Run, lost: LeaseRecord, last: Event) -> list[Event]:
-    """The last events: what only the clients of a process that died have seen is taken back."""
+    """Return the last events, which revoke what only the clients of a dead process have seen."""
     return [last] if lost.parked else [*taken_back(run, lost, lost.seq), last]
 
 
 def taken_back(run: Run, lost: LeaseRecord, after: int) -> list[Event]:
-    """The events by which all that was told of a run after an event is void. The first event is always kept,
-    and told again where it was not logged."""
+    """Return the events that void everything sent of a run after an event.
+
+    The first event is always kept, and sent again if it was not logged.
+    """
     if not lost.seq:
         first = events.start(run.id, run.slot.conversation_id, run.message_id, run.agent_id)
         return [events.rewind(str(EventId(run.id, 0))), first]
@@ -94,17 +102,21 @@ def taken_back(run: Run, lost: LeaseRecord, after: int) -> list[Event]:
 
 
 async def forget_nested_work(stores: Stores, run: Run) -> None:
-    """Delete what agents have done for one another in a run that has ended. What is left should this fail
-    goes with the conversation."""
+    """Delete the nested work of a run that has ended.
+
+    If this fails, it is deleted with the conversation.
+    """
     try:
         await stores.nested_work.delete(run.slot, run.id)
     except Exception:
-        log.exception("the work of agents for %s is left behind", run.id)
+        log.exception("the nested work of %s was not deleted", run.id)
 
 
 async def _publish_end(stores: Stores, ended: Run) -> None:
-    """Puts the run's end on the bus, which its process cannot any more. Should this fail, the look of every
-    minute at silent runs makes up for it."""
+    """Put the run's end on the bus, because its process cannot.
+
+    If this fails, the check of every minute for silent runs makes up for it.
+    """
     try:
         await stores.bus.put([to_bus(missed_end(ended))])
     except Exception:
@@ -112,7 +124,7 @@ async def _publish_end(stores: Stores, ended: Run) -> None:
 
 
 async def _partial_answer(stores: Stores, run: Run, saved: int) -> list[StoredMessage]:
-    """The text and the steps that the log has beyond the event up to which the history holds them."""
+    """Return the text and the steps in the log after the event up to which the history has them."""
     logged = settled(await stores.log.read(stream_of(run.slot.organization, run.id), saved))
     steps = StepLog()
     for one in logged:

@@ -1,4 +1,4 @@
-"""Runs beside their streams: lists of them, and the events of one with their times."""
+"""Runs apart from their streams: lists of runs, and a run's events with their times."""
 
 from typing import Any
 
@@ -19,8 +19,11 @@ from millrace.stores.runs import RunFilter, RunPosition, stream_of
 async def list_runs(
     stores: Stores, caller: Principal, wanted: RunFilter, limit: int, after: RunPosition | None
 ) -> tuple[list[Run], RunPosition | None]:
-    """Return a page of runs, and where the next one begins: of the organization for those who observe, of a
-    conversation for those who may read it, else the caller's own. Raises `Forbidden` or `NotFound`."""
+    """Return a page of runs, and the position of the next one.
+
+    The list covers the organization for observers, or a conversation for those who may read it; otherwise
+    only the caller's own runs. Raises `Forbidden` or `NotFound`.
+    """
     if wanted.conversation_id is not None:
         await authorize(stores, caller, Slot.of(caller.organization, wanted.conversation_id), "read")
     elif not (caller.may("observe") or caller.may("conversations:manage")):
@@ -33,8 +36,11 @@ async def list_runs(
 async def timed_events(
     stores: Stores, run: Run, after: int, limit: int, detail: Detail
 ) -> tuple[list[dict[str, Any]], int | None]:
-    """Return the events of a run after a number as a viewer sees them, each with its time, and the number to
-    go on from (None: there are no more now). The log is kept for 24 hours. `limit` counts logged batches."""
+    """Return the events of a run after a number as a viewer sees them, with their times, and the next number.
+
+    The next number is None if there are no more at present. The log is kept for 24 hours. `limit` counts
+    logged batches.
+    """
     entries = await stores.log.read(stream_of(run.slot.organization, run.id), after, limit)
     shown = (_timed(run.id, entry, project(entry.event, detail)) for entry in entries)
     more = entries[-1].seq if entries and run.last_seq != entries[-1].seq else None

@@ -18,7 +18,7 @@ RETRY_SECONDS = 0.1
 
 
 async def run_waiting(stores: Stores, slot: Slot, run_id: str) -> Conflict:
-    """The error for a message to a run that waits; it names the calls."""
+    """Return the error for a message to a waiting run, with its calls."""
     calls = [
         {"callId": call.call_id, "kind": call.kind, "name": _shown_name(call)}
         for call in await _waiting(stores, slot, run_id)
@@ -35,13 +35,16 @@ async def run_waiting(stores: Stores, slot: Slot, run_id: str) -> Conflict:
 async def reply_to_waiting(
     stores: Stores, slot: Slot, run_id: str, live: Injection, marker: Marker | None
 ) -> bool:
-    """Takes a message for the user's reply: what waits counts as rejected with it as the reason, and the run
-    goes on with it as a live message; all at once. False where the run does not wait (any more), so that it
-    is to be looked at again. Raises `Repeated` or `TooManyRequests`."""
+    """Accept a message as the user's reply: it rejects the waiting calls and becomes a live message of the
+    run.
+
+    All of this is one transaction. Return False if the run does not wait (any more), so that its state has to
+    be read again. Raises `Repeated` or `TooManyRequests`.
+    """
     calls = await _waiting(stores, slot, run_id)
     now = stores.clock()
     answer = Answer("reject", live.created_by, iso(now), reason=live.content)
-    # The write of an answer that comes too late would be refused, and all others of the transaction with it.
+    # The write of an answer that is too late would be refused, together with the whole transaction.
     writes = [stores.approvals.answered(call, answer, now) for call in calls if call.expires_ms > now]
     try:
         await stores.injections.accept_reply(slot, live, run_id, marker, writes)
@@ -53,8 +56,10 @@ async def reply_to_waiting(
 
 
 async def _go_on_soon(stores: Stores, slot: Slot, run_id: str) -> None:
-    """Have the run go on, now or with the check of every minute: the message is accepted, and its sender must
-    not be told otherwise."""
+    """Let the run continue, now or with the check of every minute.
+
+    Errors are only logged: the message is accepted, so its sender must not get an error.
+    """
     try:
         await stores.run_queue.enqueue(slot.organization, run_id, reason=ANSWERED)
     except MillraceError as error:

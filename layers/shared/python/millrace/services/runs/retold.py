@@ -1,4 +1,4 @@
-"""The events of an interrupted step that are announced again: few enough for one write."""
+"""The events of an interrupted step to announce again, limited to what fits in one write."""
 
 from collections.abc import Iterable
 
@@ -7,14 +7,16 @@ import orjson
 from millrace.domain.events import Event
 
 RETOLD_BYTES = 2_000_000
-"""The most that is told again: with the taker's other writes that is below DynamoDB's 4 MB."""
+"""The maximum size to announce again; with the other writes of a takeover it stays below DynamoDB's 4 MB."""
 PIECE_CHARACTERS = 100_000
 _TEXTS = {"token": "token", "thinking": "text"}
 
 
 def retold(announced: Iterable[Event]) -> list[Event]:
-    """The events, with the pieces of one text in one. Where they are too many, the thoughts of other agents
-    are left out, and then what their tools gave."""
+    """Return the events with adjacent pieces of a text joined.
+
+    If they are too large, the thoughts of other agents are left out, and then the results of their tools.
+    """
     events = _joined(announced)
     if _size(events) > RETOLD_BYTES:
         events = [event for event in events if "parent" not in event or event["type"] not in _TEXTS]

@@ -1,5 +1,7 @@
-"""The agents that a run's agent may ask, as they were when the run began: an edit changes no run in
-mid-flight, and neither does a deploy."""
+"""The agents that a run's agent may ask, as they were when the run began.
+
+Neither an edit nor a deployment changes an active run.
+"""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -15,12 +17,15 @@ from millrace.stores.agents import unknown_agent
 from millrace.stores.lease_record import LeaseLost
 
 MOST_AGENTS = 64
-"""The most agents that one run takes along: each is an item of up to 256 KB."""
+"""The maximum number of agents that a run stores, each as an item of up to 256 KB."""
 
 
 class RunAgents:
-    """The agents by their ids. They are read and stored beside the first call of the model; no agent is asked
-    before that is done. `stored` are those that an earlier process has stored."""
+    """The agents by id.
+
+    They are read and stored during the first model call, and no agent is asked before that is done. `stored`
+    are those that an earlier process has stored.
+    """
 
     def __init__(
         self, platform: Platform, session: RunWork, stored: Mapping[str, Agent] | None = None
@@ -32,14 +37,14 @@ class RunAgents:
         self._task: asyncio.Task[None] | None = None
 
     def take_along(self, agent_ids: Iterable[str]) -> None:
-        """Begin to read these agents, and all that they may ask in their turn."""
+        """Begin to read these agents, and all that they may ask."""
         wanted = set(agent_ids)
         if wanted:
             self._task = asyncio.create_task(self._read(wanted))
             self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     async def get(self, agent_id: str) -> Agent:
-        """Raises `NotFound` for one that was not there when the run began, or `Interrupted`."""
+        """Return an agent. Raises `NotFound` if it did not exist when the run began, or `Interrupted`."""
         if self._task is not None:
             try:
                 await asyncio.shield(self._task)
@@ -72,5 +77,5 @@ class RunAgents:
             agent = await self._platform.stores.agents.get(organization, agent_id)
         except NotFound:
             return None
-        # Named here, since a deploy may change the deployment's default.
+        # Set here, because a deployment may change the default.
         return agent.model_copy(update={"model": self._platform.models.name_of(agent)})

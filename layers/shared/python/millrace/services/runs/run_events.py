@@ -1,8 +1,8 @@
-"""Events of a run for the command center and pipelines, put on the bus in batches beside the stream.
+"""Events of a run for the command center and pipelines, put on the bus in batches apart from the stream.
 
-Each entry has the source `millrace.agent_execution`, its type as detail type, and a detail
-`{id, type, time, organization, runId, agentId, agentName, conversationId, ...}`; `id` is unique and the same
-when an entry is put twice.
+Each entry has the source `millrace.agent_execution`, its type as the detail type, and a detail `{id, type,
+time, organization, runId, agentId, agentName, conversationId, ...}`. `id` is unique, and the same if an entry
+is put twice.
 """
 
 import asyncio
@@ -24,21 +24,21 @@ log = logging.getLogger(__name__)
 
 SOURCE = "millrace.agent_execution"
 APPROVALS = "millrace.approval"
-"""The source of events about calls that wait for a person, so that pipelines can choose them."""
+"""The source of events about calls that wait for a person, so that pipelines can select them."""
 PROGRESS_SECONDS = 1.0
 FLUSH_SECONDS = 0.25
 GATHER_SECONDS = 0.05
-"""After an urgent event, for its neighbors to go on the bus with it."""
-# EventBridge takes 256 KB in one call, and a character may need six bytes in JSON.
+"""The time after an urgent event to collect others for the same call."""
+# EventBridge accepts 256 KB in one call, and a character may take six bytes in JSON.
 RESULT_CHARACTERS = 16_000
 QUERY_CHARACTERS = 200
 # The command center reads numbers of up to 15 digits (`domain.record.split_id`).
 LAST_NUMBER = 10**15 - 1
-"""The number of an end that others tell of a run; higher than any of its own."""
+"""The number of an end that another process reports for a run, above all of the run's own numbers."""
 
 
 def ended_facts(run: Run) -> dict[str, Any]:
-    """The fields of the last event of a run, well or badly ended; null where one is not known."""
+    """Return the fields of the last event of a run, whatever its outcome; unknown ones are null."""
     return {
         "run": run.to_wire(),
         "status": run.state,
@@ -53,13 +53,13 @@ def ended_facts(run: Run) -> dict[str, Any]:
 
 
 def origin_of(run: Run) -> dict[str, Any]:
-    """`hops` of a run that a delivery started, `traceparent` of one whose request was part of a trace."""
+    """Return `hops` of a run that a delivery started, and `traceparent` of one that is part of a trace."""
     origin = {"hops": run.hops, "traceparent": run.traceparent}
     return {name: value for name, value in origin.items() if value}
 
 
 def missed_end(run: Run) -> Event:
-    """The last event of a run that could not tell it itself, or whose word was lost."""
+    """Return the last event of a run that could not send it itself, or whose event was lost."""
     end: Event = {
         "id": f"{run.id}:{LAST_NUMBER}",
         "time": run.ended_at,
@@ -76,15 +76,17 @@ def missed_end(run: Run) -> Event:
 
 
 def deleted(run: Run) -> Run:
-    """A run that was under way as it ends when its conversation is deleted: nobody's error."""
+    """Return an active run as it ends when its conversation is deleted, which is not an error."""
     return replace(run, state="stopped", finish_reason="deleted", error=None)
 
 
 def deleted_run(run: Run, at: str) -> Event:
-    """A run has been deleted with its conversation: nothing of what was said in it is told any more. Its
-    `status` is none of those by which pipelines choose runs that have ended."""
+    """Return the event for a run that was deleted with its conversation, without any of its texts.
+
+    Its `status` is not among those by which pipelines select ended runs.
+    """
     return {
-        # Another number than that of `missed_end`: the record would take the second of them for a repeat.
+        # Not the number of `missed_end`, because the record would take the second of them for a duplicate.
         "id": f"{run.id}:{LAST_NUMBER - 1}",
         "type": "run:deleted",
         "time": at,
@@ -98,18 +100,20 @@ def deleted_run(run: Run, at: str) -> Event:
 
 
 def to_bus(event: Event) -> BusEvent:
-    """An event of a run as the bus takes it."""
+    """Return a run's event in the form for the bus."""
     source = APPROVALS if event["type"].startswith("approval:") else SOURCE
     return BusEvent(source, event["type"], orjson.dumps(event).decode())
 
 
 _ASKS = {"approval_requested": "approval:requested", "approval_answered": "approval:answered"}
-"""The events of calls that wait, as the bus names them."""
+"""The events of waiting calls, as the bus names them."""
 
 
 class RunEvents:
-    """Collects a run's events and puts them on the bus; `flush` never raises: a bus that is down costs the
-    view, not the run."""
+    """Collects a run's events and puts them on the bus.
+
+    `flush` never raises: if the bus is down, only the view suffers, not the run.
+    """
 
     def __init__(self, bus: EventBus, run: Run, clock: Clock, count: int = 0) -> None:
         self._bus = bus
@@ -127,7 +131,7 @@ class RunEvents:
         self._asked_at: dict[str, int] = {}
 
     def add(self, kind: str, data: dict[str, Any], *, urgent: bool = False) -> None:
-        """Collect one event; `urgent` ones go with the next beat."""
+        """Collect an event. Urgent ones are sent with the next `beat`."""
         self._count += 1
         run = self._run
         detail = {
@@ -146,22 +150,26 @@ class RunEvents:
             self._urgent.set()
 
     def resumed(self, state: str) -> None:
-        """The run goes on after it has waited or was queued."""
+        """Report that the run continues after it waited or was queued."""
         self.add("run:status_changed", {"from": state, "to": "running"}, urgent=True)
 
     def started(self) -> None:
-        """The run has begun."""
+        """Report that the run has begun."""
         self.add("run:started", {"run": self._run.to_wire(), "status": "running"}, urgent=True)
 
     def watch(self, event: Event) -> None:
-        """See every event of the run but tokens, as it is emitted. That a tool is at work may always be
-        seen; which one only where the run's visibility shows it."""
+        """Watch every emitted event of the run except tokens.
+
+        Everybody may see that a tool is working, but its name is shown only if the run's visibility allows
+        it.
+        """
         kind = event["type"]
         if kind == "tool_call":
             self.add("run:tool_started", self._tool(event), urgent=True)
         elif kind == "tool_result":
             self.add("run:tool_completed", self._tool(event) | self._done(event))
-        elif kind in _ASKS and event["kind"] != "client":  # a program waits for a program: no news for people
+        # a program waits for a program, which is no news for people
+        elif kind in _ASKS and event["kind"] != "client":
             self.add(_ASKS[kind], self._asked(event), urgent=True)
         elif kind == "injected":
             self.add("run:memory_op", {"op": "inject", "messageId": event["messageId"]})
@@ -184,29 +192,33 @@ class RunEvents:
         return facts | since | {"requestedBy": self._run.created_by or None}
 
     def note_sub_agent(self, call_id: str, agent_id: str) -> None:
-        """A call of a tool is the work of another agent."""
+        """Record that a tool call is the work of another agent."""
         self._sub_agents[call_id] = agent_id
 
     def note_request(self, call_id: str, at: int) -> None:
-        """A call that is answered now has waited for people since then (milliseconds since 1970)."""
+        """Record that a call, answered now, has waited for people since a time (epoch milliseconds)."""
         self._asked_at[call_id] = at
 
     def searched(self, query: str, hits: int) -> None:
-        """The agent has searched earlier conversations. The query is an argument of its tool, so it is told
-        where arguments are shown."""
+        """Report that the agent has searched earlier conversations.
+
+        The query is an argument of its tool, so it is included only where arguments are shown.
+        """
         shown = query[:QUERY_CHARACTERS] if self._run.visibility == "full" else None
         self.add("run:memory_op", {"op": "search", "query": shown, "hits": hits})
 
     def remembered(self, op: str, about: dict[str, Any]) -> None:
-        """The agent has used its memory. Texts are arguments of its tools, so they are told where arguments
-        are shown."""
+        """Report that the agent has used its memory.
+
+        Texts are arguments of its tools, so they are included only where arguments are shown.
+        """
         texts = {name: about[name][:QUERY_CHARACTERS] for name in ("query", "text") if name in about}
         if self._run.visibility != "full":
             texts = dict.fromkeys(texts)
         self.add("run:memory_op", {"op": op} | about | texts)
 
     def ended(self, run: Run, answer: str) -> None:
-        """The run has ended, well or badly."""
+        """Report that the run has ended, whatever its outcome."""
         self._run = run
         self.add("run:status_changed", {"from": "running", "to": run.state}, urgent=True)
         if run.error:
@@ -215,7 +227,8 @@ class RunEvents:
             self.add("run:completed", ended_facts(run) | {"result": answer[:RESULT_CHARACTERS]})
 
     async def wait(self, seconds: float) -> None:
-        """Wait so long; or until an urgent event may go on the bus, which viewers wait for."""
+        """Wait for some seconds, or until an urgent event should be put on the bus, because viewers wait for
+        it."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._urgent.wait()
@@ -223,17 +236,17 @@ class RunEvents:
                 await asyncio.sleep(max(GATHER_SECONDS, rest))
 
     def beat(self, cost: float | None) -> bool:
-        """Add progress when it is due; say whether there is something to put now."""
+        """Add progress if it is due. Return whether there is something to put now."""
         now = time.monotonic()
         if self.tokens > self._shown_tokens and now - self._last_progress >= PROGRESS_SECONDS:
             self.add("run:progress", {"tokens": self.tokens, "cost": cost}, urgent=True)
             self._shown_tokens, self._last_progress = self.tokens, time.monotonic()
         due = self._urgent.is_set() and now - self._last_flush >= FLUSH_SECONDS
-        # PutEvents takes ten entries in one call; waiting for more would save nothing.
+        # PutEvents accepts ten entries in one call, so waiting for more would save nothing.
         return due or len(self._waiting) >= 10
 
     def collected(self) -> list[Event]:
-        """The events that are not on the bus yet."""
+        """Return the events that are not on the bus yet."""
         return [orjson.loads(event.detail) for event in self._waiting]
 
     async def flush(self) -> None:
@@ -247,7 +260,7 @@ class RunEvents:
             try:
                 await self._bus.put(events)
             except asyncio.CancelledError:
-                self._waiting = events + self._waiting  # put again by whoever flushes last: same ids
+                self._waiting = events + self._waiting  # the next flush puts them again, with the same ids
                 raise
-            except Exception:  # whatever is wrong with the bus, the run goes on
+            except Exception:  # whatever is wrong with the bus, the run continues
                 log.exception("%d events of %s did not reach the bus", len(events), self._run.id)

@@ -1,4 +1,4 @@
-"""Options that a message gives to its own run, beside what the agent is set to."""
+"""Options of a message for its own run, in addition to the agent's settings."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,17 +18,24 @@ from millrace.services.runs.client_tools import check_client_tools
 from millrace.stores.connect import Stores
 
 REQUEST_BYTES = 256 * 1024
-"""The most that a run may keep of its request as JSON: its item in DynamoDB takes 400 KB, and grows until the
-run has ended."""
+"""The maximum size of the stored request as JSON.
+
+The run's item in DynamoDB is limited to 400 KB and still grows.
+"""
 MOST_EARLIER = 60
-"""The earlier messages that are kept one by one: DynamoDB takes 100 items in the transaction of a run's
-beginning. Those before them become one text."""
+"""The number of earlier messages that are stored separately; those before them become one text.
+
+DynamoDB accepts 100 items in the transaction that begins a run.
+"""
 
 
 class RunOptions(Struct, frozen=True):
-    """`run_id` is the run's id where the client's own names it (empty: a new one). `instructions` follow the
-    agent's, `max_tokens` may lower its limit. `earlier` begins the history of a new conversation,
-    `request` is kept with the run for its client."""
+    """Options of a run.
+
+    `run_id` is the run's id if the client's own determines it (empty: a new one). `instructions` follow the
+    agent's, and `max_tokens` may lower its limit. `earlier` begins the history of a new conversation, and
+    `request` is stored with the run for its client.
+    """
 
     run_id: str = ""
     instructions: str = ""
@@ -38,7 +45,8 @@ class RunOptions(Struct, frozen=True):
     request: dict[str, Any] = field(default_factory=dict)
 
     def check(self, agent: Agent) -> None:
-        """Raises `InvalidRequest` for what this agent cannot do, `TooLarge` for what a run cannot keep."""
+        """Raise `InvalidRequest` for what this agent cannot do, and `TooLarge` for what a run cannot
+        store."""
         check_client_tools(agent, self.client_tools)
         size = len(orjson.dumps(self.request)) if self.request else 0
         if size > REQUEST_BYTES:
@@ -49,7 +57,7 @@ class RunOptions(Struct, frozen=True):
             )
 
     def apply(self, agent: Agent) -> Agent:
-        """The agent as it is for this run."""
+        """Return the agent as adapted for this run."""
         changes: dict[str, Any] = {}
         if self.instructions:
             changes["instructions"] = "\n\n".join(filter(None, (agent.instructions, self.instructions)))
@@ -61,7 +69,8 @@ class RunOptions(Struct, frozen=True):
     async def earlier_messages(
         self, stores: Stores, slot: Slot, now: str, author: str
     ) -> list[StoredMessage]:
-        """The earlier messages as the conversation keeps them, once it keeps their images and files."""
+        """Return the earlier messages as the conversation stores them, after storing their images and
+        files."""
         cut = max(0, len(self.earlier) - MOST_EARLIER)
         kept = self.earlier[cut:]
         if cut:
@@ -78,7 +87,7 @@ class RunOptions(Struct, frozen=True):
         ]
 
     def fingerprint(self) -> str:
-        """The part of a message's fingerprint; empty for a message without options."""
+        """Return the options' part of a message's fingerprint; empty for a message without options."""
         if self == RunOptions(self.run_id):
             return ""
         return orjson.dumps(asdict(self), default=_dumped, option=orjson.OPT_SORT_KEYS).decode()

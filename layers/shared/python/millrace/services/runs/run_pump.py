@@ -1,8 +1,8 @@
-"""A run's events on their way, and its log.
+"""A run's events on their way to clients and the log.
 
-The loop's events go to the client's feed at once and to the log beside it: a pump writes what has come
-every 0.1 to 0.5 s in one transaction that also renews the lease and notices a stop. `event_buffer` numbers
-the events, `lease_writer` writes them with the messages.
+The loop's events go to the client's feed immediately. A concurrent pump writes them to the log every 0.1 to
+0.5 s, in one transaction that also renews the lease and detects a stop. `event_buffer` numbers the events,
+and `lease_writer` writes them with the messages.
 """
 
 import asyncio
@@ -27,8 +27,10 @@ from millrace.stores.dynamo import TransactItem
 from millrace.stores.lease_record import Lease, LeaseLost, Stopping
 
 MOST_PER_EVENT = 10
-"""More bus events than one event of the log leads to: a process that has taken a run over numbers its own
-above all that were sent before."""
+"""More bus events than one event of the log can cause.
+
+After a takeover, a process numbers its bus events above all that were sent before.
+"""
 STOPS_EVERY = 5.0
 FIRST_FLUSH, SLOWEST_FLUSH, CHECK_EVERY, PUBLISH_EVERY = 0.1, 0.5, 0.5, 0.25
 
@@ -60,19 +62,19 @@ class RunPump:
         self.spending = Spending.of(stores.limits, lease, budget)
 
     async def over(self) -> None:
-        """Waits until everything of the run is stored and told."""
+        """Wait until everything of the run is stored and published."""
         if self.task is not None:
             await asyncio.shield(self.task)
 
     def leave(self) -> None:
-        """The client that has begun the run reads no more."""
+        """Record that the client that began the run has stopped reading."""
         self.lease.attended = False
         self.event_feed.close()
 
     # --- events ------------------------------------------------------------------------------------
 
     def emit(self, event: Event) -> None:
-        """The run's sink: numbers an event, hands it to the client and keeps it for the log."""
+        """The run's sink: number an event, send it to the client and keep it for the log."""
         if not (self.ended or self.abandoned):
             self._events.add(event)
 
@@ -92,11 +94,11 @@ class RunPump:
             self._announced[logged.event["parent"]] = logged.seq
 
     def note_step(self, event: Event) -> None:
-        """Keeps an event for the history that an earlier process has emitted without a message to hold it."""
+        """Keep an event for the history that an earlier process emitted without a message for it."""
         self._steps.watch(event)
 
     async def pump(self) -> None:
-        """Writes the log and looks for a stop until the run ends or is to end."""
+        """Write the log and check for a stop until the run ends or has to end."""
         wait, checked = FIRST_FLUSH, time.monotonic()
         while not self.stop_asked.done():
             since = self._writer.since_write
@@ -105,7 +107,7 @@ class RunPump:
             if self._writer.has_results:
                 await self._ask_to_stop(self._writer.save_results)
             elif since < wait * 0.9:
-                continue  # a step was stored meanwhile, and the log with it
+                continue  # a step was stored in the meantime, and the log with it
             elif self._events.pending:
                 wait = min(wait * 1.5, SLOWEST_FLUSH)
                 await self._ask_to_stop(self._flush)
@@ -115,15 +117,18 @@ class RunPump:
                 await self._ask_to_stop(self._check_lease)
 
     async def _pause(self, seconds: float) -> None:
-        """Wait for the next flush, or for a result that is to be stored at once."""
+        """Wait for the next flush, or for a result that has to be stored immediately."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
         self._wake.clear()
 
     async def publish(self) -> None:
-        """Puts the run's story on the bus, beside everything else: a slow bus holds up nothing. Ends the run
-        when its agent, or the organization, is stopped."""
+        """Put the run's events on the bus, concurrently with everything else, so that a slow bus delays
+        nothing.
+
+        Ends the run if its agent or the organization is stopped.
+        """
         looked = float("-inf")
         while True:
             await self.bus.wait(PUBLISH_EVERY)
@@ -134,7 +139,7 @@ class RunPump:
                 await self.bus.flush()
 
     async def _look_for_stops(self) -> None:
-        with contextlib.suppress(MillraceError):  # looked for again
+        with contextlib.suppress(MillraceError):  # it is checked again
             if await self.spending.stopped():
                 self._stop("stopped")
 
@@ -148,7 +153,7 @@ class RunPump:
         except Unavailable:
             if self._writer.expired:
                 self._stop("lost")
-        except Exception as error:  # what the store refuses once it refuses always
+        except Exception as error:  # an error that the store would always return
             self.broken = error
             self._stop("lost")
 
@@ -171,5 +176,5 @@ class RunPump:
         return self._writer.lock
 
     def lease_check(self) -> TransactItem:
-        """The part of a transaction that refuses it once this run has lost its lease."""
+        """Return a condition for a transaction: this run still holds its lease."""
         return self._stores.leases.lease_check(self.lease)

@@ -1,4 +1,4 @@
-"""A run's session: its work, and everybody who may end it or send it to another process.
+"""A run's session: its work, and the ways to end it or send it to another process.
 
 `done` waits for the log: the last event, the last messages and the run's final state are one transaction.
 """
@@ -24,17 +24,17 @@ from millrace.stores.event_log import encode
 from millrace.stores.run_ends import LiveMessagesPending
 
 HANDED_OVER_SECONDS = LEASE_MS / 1000
-"""The time for another process to take over, before the sweep and viewers ask for one."""
+"""The time for another process to take over, before the sweep and viewers enqueue the run."""
 _STATES: dict[Parked, RunState] = {"handed_over": "running", "queued": "queued", "waiting": "waiting"}
 
 
 class RunSession(RunWork):
-    """The steering of a conversation's run (see `agent.control.RunControl`) and the owner of its lease."""
+    """The control of a conversation's run (see `agent.control.RunControl`) and the owner of its lease."""
 
     async def may_end(self, reason: str, output: Output | None = None) -> bool:
-        """Ends the run unless a live message that was accepted still waits."""
-        # The write is conditional on this number: a live message that is accepted before it makes it fail,
-        # and is answered instead of being lost.
+        """End the run unless an accepted live message still waits. Return whether it has ended."""
+        # The write requires this number: a live message accepted before it makes the write fail, and is
+        # answered instead of being lost.
         accepted = self._live.drained
         while True:
             try:
@@ -43,35 +43,37 @@ class RunSession(RunWork):
             except LiveMessagesPending as more:
                 if await self._live.some_wait():
                     return False
-                accepted = more.accepted  # withdrawn or expired: nothing to wait for
+                accepted = more.accepted  # withdrawn or expired, so there is nothing to wait for
 
     def done(self, reason: str, output: Output | None = None) -> Event:
-        """The last event of a run that ends well now; with an `output` where one was asked for."""
+        """Return the last event of a run that succeeds now, with an `output` if one was requested."""
         budget = self.budget
         times = self._duration_ms(), self.first_token_ms()
         last = events.done(self.run.message_id, budget.usage(), budget.cost, reason, *times)
         return last | {"output": output.value} if output else last
 
     async def stop(self, reason: str) -> None:
-        """Ends the run whatever waits, keeping what was said: asked to, or at a limit."""
+        """End the run on request or at a limit, whatever is pending, and keep its partial answer."""
         state: RunState = "stopped" if reason in ("stopped", "interrupted") else "completed"
         await self.end(state, self.done(reason))
 
     async def fail(self, message: str, code: str, retryable: bool) -> None:
-        """Ends the run with an error."""
+        """End the run with an error."""
         await self.end("failed", events.error(message, code, retryable))
 
     async def cut_off(self) -> None:
-        """Ends this process's part: its conversation was deleted, or another process has taken the run, with
-        which the client goes on when it comes back. Nothing is written: what the log says holds. What a
-        deleted run has used is told all the same, without a word of what it said."""
+        """End this process's part, because its conversation was deleted or another process took over the run.
+
+        The client continues with that process when it reconnects. Nothing is written: the log is
+        authoritative. The usage of a deleted run is published anyway, without any text.
+        """
         if self.ended:
             return
         self.ended = True
         if await self._is_deleted():
             last = events.deleted()
             self.bus.ended(deleted(self._ended_run("stopped", last)), "")
-            # Without a number: those that are reserved are for events of the log.
+            # Without a number, because the reserved ones are for events in the log.
             self.event_feed.put(encode(0, last))
 
     async def _is_deleted(self) -> bool:
@@ -80,9 +82,11 @@ class RunSession(RunWork):
         return False
 
     async def fail_to_end(self, error: Exception) -> None:
-        """Ends a run whose end the store did not take. What was refused is not sent again: messages and
-        events go without what is large. Where the store does not answer, another process continues the run
-        when its lease is over, and the client comes back."""
+        """End a run whose end the store did not accept.
+
+        Rejected content is not sent again: messages and events are reduced in size. If the store does not
+        answer, another process continues the run when its lease has expired, and the client reconnects.
+        """
         if self.ended:
             return
         if self.continuable and isinstance(error, Unavailable):
@@ -97,8 +101,10 @@ class RunSession(RunWork):
         self.event_feed.put(encode(0, last))
 
     async def suspend(self, suspended: Suspended) -> None:
-        """Leaves the run to another process, at a step's boundary or, `abandoned`, in the middle of one: what
-        was told of that is taken back. Raises `LeaseLost` or `Stopping`."""
+        """Leave the run to another process at a step's boundary, or in the middle of a step if `abandoned`.
+
+        The events of an abandoned step are revoked. Raises `LeaseLost` or `Stopping`.
+        """
         run = replace(self.run, state=_STATES[suspended.reason])
         if suspended.reason == "waiting":
             self.lease.progress = replace(self.lease.progress, waiting_since=self._stores.clock())
@@ -107,7 +113,7 @@ class RunSession(RunWork):
                 await self._writer.write()
             await self._writer.save_ahead([])
             last = self._last_of(suspended)
-            # The messages do not cover the events of an abandoned step: the lease keeps its earlier mark.
+            # The messages do not cover the events of an abandoned step, so the lease keeps its earlier mark.
             saved = (last[-1].seq if last else self._events.seq) if not self.abandoned else 0
             with self._events.closing():
                 await self._writer.park(
@@ -121,12 +127,12 @@ class RunSession(RunWork):
             self.ended, self.run = True, run
             self._writer.unsaved.clear()
             self._writer.asked.clear()
-        # Shown only once it is stored: a client that saw it could come back before the lease is parked.
+        # Sent only once it is stored, because a client that sees it may reconnect before the lease is parked.
         for event in last:
             self.event_feed.put(event)
         if run.state != "running":
             self.bus.add("run:status_changed", {"from": "running", "to": run.state}, urgent=True)
-        # Only behind the parking: a process that received the message earlier would find a holder.
+        # After parking, because a process that received the message earlier would find a holder.
         await self._enqueue(suspended)
 
     def _last_of(self, suspended: Suspended) -> list[LogEntry]:
@@ -136,26 +142,30 @@ class RunSession(RunWork):
         return [encode(self._events.seq + 1, event)] if event else []
 
     async def _enqueue(self, suspended: Suspended) -> None:
-        """Has another process continue the run; should this fail, the sweep finds it."""
+        """Have another process continue the run. If this fails, the sweep finds it."""
         organization, run = self.run.slot.organization, self.run
         with contextlib.suppress(MillraceError):
             if suspended.reason == "waiting":
                 await self._leave_limits()
-                # The last answer puts the run on the queue, or the sweep does when the time of its calls is
-                # over; answers that came while others were at work have found it awake.
+                # The last answer enqueues the run, or the sweep does when its calls have expired. Answers
+                # that arrived while other calls ran found the run active.
                 if not await self._stores.approvals.some_wait(run.slot, run.id, self._stores.clock()):
                     await self._stores.run_queue.enqueue(organization, run.id, reason=ANSWERED)
                 return
             await self._stores.run_queue.enqueue(organization, self.run.id, suspended.delay, suspended.reason)
 
     async def end(self, state: RunState, last: Event, *, accepted: int | None = None) -> None:
-        """Writes the last event, the messages and the run's final state in one transaction, then tells the
-        client. With `accepted` see `RunEndStore.end`."""
+        """Write the last event, the messages and the run's final state in one transaction, then inform the
+        client.
+
+        For `accepted` see `RunEndStore.end`.
+        """
         ending = accepted is None
         async with self._writer.lock:
             self._writer.forget_nested()
             closed = await self._closed_calls() if ending else []
-            # The parts go first and the visible end last: whoever sees the end finds the whole answer stored.
+            # The parts are written first and the visible end last, so that whoever sees the end finds the
+            # whole answer.
             while not self._events.fits_one_write():
                 await self._writer.write(ending=ending)
             await self._writer.save_ahead([], ending=ending)
@@ -174,7 +184,7 @@ class RunSession(RunWork):
             await forget_nested_work(self._stores, run)
 
     async def _leave_limits(self) -> None:
-        """Make room for another run. What is missed here is found by whoever is refused for it."""
+        """Make room for another run. If this fails, the next run that is refused removes this one."""
         with contextlib.suppress(MillraceError):
             await self._stores.limits.leave(self.run)
 

@@ -1,7 +1,7 @@
 """A run's work: its messages, its steps, and those of the agents that work for it.
 
-A turn of the model is stored before its tools start, and each result as it comes, with the log up to there.
-`live_messages` drains the queue of those that come meanwhile.
+A model turn is stored before its tools start, and each result as it arrives, together with the log.
+`live_messages` drains the queue of messages that arrive meanwhile.
 """
 
 import logging
@@ -53,8 +53,11 @@ class RunWork(RunPump):
         unanswered: Collection[str] = (),
         elapsed_ms: int = 0,
     ) -> None:
-        """`continuable`: another process can go on with the run. The last three are of the run's earlier
-        processes: the calls without a result, and the time that it has taken."""
+        """`continuable` means that another process can continue the run.
+
+        `pending_live_messages`, `unanswered` and `elapsed_ms` come from earlier processes: whether messages
+        may wait, the calls without a result, and the time that the run has taken.
+        """
         super().__init__(stores, lease, budget)
         self.continuable = continuable
         self.hand_over_at = float("inf")
@@ -71,14 +74,16 @@ class RunWork(RunPump):
         self._open_calls = set(unanswered)
         self._covered: dict[str, int] = {}
         self._began = time.monotonic() - elapsed_ms / 1000
-        # A process of an earlier release may have told a token: it noted nothing.
+        # A process of an earlier release may have sent a token without recording it.
         self._unknown_before = lease.progress.iterations > 0 and lease.progress.first_token_ms is None
 
     def add(
         self, role: Literal["user", "assistant"], content: list[Block], *, interrupted: bool = False
     ) -> StoredMessage:
-        """Keeps a message for the next write, with the steps that led to it. The run's final answer has the
-        id that `start` announced."""
+        """Keep a message for the next write, with the steps that led to it.
+
+        The run's final answer gets the id that `start` announced.
+        """
         self._open_calls = set() if role == "user" else set(open_calls(content))
         message = self._message(role, content, self._steps.drain(), interrupted)
         if not self.abandoned:
@@ -94,7 +99,7 @@ class RunWork(RunPump):
         if not self.abandoned:
             self._writer.keep_result(message, complete=not self._open_calls)
             self._note_answered(call_id)
-            if self._open_calls:  # else the loop stores it before it asks the model
+            if self._open_calls:  # otherwise the loop stores it before it asks the model
                 self._wake.set()
         return message
 
@@ -114,14 +119,13 @@ class RunWork(RunPump):
         *,
         interrupted: bool = False,
     ) -> StoredMessage:
-        """A message of an agent that works for this run's agent; its events have the tag `parent`."""
+        """Return a message of an agent that works for this run's agent; its events have the tag `parent`."""
         position = replace(position, announced=self._events.last_number)
         steps = self._steps.copy_of(parent)
         return replace(self._message(role, content, steps, interrupted), position=position)
 
     def keep_nested(self, message: StoredMessage, parent: str, answered: str = "") -> None:
-        """Keep such a message for the next write; a result, of the call that is `answered`, has it done at
-        once."""
+        """Keep a nested message for the next write. A result of the call `answered` is stored immediately."""
         if self.abandoned or message.position is None:
             return
         self.nests = True
@@ -136,8 +140,10 @@ class RunWork(RunPump):
             self._note_progress()
 
     def _all_covered(self) -> bool:
-        """Return whether the kept messages hold all that the agents at work have told: then a process that
-        takes over has nothing of it to take back."""
+        """Return whether the kept messages contain everything that the working agents have sent.
+
+        If so, a process that takes over has nothing to revoke.
+        """
         return all(announced <= self._covered.get(parent, 0) for parent, announced in self._announced.items())
 
     def _message(
@@ -159,7 +165,7 @@ class RunWork(RunPump):
         )
 
     def _note_progress(self) -> None:
-        """Has the next write store what the run has used up to the message that was kept."""
+        """Have the next write store the run's usage up to the last kept message."""
         used = with_usage(self.lease.progress, self.budget)
         first = self.first_token_ms()
         none_yet = first is None and self.first_token_at is None and not self._unknown_before
@@ -176,16 +182,16 @@ class RunWork(RunPump):
                 await self._writer.save_step()
 
     def restore_steps(self, steps: Sequence[Event]) -> None:
-        """Take back the steps of other agents' work that an earlier process has stored."""
+        """Restore the steps of other agents' work that an earlier process has stored."""
         self.nests = bool(steps)
         self._steps.restore(steps)
 
     async def store_results(self) -> None:
-        """Store the results of tools that are kept."""
+        """Store the tool results that are kept."""
         await self._writer.save_results()
 
     def ask(self, call: WaitingCall) -> None:
-        """Have a call wait from the next write of a step on; others can answer it from then on."""
+        """Let a call wait from the next write of a step on, from which it can be answered."""
         self.asks = True
         self._writer.asked.append(call)
 
@@ -200,15 +206,17 @@ class RunWork(RunPump):
                 )
 
     async def write_values(self, write: Callable[[TransactItem], Awaitable[T]]) -> T:
-        """Write values of an agent under the run's lease (see `LeaseWriter.write_beside`). Raises `LeaseLost`
-        or `Unavailable`."""
+        """Write values of an agent under the run's lease (see `LeaseWriter.write_beside`).
+
+        Raises `LeaseLost` or `Unavailable`.
+        """
         async with self._writer.lock:
             if self.ended:
                 raise LeaseLost(self.run.id)
             return await self._writer.write_beside(write)
 
     async def store_work(self, *work: TransactItem) -> None:
-        """Stores a step of a run that keeps its results itself (a flow), with the log up to there."""
+        """Store a step of a run that keeps its results elsewhere (a flow), with the log up to it."""
         self._note_progress()
         async with self._writer.lock:
             if not self.ended:
@@ -231,18 +239,18 @@ class RunWork(RunPump):
             raise Suspended("queued", delay)
 
     async def keep_summary(self, summary: Summary) -> None:
-        """See `agent.control.RunControl`. The messages that it stands for are stored before."""
+        """See `agent.control.RunControl`. The messages that the summary stands for are stored first."""
         await self.store()
         async with self._writer.lock:
             if not (self.ended or self.abandoned):
                 await self._writer.keep_summary(summary)
 
     async def drain(self, iteration: int) -> list[StoredMessage]:
-        """Drains the queue of live messages into the history."""
+        """Drain the queue of live messages into the history."""
         return await self._live.drain(iteration)
 
     async def limit_reached(self, agent_id: str) -> str | None:
-        """See `agent.control.RunControl`. What cannot be read holds up nobody."""
+        """See `agent.control.RunControl`. Limits that cannot be read delay nobody."""
         if self.spending.begins():
             return None
         try:
@@ -258,12 +266,12 @@ class RunWork(RunPump):
         return found.finish_reason
 
     def elapsed_seconds(self) -> float:
-        """The time that the run has taken over all of its processes, without what people took."""
+        """Return the time that the run has taken in all of its processes, without waiting for people."""
         return time.monotonic() - self._began
 
     def first_token_ms(self) -> int | None:
-        """The time from the run's begin to the first token of its answer; None where no process has noted
-        it."""
+        """Return the time from the run's start to the first token of its answer, or None if it was not
+        recorded."""
         known, at = self.lease.progress.time_to_first_token(), self.first_token_at
         if known is not None:
             return known

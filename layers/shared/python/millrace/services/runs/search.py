@@ -1,4 +1,4 @@
-"""Searching a user's conversations, for the tool of that name."""
+"""Search in a user's conversations, for the tool of that name."""
 
 import asyncio
 import logging
@@ -18,12 +18,15 @@ SEARCHED = 20
 def search_in(
     stores: Stores, current: Slot, user: Principal, report: Callable[[str, int], None]
 ) -> SearchConversations:
-    """Return a search of the user's own latest conversations but the current one: messages that hold every
-    word of the query, then those that hold any, the latest conversation first. Only texts are searched, which
-    every visibility shows; `report` is told each query and its number of hits.
+    """Return a search of the user's own latest conversations except the current one.
 
-    Scopes widen it for nobody: an agent that has read a page from the web must not reach what others said
-    because an operator asked."""
+    It returns messages with every word of the query, then those with any of them, the latest conversation
+    first. Only texts that every visibility shows are searched. `report` gets each query and its number of
+    hits.
+
+    Scopes never widen the search: an agent that has read a web page must not reach other users' messages
+    because an operator asked.
+    """
 
     async def search(query: str, limit: int) -> Sequence[SearchHit]:
         words = query.lower().split()
@@ -36,7 +39,7 @@ def search_in(
             for one, history in zip(others, histories, strict=True)
             for score, hit in _hits(one, history, words)
         ]
-        # The sort is stable: among equals the latest conversation stays first.
+        # The sort is stable: among equals, the latest conversation stays first.
         hits.sort(key=lambda pair: -pair[0])
         report(query, len(hits))
         return [hit for _, hit in hits[:limit]]
@@ -45,7 +48,8 @@ def search_in(
 
 
 async def _history(stores: Stores, slot: Slot) -> list[StoredMessage]:
-    """The messages of one conversation; none of one that cannot be read, so that the others are searched."""
+    """Return the messages of a conversation, or none if it cannot be read, so that the others are
+    searched."""
     try:
         return (await stores.conversations.open(slot)).history
     except Unavailable:

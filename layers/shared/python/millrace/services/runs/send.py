@@ -1,8 +1,8 @@
-"""Sending a message to an agent: finds out whether a run may begin, and begins it.
+"""Sending of a message to an agent: check whether a run may begin, and begin it.
 
-Two round trips to AWS before the first byte of an answer: what is there (conversation, lease and history in
-one query, agent and idempotency marker beside it, see `initial_state`), then one transaction that takes the
-lease and stores the message. A run with a head start asks its model beside the second.
+Two round trips to AWS precede the first byte of an answer: one reads the state (conversation, lease and
+history in one query, with agent and idempotency marker concurrently, see `initial_state`), and one
+transaction takes the lease and stores the message. A run with a head start asks its model during the second.
 """
 
 import asyncio
@@ -33,19 +33,22 @@ from millrace.stores.leases import SlotChanged
 from millrace.stores.sizes import text_bytes
 
 RACE_SECONDS = 30.0
-"""The time for which a message goes on trying when others are quicker each time."""
+"""The time for which a message keeps trying while others are faster each time."""
 RETRY_SECONDS = 0.1
 
 
 async def send(
     stores: Stores, models: Models, caller: Principal, conversation_id: str, message: NewMessage
 ) -> StartedRun | ReplayedRun | AcceptedMessage:
-    """Begins a run for a message. Raises `NotFound`, `InvalidRequest`, `TooLarge`, `Conflict` (`run_active`),
-    `TooManyRequests` at a limit, `Forbidden` for an agent that is stopped, or `Unavailable`, all before
-    anything is stored.
+    """Begin a run for a message.
 
-    Of many that interrupt each other each begins a run, in some order. One that is late too often gets
-    `run_active`, and leaves the run that it names alone: whoever has stopped a run begins the next."""
+    Raises `NotFound`, `InvalidRequest`, `TooLarge`, `Conflict` (`run_active`), `TooManyRequests` at a limit,
+    `Forbidden` for a stopped agent, or `Unavailable`, all before anything is stored.
+
+    Of several messages that interrupt each other, each begins a run, in some order. A message that is late
+    too often gets `run_active`, and leaves the named run alone: whoever has stopped a run begins the next
+    one.
+    """
     if message.asks_again:
         _check_again(message)
     else:
@@ -110,15 +113,17 @@ async def _attempts(
         except Repeated as repeated:
             return await replay(stores, slot, message, repeated)
         except (SlotChanged, Contended):
-            # Others are quicker: each head start would ask the model in vain.
+            # Others are faster, so each head start would ask the model in vain.
             message = replace(message, head_start=None)
             await asyncio.sleep(random.uniform(0, RETRY_SECONDS))
     raise Unavailable("There are too many concurrent writes to the conversation; try again.", retry_after=1)
 
 
 async def _is_past(stores: Stores, slot: Slot, repeated: Repeated) -> bool:
-    """Return whether another run has come behind the one that a key stands for. To be asked after the key was
-    read: a run and its key are written together."""
+    """Return whether a later run has followed the one that a key stands for.
+
+    Call it after reading the key, because a run and its key are written together.
+    """
     if repeated.injection:
         return False
     return (await stores.leases.peek(slot)).newest() != repeated.run_id
@@ -127,11 +132,11 @@ async def _is_past(stores: Stores, slot: Slot, repeated: Repeated) -> bool:
 async def _beside_active(
     stores: Stores, models: Models, slot: Slot, initial: InitialState, message: NewMessage, late: float
 ) -> AcceptedMessage | ReplayedRun | None:
-    """None: the run is over by now, so another may begin."""
+    """Handle a message while a run is active. Return None if the run has ended, so that another may begin."""
     lease = initial.snapshot.lease_record
     if lease.lost(stores.clock()):
         await notice_lost_run(stores, slot, lease)
-    # The run that is active may be this very key's, begun between the two reads.
+    # The active run may be that of this key, begun between the two reads.
     if repeated := await load_repeated(stores, slot, message.idempotency_key):
         return await replay(stores, slot, message, repeated)
     if time.monotonic() > late:

@@ -1,4 +1,4 @@
-"""A message to a slot where a run is active: refused, given to the run, or sent after it is stopped."""
+"""A message to a slot with an active run: refused, added to the run, or sent after the run is stopped."""
 
 import asyncio
 from functools import partial
@@ -22,14 +22,18 @@ from millrace.stores.injections import Injection, NoActiveRun, injection_of, new
 
 INTERRUPT_SECONDS = 10.0
 ENDING_SECONDS = 0.5
-"""Between looks at a run that takes no live messages any more: it has ended just now, or is being stopped."""
+"""Seconds between checks of a run that accepts no live messages any more, because it has ended or is being
+stored."""
 
 
 async def when_busy(
     stores: Stores, models: Models, slot: Slot, initial: InitialState, message: NewMessage
 ) -> AcceptedMessage | ReplayedRun | None:
-    """Do with a message what its `if_busy` says. None: the run is over by now, so another may begin. Raises
-    `Conflict`, `InvalidRequest`, `TooManyRequests` or `Unavailable`."""
+    """Handle a message according to its `if_busy`. Return None if the run has ended, so that another may
+    begin.
+
+    Raises `Conflict`, `InvalidRequest`, `TooManyRequests` or `Unavailable`.
+    """
     run_id = initial.snapshot.lease_record.run_id or ""
     if message.if_busy == "inject" and message.response_schema is not None:
         raise InvalidRequest(
@@ -49,7 +53,7 @@ async def when_busy(
     if message.if_busy == "inject":
         return await give_live(stores, models, slot, run_id, message)
     if message.if_busy == "interrupt":
-        # What cannot begin must not stop anything, so its files are kept before.
+        # A message that cannot begin a run must not stop one, so its files are stored first.
         agent = agent_for(models, initial, message)
         if (
             message.branch is None or message.branch.run_id != run_id
@@ -65,7 +69,7 @@ async def when_busy(
 async def to_waiting(
     stores: Stores, models: Models, slot: Slot, run_id: str, message: NewMessage
 ) -> AcceptedMessage | ReplayedRun | None:
-    """A message to a run that waits for people. None: it does not wait any more."""
+    """Send a message to a run that waits for people. Return None if it does not wait any more."""
     if message.if_busy == "reject":
         raise await run_waiting(stores, slot, run_id)
     content = await _live_content(stores, models, slot, run_id, message)
@@ -80,7 +84,10 @@ async def to_waiting(
 async def _live_content(
     stores: Stores, models: Models, slot: Slot, run_id: str, message: NewMessage
 ) -> list[Block]:
-    """The content of a live message, once it may be one and its files are kept. Raises as `kept_blocks`."""
+    """Return the content of a live message, after validating it and storing its files.
+
+    Raises as `kept_blocks` does.
+    """
     check(message.content)
     taken = await check_of_run(stores, models, slot, run_id, message.content)
     return await kept_blocks(stores, slot, message.created_by, message.content, taken)
@@ -89,7 +96,7 @@ async def _live_content(
 async def give_live(
     stores: Stores, models: Models, slot: Slot, run_id: str, message: NewMessage
 ) -> AcceptedMessage | ReplayedRun | None:
-    """A message to a run that works. None: it is over, or takes no live messages any more."""
+    """Send a message to a working run. Return None if it has ended, or accepts no live messages any more."""
     content = await _live_content(stores, models, slot, run_id, message)
     live, marker = new_injection(content, message.created_by, stores.clock()), message.marker()
     try:
@@ -126,14 +133,14 @@ async def _interrupt(stores: Stores, slot: Slot, run_id: str) -> None:
 
 
 def run_active(run_id: str, advice: str) -> Conflict:
-    """The error for a message to a slot where a run is active."""
+    """Return the error for a message to a slot with an active run."""
     return Conflict(f"The agent is still answering. {advice}", code="run_active", runId=run_id)
 
 
 async def replay(
     stores: Stores, slot: Slot, message: NewMessage, repeated: Repeated
 ) -> ReplayedRun | AcceptedMessage:
-    """Return the answer to the key's first request, whatever has become of it since."""
+    """Return the answer to the key's first request, whatever happened since."""
     marker = message.marker()
     if marker is None or repeated.fingerprint != marker.fingerprint:
         raise InvalidRequest(

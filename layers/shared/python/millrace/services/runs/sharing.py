@@ -1,4 +1,4 @@
-"""Sharing a conversation with other users of the organization."""
+"""Sharing of a conversation with other users of the organization."""
 
 import asyncio
 import random
@@ -15,18 +15,20 @@ TRIES = 8
 
 
 async def shares(stores: Stores, caller: Principal, slot: Slot) -> dict[str, Access]:
-    """Return what other users may do with a conversation. Raises `NotFound` or `Forbidden`."""
+    """Return the access of other users to a conversation. Raises `NotFound` or `Forbidden`."""
     return (await authorize(stores, caller, slot, "own")).shared_with
 
 
 async def share(stores: Stores, caller: Principal, slot: Slot, user_id: str, access: Access) -> None:
-    """Let a user read a conversation, or write into it as well; replaces what was shared before. Raises
-    `NotFound`, `Forbidden`, `InvalidRequest` or `Conflict`."""
+    """Let a user read a conversation, or also write to it, replacing any earlier share.
+
+    Raises `NotFound`, `Forbidden`, `InvalidRequest` or `Conflict`.
+    """
     await _change(stores, caller, slot, user_id, access)
 
 
 async def unshare(stores: Stores, caller: Principal, slot: Slot, user_id: str) -> None:
-    """Take a user's share away. Raises `NotFound` where there is none, or `Forbidden`."""
+    """Remove a user's share. Raises `NotFound` if there is none, or `Forbidden`."""
     await _change(stores, caller, slot, user_id, None)
 
 
@@ -38,7 +40,7 @@ async def _change(stores: Stores, caller: Principal, slot: Slot, user_id: str, a
         changed = _changed(seen.shared_with, user_id, access)
         if await stores.directory.share(slot, seen, user_id, changed, iso(stores.clock())):
             return
-        await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # others share at the same time
+        await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # others change shares at the same time
     raise Unavailable("Conflicting concurrent changes of the shares; retry.", retry_after=1)
 
 

@@ -1,4 +1,4 @@
-"""The use of a run, added to that of the day, and the limits and stops that end it."""
+"""A run's usage, added to that of the day, and the limits and stops that end the run."""
 
 from msgspec import Struct
 
@@ -11,12 +11,12 @@ from millrace.stores.limits import LimitStore, keys_of
 
 
 class Spending(Struct):
-    """Counts what the model calls of a run have used, those of its sub-agents among them.
+    """Counts the usage of a run's model calls, including those of its sub-agents.
 
-    The run asks before each model call. The first needs no count: whoever began the run has checked. Each
-    next one adds what those before it have used and learns the sum of all runs, so each of many runs passes a
-    limit by the calls it has under way when the limit is reached, and begins no other. `checked`: it was the
-    beginning of the run that checked, so the first question needs no answer of the store.
+    The run asks before each model call. The first call needs no count, because the beginning of the run has
+    checked the limits. Each later one adds the usage of the calls before and learns the sum of all runs, so
+    each of many runs exceeds a limit at most by its calls in progress, and begins no other. `checked` means
+    that the beginning of the run has checked, so the first question needs no answer from the store.
     """
 
     store: LimitStore
@@ -30,7 +30,7 @@ class Spending(Struct):
 
     @classmethod
     def of(cls, store: LimitStore, lease: Lease, budget: Budget) -> "Spending":
-        """Of a run that begins or goes on: what its lease's progress tells has been counted."""
+        """Return the spending of a run that begins or continues; its lease's progress was already counted."""
         progress = lease.progress
         return cls(
             store,
@@ -42,12 +42,12 @@ class Spending(Struct):
         )
 
     async def count(self) -> Standing | None:
-        """Add what has been used since the last count; None where nothing has."""
+        """Add the usage since the last count. Return None if there is none."""
         tokens, cost = self.budget.input + self.budget.output, self.budget.cost or 0.0
         more, dearer = tokens - self.tokens, max(0.0, cost - self.cost)
         if not more and not dearer:
             return None
-        # Taken before the call: agents that work at the same time must not count the same.
+        # Updated before the call, because concurrent agents must not count the same usage.
         self.tokens, self.cost = tokens, max(cost, self.cost)
         try:
             return await self.store.add(self._organization, self._keys(), more, round(dearer * MICRO))
@@ -56,7 +56,7 @@ class Spending(Struct):
             raise
 
     async def reached(self) -> Reached | None:
-        """Return the limit that keeps the run from asking a model once more."""
+        """Return the limit that prevents another model call, if any."""
         standing = await self.count()
         if standing is None and not self.asked:
             standing = await self.store.standing(self._organization, self._keys())
@@ -66,7 +66,7 @@ class Spending(Struct):
         return self.last
 
     def begins(self) -> bool:
-        """Return whether this is the first question of a run that was checked as it began."""
+        """Return whether this is the first question of a run that was checked when it began."""
         begins = self.checked
         self.checked, self.asked = False, self.asked or begins
         return begins

@@ -16,8 +16,10 @@ class StepLog:
         self._copied: dict[str, int] = {}
 
     def watch(self, event: Event, at: float | None = None) -> None:
-        """Keep an event if it is a step; pieces of one thought become one step, with its duration where it is
-        watched as it comes (`at`, in seconds)."""
+        """Keep an event if it is a step.
+
+        Pieces of one thought become one step, with its duration if it is watched live (`at`, in seconds).
+        """
         step = kept_step(event)
         if step is None:
             return
@@ -40,34 +42,38 @@ class StepLog:
     def _close_thought(self) -> None:
         if self._thought:
             begin, end = self._thought_at or (0.0, 0.0)
-            # What comes as one piece tells nothing of the time that it took.
+            # A single piece does not show how long it took.
             lasted = {"durationMs": round((end - begin) * 1000)} if end > begin else {}
             self._steps[-1] = self._steps[-1] | {"text": "".join(self._thought)} | lasted
             self._thought = []
 
     def drain(self) -> list[Event]:
-        """The steps since the last call, in order."""
+        """Return the steps since the last call, in order."""
         drained, self._steps = self.pending(), []
         return drained
 
     def copy_of(self, parent: str) -> list[Event]:
-        """The steps of one sub-agent's work that were not copied yet. They stay, for the result of the call
-        for which it works."""
+        """Return the steps of a sub-agent's work that were not copied yet.
+
+        They also stay, for the result of the call for which it works.
+        """
         self._close_thought()
         own = [step for step in self._steps if step.get("parent") == parent]
         copied, self._copied[parent] = self._copied.get(parent, 0), len(own)
         return own[copied:]
 
     def restore(self, steps: Iterable[Event]) -> None:
-        """Take back the copies that an earlier process has stored."""
+        """Restore the copies that an earlier process has stored."""
         for step in steps:
             self.watch(step)
         for parent in {step["parent"] for step in self._steps if "parent" in step}:
             self.copy_of(parent)
 
     def take_of(self, call_id: str) -> list[Event]:
-        """The steps that belong to one call of a tool: its result, and what a sub-agent did for it. Those of
-        other calls, which are still at work, stay."""
+        """Return the steps of one tool call: its result, and those of its sub-agent.
+
+        The steps of other calls, which are still in progress, stay.
+        """
         self._close_thought()
         calls = {call_id}
         drained: list[Event] = []
@@ -85,6 +91,6 @@ class StepLog:
         return drained
 
     def pending(self) -> list[Event]:
-        """The same, and they stay."""
+        """Return the steps without removing them."""
         self._close_thought()
         return list(self._steps)

@@ -1,4 +1,4 @@
-"""Stopping a run, wherever it is."""
+"""Stopping of a run, in whichever process it is."""
 
 from millrace.domain import events
 from millrace.domain.conversations import Slot
@@ -9,8 +9,10 @@ from millrace.stores.connect import Stores
 
 
 async def stop_run(stores: Stores, slot: Slot, reason: StopReason, run_id: str | None = None) -> str | None:
-    """Ask the run of a slot to stop; its id, or None when nothing (else) runs there. One that no process
-    works on, since it was lost, is queued or waits, is ended here."""
+    """Ask the run of a slot to stop. Return its id, or None if no run (or another one) is active there.
+
+    A run without a process, because it is lost, queued or waiting, is ended here.
+    """
     stopped = await stores.leases.request_stop(slot, reason, run_id)
     if stopped is not None:
         lease = await stores.leases.peek(slot)
@@ -20,7 +22,7 @@ async def stop_run(stores: Stores, slot: Slot, reason: StopReason, run_id: str |
 
 
 async def end_stopped(stores: Stores, slot: Slot, lease: LeaseRecord) -> bool:
-    """End a run without a process that was asked to stop. Returns as `end_run`."""
+    """End a run without a process that was asked to stop. Returns as `end_run` does."""
     try:
         run = await stores.runs.get(slot.organization, lease.run_id or "")
     except NotFound:  # it was deleted

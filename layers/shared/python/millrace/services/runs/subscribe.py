@@ -22,21 +22,26 @@ from millrace.stores.event_log import encode, is_last
 from millrace.stores.log_items import KEPT_SECONDS
 
 FAST_POLL, SLOW_POLL = 0.2, 1.0
-"""Seconds between looks at a conversation in which nothing runs: an hour at the slower pace costs $0.0005."""
+"""Seconds between checks of a conversation without an active run.
+
+An hour at the slower pace costs $0.0005.
+"""
 IDLE_SECONDS = 300.0
-"""A stream that waits ends after so long, and its client comes back: nobody tells a function that its client
-has gone, and each second of a function is paid."""
+"""A waiting stream ends after this time, and its client reconnects.
+
+A function is not told when its client has disconnected, and every second of a function is billed.
+"""
 MOST_RUNS = 100
 
 
 class Subscription(Struct):
-    """A place in a conversation's runs, and how far to go on from it, as far as the caller may read them: it
-    ends before the first run that is not for the caller.
+    """A position in a conversation's runs, and the end of the stream, as far as the caller may read them.
 
-    `at` is the last event that the client has seen. `last` is the id of the run with which the stream ends
-    (None: the next one to begin); with `endless` it stays open over all runs to come. `existed`: the
-    conversation has been seen, so that its absence is its deletion. `paused`: the run waits for people; who
-    comes back gets what follows."""
+    It ends before the first run that the caller may not read. `at` is the last event that the client has
+    seen. `last` is the id of the run with which the stream ends (None: the next one to begin); with `endless`
+    it includes all future runs. `existed` means that the conversation was seen, so if it is missing, it was
+    deleted. `paused` means that the run waits for people; a client that reconnects gets what follows.
+    """
 
     stores: Stores
     caller: Principal
@@ -52,12 +57,14 @@ class Subscription(Struct):
 
     @property
     def waiting(self) -> bool:
-        """True when the stream begins between two runs, or before the first."""
+        """True if the stream begins between two runs, or before the first."""
         return self.at.run_id is None or self.at.seq == MAX_SEQ
 
     async def events(self) -> AsyncGenerator[tuple[Run | None, list[LogEntry]], None]:
-        """Batches of events after `at`, each with its run. `over` is set when the stream ends for good, not
-        for lack of time."""
+        """Yield batches of events after `at`, each with its run.
+
+        `over` is set if the stream ends for good, not for lack of time.
+        """
         run = None if self.waiting else await self._read(self.at.run_id or "")
         while True:
             if run is not None:
@@ -86,12 +93,15 @@ class Subscription(Struct):
                 yield batch
         if self.paused:
             return
-        if ended or not self._is_late():  # else it has ended for lack of time
+        if ended or not self._is_late():  # otherwise it has ended for lack of time
             self.over = deleted or (not self.endless and self.last in (None, run.id))
 
     async def _next(self) -> Run | None:
-        """Wait for the run that follows; None when the time is over, the client has gone, or the conversation
-        was deleted, which is `over`."""
+        """Wait for the next run. Return None if the time is up, the client has disconnected, or it was
+        deleted.
+
+        `over` is set if the conversation was deleted.
+        """
         began, wait = time.monotonic(), FAST_POLL
         while not self._is_late() and not (self.disconnected and await self.disconnected()):
             newest = (await self.stores.leases.peek(self.slot)).newest()
@@ -107,7 +117,7 @@ class Subscription(Struct):
         return None
 
     async def _is_deleted(self) -> bool:
-        """Return whether a conversation that was there is deleted. One with a run has a lease until then."""
+        """Return whether an existing conversation was deleted. One with a run has a lease until then."""
         if self.at.run_id is not None:
             return True
         exists = await self.stores.conversations.find(self.slot.root()) is not None
@@ -115,7 +125,7 @@ class Subscription(Struct):
         return was_there and not exists
 
     async def _first_up_to(self, newest: str) -> Run:
-        """Return the run that follows `at`, by going back from the newest as far as logs are kept."""
+        """Return the run that follows `at`, going back from the newest as far as logs are kept."""
         run = await self._read(newest)
         for _ in range(MOST_RUNS):
             if run.previous_id in (None, self.at.run_id):
@@ -146,12 +156,14 @@ async def subscribe(
     deadline: float | None = None,
     disconnected: Callable[[], Awaitable[bool]] | None = None,
 ) -> Subscription | None:
-    """Begin a stream of a conversation's runs after `cursor`: with None at the active run, or, when nothing
-    runs, with the next. It ends with the run that is the newest now, unless `endless`.
+    """Begin a stream of a conversation's runs after `cursor`.
 
-    None when nothing is left of that run and no other has begun. Raises `NotFound` for a cursor of another
-    conversation, and for a conversation that the caller may not read. One that does not exist yet may be
-    waited for; whose it then is decides who gets its runs."""
+    Without one, it begins at the active run, or else with the next one. It ends with the run that is the
+    newest now, unless `endless`. Return None if nothing is left of that run and no other has begun.
+
+    Raises `NotFound` for a cursor of another conversation, and for a conversation that the caller may not
+    read. A caller may wait for one that does not exist yet; its owner then decides who gets its runs.
+    """
     lease, conversation = await asyncio.gather(
         stores.leases.peek(slot), stores.conversations.find(slot.root())
     )
@@ -174,7 +186,7 @@ async def subscribe(
 
 
 async def run_of(stores: Stores, caller: Principal, slot: Slot, event: EventId) -> Run:
-    """Return the run of an event. Raises `NotFound` when it is not of this conversation."""
+    """Return the run of an event. Raises `NotFound` if it does not belong to this conversation."""
     found = await authorize_run(stores, caller, event.run_id or "")
     if found.slot != slot:
         raise NotFound("The event id does not belong to a run of this conversation.", code="run_not_found")

@@ -1,4 +1,4 @@
-"""The look of every minute at all runs under way: those whose process is gone are put on the run queue."""
+"""The check of every minute of all active runs: those whose process died are enqueued on the run queue."""
 
 import asyncio
 import logging
@@ -16,8 +16,10 @@ log = logging.getLogger(__name__)
 
 
 class _Round(Struct):
-    """One look at a shard, from a run on to the last and then from the first to that run. `reached` is the
-    run that was looked at last; None once all were."""
+    """A check of a shard, from a run on to the last and then from the first to that run.
+
+    `reached` is the last run that was checked, or None once all were.
+    """
 
     shard: int
     start: str
@@ -26,10 +28,11 @@ class _Round(Struct):
 
 
 async def sweep_lost(stores: Stores) -> int:
-    """Notice the lost runs of all organizations, also those of which the command center has never heard,
-    since their process died before its first event reached the bus. Return how many were looked at.
+    """Enqueue the lost runs of all organizations, and return how many runs were checked.
 
-    With more runs than one sweep has time for, the next one goes on where this one has stopped."""
+    This includes runs unknown to the command center, whose process died before its first event reached the
+    bus. If there are more runs than one sweep has time for, the next one continues where this one stopped.
+    """
     starts = await stores.run_definitions.sweep_starts()
     rounds = [_Round(shard, start, start) for shard, start in enumerate(starts)]
     async with sweep_time():
@@ -56,11 +59,11 @@ async def _sweep_runs(stores: Stores, one: _Round, first: str, last: str) -> Non
 
 
 async def _check_all(stores: Stores, page: list[tuple[Slot, str]]) -> None:
-    """Look at some runs; a failure is made up for by the next look."""
+    """Check some runs. If this fails, the next check covers them."""
     try:
         leases = await stores.leases.peek_all(slot for slot, _ in page)
     except Exception:
-        log.exception("%d runs cannot be looked at", len(page))
+        log.exception("%d runs cannot be checked", len(page))
         return
     found = ((slot, run_id, leases.get(slot.key)) for slot, run_id in page)
     await asyncio.gather(*(_check(stores, slot, run_id, lease) for slot, run_id, lease in found if lease))
@@ -71,4 +74,4 @@ async def _check(stores: Stores, slot: Slot, run_id: str, lease: LeaseRecord) ->
         if lease.run_id == run_id and lease.overdue(stores.clock()):
             await notice_lost_run(stores, slot, lease)
     except Exception:
-        log.exception("run %s cannot be looked at", run_id)
+        log.exception("run %s cannot be checked", run_id)

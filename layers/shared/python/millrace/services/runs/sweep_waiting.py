@@ -1,4 +1,4 @@
-"""The check of every minute of calls that wait: whose time is over, and whose answer may have been left."""
+"""The check of every minute of waiting calls: those that have expired, and answers without an effect yet."""
 
 import logging
 
@@ -14,8 +14,11 @@ AGAIN_MS = 60_000
 
 
 async def sweep_waiting(stores: Stores) -> int:
-    """Ends the waiting of calls whose time is over, and has runs go on whose answers have come; how many
-    calls were looked at. One that fails is reported and left for the next sweep."""
+    """End the wait of expired calls, and continue runs whose calls are answered. Return the number of calls
+    checked.
+
+    A call that fails is logged and left for the next sweep.
+    """
     found = await stores.approvals.due(stores.clock(), CHECKED_AT_ONCE)
     async with sweep_time():
         for call in found:
@@ -32,7 +35,8 @@ async def _check(stores: Stores, call: WaitingCall) -> None:
 
 
 async def _check_later(stores: Stores, call: WaitingCall) -> None:
-    """The oldest are read first: calls that always fail would keep all others from being checked."""
+    """Check a failed call later: the oldest are read first, so calls that always fail would block the
+    others."""
     try:
         await stores.approvals.check_again(call, stores.clock() + AGAIN_MS)
     except Exception:
@@ -44,11 +48,11 @@ async def _go_on(stores: Stores, call: WaitingCall) -> None:
     if lease.run_id != call.run_id:
         return await stores.approvals.settle(call)
     if call.answer is not None and lease.parked != "waiting":
-        # It may still be at work on other calls, and not have seen the answer.
+        # It may still be working on other calls, and not have seen the answer.
         return await stores.approvals.check_again(call, stores.clock() + AGAIN_MS)
     if call.answer is None:
         call = await expire(stores, call)
-    if not await go_on_if_answered(stores, call):  # the last of its calls is looked after, that is enough
+    if not await go_on_if_answered(stores, call):  # it is enough to check the last of its calls
         return await stores.approvals.settle(call)
-    # The message may be lost with its receiver, so the call stays listed until its run has gone on.
+    # The message may be lost with its receiver, so the call stays listed until its run has continued.
     await stores.approvals.check_again(call, stores.clock() + AGAIN_MS)

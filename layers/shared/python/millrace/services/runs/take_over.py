@@ -1,4 +1,4 @@
-"""Taking a run over: what it has done is read, what was told of the step that was lost is taken back."""
+"""Takeover of a run: read its stored state, and revoke what was sent of the lost step."""
 
 import asyncio
 from collections.abc import Sequence
@@ -30,10 +30,13 @@ from millrace.stores.runs import stream_of
 
 
 class Stored(Struct, frozen=True, dict=True):
-    """The stored state of a run that has no process: its lease and its definition, the history of its
-    slot, the events that were logged after the last complete step, and the ids of the live messages that
-    it has `announced`. The history `for_model` may begin with a summary. `nested` is the work of other agents
-    for it, `asked` the ids of its calls that wait or have waited for people."""
+    """The stored state of a run without a process.
+
+    It has its lease and definition, the history of its slot, the events logged after the last complete step,
+    and the ids of live messages that it has `announced`. The history `for_model` may begin with a summary.
+    `nested` is the work of other agents for it, and `asked` the ids of its calls that wait or have waited for
+    people.
+    """
 
     run: Run
     lease_record: LeaseRecord
@@ -47,7 +50,7 @@ class Stored(Struct, frozen=True, dict=True):
 
     @property
     def open_calls(self) -> list[str]:
-        """The ids of the calls of the last turn that have no result."""
+        """Return the ids of the last turn's calls without a result."""
         return [use["toolUseId"] for use in unanswered(self._own)]
 
     @property
@@ -61,18 +64,18 @@ class Stored(Struct, frozen=True, dict=True):
 
     @property
     def step(self) -> str:
-        """The name of the step that is next: the tools at work, or the model."""
+        """The name of the next step: the tools in progress, or the model."""
         names = [use["name"] for use in unanswered(self._own)]
         return ", ".join(dict.fromkeys(names)) or f"model {self.run.model}"
 
     @property
     def died(self) -> bool:
-        """True when the process before was lost in the middle of a step."""
+        """True if the previous process died in the middle of a step."""
         return self.lease_record.parked is None
 
     @property
     def answer(self) -> list[str]:
-        """The texts that the run's agent has said."""
+        """The texts that the run's agent has written."""
         return [
             block["text"]
             for message in self._own
@@ -82,8 +85,11 @@ class Stored(Struct, frozen=True, dict=True):
         ]
 
     def first_events(self) -> list[Event]:
-        """The events with which the next process begins: what was told of the lost step is taken back, and
-        what is stored of it is told again. None after a process that left at a step's boundary."""
+        """The events with which the next process begins.
+
+        They revoke what was sent of the lost step, and send again what is stored of it. There are none after
+        a process that left at a step's boundary.
+        """
         repeated = retold(one.event for one in last_announced(self.logged) if self._is_stored(one))
         repeated += [
             events.injected(
@@ -97,8 +103,10 @@ class Stored(Struct, frozen=True, dict=True):
         return [*taken_back(self.run, self.lease_record, self.lease_record.saved), *repeated]
 
     def _is_stored(self, logged: LogEntry) -> bool:
-        """Return whether what an event of the step that was interrupted has told is stored: a live message, a
-        call that waits, a result, or a part of an agent's work."""
+        """Return whether the subject of an event of the interrupted step is stored.
+
+        That is a live message, a waiting call, a result, or a part of an agent's work.
+        """
         event = logged.event
         call = str(event.get("id", event.get("callId")))
         if event["type"] == "injected":
@@ -112,7 +120,7 @@ class Stored(Struct, frozen=True, dict=True):
 
     @cached_property
     def _answered(self) -> set[str]:
-        """The calls that have a result, those of all agents."""
+        """The calls of all agents that have a result."""
         nested = (message for messages in self.nested.messages.values() for message in messages)
         return {
             block["toolResult"]["toolUseId"]
@@ -122,7 +130,7 @@ class Stored(Struct, frozen=True, dict=True):
         }
 
     def lost(self) -> dict[str, list[LogEntry]]:
-        """The events of each work that are not stored."""
+        """The events of each piece of work that are not stored."""
         logged = last_announced(self.logged)
         return {
             work: [one for one in logged if _is_of(one.event, work) and one.seq > announced_by(messages)]
@@ -130,12 +138,12 @@ class Stored(Struct, frozen=True, dict=True):
         }
 
     def call_ids(self) -> set[str]:
-        """The ids of all calls that are stored, those of earlier runs among them."""
+        """Return the ids of all stored calls, including those of earlier runs."""
         nested = (message for messages in self.nested.messages.values() for message in messages)
         return {id for message in (*self.history, *nested) for id in open_calls(message.content)}
 
     def steps_under_way(self) -> list[Event]:
-        """The steps that are stored with the work of other agents, and in no message of the history yet."""
+        """Return the steps stored with the work of other agents that are in no message of the history yet."""
         works = list(self.nested.messages) if self.definition.kind == "flow" else self.open_calls
         found: list[StoredMessage] = []
         while works:
@@ -146,7 +154,7 @@ class Stored(Struct, frozen=True, dict=True):
 
 
 def announced_by(work: Sequence[StoredMessage]) -> int:
-    """The event up to which the messages of a work hold what was told of it."""
+    """Return the number of the last event that the messages of a piece of work cover."""
     return max((message.position.announced for message in work if message.position), default=0)
 
 
@@ -156,7 +164,7 @@ def _is_of(event: Event, work: str) -> bool:
 
 
 async def load_stored(stores: Stores, run: Run, lease: LeaseRecord, definition: RunDefinition) -> Stored:
-    """Read what is stored of a run."""
+    """Read the stored state of a run."""
     snapshot = await stores.conversations.open(run.slot)
     for_model = await model_history(stores, run.slot, snapshot)
     whole = {message.id: message for message in for_model}
@@ -165,7 +173,7 @@ async def load_stored(stores: Stores, run: Run, lease: LeaseRecord, definition: 
     logged: list[LogEntry] = []
     if injected or lease.saved < lease.seq:
         logged = await stores.log.read(stream, 0 if injected else lease.saved)
-    # A live message is stored first and announced after it, so a process may have died in between.
+    # A live message is stored first and announced afterwards, so a process may have died in between.
     announced = frozenset(one.event["messageId"] for one in logged if one.type == "injected")
     after = [one for one in logged if one.seq > lease.saved]
     nested, asked = await asyncio.gather(
@@ -187,7 +195,7 @@ async def _asked_calls(stores: Stores, run: Run, logged: Sequence[LogEntry]) -> 
 
 
 def latest_injected(history: list[StoredMessage]) -> list[StoredMessage]:
-    """The live messages to which the agent has not said anything yet."""
+    """Return the live messages to which the agent has not replied yet."""
     found: list[StoredMessage] = []
     for message in reversed(history):
         if not message.injected:
@@ -197,16 +205,16 @@ def latest_injected(history: list[StoredMessage]) -> list[StoredMessage]:
 
 
 async def take_over(stores: Stores, stored: Stored) -> RunSession | None:
-    """Take the run over: its session in this process. None when another process was faster."""
+    """Take over the run, and return its session in this process, or None if another process was faster."""
     run, record = replace(stored.run, state="running"), stored.lease_record
     progress = Progress.of(record.progress).resumed(stores.clock())
-    # A stored turn is part of the progress; counted again by its events it would be paid for twice.
+    # A stored turn is part of the progress. Counting its events again would charge for it twice.
     logged = [] if stored.open_calls or not run.model else stored.logged
     budget = budget_of(stored.definition.agent.limits, run.model, progress, stored.for_model, logged)
     progress = with_usage(progress, budget)
     attempts = record.attempts + stored.died
-    # Clients of a dead process may have seen any number up to the reserved one; whoever parks a run gives
-    # none beyond the log.
+    # Clients of a dead process may have seen any number up to the reserved one. A process that parks a run
+    # uses none beyond the log.
     first = number(record.reserved if stored.died else record.seq, stored.first_events())
     lease = await stores.takeovers.take_over(run, record, new_id("env"), first, progress, attempts)
     if lease is None:
@@ -215,7 +223,7 @@ async def take_over(stores: Stores, stored: Stored) -> RunSession | None:
         stores,
         lease,
         budget,
-        # Live messages are accepted while nobody holds the run, so that even its first step has to look.
+        # Live messages are accepted while nobody holds the run, so even its first step has to check.
         pending_live_messages=True,
         continuable=True,
         unanswered=stored.open_calls,

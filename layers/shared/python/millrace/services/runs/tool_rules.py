@@ -13,34 +13,35 @@ Asks = Callable[[dict[str, Any]], bool]
 
 
 class ToolRules:
-    """The rules of one agent by the names that its model uses; `names` gives the name of each sub-agent's
+    """The rules of an agent by the names that its model uses; `names` has the name of each sub-agent's
     tool."""
 
     def __init__(self, uses: Iterable[ToolUse], names: dict[str, str]) -> None:
         asking = {_shown_name(use.name, names): use for use in uses if use.asks}
         self._exact = {name: use for name, use in asking.items() if not name.endswith(ANY)}
         starts = {name.removesuffix(ANY): use for name, use in asking.items() if name.endswith(ANY)}
-        self._servers = dict(sorted(starts.items(), key=lambda one: -len(one[0])))  # the closest rule wins
+        # the most specific rule wins
+        self._servers = dict(sorted(starts.items(), key=lambda one: -len(one[0])))
         self._compiled: dict[str, Asks] = {}
 
     def __bool__(self) -> bool:
-        """False where nothing ever asks."""
+        """Return False if nothing ever asks."""
         return bool(self._exact or self._servers)
 
     def rule_for(self, tool: str, arguments: dict[str, Any]) -> ToolUse | None:
-        """The rule by which this call must be approved first; None for one that runs at once."""
+        """Return the rule by which this call needs an approval, or None if it may run."""
         use = self.use_for(tool)
         return use if use and self.must_ask(use, arguments) else None
 
     def use_for(self, tool: str) -> ToolUse | None:
-        """The rule of a tool that may have to be approved, whatever its arguments."""
+        """Return the rule of a tool whose calls may need an approval, whatever the arguments."""
         return self._exact.get(tool) or self._by_server(tool)
 
     def _by_server(self, tool: str) -> ToolUse | None:
         return next((use for prefix, use in self._servers.items() if tool.startswith(prefix)), None)
 
     def must_ask(self, use: ToolUse, arguments: dict[str, Any]) -> bool:
-        """Return whether a call with these arguments must be approved under a rule."""
+        """Return whether a rule requires an approval for these arguments."""
         if not isinstance(use.policy, AskWhen):
             return True
         source = use.policy.ask
@@ -50,9 +51,11 @@ class ToolRules:
 
 
 def compile_rule(source: str) -> Asks:
-    """An expression over arguments as a test. It asks unless the expression is plainly false: where that
-    cannot be decided, a person decides. Raises `InvalidExpression`."""
-    # Imported here: only agents with such a rule need the expressions' engine.
+    """Compile an expression over arguments to a test that asks unless the expression is false.
+
+    If that cannot be determined, a person decides. Raises `InvalidExpression`.
+    """
+    # Imported here, because only agents with such a rule need the expression engine.
     from millrace.pipelines.expressions.certainty import compile_condition
 
     verdict = compile_condition(source)
@@ -60,13 +63,15 @@ def compile_rule(source: str) -> Asks:
 
 
 def asked_by(agent: Agent) -> list[str]:
-    """The ids of the agents that an agent may ask."""
+    """Return the ids of the agents that an agent may ask."""
     return [name.removeprefix(SUB_AGENT) for name in agent.tool_names if name.startswith(SUB_AGENT)]
 
 
 def check_rules(uses: Sequence[ToolUse], servers: Iterable[str], longest: int) -> None:
-    """Raises `InvalidRequest` for rules that could never work: of tools that no server has, without an
-    expression that can be read, or with more than the `longest` time in seconds."""
+    """Raise `InvalidRequest` for rules that could never work.
+
+    They name a tool that no server has, have an invalid expression, or exceed the `longest` time in seconds.
+    """
     named = [use.name for use in uses]
     known = set(servers)
     for at, use in enumerate(uses):
@@ -84,7 +89,7 @@ def check_rules(uses: Sequence[ToolUse], servers: Iterable[str], longest: int) -
 
 
 def is_mcp_rule(use: ToolUse) -> bool:
-    """Return whether an entry is the rule of MCP tools, and not a tool of its own."""
+    """Return whether an entry is a rule for MCP tools, rather than a tool itself."""
     return _is_mcp(use.name)
 
 
@@ -123,7 +128,7 @@ def _shown_name(name: str, names: dict[str, str]) -> str:
 
 
 def _mcp_name(name: str) -> str:
-    """The name that the model uses, also where a rule has the server's own name of the tool."""
+    """Return the name that the model uses, also if a rule has the server's own name of the tool."""
     from millrace.agent.tools.mcp import name_start, tool_name
 
     if name.endswith(ANY):

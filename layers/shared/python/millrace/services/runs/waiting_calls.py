@@ -9,16 +9,19 @@ from millrace.stores.approvals import Position
 from millrace.stores.connect import Stores
 
 READS = 5
-"""The most pages that one list reads to find calls which the caller may see."""
+"""The maximum number of pages that one list reads to find calls that the caller may see."""
 READ_AT_ONCE = 100
 
 
 async def list_waiting(
     stores: Stores, caller: Principal, limit: int, after: Position | None
 ) -> tuple[list[WaitingCall], Position | None]:
-    """Calls that wait in the caller's organization and that the caller may see, those that expire first
-    before the others, and the place to go on after. A page may be short, and even empty, with more to come:
-    many calls wait for others. Those of tools that a client runs are left out: no person answers them."""
+    """Return waiting calls of the organization that the caller may see, first to expire first, and the next
+    position.
+
+    A page may be short, even empty, although more follow, because many calls wait for others. Calls of tools
+    that a client runs are left out, because no person answers them.
+    """
     found: list[WaitingCall] = []
     for _ in range(READS):
         page, after = await stores.approvals.page(caller.organization, READ_AT_ONCE, after)
@@ -34,8 +37,11 @@ async def list_waiting(
 
 
 async def _sees(stores: Stores, caller: Principal, call: WaitingCall) -> bool:
-    """Return whether a caller of the organization sees that a call waits: who may answer, those who observe,
-    and the user for whom the run works, as long as the conversation may be read."""
+    """Return whether a caller of the organization may see that a call waits.
+
+    These are its approvers, observers, and the user for whom the run works if they may still read the
+    conversation.
+    """
     if caller.may("observe") or caller.may("conversations:manage") or call.approvers.admit(caller, ""):
         return True
     if not call.user or call.user != caller.id:
@@ -48,7 +54,9 @@ async def _sees(stores: Stores, caller: Principal, call: WaitingCall) -> bool:
 
 
 async def list_in_conversation(stores: Stores, caller: Principal, slot: Slot) -> list[WaitingCall]:
-    """The calls that wait in a conversation, or in a thread of it, for those who may read it. Raises
-    `NotFound`."""
+    """Return the calls that wait in a conversation or thread, for callers who may read it.
+
+    Raises `NotFound`.
+    """
     await authorize(stores, caller, slot, "read")
     return [call for call in await stores.approvals.of_slot(slot) if call.answer is None]

@@ -1,4 +1,4 @@
-"""An order to speak, checked as a whole before the first byte."""
+"""A request to speak, validated as a whole before the first byte."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -18,15 +18,18 @@ from millrace.speech.resample import Resampler, resampled
 from millrace.speech.sentences import LONGEST
 
 SECONDS_AHEAD = 1.5
-"""Of what a paid engine makes before it is heard: its first byte comes in about one."""
+"""Seconds of audio that a paid engine produces ahead; its first byte takes about one second."""
 LONGEST_PAID = 120
-"""Characters that a paid engine is asked for at once, about 8 s of speech: what a listener who leaves
-costs."""
+"""Characters sent to a paid engine at once, about 8 s of speech, which is the cost of a listener who
+leaves."""
 
 
 class SpeechRequest(Struct, frozen=True):
-    """A request to speak. An empty engine selects the deployment's default, an empty language the voice's
-    own. `sample_rate` (Hz) asks for another rate than the engine's own."""
+    """A request to speak.
+
+    An empty engine selects the deployment's default, an empty language that of the voice. `sample_rate` (Hz)
+    overrides the engine's rate.
+    """
 
     voice: str
     format: str
@@ -37,7 +40,7 @@ class SpeechRequest(Struct, frozen=True):
 
 
 class Speaking(Struct, frozen=True):
-    """An order that can be met."""
+    """A validated request to speak."""
 
     engine: Engine
     voice: Voice
@@ -45,19 +48,21 @@ class Speaking(Struct, frozen=True):
     speed: float
     sample_rate: int
     language: str
-    """Of the text, as far as its script does not say otherwise."""
+    """The language of the text, unless its script indicates another one."""
     _voices: dict[str, Voice] = field(default_factory=dict)
 
     @property
     def longest(self) -> int:
-        """The number of characters that the engine is given at once."""
+        """The number of characters that the engine gets at once."""
         return LONGEST_PAID if self.engine.paid else LONGEST
 
     async def audio(
         self, sentences: AsyncGenerator[str, None], heard: Heard | None = None
     ) -> AsyncGenerator[bytes, None]:
-        """The file's bytes as they become ready; `heard` is told of each sentence that is through. Raises
-        `ProviderError`; closing frees the engine."""
+        """Yield the file's bytes as they become ready; `heard` is called with each finished sentence.
+
+        Raises `ProviderError`. Closing the generator frees the engine.
+        """
         pace = Pace(self.engine.sample_rate, SECONDS_AHEAD) if self.engine.paid else None
         pcm = spoken(self._speak, sentences, pace, heard)
         if self.sample_rate != self.engine.sample_rate:
@@ -68,14 +73,17 @@ class Speaking(Struct, frozen=True):
                 yield part
 
     async def check_languages(self, text: str) -> None:
-        """Raise `InvalidRequest` for a text with words that the engine has no voice for."""
+        """Raise `InvalidRequest` for a text with words in a language without a voice."""
         for language in foreign_languages(text, self.language):
             if await self.engine.in_language(self.voice, language) is None:
                 raise unsupported_language(self.engine, language)
 
     async def voice_for(self, sentence: str) -> Voice:
-        """The voice that reads this sentence: the one asked for, or the one most like it in the sentence's
-        language; where there is none, the one asked for does what it can."""
+        """Return the voice for a sentence: the requested one, or the most similar one in the sentence's
+        language.
+
+        If there is none, the requested voice reads it as well as it can.
+        """
         language = language_of(sentence, self.language)
         if language not in self._voices:
             self._voices[language] = await self.engine.in_language(self.voice, language) or self.voice
@@ -89,7 +97,7 @@ class Speaking(Struct, frozen=True):
 
 
 async def prepare(engines: Engines, request: SpeechRequest) -> Speaking:
-    """Check the whole order. Raises `InvalidRequest`, `NotImplementedHere` or `Unavailable`."""
+    """Validate a request to speak. Raises `InvalidRequest`, `NotImplementedHere` or `Unavailable`."""
     found = format_named(request.format)
     engine = engines.get(request.engine)
     if not engine.slowest <= request.speed <= engine.fastest:
@@ -99,7 +107,7 @@ async def prepare(engines: Engines, request: SpeechRequest) -> Speaking:
         )
     voice = await engine.voice(request.voice)
     rate = request.sample_rate or engine.sample_rate
-    # English is what the segmenter takes where the engine hears the language from the text.
+    # If the engine detects the language itself, the segmenter uses English.
     speaking = Speaking(engine, voice, found, request.speed, rate, request.language or voice.language or "en")
     return await _in_language(speaking) if request.language else speaking
 
@@ -112,7 +120,7 @@ async def _in_language(speaking: Speaking) -> Speaking:
 
 
 def unsupported_language(engine: Engine, language: str) -> InvalidRequest:
-    """The error for a language that an engine has no voice for."""
+    """Return the error for a language without a voice in an engine."""
     return InvalidRequest(
         f"The engine {engine.name} has no voice for the language {language[:40]!r}; GET /api/voice/voices "
         "lists its voices.",

@@ -1,4 +1,4 @@
-"""An agent's answer, spoken while it is written or from the log afterwards."""
+"""An agent's answer, spoken while it is written, or from the log afterwards."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -15,14 +15,16 @@ from millrace.stores.connect import Stores
 from millrace.stores.event_log import is_last
 
 _PAUSES = frozenset({"tool_call", "thinking", "injected", "waiting"})
-"""Events after which no more of the sentence is to be expected soon."""
+"""Events after which the rest of a sentence will not follow soon."""
 
 
 async def sentences_of_run(
     stores: Stores, run: Run, deadline: float | None, language: str = "en", longest: int = LONGEST
 ) -> AsyncGenerator[str, None]:
-    """Return the sentences of an agent's answer as it is written. Raises `NotFound` when the log no longer
-    has it."""
+    """Return the sentences of an agent's answer as it is written.
+
+    Raises `NotFound` if the log does not have it any more.
+    """
     if not await has_more(stores, run, 0):
         raise NotFound("The run's events have expired.", code="run_expired")
     return _answer(stores, run, deadline, partial(Prose, language, longest))
@@ -55,20 +57,22 @@ async def _answer(
 
 
 class Said:
-    """The sentences of an answer that have been spoken. What was said cannot be taken back, so that a step
-    that is asked again is heard from where it says something else."""
+    """The sentences of an answer that have been spoken.
+
+    Speech cannot be revoked, so a repeated step is spoken only from where it differs.
+    """
 
     def __init__(self) -> None:
         self._said: list[tuple[int, str]] = []
         self._heard: list[str] = []
 
     def rewind(self, after: int) -> None:
-        """The sentences after an event are void, and may come again."""
+        """Void the sentences after an event, which may be repeated."""
         self._heard = [sentence for seq, sentence in self._said if seq > after]
         self._said = [(seq, sentence) for seq, sentence in self._said if seq <= after]
 
     def is_new(self, seq: int, sentence: str) -> bool:
-        """Return whether a sentence has not been heard, and note it."""
+        """Record a sentence, and return whether it has not been heard."""
         self._said.append((seq, sentence))
         repeated = bool(self._heard) and self._heard[0] == sentence
         self._heard = self._heard[1:] if repeated else []
@@ -77,7 +81,7 @@ class Said:
 
 def _completed(prose: Prose, event: LogEntry) -> list[str]:
     if "parent" in event.event:
-        return []  # a sub-agent's words are not the answer
+        return []  # a sub-agent's text is not the answer
     if event.type == "token":
         return prose.feed(clean(event.event["token"]))
     return prose.end() if event.type in _PAUSES or is_last(event) else []

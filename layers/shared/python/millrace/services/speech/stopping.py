@@ -1,7 +1,8 @@
-"""Speech that its listener may end from another request.
+"""Speech that its listener may stop with another request.
 
-A function URL does not tell that its client has left, and a player that is closed cannot wait: it asks for
-the stop by the speech's id, and whoever speaks looks for that wish every second.
+A function URL does not report that its client has disconnected, and a player that is being closed cannot
+wait. So it requests the stop by the speech's id, and the speaking function checks for the request every
+second.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ async def until_stopped(
     wanted: Callable[[], Awaitable[bool]],
     every: float = EVERY_SECONDS,
 ) -> AsyncGenerator[bytes, None]:
-    """Pass on what is made until `wanted` says that nobody listens; then end, and free the engine."""
+    """Pass on the audio until `wanted` returns true, then end and free the engine."""
     stop = asyncio.create_task(_wait(wanted, every))
     async with aclosing(audio):
         try:
@@ -38,7 +39,7 @@ async def _next(audio: AsyncGenerator[bytes, None], stop: "asyncio.Task[None]") 
     finally:
         if not making.done():
             making.cancel()
-            await asyncio.wait((making,))  # the generator must be at rest before it is closed
+            await asyncio.wait((making,))  # the generator must not be running when it is closed
     return None if stop.done() or making.cancelled() else making.result()
 
 
@@ -52,6 +53,6 @@ async def _wait(wanted: Callable[[], Awaitable[bool]], every: float) -> None:
 async def _is_wanted(wanted: Callable[[], Awaitable[bool]]) -> bool:
     try:
         return await wanted()
-    except MillraceError as error:  # a table that is down for a moment silences nobody
-        log.warning("Cannot look for the stop of a speech: %s", error)
+    except MillraceError as error:  # a short outage of the table must not end the speech
+        log.warning("Cannot check for the stop of a speech: %s", error)
         return False

@@ -1,4 +1,4 @@
-"""A whole text, spoken."""
+"""Speech of a whole text."""
 
 from collections.abc import AsyncGenerator
 
@@ -11,8 +11,11 @@ from millrace.speech.sentences import clean, says_something, sentences_of
 async def sentences_to_speak(
     speaking: Speaking, text: str, deadline: float | None
 ) -> AsyncGenerator[str, None]:
-    """Check a text and return its sentences. Raises `InvalidRequest` for one without anything to say, or in a
-    language that the engine lacks, and `TooLarge` for one that cannot be finished before `deadline`."""
+    """Validate a text and return its sentences.
+
+    Raises `InvalidRequest` if there is nothing to speak or the engine lacks its language, and `TooLarge` if
+    it cannot be finished before `deadline`.
+    """
     said = clean(text)
     if not says_something(said):
         raise InvalidRequest("The text contains nothing to speak.", code="empty_text")

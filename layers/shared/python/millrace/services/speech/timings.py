@@ -1,8 +1,8 @@
-"""Words and when they are heard: captions beside the audio.
+"""Word timings: captions together with the audio.
 
-The answer is a stream of events: `{"type": "audio", "audio": base64}` with the file's next bytes,
-`{"type": "words", "estimated": bool, "words": [{"word", "start", "end"}]}` (seconds since the first sound),
-and `{"type": "done", "seconds"}` at the end.
+The answer is a stream of events: `{"type": "audio", "audio": base64}` with the file's next bytes, `{"type":
+"words", "estimated": bool, "words": [{"word", "start", "end"}]}` (seconds since the first sound), and
+`{"type": "done", "seconds"}` at the end.
 """
 
 import base64
@@ -18,7 +18,7 @@ from millrace.speech.words import estimated_words
 async def with_timings(
     speaking: Speaking, sentences: AsyncGenerator[str, None]
 ) -> AsyncGenerator[dict[str, Any], None]:
-    """Yield the events of a speech. Raises what `Speaking.audio` raises."""
+    """Yield the events of a speech. Raises as `Speaking.audio` does."""
     through: list[tuple[str, float, float]] = []
     per_second = 2 * speaking.engine.sample_rate
     seconds = 0.0

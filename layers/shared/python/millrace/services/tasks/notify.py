@@ -1,5 +1,7 @@
-"""Telling clients of A2A what their tasks do, by push: each update at least once and in its order, from the
-log, whoever works on the task and however often a process dies."""
+"""Push notifications about tasks for A2A clients: every update at least once and in order.
+
+Updates are read from the log, whichever process performs the task and however often one dies.
+"""
 
 import asyncio
 import base64
@@ -35,19 +37,19 @@ from millrace.stores.sealing import key_service
 log = logging.getLogger(__name__)
 
 UNKNOWN_MS = 60_000
-"""A message may come before its configuration is stored, by so much at most."""
+"""A message may be received this long before its configuration is stored."""
 UNKNOWN_SECONDS = 5.0
 WAITING_SECONDS = 300.0
-"""Between looks at a task that waits for people; an answer over A2A has it looked at once."""
+"""Seconds between checks of a task that waits for people. An answer over A2A triggers a check immediately."""
 MARGIN_SECONDS = 30.0
 MOST_ATTEMPTS = 20
-"""About four hours of failures in a row."""
+"""About four hours of consecutive failures."""
 BACKOFF_MS = 2_000
 TIMEOUT_SECONDS = 15.0
 
 
 Render = Callable[[Run, Iterable[LogEntry]], list[tuple[int, list[bytes]]]]
-"""Makes the updates of each event of a run, from the first on, with the event's number."""
+"""Renders the updates of each event of a run, from the first on, with the event's number."""
 
 
 class TaskNotifier(Struct, frozen=True):
@@ -59,7 +61,7 @@ class TaskNotifier(Struct, frozen=True):
 
     @classmethod
     def connect(cls, settings: Settings, render: Render) -> Self:
-        """Makes it, in init."""
+        """Create the notifier during init."""
         settings.require("push_queue_url")
         aws = Aws(settings.region)
         for service in ("dynamodb", "sqs", key_service(settings.secrets_key_id)):
@@ -67,7 +69,7 @@ class TaskNotifier(Struct, frozen=True):
         return cls(settings, aws, render)
 
     async def __call__(self, batch: dict[str, Any], seconds: float) -> Any:
-        """Takes an SQS event in a function that has so many seconds left."""
+        """Process an SQS event in a function with `seconds` left."""
         platform = Platform.make(self.settings, Stores.connect(self.settings, self.aws))
         notices = Notices(platform, self.render, time.monotonic() + seconds)
         queue = QueueBatch(platform.stores.push_queue.queue, private=True)
@@ -87,7 +89,10 @@ class Notices(Struct, frozen=True):
     deadline: float
 
     async def take_up(self, message: PushMessage) -> None:
-        """Go on with a configuration, as far as the task and the time allow; the rest is another message."""
+        """Continue a configuration as far as the task and the time allow.
+
+        The rest becomes another message.
+        """
         stores = self.platform.stores
         try:
             run = await stores.runs.get(message.organization, message.run_id)
@@ -119,11 +124,11 @@ class Notices(Struct, frozen=True):
                 return
 
     async def _more(self, run: Run, last: LogEntry | None, message: PushMessage) -> bool:
-        """Wait for what the task does next. False when this message has nothing more to do."""
+        """Wait for the task's next event. Return False if this message has nothing more to do."""
         stores = self.platform.stores
         lease = await stores.leases.peek(run.slot)
         if lease.run_id != run.id:
-            # Its last events were written together with its end: they are read once more.
+            # Its last events were written together with its end, so they are read once more.
             seen = last.seq if last else 0
             return bool(await stores.log.read(stream_of(run.slot.organization, run.id), seen, limit=1))
         if lease.parked == "waiting" and last is not None and last.seq >= lease.seq:
@@ -140,7 +145,7 @@ class Notices(Struct, frozen=True):
     async def _post(
         self, run: Run, config: PushConfig, id: str, body: bytes, secrets: dict[str, str]
     ) -> bool:
-        """Push one update; False where that failed."""
+        """Push one update. Return False if that failed."""
         headers = signed(id, body, secrets, config.scheme, int(time.time()))
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -155,7 +160,7 @@ class Notices(Struct, frozen=True):
 
     async def _failed(self, message: PushMessage) -> None:
         if message.attempt + 1 >= MOST_ATTEMPTS:
-            return log.error("push notifications of %s are given up", message.run_id)
+            return log.error("push notifications of %s failed too often and end", message.run_id)
         wait = wait_ms(message.attempt, BACKOFF_MS, None, random.random()) / 1000
         await self._again(replace(message, attempt=message.attempt + 1), wait)
 
@@ -171,8 +176,11 @@ class Notices(Struct, frozen=True):
 
 
 def signed(id: str, body: bytes, secrets: dict[str, str], scheme: str, now: int) -> dict[str, str]:
-    """The headers of a notification. One whose client gave a token is signed with it as Standard Webhooks
-    are; `webhook-id` is the same each time it comes."""
+    """Return the headers of a notification.
+
+    If the client gave a token, the notification is signed with it according to Standard Webhooks.
+    `webhook-id` is the same for each attempt.
+    """
     headers = {"content-type": "application/a2a+json", "webhook-id": id, "webhook-timestamp": str(now)}
     if token := secrets.get("token"):
         digest = hmac.new(token.encode(), f"{id}.{now}.".encode() + body, sha256).digest()

@@ -1,4 +1,4 @@
-"""Push notifications of tasks: where clients want them, and the queue that brings them there."""
+"""Push notifications of tasks: their configurations, and the queue for sending them."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ LONGEST_URL = 2000
 
 
 class NewPush(Struct, frozen=True):
-    """A configuration as a client gives it."""
+    """A configuration from a client."""
 
     id: str
     url: str
@@ -37,8 +37,10 @@ class Pushes(Struct, frozen=True):
     platform: Platform
 
     async def check(self, given: NewPush) -> NewPush:
-        """Check what can be known before anything is stored; with an id of ours where there is none. Raises
-        `InvalidRequest`."""
+        """Validate as far as possible before anything is stored, and add an id if there is none.
+
+        Raises `InvalidRequest`.
+        """
         rules = Rules(loopback=self.platform.settings.allow_loopback_http)
         if len(given.url) > LONGEST_URL:
             raise InvalidRequest(f"url: must not exceed {LONGEST_URL:,} characters.", code="invalid_push_url")
@@ -59,14 +61,16 @@ class Pushes(Struct, frozen=True):
         )
 
     async def begin(self, run: Run, given: NewPush) -> Sequence[TransactItem]:
-        """The writes that store a configuration with the beginning of its run. The message that goes on with
-        it is on the queue before: whoever receives it too early looks again."""
+        """Return the writes that store a configuration with the beginning of its run.
+
+        The message that continues it is enqueued first; if it is received too early, it is tried again.
+        """
         config = await self._sealed(run, given)
         await self._enqueue(run, config)
         return [self.platform.stores.pushes.put(run, config)]
 
     async def create(self, run: Run, given: NewPush) -> PushConfig:
-        """Store a configuration of a task, in the place of one of the same id. Raises `TooManyRequests`."""
+        """Store a configuration of a task, replacing one with the same id. Raises `TooManyRequests`."""
         stored = await self.platform.stores.pushes.of_run(run)
         if len(stored) >= MOST_CONFIGS and given.id not in {one.id for one in stored}:
             raise TooManyRequests(
@@ -74,7 +78,7 @@ class Pushes(Struct, frozen=True):
                 code="too_many_push_configs",
             )
         lease = await self.platform.stores.leases.peek(run.slot)
-        # What has been, the client knows.
+        # The client knows the past events.
         seq = lease.seq if lease.run_id == run.id else run.last_seq or 0
         config = await self._sealed(run, given, seq)
         await self.platform.stores.pushes.write(run, config)
@@ -83,14 +87,14 @@ class Pushes(Struct, frozen=True):
         return config
 
     async def get(self, run: Run, config_id: str) -> PushConfig:
-        """Raises `NotFound`."""
+        """Return a configuration. Raises `NotFound`."""
         found = await self.platform.stores.pushes.get(run, config_id)
         if found is None:
             raise NotFound(f"The task has no push notification {config_id!r:.140}.", code="push_not_found")
         return found
 
     async def wake(self, run: Run) -> None:
-        """Have all that a task's clients want to hear of what comes now told soon."""
+        """Have a task's configurations checked soon, because something is about to happen."""
         for config in await self.platform.stores.pushes.of_run(run):
             chain = new_ulid()
             await self.platform.stores.pushes.wake(run, config, chain)
@@ -116,5 +120,5 @@ class Pushes(Struct, frozen=True):
 
 
 def push_context(run: Run) -> Context:
-    """The context under which a configuration's secrets are encrypted."""
+    """Return the encryption context of a configuration's secrets."""
     return {"purpose": "a2a", "organization": run.slot.organization, "run": run.id}

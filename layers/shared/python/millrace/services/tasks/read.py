@@ -1,4 +1,4 @@
-"""Tasks as their clients may read them, and their end."""
+"""Tasks as their clients may read them, and their cancellation."""
 
 import asyncio
 import time
@@ -22,15 +22,14 @@ RUNS_AT_ONCE = 100
 
 
 class TaskHistory(Struct, frozen=True):
-    """The messages of a task's conversation, and the calls in which the task has asked."""
+    """The messages of a task's conversation, and the calls with which the task has asked."""
 
     messages: list[StoredMessage]
     calls: list[WaitingCall]
 
 
 async def task_run(stores: Stores, caller: Principal, task_id: str, agent_id: str = "") -> Run:
-    """Return the run of a task that the caller may read, of one agent where it is given. Raises
-    `NotFound`."""
+    """Return the run of a task that the caller may read, if given of a certain agent. Raises `NotFound`."""
     run = await authorize_run(stores, caller, task_id)
     if agent_id and run.agent_id != agent_id:
         raise unknown_run()
@@ -38,17 +37,20 @@ async def task_run(stores: Stores, caller: Principal, task_id: str, agent_id: st
 
 
 async def task_history(stores: Stores, run: Run) -> TaskHistory:
-    """Return what a task's history is made of: of a long conversation its latest messages."""
+    """Return the data of a task's history; of a long conversation only its latest messages."""
     snapshot, calls = await asyncio.gather(
         stores.conversations.open(run.slot), stores.approvals.of_run(run.slot, run.id)
     )
-    # A task keeps its messages though its conversation goes on in another branch.
+    # A task keeps its messages even if its conversation continues in another branch.
     return TaskHistory([one for _, one in snapshot.latest if one.run_id == run.id], calls)
 
 
 async def cancel_task(stores: Stores, caller: Principal, run: Run) -> Run:
-    """Stop a task's run and wait for its end. Raises `Conflict` (`task_ended`) where it has ended by itself,
-    `Forbidden` for those who may only read it."""
+    """Stop a task's run and wait for its end.
+
+    Raises `Conflict` (`task_ended`) if it has ended by itself, and `Forbidden` for callers who may only read
+    it.
+    """
     await authorize(stores, caller, run.slot, "write")
     lease = await stores.leases.peek(run.slot)
     await stop_run(stores, run.slot, "stopped", run.id)
@@ -63,7 +65,7 @@ async def cancel_task(stores: Stores, caller: Principal, run: Run) -> Run:
 
 
 async def list_runs(stores: Stores, caller: Principal, agent_id: str, context_id: str) -> list[Run]:
-    """The runs of the caller's newest tasks with an agent, those whose status is newer before the others."""
+    """Return the runs of the caller's newest tasks with an agent, the latest status first."""
     listed = await stores.tasks.newest(caller.organization, caller.id, agent_id)
     ids = [one.run_id for one in listed if context_id in ("", one.context_id)]
     pages = [ids[start : start + RUNS_AT_ONCE] for start in range(0, len(ids), RUNS_AT_ONCE)]
@@ -75,13 +77,13 @@ async def list_runs(stores: Stores, caller: Principal, agent_id: str, context_id
 
 
 def status_ms(run: Run) -> int:
-    """The time of a run's state in milliseconds, as far as the run tells it."""
+    """Return the time of a run's state in milliseconds, as far as it is recorded."""
     return from_iso(run.ended_at or run.started_at)
 
 
 async def _still_seen(stores: Stores, caller: Principal, run: Run) -> bool:
-    """Return whether a user still sees the task in a conversation of another one, which is no longer shared
-    perhaps."""
+    """Return whether a user may still see a task in another user's conversation, which may not be shared any
+    more."""
     if run.owner == caller.id:
         return True
     try:

@@ -1,4 +1,4 @@
-"""Messages of A2A clients: they begin tasks, answer what a task asks, or join one that works."""
+"""Messages of A2A clients, which begin tasks, answer a task's questions, or join a working one."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -27,13 +27,13 @@ from millrace.stores.dynamo import TransactItem
 from millrace.stores.idempotency import Repeated
 
 TRIES = 20
-"""How often a follow-up looks again at a task that changes under it."""
+"""Attempts of a follow-up on a task that changes concurrently."""
 RETRY_SECONDS = 0.1
 _WORDS = {"approve": "approve", "approved": "approve", "reject": "reject", "rejected": "reject"}
 
 
 class FollowedTask(Struct, frozen=True):
-    """A task that some process works on, and the number of the event after which it is followed."""
+    """A task in some process, and the number of the event after which it is followed."""
 
     run: Run
     after: int
@@ -52,8 +52,10 @@ async def send_message(
     push: NewPush | None,
     beginner: Beginner,
 ) -> RunSession | FollowedTask:
-    """Begin a task or go on with one. A repeated message leads to what it led to before. Raises as `send`,
-    and `Conflict` (`task_ended`) for a task that is over."""
+    """Begin a task or continue one. A repeated message has the result of the first.
+
+    Raises as `send` does, and `Conflict` (`task_ended`) for a task that has ended.
+    """
     if message.task_id:
         followed = await _follow_up(platform, caller, agent, message)
         if push:
@@ -85,7 +87,7 @@ def _new_task(
         pushed = await Pushes(platform).begin(run, push) if push else []
         return [stores.tasks.listed(run), *pushed]
 
-    # The kit gives one id, and one text, to all of its messages of a kind.
+    # The conformance kit uses the same id and text for all of its messages of a kind.
     repeatable = agent.id != CONFORMANCE.id
     given = NewMessage(
         message.content,
@@ -165,14 +167,14 @@ async def _give(
     message: TaskMessage,
     given: NewMessage,
 ) -> bool:
-    """Give a message to a task under way; False where it is to be looked at again."""
+    """Send a message to an active task. Return False if the task's state has to be read again."""
     stores = platform.stores
     if lease.parked == "waiting":
         calls = await stores.approvals.of_run(run.slot, run.id)
         waiting = [call for call in calls if call.state == "waiting"]
         if answers := _answers(message, waiting):
             for number, answer in enumerate(answers, 1):
-                # The key is used up by the last: what was stored before is the same when it comes again.
+                # The last answer uses up the key. Those stored before it are the same if they are repeated.
                 marker = given.marker() if number == len(answers) else None
                 await answer_call(stores, caller, run.id, answer, marker)
             return True
@@ -183,8 +185,10 @@ async def _give(
 
 
 def _answers(message: TaskMessage, waiting: list[WaitingCall]) -> list[GivenAnswer]:
-    """The answers that a message gives: those of its data parts, or its text to the only call that waits. A
-    text that is no answer to an approval is the user's reply, with which the call counts as rejected."""
+    """Return the answers in a message: those of its data parts, or its text for the only waiting call.
+
+    A text that does not answer an approval is the user's reply, which rejects the call.
+    """
     if message.answers:
         given = [_given(answer, waiting) for answer in message.answers]
         if len({answer.call_id for answer in given}) < len(given):

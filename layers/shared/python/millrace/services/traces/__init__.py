@@ -1,1 +1,1 @@
-"""Runs as traces of OpenTelemetry, sent to any OTLP endpoint beside the runs."""
+"""Runs as OpenTelemetry traces, sent to any OTLP endpoint apart from the runs."""

@@ -1,4 +1,4 @@
-"""Endpoints of OTLP: the deployment's, and those of organizations that have their own."""
+"""OTLP endpoints: the deployment's, and those of organizations that have their own."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _XRAY = re.compile(r"https://xray\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?/.*")
 
 
 class Endpoint(Struct, frozen=True):
-    """The place that spans are sent to. `texts`: what was said is sent with them."""
+    """The destination of spans. With `texts`, they include what was said."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -24,14 +24,17 @@ class Endpoint(Struct, frozen=True):
 
     @property
     def signing_region(self) -> str:
-        """The region of an endpoint of X-Ray, whose requests are signed; empty for all others."""
+        """The region of an X-Ray endpoint, whose requests are signed; empty for all others."""
         found = _XRAY.fullmatch(self.url)
         return found[1] if found else ""
 
 
 class Endpoints:
-    """Finds the endpoint of an organization. The secret is JSON: `headers`, and in `organizations` by id
-    `{endpoint, headers, texts}`; an organization whose entry is null has none."""
+    """Finds the endpoint of an organization.
+
+    The secret is JSON: `headers`, and in `organizations` by id `{endpoint, headers, texts}`. An organization
+    with a null entry has no endpoint.
+    """
 
     def __init__(self, settings: Settings, secrets: DeploymentSecrets) -> None:
         self._url, self._secret = settings.otlp_endpoint, settings.otlp_secret
@@ -39,8 +42,10 @@ class Endpoints:
         self._secrets = secrets
 
     def of(self, organization: str) -> Endpoint | None:
-        """None: nothing of this organization is sent. It blocks. Raises `Unavailable` where the secret cannot
-        be read or is not what it should be."""
+        """Return the endpoint, or None if nothing of this organization is sent. Blocks.
+
+        Raises `Unavailable` if the secret cannot be read or is invalid.
+        """
         known = self._read()
         own = known.get("organizations", {}).get(organization, {})
         if own is None:
@@ -63,13 +68,16 @@ class Endpoints:
 
 
 def traces_url(endpoint: str) -> str:
-    """The URL for traces: exporters are given the base of all signals, or the whole."""
+    """Return the URL for traces.
+
+    Exporters are configured with the base URL of all signals, or the full one.
+    """
     base = endpoint.rstrip("/")
     return base if base.endswith(PATH) else base + PATH
 
 
 def _problem(known: Any) -> str:
-    """The mistake in a secret, without what is in it."""
+    """Return the mistake in a secret, without any of its content."""
     if not isinstance(known, dict):
         return "it must be an object"
     organizations = known.get("organizations", {})

@@ -1,7 +1,7 @@
-"""Exporting: a batch of events from the trace queue becomes spans on their way to OTLP endpoints.
+"""Export of traces: a batch of events from the trace queue becomes spans sent to OTLP endpoints.
 
-The queue keeps what an endpoint does not take and brings it again, later each time, for about a day. What it
-refuses for good, or never took, is a dead letter with the reason.
+If an endpoint fails, the queue delivers the events again, later each time, for about a day. Events that are
+permanently rejected, or failed for all that time, become dead letters with the reason.
 """
 
 import asyncio
@@ -30,19 +30,23 @@ from millrace.stores.queues import Queue
 
 log = logging.getLogger(__name__)
 MOST_RECEIVES = 250
-"""Attempts, of which all but the first few are five minutes apart. The queue's own limit is higher, so that
-no event becomes a dead letter without its reason."""
+"""Attempts, of which all but the first few are five minutes apart.
+
+The queue's own limit is higher, so that no event becomes a dead letter without its reason.
+"""
 
 SPARE_SECONDS = 3.0
-"""For the answer to the queue, and dead letters."""
+"""Seconds reserved for the answer to the queue, and for dead letters."""
 
 Record = dict[str, Any]
 SpanKey = tuple[bytes, bytes]
 
 
 class Work(Struct, frozen=True):
-    """The state of a batch: the messages of each span, those that failed, and those that are refused, with
-    reasons. No request begins after `until` (on `monotonic()`'s scale)."""
+    """The state of a batch: the messages of each span, and those that failed or are refused, with reasons.
+
+    No request begins after `until` (on `monotonic()`'s scale).
+    """
 
     records: dict[SpanKey, list[Record]]
     failed: list[tuple[Record, str]]
@@ -50,7 +54,7 @@ class Work(Struct, frozen=True):
     until: float
 
     def settle(self, spans: list[Span], sent: Sent) -> None:
-        """Note the result of a request."""
+        """Record the result of a request."""
         into = {"failed": self.failed, "refused": self.refused}.get(sent.result)
         if into is not None:
             for span in spans:
@@ -74,8 +78,11 @@ class TraceExporter:
         return str(batch["Records"][0]["eventSourceARN"]).rpartition(":")[2] == self._queue.name
 
     async def export(self, batch: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """Take an SQS event, in so many seconds; return `{"batchItemFailures": [{"itemIdentifier"}]}`. Else a
-        slow endpoint would have the function killed, and the spans that others took sent again."""
+        """Process an SQS event in `seconds`, and return `{"batchItemFailures": [{"itemIdentifier"}]}`.
+
+        Without the limit, a slow endpoint would have the function killed, and spans that other endpoints
+        accepted would be sent again.
+        """
         work = Work(defaultdict(list), [], [], monotonic() + seconds - SECONDS - SPARE_SECONDS)
         wanted: dict[bytes, tuple[Endpoint, list[Span]]] = {}
         for record in batch["Records"]:
@@ -88,7 +95,7 @@ class TraceExporter:
     async def _read(
         self, record: Record, work: Work, wanted: dict[bytes, tuple[Endpoint, list[Span]]]
     ) -> None:
-        """Sort one message under the endpoint of its organization."""
+        """Assign a message to the endpoint of its organization."""
         try:
             event = _event(record["body"])
             endpoint = await asyncio.to_thread(self._endpoints.of, event["organization"])
@@ -108,7 +115,7 @@ class TraceExporter:
                 work.records[span.trace_id, span.id].append(record)
 
     async def _spans(self, event: Event, texts: bool) -> list[Span]:
-        """The spans that an event ends, after those that a run's processes have not told."""
+        """Return the spans that an event ends, after those that the run's processes have not reported."""
         span = span_of(event)
         if span is None:
             return []
@@ -124,7 +131,7 @@ class TraceExporter:
             await self._send(http, endpoint, portion, work)
 
     async def _send(self, http: httpx.AsyncClient, endpoint: Endpoint, spans: list[Span], work: Work) -> None:
-        """Send spans. Where one spoils the request, halves of it are tried."""
+        """Send spans. If a request is rejected, its halves are tried separately."""
         if monotonic() > work.until:
             return work.settle(spans, Sent("failed", "There was no time left to send it."))
         sent = await self._sender.send(http, endpoint, encoded(spans, self._service))
@@ -134,13 +141,16 @@ class TraceExporter:
             await self._send(http, endpoint, spans[middle:], work)
             return
         if sent.reason:
-            log.warning("%d spans were not all taken by %s: %s", len(spans), endpoint.url, sent.reason)
+            log.warning("%d spans were not all accepted by %s: %s", len(spans), endpoint.url, sent.reason)
         work.settle(spans, sent)
 
     async def _give_up(self, work: Work) -> set[str]:
-        """Make dead letters of what was refused, or failed too often; the ids of the messages that stay."""
+        """Make dead letters of refused and repeatedly failed messages.
+
+        Return the ids of the messages that stay.
+        """
         failed = {record["messageId"] for record, _ in work.failed if _receives(record) < MOST_RECEIVES}
-        # One message may have several spans, and is one dead letter; or none, while it comes again.
+        # A message may have several spans. It becomes one dead letter, or none while it is tried again.
         gone = {one[0]["messageId"]: one for one in work.failed + work.refused}
         gone = {id: one for id, one in gone.items() if id not in failed}
         if not gone:
@@ -162,7 +172,7 @@ def _event(body: str) -> Event:
 
 
 def _dead_letter(record: Record, reason: str) -> str:
-    """The message as it came, with the reason beside it: moved back to the queue it is read as before."""
+    """Return the original message with the reason. Moved back to the queue, it is read as before."""
     try:
         body = orjson.loads(record["body"])
     except orjson.JSONDecodeError:

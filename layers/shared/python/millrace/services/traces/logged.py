@@ -1,8 +1,8 @@
-"""Spans that only a run's log tells of: steps of flows, and model calls that a dead process cut off.
+"""Spans that only a run's log shows: steps of flows, and model calls cut off by a dead process.
 
-They are made at the run's end, of what the log still keeps then (24 hours). Numbers in the log follow one
-another, but where a run was taken over from a process that died: so a `rewind` behind a gap takes back what a
-dead process told, and one without what a process took back itself, whose model call it has reported.
+They are created at the run's end from what the log still has (24 hours). Numbers in the log are consecutive
+except after a takeover from a process that died. So a `rewind` after a gap revokes what a dead process sent.
+A `rewind` without a gap is one that a process sent itself, and it has reported its model call.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,12 +17,14 @@ from millrace.services.traces.spans import Span, part_span
 LOST = "process_lost"
 """The error of a model call whose process died."""
 _SAID = frozenset({"token", "thinking", "status"})
-"""The events of a model call that has not ended: with its end come its tool calls."""
+"""The events of an unfinished model call; tool calls follow its end."""
 
 
 def step_spans(end: Event, log: Iterable[LogEntry]) -> Iterator[Span]:
-    """The steps of a flow, from where each began first. One that was under way when the run ended ends with
-    it."""
+    """Yield the steps of a flow, each from its first beginning.
+
+    A step that was in progress when the run ended ends with it.
+    """
     begun: dict[str, LogEntry] = {}
     for entry in log:
         name = entry.event.get("step")
@@ -53,7 +55,7 @@ def _step(end: Event, first: LogEntry, at: int | None, error: str) -> Span:
 
 
 def cut_off_calls(run: Run, end: Event, log: Iterable[LogEntry]) -> Iterator[Span]:
-    """The model calls under way where a process died, by what it had told of their answers."""
+    """Yield the model calls in progress when a process died, from the parts of their answers that it sent."""
     kept: list[LogEntry] = []
     seen = 0
     for entry in log:
@@ -69,7 +71,7 @@ def cut_off_calls(run: Run, end: Event, log: Iterable[LogEntry]) -> Iterator[Spa
 
 
 def _tail(kept: list[LogEntry]) -> list[LogEntry]:
-    """The last events that a model's answer may be made of."""
+    """Return the last events that may belong to a model's answer."""
     start = len(kept)
     while start and kept[start - 1].type in _SAID:
         start -= 1
@@ -87,7 +89,7 @@ def _cut_off(run: Run, end: Event, voided: list[LogEntry]) -> Iterator[Span]:
 
 
 def _call(run: Run, end: Event, parent: str, heard: list[LogEntry]) -> Span:
-    # Of a sub-agent's model, and of a flow's, the log does not tell the name.
+    # The log does not record the model's name for sub-agents and flows.
     provider, _, model = ("" if parent else run.model).partition(":")
     attributes = {
         "gen_ai.operation.name": "chat",

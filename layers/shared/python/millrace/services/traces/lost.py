@@ -1,8 +1,8 @@
-"""Spans that the end of a run brings of its log: those of which no event tells, and those of events that a
-process that died had not put on the bus yet.
+"""Spans that the end of a run adds from its log.
 
-The log is written before the bus hears, so the end of a run that more than one process worked on brings what
-the log tells of its tool calls and approvals. Their spans have the ids that they had the first time.
+These have no event of their own, or their event was not on the bus yet when a process died. The log is
+written before the bus, so the end of a run with more than one process adds the tool calls and approvals in
+the log. Their spans have the same ids as the first time.
 """
 
 from millrace.domain.events import Event, LogEntry
@@ -22,12 +22,15 @@ ENDS = frozenset({"run:completed", "run:error"})
 
 
 async def spans_of_log(stores: Stores, event: Event) -> list[Span]:
-    """The spans of a run's log, where an event is its end, and it is a flow, or its first process may not
-    have told them all. None of a run that is deleted, or whose log is (after 24 hours)."""
+    """Return the spans in a run's log, if the event is its end and some may be missing.
+
+    That is the case for a flow, and for a run whose first process may not have reported all. There are none
+    for a deleted run or after the log has expired (24 hours).
+    """
     if event["type"] not in ENDS:
         return []
     is_flow = event["agentId"].startswith(AGENT_PREFIX)
-    # Another process numbers its events from where the log was: the first one begins with 1.
+    # Other processes number their events from the log's position on; the first one begins with 1.
     taken_over = split_id(event["id"])[1] >= MOST_PER_EVENT
     if not (is_flow or taken_over):
         return []
@@ -45,7 +48,7 @@ async def spans_of_log(stores: Stores, event: Event) -> list[Span]:
 
 
 def _reported(run: Run, log: list[LogEntry], bus: EventBus) -> list[Event]:
-    """The events that a run's processes make of its log."""
+    """Return the events that a run's processes create from its log."""
     at = [0]
     events = RunEvents(bus, run, lambda: at[0])
     for entry in log:

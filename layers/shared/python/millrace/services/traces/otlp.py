@@ -1,4 +1,4 @@
-"""Spans as OTLP requests, in protobuf."""
+"""Spans as OTLP requests in protobuf."""
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -17,15 +17,15 @@ from millrace.services.traces.spans import Attributes, Span
 
 SCHEMA = "https://opentelemetry.io/schemas/1.41.0"
 REQUEST_BYTES = 1_000_000
-"""Of a request's spans. X-Ray takes 5 MB; servers have limits of their own."""
+"""The maximum size of a request's spans. X-Ray accepts 5 MB; other servers have their own limits."""
 DAY_MS = 24 * 3_600_000
-"""Spans of one request began on the same day, since X-Ray refuses those that are further apart."""
+"""Spans of one request began on the same day, because X-Ray rejects those that are further apart."""
 MESSAGE = "application/x-protobuf"
 _NS = 1_000_000
 
 
 def requests(spans: Iterable[Span]) -> Iterator[list[Span]]:
-    """Spans, each once, in the portions of which requests are made."""
+    """Yield distinct spans in portions for requests."""
     once = {(span.trace_id, span.id): span for span in spans}
     for _, of_one_day in groupby(sorted(once.values(), key=_days), key=_days):
         yield from portions(of_one_day, lambda span: to_message(span).ByteSize(), REQUEST_BYTES)
@@ -36,7 +36,7 @@ def _days(span: Span) -> tuple[int, int]:
 
 
 def encoded(spans: Iterable[Span], service: str) -> bytes:
-    """An `ExportTraceServiceRequest`; `service` names the stack."""
+    """Return an `ExportTraceServiceRequest`; `service` names the stack."""
     resource = {"service.name": "millrace", "service.version": __version__, "service.namespace": service}
     request = ExportTraceServiceRequest(
         resource_spans=[
@@ -57,8 +57,10 @@ def encoded(spans: Iterable[Span], service: str) -> bytes:
 
 
 def rejection(body: bytes) -> str:
-    """The message about spans that a server has rejected although it answered 200; empty where it took all.
-    Raises nothing: answers of other servers may be anything."""
+    """Return a server's message about spans rejected with status 200, or "" if it accepted all.
+
+    Never raises, because answers of servers may be anything.
+    """
     try:
         said = ExportTraceServiceResponse.FromString(body).partial_success
     except Exception:
@@ -67,7 +69,7 @@ def rejection(body: bytes) -> str:
 
 
 def to_message(span: Span) -> trace_pb2.Span:
-    """A span of OTLP."""
+    """Return an OTLP span."""
     status = trace_pb2.Status(code=trace_pb2.Status.STATUS_CODE_ERROR, message=span.error)
     failed = {"error.type": span.error} if span.error else {}
     return trace_pb2.Span(

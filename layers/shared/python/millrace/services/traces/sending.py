@@ -1,4 +1,4 @@
-"""Requests with spans, and what their answers mean."""
+"""Requests with spans, and the meaning of their answers."""
 
 import gzip
 import ssl
@@ -15,23 +15,27 @@ from millrace.services.traces.endpoints import Endpoint
 from millrace.services.traces.otlp import MESSAGE, rejection
 
 SECONDS = 8.0
-"""Of one request. The function has 20 s for a batch, whose endpoints are asked side by side."""
+"""The timeout of a request. The function has 20 s for a batch, and its endpoints are called concurrently."""
 PAUSE_SECONDS, LONGEST_PAUSE = 5.0, 60.0
 TOO_MUCH = frozenset({400, 413, 422})
-"""Statuses that say something of a request's spans: fewer of them may be taken."""
+"""Statuses that concern a request's spans: fewer of them may be accepted."""
 
 
 class Sent(Struct, frozen=True):
-    """The result of a request, with the reason: `taken` (perhaps not all of it), `refused` for what is in it,
-    or `failed`."""
+    """The result of a request, with the reason.
+
+    `taken` may be partial, `refused` is permanent because of the content, and `failed` may be tried again.
+    """
 
     result: Literal["taken", "refused", "failed"]
     reason: str = ""
 
 
 class Pauses:
-    """Endpoints that do not answer, each with the time until which it is left alone: nobody waits for the
-    timeout of another organization's endpoint more often than that."""
+    """Endpoints that do not answer, each with the time until which it is not called.
+
+    This limits how often others wait for the timeout of another organization's endpoint.
+    """
 
     def __init__(self) -> None:
         self._until: dict[str, float] = {}
@@ -45,14 +49,14 @@ class Pauses:
 
 
 class Sender:
-    """Sends bodies to endpoints. `credentials` are botocore's, for those of AWS."""
+    """Sends bodies to endpoints. `credentials` are botocore's, for AWS endpoints."""
 
     def __init__(self, credentials: Any) -> None:
         self._credentials = credentials
         self.pauses = Pauses()
 
     async def send(self, http: httpx.AsyncClient, endpoint: Endpoint, body: bytes) -> Sent:
-        """Send one request. What went wrong is in the result; nothing is raised."""
+        """Send one request. Errors are in the result; nothing is raised."""
         if not self.pauses.over(endpoint.url):
             return Sent("failed", "The endpoint has just failed; it is asked again in a moment.")
         content = gzip.compress(body, 6, mtime=0)
@@ -73,7 +77,7 @@ class Sender:
         reason = f"The endpoint answered {answer.status}: {answer.body[:300].decode(errors='replace')!r}"
         if answer.status in TOO_MUCH:
             return Sent("refused", reason)
-        # Of 401 and 404 too: somebody will mend a key or an address.
+        # Also for 401 and 404, because somebody will correct the key or the address.
         self.pauses.begin(endpoint.url, answer.headers.get("Retry-After"))
         return Sent("failed", reason)
 
@@ -92,7 +96,10 @@ class Sender:
 
 
 def client() -> httpx.AsyncClient:
-    """A client for endpoints, which operators name: unlike those that users name they may be anywhere."""
+    """Return a client for endpoints.
+
+    Operators configure these, so they may have any address, unlike users' URLs.
+    """
     return httpx.AsyncClient(verify=_authorities(), timeout=SECONDS, follow_redirects=False, trust_env=False)
 
 

@@ -1,8 +1,8 @@
 """Spans of runs, each from one event of the bus: a model call, a tool call, an approval, the run itself.
 
-An event carries all that its span needs, so spans need no state: they are told as they end, a process that
-dies takes none of them with it, and an event that comes twice gives the same span. Names are those of the
-semantic conventions for generative AI, release 1.41; what these do not name begins with `millrace.`.
+An event has everything for its span, so spans need no state: they are sent when they end, a process that dies
+loses none, and a duplicate event gives the same span. Names follow the semantic conventions for generative
+AI, release 1.41. Names that these do not define begin with `millrace.`.
 """
 
 from collections.abc import Callable
@@ -17,18 +17,21 @@ from millrace.domain.flows import AGENT_PREFIX
 from millrace.domain.traces import context_of, span_id
 
 PROVIDERS = {"bedrock": "aws.bedrock"}
-"""Providers of ours that the conventions call otherwise."""
+"""Our providers that have a different name in the conventions."""
 CUT_OFF = "stopped"
-"""The `error` of a model call that was cut off, which is nobody's error."""
+"""The `error` of a model call that was cut off, which is not a failure."""
 UNKNOWN = "millrace.duration_unknown"
-"""The attribute of a span of which nobody knows how long it took."""
+"""The attribute of a span with an unknown duration."""
 
 Attributes = dict[str, str | int | float | bool | list[str]]
 
 
 class Span(Struct, frozen=True):
-    """A span of OpenTelemetry. Times in milliseconds since 1970; `parent` is empty at the root of a trace,
-    `error` where there was none. `client`: it called another system."""
+    """An OpenTelemetry span.
+
+    Times are in epoch milliseconds. `parent` is empty at the root of a trace, and `error` without one.
+    `client` means that it called another system.
+    """
 
     organization: str
     trace_id: bytes
@@ -42,13 +45,13 @@ class Span(Struct, frozen=True):
     attributes: Attributes = field(default_factory=dict)
 
     def since(self, start: int) -> "Span":
-        """The span with its beginning, where its event did not tell how long it took."""
+        """Return the span with its start, for an event without a duration."""
         known = {name: value for name, value in self.attributes.items() if name != UNKNOWN}
         return replace(self, start=start, end=max(start, self.end), attributes=known)
 
 
 def span_of(event: Event) -> Span | None:
-    """The span that an event ends; None for one that ends none."""
+    """Return the span that an event ends, or None."""
     make = _MAKERS.get(event["type"])
     return make(event) if make else None
 
@@ -114,7 +117,7 @@ def _run(event: Event) -> Span:
         f"gen_ai.{kind}.name": name,
         "gen_ai.agent.id": None if is_flow else event["agentId"],
         "gen_ai.request.model": view.get("model", "").partition(":")[2],
-        # Not by the names of the conventions: those who add up spans would count each token twice.
+        # Not named as in the conventions, because whoever adds up spans would count each token twice.
         "millrace.usage.input_tokens": usage.get("input"),
         "millrace.usage.output_tokens": usage.get("output"),
         "millrace.usage.estimated": usage.get("estimated"),
@@ -147,7 +150,10 @@ def part_span(
     *,
     client: bool = False,
 ) -> Span:
-    """The span of a part of a run; where nobody knows how long it took, it is a moment that says so."""
+    """Return the span of a part of a run.
+
+    With an unknown duration, it has the same start and end, and an attribute.
+    """
     organization, run_id = event["organization"], event["runId"]
     above = ("call", event["parent"]) if event.get("parent") else ()
     end = from_iso(event["time"])
@@ -190,4 +196,4 @@ _MAKERS: dict[str, Callable[[Event], Span]] = {
     "run:completed": _run,
     "run:error": _run,
 }
-"""The events that end a span; the template's `TraceRule` chooses the same."""
+"""The events that end a span. The template's `TraceRule` selects the same."""

@@ -1,4 +1,4 @@
-"""Texts of a run (its message, its answer) on its span, for endpoints that ask for them."""
+"""Texts of a run (its message, its answer) on its span, for endpoints that want them."""
 
 from typing import Any
 
@@ -12,12 +12,14 @@ from millrace.services.traces.spans import Attributes, Span
 from millrace.stores.connect import Stores
 
 LONGEST = 30_000
-"""Characters of the texts of one message. X-Ray refuses spans above 200 KB."""
+"""The maximum characters of one message's texts. X-Ray rejects spans above 200 KB."""
 
 
 async def with_texts(stores: Stores, event: Event, span: Span) -> Span:
-    """The span of a run with its message, its answer, its user and its error's message; other spans have no
-    texts. Tool calls are left out: what may be seen of them is a matter of the agent's visibility."""
+    """Return the span of a run with its message, answer, user and error message. Other spans have no texts.
+
+    Tool calls are left out, because their visibility depends on the agent.
+    """
     view = event.get("run")
     if not view:
         return span
@@ -34,7 +36,7 @@ async def with_texts(stores: Stores, event: Event, span: Span) -> Span:
 
 
 async def _said(stores: Stores, slot: Slot, run_id: str) -> list[StoredMessage]:
-    """The latest messages of a run; none of a conversation that is deleted."""
+    """Return the latest messages of a run, or none if the conversation was deleted."""
     try:
         snapshot = await stores.conversations.open(slot)
     except NotFound:
@@ -43,7 +45,7 @@ async def _said(stores: Stores, slot: Slot, run_id: str) -> list[StoredMessage]:
 
 
 def _messages(said: list[StoredMessage], role: str) -> str:
-    """Messages of one side, as the conventions write them."""
+    """Return the messages of one role in the conventions' format."""
     found: list[dict[str, Any]] = []
     for message in said:
         texts = [block["text"] for block in message.content if "text" in block]

@@ -1,4 +1,4 @@
-"""Events of sources that other packages add, guarded: whatever they do, only their own pipeline fails."""
+"""Events of sources from other packages. A source that fails affects only its own pipeline."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,10 +18,11 @@ MOST = 1_000
 def added_events(
     source: ExtensionSource, headers: Mapping[str, str], body: bytes, now: int
 ) -> list[Event] | str:
-    """The events of a request, or the answer that its sender asks for.
+    """Return the events of a request, or the answer that its sender expects.
 
-    Raises what the source raises of our errors; `NotImplementedHere` where its package is missing, and
-    `Unavailable` where it fails, so that the sender comes again."""
+    Raises our own errors from the source, `NotImplementedHere` if its package is missing, and `Unavailable`
+    if it fails, so that the sender tries again.
+    """
     try:
         receive = type_of_source(source).receive
     except LookupError as error:

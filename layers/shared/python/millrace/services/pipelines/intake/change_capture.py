@@ -14,12 +14,16 @@ from millrace.stores.deployment_secrets import DeploymentSecrets
 from millrace.stores.queues import Queue
 
 RESERVE_SECONDS = 25.0
-"""Of the function's time, for a last batch: a statement, and four tries to put it on the bus."""
+"""Seconds of the function's time reserved for the last batch: a statement, and four attempts to put it on the
+bus."""
 
 
 class CaptureSettings(Settings, frozen=True):
-    """Further settings of change capture: `change_organizations` as `Owners.parse` reads it;
-    `outbox_secret`, the ARN of a secret with a database's URL."""
+    """Settings for change capture.
+
+    `change_organizations` has the format of `Owners.parse`. `outbox_secret` is the ARN of a secret with a
+    database URL.
+    """
 
     change_organizations: str = ""
     change_dead_letter_queue_url: str = ""
@@ -27,10 +31,10 @@ class CaptureSettings(Settings, frozen=True):
 
 
 class Capture:
-    """One per process."""
+    """Captures changes, one in each process."""
 
     def __init__(self, settings: CaptureSettings, aws: Aws | None = None) -> None:
-        """Raises `Unavailable` for what the environment lacks, `InvalidRequest` for what is wrong in it."""
+        """Raise `Unavailable` for missing settings and `InvalidRequest` for invalid ones."""
         settings.require("bus_name", "change_dead_letter_queue_url")
         self._aws = aws or Aws(settings.region)
         self._secret = settings.outbox_secret
@@ -42,11 +46,11 @@ class Capture:
         )
 
     def warm(self) -> None:
-        """Makes in init the client that every invocation needs."""
+        """Create the client that every invocation needs during init."""
         self._aws.client("events")
 
     async def __call__(self, event: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """Takes what Lambda sends: a stream's batch, or a tick. `seconds`: how long the function may run."""
+        """Process a Lambda event, a stream's batch or a tick, in at most `seconds`."""
         if "Records" in event:
             return await self._changes.capture_stream(event)
         if not self._secret:

@@ -1,8 +1,8 @@
-"""Changes of database rows on their way to the bus: from DynamoDB Streams, and what all sources share.
+"""Changes of database rows on their way to the bus: DynamoDB Streams, and code that all sources share.
 
-A stream goes on only when the bus has its records, and an event's id is the stream record's own: a record
-that comes again is the same event. What can never become an event goes to a queue of dead letters with the
-reason, and does not hold up the records behind it.
+A stream advances only when its records are on the bus. An event's id is that of the stream record, so a
+repeated record is the same event. A change that can never become an event goes to a dead-letter queue with
+the reason, and does not block the records after it.
 """
 
 import asyncio
@@ -29,14 +29,17 @@ SOURCE = "millrace.database_change"
 _OPERATIONS: dict[str, Operation] = {"INSERT": "insert", "MODIFY": "update", "REMOVE": "delete"}
 _LESS: tuple[tuple[str, ...], ...] = ((), ("old",), ("old", "new"))
 _LARGE = 10_000
-# DynamoDB names this principal on records of rows that its TTL has deleted.
+# DynamoDB names this principal in records of rows that its TTL has deleted.
 _TTL = "dynamodb.amazonaws.com"
 Record = dict[str, Any]
 
 
 def change_event(organization: str, change: Change) -> BusEvent:
-    """The event of a change. Images that make it larger than 200 KB are left out, the old one first, and
-    `leftOut` names them. Raises `InvalidRequest` or `TooLarge` for what no event can carry."""
+    """Return the event of a change.
+
+    Images that make it larger than 200 KB are left out, the old one first, and `leftOut` names them. Raises
+    `InvalidRequest` or `TooLarge` for a change that no event can hold.
+    """
     detail: dict[str, Any] = {
         "id": change.id,
         "time": iso(change.time),
@@ -65,15 +68,18 @@ def _json(detail: dict[str, Any]) -> bytes:
 
 
 class Changes(Struct, frozen=True):
-    """The receivers of changes: the bus, or `rejected`, which has its own alarm."""
+    """The destinations of changes: the bus, or the queue `rejected`, which has an alarm."""
 
     bus: EventBus
     rejected: Queue
     owners: Owners
 
     async def reject(self, where: dict[str, Any], error: Exception) -> None:
-        """Keeps where to find what cannot become an event, and why; so what comes behind it goes on. Raises
-        transient errors again: those are no fault of the change."""
+        """Record the position of a change that cannot become an event, with the reason, so that later ones
+        proceed.
+
+        Raises transient errors again, because they are not the change's fault.
+        """
         if is_transient(error):
             raise error
         problem = unexpected(error)
@@ -82,12 +88,15 @@ class Changes(Struct, frozen=True):
         await asyncio.to_thread(self.rejected.send, [_shortened(dead_letter)])
 
     async def capture_stream(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Takes an event of DynamoDB Streams. Returns `{"batchItemFailures": [{"itemIdentifier"}]}` with the
-        first record that the bus did not take: Lambda goes on from there. Raises `Unavailable` for a table
-        whose organization is not configured: everything waits until it is."""
+        """Process an event of DynamoDB Streams.
+
+        Return `{"batchItemFailures": [{"itemIdentifier"}]}` with the first record that the bus did not
+        accept, from which Lambda continues. Raises `Unavailable` for a table whose organization is not
+        configured, so that everything waits until it is.
+        """
         records: Sequence[Record] = batch["Records"]
         for start in range(0, len(records), BATCH):
-            # Chunks go one after the other: Lambda repeats everything from the first failure on.
+            # In sequence, because Lambda repeats everything from the first failure on.
             chunk = records[start : start + BATCH]
             events = [event for record in chunk for event in await self._events(record)]
             try:
@@ -106,7 +115,7 @@ class Changes(Struct, frozen=True):
 
 
 def _shortened(dead_letter: dict[str, Any]) -> str:
-    """The dead letter as a message can hold it: without what is large, if it must be."""
+    """Return the dead letter as text that fits in a message, without large values if necessary."""
     text = to_json(dead_letter)
     if escaped_size(text) > BYTES_PER_MESSAGE:
         large = {name: None for name, value in dead_letter.items() if len(to_json(value)) > _LARGE}
@@ -115,7 +124,7 @@ def _shortened(dead_letter: dict[str, Any]) -> str:
 
 
 def read_record(record: Record) -> Change:
-    """The change that a stream's record tells of. Raises `InvalidRequest`."""
+    """Return the change in a stream's record. Raises `InvalidRequest`."""
     try:
         image = record["dynamodb"]
         old, new = image.get("OldImage"), image.get("NewImage")
@@ -131,12 +140,13 @@ def read_record(record: Record) -> Change:
             expired=(record.get("userIdentity") or {}).get("principalId") == _TTL,
         )
     except (KeyError, IndexError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
-        message = f"This is no record of DynamoDB Streams: {type(error).__name__}."
-        raise InvalidRequest(message, code="invalid_record") from error  # its own message may hold values
+        message = f"This is not a record of DynamoDB Streams: {type(error).__name__}."
+        # the original message may contain values
+        raise InvalidRequest(message, code="invalid_record") from error
 
 
 def _place(record: Record) -> dict[str, Any]:
-    """Return where to find the record again while the stream has it: 24 hours."""
+    """Return the record's position, where the stream keeps it for 24 hours."""
     image = record.get("dynamodb") or {}
     return {
         "id": record.get("eventID"),

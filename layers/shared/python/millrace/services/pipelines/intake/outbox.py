@@ -1,4 +1,4 @@
-"""Changes that an application writes into the outbox of its PostgreSQL, put on the bus."""
+"""Changes that an application writes to the outbox in its PostgreSQL, put on the bus."""
 
 import time
 from typing import Any
@@ -16,9 +16,10 @@ ROWS = 100
 
 
 async def drain_outbox(changes: Changes, url: str, until: float, rows: int = ROWS) -> int:
-    """Takes rows until none are left or `until` (of `time.monotonic`) has come; returns how many.
+    """Drain rows until none are left or `until` (of `time.monotonic`) is reached. Return their number.
 
-    Rows are deleted only when the bus has them: whatever dies in between, they come again with the same ids.
+    Rows are deleted only once the bus has them. If anything dies in between, they are sent again with the
+    same ids.
     """
     count = 0
     async with Outbox.connect(url) as outbox:
@@ -38,12 +39,15 @@ async def _events(changes: Changes, row: OutboxRow) -> list[BusEvent]:
             raise InvalidRequest("The row has no organization.", code="organization_missing")
         return [change_event(row.organization, row.change())]
     except Exception as error:
-        await changes.reject(asdict(row), error)  # the row as it was: it is gone from the database
+        await changes.reject(asdict(row), error)  # the row itself, because it is deleted from the database
         return []
 
 
 def database_url(text: str) -> str:
-    """Return the URL in a secret: its text, or `url` in its JSON. Raises `InvalidRequest` without one."""
+    """Return the URL in a secret: its text, or `url` in its JSON.
+
+    Raises `InvalidRequest` if there is none.
+    """
     text = text.strip()
     if text.startswith("{"):
         text = _url_in(orjson.loads(text))

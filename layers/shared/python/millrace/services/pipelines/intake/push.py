@@ -1,4 +1,4 @@
-"""Events pushed over HTTP: checked, packed into messages, accepted once they are on the queue."""
+"""Events pushed over HTTP: validated, packed into messages, and accepted once they are on the queue."""
 
 import asyncio
 from hashlib import sha256
@@ -25,25 +25,27 @@ _FIELDS = frozenset({"id", "type", "time", "payload"})
 
 
 class Ingest:
-    """Takes items for pipelines that run, or are paused: their events wait until they are resumed."""
+    """Accepts items for running and paused pipelines. Events of a paused one wait until it is resumed."""
 
     def __init__(self, context: PipelineContext, backpressure: Backpressure) -> None:
         self._context = context
         self._backpressure = backpressure
 
     async def push(self, caller: Principal, pipeline_id: str, items: Any, key: str = "") -> list[str]:
-        """Accepts items: each an object, which is the event's payload, or `{payload, id?, type?, time?}`.
-        Returns the events' ids. Nothing of a list is accepted when one of it is wrong. What is pushed again
-        within a day under the same idempotency `key` becomes the same events: same ids, same times.
+        """Accept items, and return the events' ids.
 
-        Raises `Conflict` unless the pipeline takes events, `TooManyRequests` when it cannot keep up.
+        An item is an object, which is the event's payload, or `{payload, id?, type?, time?}`. If one item is
+        invalid, none is accepted. Items pushed again within a day with the same idempotency `key` become the
+        same events, with the same ids and times.
+
+        Raises `Conflict` unless the pipeline accepts events, and `TooManyRequests` if it cannot keep up.
         """
         pipeline = await self._context.plans.running(caller.organization, pipeline_id)
         if not isinstance(items, list) or not 1 <= len(items) <= MAX_EVENTS:
             raise InvalidRequest(f"Send 1 to {MAX_EVENTS:,} items.", code="invalid_items")
         now = self._context.clock()
         events = [event_from(item, at, now, key) for at, item in enumerate(items)]
-        # The events were made once before this, so that wrong items do not use up the key.
+        # The events were created once before this, so that invalid items do not use up the key.
         if key:
             content = orjson.dumps(items)
             first = await self._context.pipelines.first_push(
@@ -53,7 +55,7 @@ class Ingest:
         return await self.accept(caller.organization, pipeline, events)
 
     async def accept(self, organization: str, pipeline: Pipeline, events: list[Event]) -> list[str]:
-        """Puts checked events on the queue. Raises as `push`."""
+        """Put validated events on the queue. Raises as `push` does."""
         if not pipeline.accepts_events:
             raise Conflict(
                 f"The pipeline is {pipeline.state} and does not accept events.",
@@ -65,7 +67,7 @@ class Ingest:
         for event in events:
             event.hops = current_hops()
         messages = list(pack(Events(organization, pipeline.id), map(event_record, events)))
-        # Counting beside the sending saves the caller a round trip, and the meter never raises.
+        # Counting concurrently saves the caller a round trip, and the meter never raises.
         await asyncio.gather(
             asyncio.to_thread(self._context.ingest.send, messages, 0, organization),
             self._context.meter.accepted(organization, pipeline.id, len(messages)),
@@ -84,8 +86,11 @@ class Ingest:
 
 
 def event_from(item: Any, at: int, now: int, key: str = "") -> Event:
-    """An item as it was sent, as an event; with a `key` its id is made of that and of `now`, when it came
-    first. Raises `InvalidRequest` or `TooLarge`."""
+    """Return a pushed item as an event.
+
+    With a `key`, its id is derived from the key and from `now`, the time of the first push. Raises
+    `InvalidRequest` or `TooLarge`.
+    """
     if not isinstance(item, dict):
         raise InvalidRequest(f"items.{at}: an item must be a JSON object.", code="invalid_items")
     if isinstance(item.get("payload"), dict) and item.keys() <= _FIELDS:
@@ -94,8 +99,10 @@ def event_from(item: Any, at: int, now: int, key: str = "") -> Event:
 
 
 def _id(key: str, first: int, at: int) -> str:
-    """The id of an item that has none. A key that comes again after its day is another push: its time is a
-    part of the ids."""
+    """Return the id of an item that has none.
+
+    Ids include the time of the first push, because a key that is used again after a day is a new push.
+    """
     if not key:
         return new_id("evt")
     return "evt_" + sha256(f"{at}:{first}:{key}".encode(errors="surrogatepass")).hexdigest()[:26]
@@ -115,7 +122,7 @@ def _time(item: dict[str, Any], at: int, now: int) -> int:
     time = item.get("time", now)
     if isinstance(time, str):
         return from_iso(time)
-    # The last millisecond of the year 9999, which is the end of Python's datetimes.
+    # The last millisecond of the year 9999, the maximum of Python's datetimes.
     if type(time) is not int or not 0 <= time <= 253_402_300_799_999:
         message = f"items.{at}.time: ISO 8601, or milliseconds since the epoch."
         raise InvalidRequest(message, code="invalid_items")
@@ -123,7 +130,7 @@ def _time(item: dict[str, Any], at: int, now: int) -> int:
 
 
 def checked(event: Event, at: int) -> Event:
-    """The event, if a message can hold it. Raises `InvalidRequest` or `TooLarge`."""
+    """Return the event, if it fits a message. Raises `InvalidRequest` or `TooLarge`."""
     check_payload(event.payload)
     if json_size(event_record(event)) > BYTES_PER_MESSAGE:
         raise TooLarge(f"items.{at}: an item must not exceed {BYTES_PER_MESSAGE // 1024} KB as JSON.")

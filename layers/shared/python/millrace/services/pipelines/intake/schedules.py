@@ -1,4 +1,5 @@
-"""Pipelines with a `schedule` source: one EventBridge schedule each, which puts ticks on the ingest queue."""
+"""Pipelines with a `schedule` source: each has an EventBridge schedule that puts ticks on the ingest
+queue."""
 
 from hashlib import sha256
 from typing import Any
@@ -12,19 +13,21 @@ from millrace.pipelines.definitions.sources import ScheduleSource
 from millrace.services.pipelines.context import PipelineContext
 from millrace.services.pipelines.queue_messages import Tick, encode
 
-# Not the execution's id: that is another one for each attempt of the same tick.
+# Not the execution's id, which differs between attempts of the same tick.
 _DUE = "<aws.scheduler.scheduled-time>"
 
 
 class Schedules:
-    """Named after organization and pipeline, in the deployment's own group."""
+    """Schedules named after organization and pipeline, in the deployment's own group."""
 
     def __init__(self, context: PipelineContext) -> None:
         self._context = context
 
     async def ensure(self, organization: str, pipeline: Pipeline) -> None:
-        """Make the schedule of a pipeline that has one; one that a start left behind is brought up to date.
-        Raises `InvalidRequest` for an expression that Scheduler refuses."""
+        """Create the schedule of a pipeline that needs one, or update one that an earlier start left.
+
+        Raises `InvalidRequest` for an expression that Scheduler rejects.
+        """
         source = stored_definition(pipeline.definition).source
         if not isinstance(source, ScheduleSource):
             return
@@ -63,7 +66,7 @@ class Schedules:
             raise
 
     async def remove(self, organization: str, pipeline: Pipeline) -> None:
-        """Removes the schedule, if there is one."""
+        """Delete the schedule, if there is one."""
         if pipeline.source_type != "schedule":
             return
         try:
@@ -79,5 +82,5 @@ class Schedules:
 
 
 def _name(organization: str, pipeline_id: str) -> str:
-    """Scheduler takes 64 of `A-Z a-z 0-9 _ . -`."""
+    """Return the schedule's name. Scheduler allows 64 of `A-Z a-z 0-9 _ . -`."""
     return f"{sha256(organization.encode()).hexdigest()[:16]}-{pipeline_id}"

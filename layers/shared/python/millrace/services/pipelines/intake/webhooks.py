@@ -1,4 +1,4 @@
-"""Webhooks that come in for pipelines with a `webhook` source."""
+"""Incoming webhooks for pipelines with a `webhook` source."""
 
 import asyncio
 from collections.abc import Mapping
@@ -25,19 +25,19 @@ from millrace.stores.pipelines import unknown_pipeline
 from millrace.stores.secrets import SecretStore
 
 MAX_BODY = 1024 * 1024
-"""Bytes of a body, also when it is decompressed."""
+"""The maximum size of a body in bytes, also after decompression."""
 _TYPES = ("x-github-event", "x-shopify-topic", "ce-type")
-"""Headers that name an event's type."""
+"""Headers with an event's type."""
 
 
 class Challenge(Struct, frozen=True):
-    """Slack's question whether this address is meant for it, to be answered with the same text."""
+    """Slack's verification of a URL, to be answered with the same text."""
 
     text: str
 
 
 class Webhooks:
-    """Strangers call it: a pipeline that takes no webhooks looks like none."""
+    """Receives webhooks. Anybody may call it, so a pipeline without webhooks looks like an unknown one."""
 
     def __init__(self, context: PipelineContext, ingest: Ingest, secrets: SecretStore) -> None:
         self._context = context
@@ -47,11 +47,12 @@ class Webhooks:
     async def receive(
         self, pipeline_id: str, headers: Mapping[str, str], body: bytes
     ) -> list[str] | Challenge:
-        """Accept the events of one request and return their ids; header names in lower case. Slack's
-        `url_verification` is no event: it is answered whatever the pipeline's state.
+        """Accept the events of a request, and return their ids. Header names are in lower case.
+
+        Slack's `url_verification` is not an event; it is answered in every state of the pipeline.
 
         Raises `NotFound`, `Unauthenticated` for a wrong or old signature, `InvalidRequest` for a body that is
-        no JSON object, list of objects or form, and as `Ingest.accept`.
+        not a JSON object, a list of objects or a form, and errors as `Ingest.accept` does.
         """
         organization, pipeline = await self._context.pipelines.find(pipeline_id)
         source: Any = self._context.plans.compiled(organization, pipeline).plan.definition.source
@@ -59,7 +60,7 @@ class Webhooks:
             return await self._received(organization, pipeline, source, headers, body)
         if not isinstance(source, WebhookSource):
             raise unknown_pipeline(pipeline_id)
-        # Senders sign the bytes as they send them; and only a known sender's body is worth decompressing.
+        # Senders sign the bytes that they send, and only a verified sender's body is decompressed.
         if source.verify:
             secret = await self._secret(organization, source)
             check_signature(source.verify, secret, headers, body, self._context.clock())
@@ -79,7 +80,7 @@ class Webhooks:
         headers: Mapping[str, str],
         body: bytes,
     ) -> list[str] | Challenge:
-        """As `receive`, for a source that another package adds."""
+        """Receive a request as `receive` does, for a source from another package."""
         known = source.model_copy(update={"secret": await self._secret(organization, source) or None})
         found = await asyncio.to_thread(added_events, known, headers, body, self._context.clock())
         if isinstance(found, str):
@@ -87,11 +88,11 @@ class Webhooks:
         return await self._ingest.accept(organization, await self._fresh(organization, pipeline), found)
 
     async def _fresh(self, organization: str, pipeline: Pipeline) -> Pipeline:
-        """The index by id may lag behind a start or stop."""
+        """Return the current pipeline, because the index by id may not show a recent start or stop."""
         return await self._context.plans.running(organization, pipeline.id)
 
     async def _secret(self, organization: str, source: WebhookSource | ExtensionSource) -> str:
-        """The source's secret; `${secrets.NAME}` is read from the store."""
+        """Return the source's secret, with `${secrets.NAME}` replaced from the store."""
         text = source.secret or ""
         names = set(REFERENCE.findall(text))
         found = await self._secrets.read(organization, names)
@@ -120,7 +121,7 @@ def _challenge(payload: dict[str, Any]) -> Challenge | None:
 
 
 def _event_id(request: str | None, at: int, count: int) -> str:
-    """A number within its request's id; where the request has none, every arrival is another event."""
+    """Return an event's id: a number within the request's id, or a new id if the request has none."""
     if request is None:
         return new_id("evt")
     return _short(request) if count == 1 else f"{_short(request)}#{at}"
@@ -131,8 +132,10 @@ def _short(id: str) -> str:
 
 
 def _payloads(kind: str, body: bytes) -> list[dict[str, Any]]:
-    """The events in a body: a JSON object, a list of them, JSON lines, or a form (GitHub's and Slack's older
-    way). Other content types are read as JSON: not every sender names one rightly."""
+    """Return the events in a body: a JSON object, a list, JSON lines, or a form (older GitHub and Slack).
+
+    Other content types are read as JSON, because not every sender sets the right one.
+    """
     if media_type(kind) == "application/x-www-form-urlencoded":
         return [_form(body)]
     found = read_lines(body) if media_type(kind) in LINES else read_json(body)
@@ -147,7 +150,7 @@ def _form(body: bytes) -> dict[str, Any]:
         fields = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=1_000))
     except (ValueError, UnicodeDecodeError) as error:
         raise InvalidRequest("The body is not a form.", code="invalid_form") from error
-    # GitHub's forms and Slack's interactions carry all of their JSON in this one field.
+    # GitHub's forms and Slack's interactions have all of their JSON in this one field.
     if set(fields) != {"payload"}:
         return fields
     payload = read_json(fields["payload"].encode(), "The field `payload`")

@@ -1,7 +1,7 @@
-"""Going back: checkpoints, and replays of the journal.
+"""Recovery: checkpoints, and replays of the journal.
 
-A checkpoint is a time in the journal and the version then current. It lies a little before the moment when it
-was made: what was under way then may be indexed later. What is replayed twice has the same ids.
+A checkpoint is a time in the journal and the version current at that time. It is slightly earlier than its
+creation, because events in progress may be indexed later. Events that are replayed twice have the same ids.
 """
 
 import asyncio
@@ -16,18 +16,18 @@ from millrace.services.pipelines.context import PipelineContext
 from millrace.services.pipelines.queue_messages import Replay, encode
 
 MARGIN_MS = 120_000
-"""Twice what an invocation of the transform function may take."""
+"""Twice the maximum duration of an invocation of the transform function."""
 
 
 class Recovery:
-    """The verbs on checkpoints and replays."""
+    """Operations on checkpoints and replays."""
 
     def __init__(self, context: PipelineContext) -> None:
         self._context = context
         self._store = context.pipelines
 
     async def checkpoint(self, caller: Principal, pipeline_id: str) -> dict[str, Any]:
-        """Makes a checkpoint: `{id, time, version, createdAt}`."""
+        """Create a checkpoint: `{id, time, version, createdAt}`."""
         pipeline = await self._store.get(caller.organization, pipeline_id)
         now = self._context.clock()
         made = {
@@ -40,20 +40,23 @@ class Recovery:
         return made
 
     async def checkpoints(self, caller: Principal, pipeline_id: str) -> list[dict[str, Any]]:
-        """The newest hundred."""
+        """Return the newest hundred checkpoints."""
         await self._store.get(caller.organization, pipeline_id)
         return await self._store.checkpoints(caller.organization, pipeline_id)
 
     async def restore(self, caller: Principal, pipeline_id: str, checkpoint_id: str) -> dict[str, Any]:
-        """Replays all that was accepted since the checkpoint, with the version of then."""
+        """Replay everything accepted since the checkpoint, with the version of that time."""
         pipeline = await self._replayable(caller, pipeline_id)
         found = await self._store.checkpoint(caller.organization, pipeline_id, checkpoint_id)
         since = from_iso(found["time"])
         return await self._command(caller, pipeline, since, self._context.clock(), found["version"])
 
     async def replay(self, caller: Principal, pipeline_id: str, request: dict[str, Any]) -> dict[str, Any]:
-        """`{from, to?, version?}`: replays what was accepted in that time, with the current version unless
-        another is named. Raises `InvalidRequest`, `NotFound`, and `Conflict` unless the pipeline runs."""
+        """Replay the events accepted in a time: `{from, to?, version?}`. The version defaults to the current
+        one.
+
+        Raises `InvalidRequest`, `NotFound`, and `Conflict` unless the pipeline is running.
+        """
         pipeline = await self._replayable(caller, pipeline_id)
         unknown = sorted(request.keys() - {"from", "to", "version"})
         if unknown or not isinstance(request.get("from"), str):

@@ -11,13 +11,16 @@ from millrace.services.pipelines.dead_letter_choice import dead_letters_by_id, t
 from millrace.stores.dead_letters import DeadLetter, DeadLetterGroup
 
 MAX_DELETED = 1_000
-"""In one call."""
+"""The maximum in one call."""
 SHOWN_BYTES = 2_000_000
-"""Of payloads in one answer. Lambda allows 6 MB, in which every quotation mark of ours counts twice."""
+"""The maximum size of payloads in one answer.
+
+Lambda allows 6 MB, in which our quotation marks count twice.
+"""
 
 
 class DeadLetters:
-    """The verbs on dead letters."""
+    """Operations on dead letters."""
 
     def __init__(self, context: PipelineContext) -> None:
         self._context = context
@@ -25,16 +28,18 @@ class DeadLetters:
     async def page(
         self, caller: Principal, pipeline_id: str, choice: DeadLetterSelection, after: str, limit: int
     ) -> tuple[list[DeadLetter], str | None]:
-        """Dead letters, the oldest first, and the id to go on after. A page may hold fewer than `limit`: it
-        ends where its payloads fill what one answer can hold. Payloads over 64 KB are null; `get` gives
-        them."""
+        """Return dead letters, oldest first, and the id to continue after.
+
+        A page may have fewer than `limit`, because it ends when its payloads fill an answer. Payloads over 64
+        KB are null; `get` returns them.
+        """
         await self._context.pipelines.get(caller.organization, pipeline_id)
         chosen = to_filter(choice)
         dead_letters = self._context.dead_letters
         return await dead_letters.page(caller.organization, pipeline_id, after, limit, chosen, SHOWN_BYTES)
 
     async def get(self, caller: Principal, pipeline_id: str, dead_letter_id: str) -> DeadLetter:
-        """Raises `NotFound`."""
+        """Return a dead letter. Raises `NotFound`."""
         await self._context.pipelines.get(caller.organization, pipeline_id)
         (found,) = await dead_letters_by_id(
             self._context.dead_letters, caller.organization, pipeline_id, [dead_letter_id]
@@ -42,7 +47,7 @@ class DeadLetters:
         return await self._context.dead_letters.load(found) if found.payload_bytes <= SHOWN_BYTES else found
 
     async def count(self, caller: Principal, pipeline_id: str, choice: DeadLetterSelection) -> dict[str, Any]:
-        """`{count, complete, places, codes}`; not `complete`: there are so many at least."""
+        """Return `{count, complete, places, codes}`. If not `complete`, there are more."""
         await self._context.pipelines.get(caller.organization, pipeline_id)
         chosen = to_filter(choice)
         counted = await self._context.dead_letters.count(caller.organization, pipeline_id, chosen=chosen)
@@ -56,7 +61,7 @@ class DeadLetters:
     async def groups(
         self, caller: Principal, pipeline_id: str, choice: DeadLetterSelection, after: str
     ) -> tuple[list[dict[str, Any]], str | None]:
-        """Dead letters by place and code, the largest group first, and the id to go on after."""
+        """Return dead letters by place and code, the largest group first, and the id to continue after."""
         await self._context.pipelines.get(caller.organization, pipeline_id)
         chosen = to_filter(choice)
         groups, more = await self._context.dead_letters.groups(
@@ -65,14 +70,16 @@ class DeadLetters:
         return [_group(one) for one in groups], more
 
     async def remove(self, caller: Principal, pipeline_id: str, dead_letter_id: str) -> None:
-        """Throws a dead letter away. Raises `NotFound`."""
+        """Delete a dead letter. Raises `NotFound`."""
         await self.remove_chosen(caller, pipeline_id, DeletionRequest(ids=[dead_letter_id[:100]]))
 
     async def remove_chosen(
         self, caller: Principal, pipeline_id: str, request: DeletionRequest
     ) -> dict[str, Any]:
-        """Throws dead letters away, a thousand in one call: `{deleted, more}`. Raises `InvalidRequest` unless
-        it says which, or that it means all."""
+        """Delete dead letters, at most a thousand in one call: `{deleted, more}`.
+
+        Raises `InvalidRequest` unless the request selects some or all.
+        """
         organization, dead_letters = caller.organization, self._context.dead_letters
         await self._context.pipelines.get(organization, pipeline_id)
         if not request.names_some and not request.all:
@@ -89,7 +96,7 @@ class DeadLetters:
 
 
 def to_public(dead_letter: DeadLetter) -> dict[str, Any]:
-    """The JSON object as clients see it."""
+    """Return the JSON object for clients."""
     return {
         "id": dead_letter.id,
         "place": dead_letter.place,

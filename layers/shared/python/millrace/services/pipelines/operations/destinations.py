@@ -1,4 +1,4 @@
-"""Destinations of pipelines as they do: whether anything goes out to them, and the switch."""
+"""Destinations of pipelines in operation: their state, and a switch for it."""
 
 import asyncio
 from typing import Any
@@ -21,19 +21,22 @@ BY_HAND = "An operator disabled it."
 
 
 class Destinations:
-    """The verbs on the destinations of the current definition, counted from 0."""
+    """Operations on the destinations of the current definition, counted from 0."""
 
     def __init__(self, context: PipelineContext) -> None:
         self._context = context
 
     async def all(self, caller: Principal, pipeline_id: str) -> list[dict[str, Any]]:
-        """Raises `NotFound`."""
+        """Return all destinations of a pipeline. Raises `NotFound`."""
         pipeline = await self._context.pipelines.get(caller.organization, pipeline_id)
         return await self.of(caller.organization, pipeline)
 
     async def of(self, organization: str, pipeline: Pipeline) -> list[dict[str, Any]]:
-        """Each with `state`: `closed` (all goes out), `open` (nothing until `until`), `half_open` (one event
-        at a time), `disabled` (nothing)."""
+        """Return each destination with its `state`.
+
+        States are `closed` (everything is sent), `open` (nothing until `until`), `half_open` (one event at a
+        time) and `disabled` (nothing).
+        """
         targets = self._definition(organization, pipeline).targets
         destination_keys = [
             destination_key_of(organization, pipeline.id, at, one) for at, one in enumerate(targets)
@@ -46,7 +49,7 @@ class Destinations:
         ]
 
     async def enable(self, caller: Principal, pipeline_id: str, number: int) -> dict[str, Any]:
-        """Lets everything out again, whatever had stopped it. Raises `NotFound`."""
+        """Send everything again, whatever the reason was to stop. Raises `NotFound`."""
         destination_key = await self._destination_key(caller, pipeline_id, number)
         await self._context.delivery_state.enable(destination_key)
         return (await self.all(caller, pipeline_id))[number]
@@ -60,8 +63,10 @@ class Destinations:
     async def test(
         self, caller: Principal, pipeline_id: str, number: int, payload: dict[str, Any] | None
     ) -> dict[str, Any]:
-        """Sends a marked test event, with the payload where one is given, and returns what came back. Raises
-        `NotFound`, and `InvalidRequest` for a payload that no event may have."""
+        """Send a marked test event, with `payload` if given, and return the outcome.
+
+        Raises `NotFound`, and `InvalidRequest` for an invalid payload.
+        """
         await self._destination_key(caller, pipeline_id, number)
         pipeline = await self._context.pipelines.get(caller.organization, pipeline_id)
         if payload is not None:

@@ -1,4 +1,4 @@
-"""Dry runs: what each step of a definition would do to events. Nothing is sent or stored."""
+"""Dry runs: the effect of each step of a definition on events. Nothing is sent or stored."""
 
 import asyncio
 from typing import Any
@@ -19,9 +19,9 @@ from millrace.services.pipelines.plans import compile_pipeline
 
 DRY_EVENTS = 200
 RECORDED_BYTES = 500_000
-"""Of the recorded events that are tried: their payloads stand in the answer once for each step."""
+"""The maximum size of recorded events to try, whose payloads appear in the answer once for each step."""
 ANSWER_BYTES = 2_500_000
-"""Lambda allows 6 MB, in which every quotation mark of ours counts twice."""
+"""Lambda allows 6 MB, in which our quotation marks count twice."""
 _DRY_ENTRIES = 20
 _NO_PIPELINE = "pipeline_dry"
 
@@ -35,8 +35,10 @@ class DryRuns:
     async def of_pipeline(
         self, caller: Principal, pipeline_id: str, request: dict[str, Any]
     ) -> dict[str, Any]:
-        """`{definition?, events?}`: what each step would do to each event. Without `events` the last recorded
-        ones are taken, without `definition` the current one."""
+        """Show the effect of each step on each event: `{definition?, events?}`.
+
+        `events` defaults to the last recorded ones, and `definition` to the current one.
+        """
         pipeline = await self._context.pipelines.get(caller.organization, pipeline_id)
         _check_fields(request)
         definition = _definition(request.get("definition", pipeline.definition))
@@ -45,7 +47,7 @@ class DryRuns:
         return await _tried(plan, events)
 
     async def of_definition(self, caller: Principal, request: dict[str, Any]) -> dict[str, Any]:
-        """`{definition, events}`: the same for a definition that no pipeline has yet."""
+        """Show the same for a definition without a pipeline: `{definition, events}`."""
         _check_fields(request)
         definition = _definition(request.get("definition"))
         events = self._given_events(request.get("events"))
@@ -77,7 +79,7 @@ class DryRuns:
 
 
 async def _tried(plan: Plan, events: list[Event]) -> dict[str, Any]:
-    """Try the events. Raises `TooLarge` for more than one answer can hold."""
+    """Try the events. Raises `TooLarge` if the result exceeds an answer."""
     answer = await asyncio.to_thread(_explained, plan, events)
     if json_size(answer) > ANSWER_BYTES:
         raise TooLarge("The results for these events are too large to show; try fewer events.")
@@ -85,7 +87,7 @@ async def _tried(plan: Plan, events: list[Event]) -> dict[str, Any]:
 
 
 def _explained(plan: Plan, events: list[Event]) -> dict[str, Any]:
-    """Per event what each step did, and what windows and batches would give out in the end."""
+    """Return the effect of each step on each event, and the final output of windows and batches."""
     state = MemoryStore()
     explained = [explain(plan, event, state) for event in events]
     whole = LocalRun(plan)

@@ -1,5 +1,4 @@
-"""The health of pipelines: metrics, stats, health. Read from the minute buckets, the queues and the
-circuits."""
+"""Metrics, statistics and health of pipelines, from the minute buckets, the queues and the circuits."""
 
 from collections import Counter
 from typing import Any
@@ -37,7 +36,10 @@ class Metering:
         self._destinations = Destinations(context)
 
     async def metrics(self, caller: Principal, pipeline_id: str) -> dict[str, Any]:
-        """Totals and latency of the last 24 hours; throughput and lag of the last two minutes. In ms."""
+        """Return totals and latency of the last 24 hours, and throughput and lag of the last two minutes.
+
+        In ms.
+        """
         pipeline = await self._context.pipelines.get(caller.organization, pipeline_id)
         day, recent, seconds = await self._read(caller.organization, pipeline_id)
         steps = pipeline.definition.get("transforms", [])
@@ -53,14 +55,14 @@ class Metering:
         }
 
     async def stats(self, caller: Principal) -> dict[str, Any]:
-        """All pipelines of the organization together."""
+        """Return the statistics of all pipelines of the organization together."""
         pipelines = await self._context.pipelines.all(caller.organization)
         day, recent, seconds = await self._read(caller.organization, TOTAL)
         states = Counter(one.state for one in pipelines)
         return {"pipelines": {"total": len(pipelines), **states}, **_summary(day, recent, seconds)}
 
     async def health(self, caller: Principal, pipeline_id: str) -> dict[str, Any]:
-        """`healthy`, `degraded` or `unhealthy`, with reasons in words and since when."""
+        """Return `healthy`, `degraded` or `unhealthy`, with reasons as text and their start."""
         pipeline = await self._context.pipelines.get(caller.organization, pipeline_id)
         now = self._context.clock()
         minutes = await self._context.metrics.minutes(caller.organization, pipeline_id, now - HEALTH_MS)
@@ -81,7 +83,8 @@ class Metering:
         }
 
     async def _read(self, organization: str, pipeline_id: str) -> tuple[Counter[str], Counter[str], float]:
-        """Counters of the day, of the last minutes, and how many seconds those are."""
+        """Return the counters of the day and of the last minutes, and the duration of the latter in
+        seconds."""
         now = self._context.clock()
         minutes = await self._context.metrics.minutes(organization, pipeline_id, now - DAY_MS)
         # The current minute may be a second old: a rate needs the whole one before it as well.
@@ -92,8 +95,7 @@ class Metering:
 
 
 class HealthReport:
-    """Reasons for a pipeline not to be healthy. `since` is the earliest moment that any of them names, or
-    `otherwise`."""
+    """Reasons why a pipeline is not healthy. `since` is the earliest start of any of them, or `otherwise`."""
 
     def __init__(self, otherwise: str) -> None:
         self.status = "healthy"
@@ -106,7 +108,7 @@ class HealthReport:
         return min(self._since, default=self._otherwise)
 
     def of_items(self, minutes: list[tuple[int, Counters]]) -> None:
-        """Judge the failures of the last minutes."""
+        """Assess the failures of the last minutes."""
         recent = total(counters for _, counters in minutes)
         taken = recent["itemsProcessed"] + recent["itemsFailed"]
         self._share("items failed", recent["itemsFailed"], taken, _first(minutes, "itemsFailed"))
@@ -119,7 +121,7 @@ class HealthReport:
             self._because(text, "degraded", _first(minutes, "deliveriesRetried"))
 
     def of_windows(self, minutes: list[tuple[int, Counters]], steps: list[dict[str, Any]]) -> None:
-        """Events that came too late for their windows, with what decides that."""
+        """Report events that were too late for their windows, with the setting that determines this."""
         recent = total(counters for _, counters in minutes)
         for at, step in enumerate(steps):
             if late := recent[f"step{at}late"]:
@@ -133,7 +135,7 @@ class HealthReport:
             self._because(text, "unhealthy" if backpressure >= 1 else "degraded")
 
     def of_destinations(self, destinations: list[dict[str, Any]]) -> None:
-        """One that gets nothing now."""
+        """Report destinations that get nothing now."""
         for one in destinations:
             if one["state"] != "closed":
                 why = f": {one['reason']}" if one["reason"] else "."

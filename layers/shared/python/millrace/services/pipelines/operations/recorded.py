@@ -1,4 +1,4 @@
-"""The events that a pipeline accepted, as its journal has them: to look at, and to try a definition on."""
+"""The events that a pipeline accepted, from its journal: to view, and to try a definition on."""
 
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
@@ -9,20 +9,20 @@ from millrace.services.pipelines.context import PipelineContext
 from millrace.services.pipelines.event_records import EventRecord, json_size
 
 SHOWN_BYTES = 2_000_000
-"""Of events in one answer. Lambda allows 6 MB, in which every quotation mark of ours counts twice."""
+"""The maximum size of events in one answer. Lambda allows 6 MB, in which our quotation marks count twice."""
 _ENTRIES = 20
-"""Of the journal, in one call."""
+"""Journal entries read in one call."""
 
 
 class Place(NamedTuple):
-    """A place in the journal: events of the entry at `position` from the last one but `skip` backwards."""
+    """A place in the journal: the entry at `position`, without its last `skip` events, backwards."""
 
     position: str
     skip: int
 
 
 class RecordedEvents:
-    """The verbs on recorded events."""
+    """Operations on recorded events."""
 
     def __init__(self, context: PipelineContext) -> None:
         self._context = context
@@ -30,8 +30,11 @@ class RecordedEvents:
     async def page(
         self, caller: Principal, pipeline_id: str, place: Place | None, limit: int
     ) -> tuple[list[dict[str, Any]], Place | None]:
-        """Events, the newest first, and the place to go on from. A page may hold fewer than `limit`, or none:
-        it ends where its events fill one answer, or twenty entries of the journal were read."""
+        """Return events, newest first, and the place to continue from.
+
+        A page may have fewer than `limit`, or none: it ends when its events fill an answer, or twenty entries
+        of the journal were read.
+        """
         await self._context.pipelines.get(caller.organization, pipeline_id)
         found: list[dict[str, Any]] = []
         size = 0
@@ -48,7 +51,7 @@ class RecordedEvents:
     async def _backwards(
         self, organization: str, pipeline_id: str, place: Place | None
     ) -> AsyncIterator[tuple[Place | None, EventRecord | None]]:
-        """Each event with the place behind it; None stands for an entry without events (any more)."""
+        """Yield each event with the place after it; None stands for an entry without events (any more)."""
         journal = self._context.journal
         before = f"{place.position}~" if place else ""
         entries = await journal.newest(organization, pipeline_id, _ENTRIES, before)

@@ -1,4 +1,4 @@
-"""Redrives of dead letters: begun, listed, read and canceled. `processing.redrive` sends their pages."""
+"""Redrives of dead letters: begin, list, read and cancel. `processing.redrive` sends their pages."""
 
 import asyncio
 from typing import Any
@@ -15,15 +15,18 @@ _SOON_MS = 3_000
 
 
 class Redrives:
-    """The verbs on redrives."""
+    """Operations on redrives."""
 
     def __init__(self, context: PipelineContext) -> None:
         self._context = context
         self._store = context.redrives
 
     async def create(self, caller: Principal, pipeline_id: str, request: RedriveRequest) -> Redrive:
-        """Begins to send dead letters again. Raises `NotFound` for ids that are not there, `InvalidRequest`
-        for a step that is not there, `Conflict` while the pipeline is paused."""
+        """Begin to redrive dead letters.
+
+        Raises `NotFound` for unknown ids, `InvalidRequest` for an unknown step, and `Conflict` while the
+        pipeline is paused.
+        """
         organization = caller.organization
         pipeline = await self._context.pipelines.get(organization, pipeline_id)
         if pipeline.state == "paused":
@@ -35,25 +38,30 @@ class Redrives:
         await dead_letters_by_id(self._context.dead_letters, organization, pipeline_id, request.ids)
         now = self._context.clock()
         made = Redrive(id=new_id("redrive"), request=request, created_at=now, updated_at=now)
-        # A command without its redrive ends by itself; a redrive without its command would never end.
+        # A command without its redrive ends by itself, but a redrive without its command would never end.
         await asyncio.to_thread(enqueue_page, self._context, (organization, pipeline_id), made, _SOON_MS)
         await self._store.create(organization, pipeline_id, made)
         return made
 
     async def all(self, caller: Principal, pipeline_id: str) -> list[Redrive]:
-        """The newest hundred, the newest first."""
+        """Return the newest hundred redrives, newest first."""
         await self._context.pipelines.get(caller.organization, pipeline_id)
         return await self._store.newest(caller.organization, pipeline_id)
 
     async def get(self, caller: Principal, pipeline_id: str, redrive_id: str) -> dict[str, Any]:
-        """With `left`: how many dead letters it has not come to. Raises `NotFound`."""
+        """Return a redrive with `left`, the number of dead letters that it has not reached.
+
+        Raises `NotFound`.
+        """
         found = await self._store.get(caller.organization, pipeline_id, redrive_id)
         left, complete = await self._left(caller.organization, pipeline_id, found)
         return found.to_public() | {"left": left, "leftComplete": complete}
 
     async def cancel(self, caller: Principal, pipeline_id: str, redrive_id: str) -> Redrive:
-        """Nothing more is sent, apart from a page under way. Raises `NotFound`, and `Conflict` for one that
-        is over."""
+        """Cancel a redrive. Only a page in progress is still sent.
+
+        Raises `NotFound`, and `Conflict` for one that has ended.
+        """
         now = self._context.clock()
         return await self._store.change(
             caller.organization, pipeline_id, redrive_id, lambda found: found.cancelled(now)

@@ -1,4 +1,4 @@
-"""A pipeline's metrics over time, made of its minute buckets."""
+"""A pipeline's metrics over time, from its minute buckets."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -23,20 +23,22 @@ _QUEUED = Counter({"messagesAccepted": 1, "messagesReceived": -1, "jobsSent": 1,
 
 
 class Span(NamedTuple):
-    """The time from `since` to before `until`, in steps; all in milliseconds."""
+    """The time from `since` up to, but not including, `until`, in steps; all in milliseconds."""
 
     since: int
     until: int
     step: int
 
     def starts(self) -> range:
-        """The starts of its steps."""
+        """Return the starts of its steps."""
         return range(self.since, self.until, self.step)
 
 
 def span_of(since: str | None, until: str | None, step: int | None, now: int) -> Span:
-    """The span that a client asks for: by default the last hour, in steps that make a readable chart. Raises
-    `InvalidRequest` for one that is empty, too long or too fine."""
+    """Return the requested span. The default is the last hour, in steps that make a readable chart.
+
+    Raises `InvalidRequest` for a span that is empty, too long or too fine.
+    """
     end = min(from_iso(until), now) if until else now
     start = from_iso(since) if since else end - USUAL_MS
     if not 0 <= start < end:
@@ -70,11 +72,11 @@ class Series:
     async def of(
         self, caller: Principal, pipeline_id: str, since: str | None, until: str | None, step: int | None
     ) -> dict[str, Any]:
-        """`{from, to, step, points}`. Raises `NotFound`, and as `span_of`."""
+        """Return `{from, to, step, points}`. Raises `NotFound`, and errors as `span_of` does."""
         now = self._context.clock()
         span = span_of(since, until, step, now)
         await self._context.pipelines.get(caller.organization, pipeline_id)
-        # What waits at the start came before it.
+        # Messages that wait at the start were sent before it.
         minutes = await self._context.metrics.history(
             caller.organization, pipeline_id, span.since - WAITING_MS, span.until
         )
@@ -88,7 +90,10 @@ class Series:
 
 
 def points(span: Span, minutes: Sequence[Minute]) -> list[dict[str, Any]]:
-    """One for each step; counts are 0 where nothing happened, and null is what nobody measured."""
+    """Return a point for each step.
+
+    Counts are 0 if nothing happened; values that nobody measured are null.
+    """
     waiting = _Waiting(span, minutes)
     steps: dict[int, list[Minute]] = {start: [] for start in span.starts()}
     for minute in minutes:
@@ -112,8 +117,10 @@ def _point(span: Span, start: int, minutes: list[Minute], waiting: "_Waiting") -
 
 
 class _Waiting:
-    """Messages and deliveries that were put on the queues and not received yet, by time. As for the
-    backpressure, what came more than a quarter of an hour before is not counted."""
+    """Messages and deliveries that were enqueued and not received yet, by time.
+
+    As for the backpressure, those older than a quarter of an hour are not counted.
+    """
 
     def __init__(self, span: Span, minutes: Sequence[Minute]) -> None:
         first = (span.since - WAITING_MS) // MINUTE_MS
@@ -126,7 +133,7 @@ class _Waiting:
         self._sums = [0, *accumulate(net)]
 
     def at(self, moment: int) -> int:
-        """At the end of the minute before this moment, or of the one that it lies in."""
+        """Return the number at the end of the minute of this moment, or of the one before it."""
         end = -(-moment // MINUTE_MS) - self._first
         start = max(end - WAITING_MS // MINUTE_MS, 0)
         return max(self._sums[end] - self._sums[start], 0)

@@ -1,13 +1,13 @@
 """A batch of the ingest queue: events find their pipelines, are journaled, and go through the engine.
 
-A batch is taken by pipeline, not message by message: one journal object and one block of a window for all of
-its events. Where one message spoils the rest, each is tried by itself; what fails is reported, so that the
-queue repeats only that.
+A batch is processed by pipeline, not by message, with one journal object and one block of a window for all of
+a pipeline's events. If one message makes this fail, each is tried alone. Failures are reported item by item,
+so that the queue repeats only those.
 
-Pipelines of a batch run side by side, each with a share of the time. Events for which a pipeline's share does
-not suffice go back to the queue and come alone, in small portions; at least one of them gets done each time.
-Messages that come again, because a function died or failed over them, come last and one by one, and what was
-done before them is acknowledged first: so they cannot take their neighbors along again.
+Pipelines of a batch run concurrently, each with a share of the time. Events beyond a pipeline's share return
+to the queue and are received alone, in small portions; at least one of them is finished each time. Messages
+that are received again, because a function died or failed, are processed last and one by one, after
+everything done before was acknowledged, so that they cannot make others fail again.
 """
 
 import asyncio
@@ -35,20 +35,20 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 4
 SHARE_SECONDS = 5.0
-"""Of a pipeline in a batch; a small part of the function's timeout."""
+"""The time of a pipeline in a batch, a small part of the function's timeout."""
 BATCH_SECONDS = 30.0
-"""After this no message that has come again is begun."""
+"""After this time, no repeated message is begun."""
 
 
 async def transform_batch(context: PipelineContext, batch: dict[str, Any]) -> dict[str, Any]:
-    """Takes an SQS event; returns `{"batchItemFailures": [{"itemIdentifier"}]}`."""
+    """Process an SQS event, and return `{"batchItemFailures": [{"itemIdentifier"}]}`."""
     failed: set[str] = set()
     ends = time.monotonic() + BATCH_SECONDS
     messages = _read_all(context, batch, failed)
     records = {record["messageId"]: record for record in batch["Records"]}
     first = [message for message in messages if message.receives == 1]
     await _process_together(context, first, failed)
-    # The most suspect message comes last: if it kills the function, all others have been acknowledged.
+    # The most suspicious message is last: if it kills the function, all others have been acknowledged.
     again = sorted((one for one in messages if one.receives > 1), key=lambda one: one.receives)
     if again:
         done = [records[one.id] for one in first if one.id not in failed]
@@ -60,7 +60,7 @@ async def transform_batch(context: PipelineContext, batch: dict[str, Any]) -> di
         await _process_together(context, [message], failed)
         if message.id not in failed:
             await asyncio.to_thread(context.ingest.acknowledge, [records[message.id]])
-    # A message may feed several pipelines, and needs its object again if it failed for one of them.
+    # A message may be for several pipelines, and needs its object again if it failed for one of them.
     for id in records.keys() - failed:
         context.ingest.done(records[id])
     return await asyncio.to_thread(context.ingest.answer, batch, failed)
@@ -80,7 +80,7 @@ def _read_all(context: PipelineContext, batch: dict[str, Any], failed: set[str])
 
 
 async def _process_together(context: PipelineContext, messages: list[Message], failed: set[str]) -> None:
-    """All work of these messages, side by side. Adds the ids of those that failed."""
+    """Do all work of these messages concurrently, and add the ids of those that failed to `failed`."""
     work: Work = defaultdict(list)
     tasks: dict[Address, list[tuple[str, Task]]] = defaultdict(list)
     await _load_pipelines(context, messages)
@@ -108,7 +108,7 @@ async def _process_together(context: PipelineContext, messages: list[Message], f
         async with slots:
             logs.bind(organization=organization, pipeline_id=pipeline_id)
             ends = time.monotonic() + SHARE_SECONDS
-            for message_id, task in found:  # one after the other: one may look for what another has done
+            for message_id, task in found:  # in sequence, because one may check the result of another
                 try:
                     await task(ends)
                 except Exception:
@@ -121,8 +121,10 @@ async def _process_together(context: PipelineContext, messages: list[Message], f
 
 
 async def _load_pipelines(context: PipelineContext, messages: list[Message]) -> None:
-    """Have the pipelines known that the messages are for: one call for all organizations. Where that fails,
-    each message asks by itself."""
+    """Load the pipelines of the messages, with one call for all organizations.
+
+    If that fails, each message loads its own.
+    """
     since: dict[str, int] = {}
     for message in messages:
         organization = organization_of(message.content)
@@ -131,11 +133,11 @@ async def _load_pipelines(context: PipelineContext, messages: list[Message]) -> 
     try:
         await context.plans.of_each(since)
     except Exception:
-        log.exception("the pipelines of %d organizations were not read together", len(since))
+        log.exception("the pipelines of %d organizations were not loaded together", len(since))
 
 
 async def _count(context: PipelineContext, done: list[Message], work: Work) -> None:
-    """Tells how the queue is drained, and for how many pipelines."""
+    """Report how the queue is drained, and for how many pipelines."""
     now = context.clock()
     lag = sum(now - one.sent for one in done if one.is_new)
     if done:

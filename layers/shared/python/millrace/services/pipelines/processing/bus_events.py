@@ -1,8 +1,8 @@
-"""Events of the bus as events of pipelines, by source. Pure.
+"""Conversion of bus events to pipeline events, by source. Pure functions.
 
-Run events feed `agent_execution` pipelines once per run, with the event that ends it; `statuses` chooses
-among `completed`, `failed` and `stopped`, and may ask for `running`, the event with which a run starts, and
-for `deleted`, the one that tells that a run was deleted with its conversation.
+`agent_execution` pipelines get one event for each run, its end. `statuses` selects among `completed`,
+`failed` and `stopped`, and can add `running`, the start of a run, and `deleted`, the deletion of a run with
+its conversation.
 """
 
 from collections.abc import Iterable
@@ -35,16 +35,16 @@ SOURCES = {
 }
 _ENDS = frozenset({"run:completed", "run:error"})
 _CHOSEN = _ENDS | {"run:started", "run:deleted"}
-"""The events among which `statuses` chooses."""
+"""The events among which `statuses` selects."""
 
 
 def source_type(envelope: dict[str, Any]) -> str | None:
-    """The source type that an EventBridge event belongs to; None for one of no pipeline's business."""
+    """Return the source type of an EventBridge event, or None if no pipeline uses it."""
     return SOURCES.get(envelope["source"])
 
 
 def bus_event(envelope: dict[str, Any], ingested: int) -> tuple[str, Event]:
-    """The organization and the event of an EventBridge event. Raises `InvalidRequest`."""
+    """Return the organization and the event of an EventBridge event. Raises `InvalidRequest`."""
     detail = envelope.get("detail")
     if not isinstance(detail, dict) or not isinstance(detail.get("organization"), str):
         raise InvalidRequest("The event's detail has no organization.", code="invalid_event")
@@ -60,8 +60,10 @@ def bus_event(envelope: dict[str, Any], ingested: int) -> tuple[str, Event]:
 
 
 def unreadable_event(envelope: dict[str, Any], ingested: int) -> Event:
-    """An EventBridge event as far as it can be read, for a dead letter: dated by its arrival. Raises
-    `InvalidRequest` where there is no detail."""
+    """Return an EventBridge event as far as it is readable, for a dead letter, dated by its arrival.
+
+    Raises `InvalidRequest` if it has no detail.
+    """
     detail = envelope.get("detail")
     if not isinstance(detail, dict):
         raise InvalidRequest("The event has no detail.", code="invalid_event")
@@ -70,8 +72,10 @@ def unreadable_event(envelope: dict[str, Any], ingested: int) -> Event:
 
 
 def _time(given: Any, published: str) -> int:
-    """Return the time of the event, as its detail tells in any form; when it was put on the bus if it does
-    not tell. Raises `InvalidRequest`."""
+    """Return the time in the detail, in any format, or when the event was put on the bus.
+
+    Raises `InvalidRequest`.
+    """
     try:
         return from_iso(published) if given in (None, "") else instant(given)
     except EvaluationError as error:
@@ -79,7 +83,7 @@ def _time(given: Any, published: str) -> int:
 
 
 def own_event(envelope: Any, ingested: int) -> Event:
-    """The event of an EventBridge event of any source: its detail. Raises `InvalidRequest`."""
+    """Return the event of an EventBridge event from any source: its detail. Raises `InvalidRequest`."""
     if not isinstance(envelope, dict) or not isinstance(envelope.get("detail"), dict):
         raise InvalidRequest("The event is not an EventBridge event.", code="invalid_event")
     check_payload(envelope["detail"])
@@ -88,7 +92,10 @@ def own_event(envelope: Any, ingested: int) -> Event:
 
 
 def _identity(envelope: dict[str, Any], detail: Payload) -> str:
-    """A run's end is one event, whoever told of it: its own process, or those who found it dead."""
+    """Return the id of an event.
+
+    The end of a run is one event, whether its own process or another one reported it.
+    """
     is_end = envelope["source"] == "millrace.agent_execution" and envelope["detail-type"] in _ENDS
     if is_end and detail.get("runId"):
         return f"{detail['runId']}:end"
@@ -96,7 +103,7 @@ def _identity(envelope: dict[str, Any], detail: Payload) -> str:
 
 
 def feeds(event: Event, source: Source | ExtensionSource) -> bool:
-    """Return true if a pipeline with this source takes an event of the source's type."""
+    """Return whether a pipeline with this source accepts an event of the source's type."""
     match source:
         case AgentExecutionSource():
             return _is_run(event, source)
@@ -109,7 +116,7 @@ def feeds(event: Event, source: Source | ExtensionSource) -> bool:
         case AlertSource():
             return _is_alert(event.payload, source)
         case WebhookSource() | ScheduleSource() | ExtensionSource():
-            return False  # these are not fed by the bus
+            return False  # the bus does not feed these
         case _:
             assert_never(source)
 
@@ -133,7 +140,7 @@ def _is_call(payload: Payload, source: ApiEventSource) -> bool:
 
 
 def _any_path(path: str, wanted: Iterable[str]) -> bool:
-    """Exact paths, or those that begin as one that ends in `*`."""
+    """Return whether a path is listed, or begins like a listed one that ends in `*`."""
     return any(path.startswith(one[:-1]) if one.endswith("*") else path == one for one in wanted)
 
 

@@ -1,5 +1,7 @@
-"""The messages in the stack's dead-letter queues, for one alarm: an alarm for each queue would cost ten times
-as much as looking."""
+"""The number of messages in the stack's dead-letter queues, for a single alarm.
+
+An alarm for each queue would cost ten times as much as reading their attributes.
+"""
 
 import asyncio
 
@@ -11,8 +13,10 @@ EVERY_MINUTES = 5
 
 
 async def report_dead_letter_queues(context: PipelineContext) -> int:
-    """Runs every minute, and looks in every fifth: write how many messages wait in dead-letter queues. Return
-    their number. Raises `Unavailable`."""
+    """Report how many messages wait in dead-letter queues, and return their number.
+
+    Runs every minute, but reads the queues only every fifth. Raises `Unavailable`.
+    """
     if context.clock() // MINUTE_MS % EVERY_MINUTES:
         return 0
     urls = [url for url in context.settings.dead_letter_queue_urls.split(",") if url]

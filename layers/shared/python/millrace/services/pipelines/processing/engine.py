@@ -1,8 +1,7 @@
-"""The engine on real parts: runs in a thread, because it and its store are plain blocking Python.
+"""The engine with its resources. It runs in a thread, because the engine and its store block.
 
-Everything that leaves does so before the caller acknowledges what came in: outputs to the delivery queue,
-dead letters to their table, timers to their queue. Whatever is repeated after a crash leaves again with the
-same ids.
+Everything leaves before the caller acknowledges the input: outputs to the delivery queue, dead letters to
+their table, timers to their queue. What is repeated after a crash leaves again with the same ids.
 """
 
 import asyncio
@@ -31,9 +30,9 @@ from millrace.stores.dead_letters import DeadLetter
 
 
 class EnginePass:
-    """One pass of events through a version of a pipeline, and the outbox that the engine writes to.
+    """A pass of events through a version of a pipeline, and the outbox that the engine writes to.
 
-    `lag` is how far the queue is behind (ms). `counters` is what metrics get.
+    `lag` is the delay of the queue (ms). `counters` are for the metrics.
     """
 
     def __init__(
@@ -54,9 +53,10 @@ class EnginePass:
         self._timers = Timers(context.timers, self._now)
 
     def process(self, events: list[Event], start: int = 0, ends: float = math.inf) -> None:
-        """Events from the step `start` on, until `ends` (by the monotonic clock).
+        """Process events from the step `start` on, until `ends` (by the monotonic clock).
 
-        Raises `Unavailable`: repeat the call, and `Unfinished` with the events that are left.
+        Raises `Unavailable`, after which the call has to be repeated, and `Unfinished` with the remaining
+        events.
         """
         plan, store = self._compiled.plan, self._context.windows
         budget = partial(Work, ends=ends)
@@ -67,11 +67,11 @@ class EnginePass:
                 self._settle(outcome)
                 self.counters["itemsProcessed"] += _processed(outcome)
         finally:
-            # Even if a later portion fails: what the portions before it have kept needs these timers.
+            # Also if a later portion fails, because the state of earlier portions needs these timers.
             self._timers.flush()
 
     def fire(self, key: Key, now: int) -> None:
-        """Run what a timer asks for."""
+        """Fire a timer's window or batch."""
         fire(self._compiled.plan, key, self._context.windows, self, now, self._lag)
         self._timers.flush()
 
@@ -92,7 +92,8 @@ class EnginePass:
     # --- what leaves ---------------------------------------------------------------------------
 
     def _settle(self, outcome: Outcome) -> None:
-        """Decides everything before anything leaves: an event that fails makes no neighbor leave twice."""
+        """Decide everything before anything leaves, so that an event that fails makes no neighbor leave
+        twice."""
         for change in outcome.changes:
             self._keep(outcome, change)
         dead_letters = [self._dead_letter(one) for one in outcome.dead_letters]
@@ -101,7 +102,7 @@ class EnginePass:
         for destination in range(len(self._compiled.guards)):
             chosen = list(self._chosen(outcome.outputs, destination, dead_letters))
             jobs += self._jobs(destination, chosen, dead_letters)
-        # If this fails, the messages are repeated; jobs that had left before would be delivered twice.
+        # If this fails, the messages are repeated, and jobs that had left before would be delivered twice.
         self._store_dead_letters(dead_letters)
         self._context.deliveries.send(
             (job.encode() for job in jobs), organization=self._compiled.organization
@@ -112,8 +113,10 @@ class EnginePass:
         self._count(outcome)
 
     def _keep(self, outcome: Outcome, change: Change) -> None:
-        """Keeps events in their window or batch. Where that fails for what is no fault of a service, each by
-        itself, so that only the one at fault ends here."""
+        """Keep events in their window or batch.
+
+        If that fails and no service is at fault, each is kept separately, so that only the faulty one fails.
+        """
         plan, store = self._compiled.plan, self._context.windows
         try:
             keep(plan, change, outcome, store, self, self._now, self._lag, self._backfill)
@@ -131,8 +134,10 @@ class EnginePass:
     def _chosen(
         self, events: list[Event], destination: int, dead_letters: list[DeadLetter]
     ) -> Iterator[Event]:
-        """Yield the events that a destination gets: those for which its guard is true. One that fails
-        makes a dead letter."""
+        """Yield the events that a destination gets: those for which its guard is true.
+
+        An event whose guard fails becomes a dead letter.
+        """
         guard = self._compiled.guards[destination]
         for event in events:
             try:
@@ -149,7 +154,7 @@ class EnginePass:
             return guard(event.payload, event) is True
 
     def _jobs(self, destination: int, events: list[Event], dead_letters: list[DeadLetter]) -> list[Job]:
-        """Jobs for the delivery queue. Events that can be in none make dead letters."""
+        """Return jobs for the delivery queue. Events that fit no job become dead letters."""
         compiled = self._compiled
         head = Job(
             organization=compiled.organization,
@@ -179,7 +184,7 @@ class EnginePass:
         return self._addressed(event, f"destination:{destination}", error.code, error.message)
 
     def _addressed(self, event: Event, place: str, code: str, message: str) -> DeadLetter:
-        """`event` is as it came to that place."""
+        """Return a dead letter of `event` as it was at this place."""
         compiled = self._compiled
         return DeadLetter(
             pipeline_id=compiled.pipeline_id,
@@ -204,7 +209,7 @@ class EnginePass:
 
 
 def _processed(outcome: Outcome) -> int:
-    """Return the number of events that went through without failing."""
+    """Return the number of events that were processed without failing."""
     return max(outcome.events - sum(count.failed for count in outcome.counts), 0)
 
 
@@ -220,10 +225,13 @@ async def process(
     messages: int = 0,
     totals: Totals | None = None,
 ) -> None:
-    """Events through a pipeline, in a thread. `messages`: as how many of the queue they came. What is counted
-    is added to `totals`, where they are given, and not to the organization's.
+    """Process events with a pipeline, in a thread.
 
-    Raises `Unavailable`: repeat the call; and `Unfinished` where time is over, at `ends`.
+    `messages` is the number of queue messages that they came in. Counters are added to `totals`, if given,
+    instead of to the organization's.
+
+    Raises `Unavailable`, after which the call has to be repeated, and `Unfinished` if the time is up at
+    `ends`.
     """
     run = EnginePass(context, compiled, asyncio.get_running_loop(), lag, backfill)
     run.counters["messagesReceived"] = messages
@@ -231,14 +239,14 @@ async def process(
     try:
         await asyncio.to_thread(run.process, events, start, ends)
     except Unfinished:
-        # The events that were finished count, because the caller repeats only the rest.
+        # Finished events are counted, because the caller repeats only the rest.
         await context.meter.add(*address, run.counters, totals=totals)
         raise
     await context.meter.add(*address, run.counters, totals=totals)
 
 
 async def on_timer(context: PipelineContext, compiled: CompiledPipeline, key: Key, now: int) -> None:
-    """A timer has run down. Raises `Unavailable`: repeat the call."""
+    """Fire a timer that is due. Raises `Unavailable`, after which the call has to be repeated."""
     run = EnginePass(context, compiled, asyncio.get_running_loop())
     await asyncio.to_thread(run.fire, key, now)
     await context.meter.add(compiled.organization, compiled.pipeline_id, run.counters)

@@ -1,4 +1,4 @@
-"""The work of every minute, of which no part keeps another from being done."""
+"""The work of every minute. A part that fails does not stop the others."""
 
 import asyncio
 
@@ -10,9 +10,10 @@ from millrace.stores.bus import EventBus
 
 
 async def every_minute(context: PipelineContext, backpressure: Backpressure, bus: EventBus) -> dict[str, int]:
-    """Send timers that were due, report backpressure and dead letters; return how many of each. Raises the
-    failures of all parts together, when every part has had its turn, so that the function's errors are
-    counted."""
+    """Send due timers, report backpressure and dead letters, and return the number of each.
+
+    Raises the failures of all parts together at the end, so that they count as errors of the function.
+    """
     parts = {
         "timers": sweep_all(context),
         "backpressures": report_backpressure(context, backpressure, bus),

@@ -1,4 +1,4 @@
-"""Dead letters of deleted pipelines are deleted, some at a time."""
+"""Deletion of the dead letters of deleted pipelines, in portions."""
 
 import asyncio
 import math
@@ -15,15 +15,17 @@ PURGED = 100
 
 
 async def purge(context: PipelineContext, command: Purge, ends: float = math.inf) -> None:
-    """Delete the dead letters of a pipeline that was deleted, with their objects, and enqueue what is left at
-    `ends`. Ids of pipelines are not used twice, so they are nobody else's."""
+    """Delete the dead letters of a deleted pipeline with their objects, and enqueue the rest at `ends`.
+
+    Ids of pipelines are not reused, so no other pipeline is affected.
+    """
     organization, pipeline_id = command.address
     try:
         await context.pipelines.get(organization, pipeline_id)
     except NotFound:
         pass
     else:
-        return  # its deletion was refused, or is still to come and enqueues this again
+        return  # the deletion was refused, or is still to come and enqueues this again
     more: str | None = command.after
     while more is not None and time.monotonic() <= ends:
         found, more = await context.dead_letters.page(organization, pipeline_id, more, PURGED)

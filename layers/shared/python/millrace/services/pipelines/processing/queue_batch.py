@@ -1,4 +1,5 @@
-"""A batch of the ingest queue, which events and timers share: a queue of their own would cost its polling."""
+"""A batch of the ingest queue, which events and timers share, because a second queue would cost its
+polling."""
 
 import asyncio
 from typing import Any
@@ -11,8 +12,10 @@ Json = dict[str, Any]
 
 
 async def process_queue(context: PipelineContext, batch: Json) -> Json:
-    """Take an SQS event; return `{"batchItemFailures": [{"itemIdentifier"}]}`. Events and timers are taken
-    side by side, so that neither waits for the other."""
+    """Process an SQS event, and return `{"batchItemFailures": [{"itemIdentifier"}]}`.
+
+    Events and timers are processed concurrently, so that neither waits for the other.
+    """
     timers = [record for record in batch["Records"] if is_timer(record["body"])]
     events = [record for record in batch["Records"] if not is_timer(record["body"])]
     parts = []
@@ -25,7 +28,7 @@ async def process_queue(context: PipelineContext, batch: Json) -> Json:
 
 
 async def _closed(context: PipelineContext, batch: Json) -> Json:
-    # Imported with the first timer: it brings Powertools' Batch, for which a cold start would wait.
+    # Imported with the first timer: it imports Powertools' Batch, which would slow down cold starts.
     from millrace.services.pipelines.processing.timers import close_batch
 
     return dict(await close_batch(context, batch))

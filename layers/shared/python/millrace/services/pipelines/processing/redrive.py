@@ -1,8 +1,9 @@
-"""Redriving dead letters: a command on the ingest queue sends a page, notes how far it came, and enqueues
-the next.
+"""Redriving of dead letters. A command on the ingest queue sends a page, records progress, and enqueues the
+next.
 
-A dead letter is removed once its event is on its queue. Whatever crashes, a page is sent again rather than
-left out: ids stay, so destinations and windows know the repetition."""
+A dead letter is removed once its event is enqueued. After a crash, a page is sent again rather than left out:
+ids stay the same, so destinations and windows detect duplicates.
+"""
 
 import asyncio
 import logging
@@ -25,7 +26,10 @@ log = logging.getLogger(__name__)
 
 PAUSED_MS = 60_000
 MOST_WAITS = 30
-"""Of a redrive for its paused pipeline, one a minute; then whoever resumes or stops it goes on."""
+"""The number of waits for a paused pipeline, one a minute.
+
+After that, resuming or stopping it continues the redrive.
+"""
 _SOON_MS = 3_000
 _AT_ONCE = 16
 Messages = list[tuple[Queue, str]]
@@ -34,8 +38,8 @@ Messages = list[tuple[Queue, str]]
 async def redrive(context: PipelineContext, command: RedrivePage) -> None:
     """Send a page of a redrive, unless it was sent before, and enqueue the next one.
 
-    While the pipeline is paused, try again some times: a command of `resume_redrives` may be received before
-    the change of state can be read.
+    While the pipeline is paused, try again some times, because a command of `resume_redrives` may be received
+    before the change of state is visible.
     """
     address = command.address
     try:
@@ -57,7 +61,7 @@ async def redrive(context: PipelineContext, command: RedrivePage) -> None:
 
 
 async def resume_redrives(context: PipelineContext, address: Address, delay_ms: int) -> None:
-    """Enqueue what is left of the redrives of a pipeline that is resumed, or stopped while it was paused."""
+    """Enqueue the rest of the redrives of a pipeline that is resumed, or stopped while it was paused."""
     for one in await context.redrives.newest(*address):
         if one.state == "running":
             await asyncio.to_thread(enqueue_page, context, address, one, delay_ms)
@@ -68,14 +72,14 @@ async def _send_page(
 ) -> Redrive:
     dead_letters, more = await _dead_letters(context, address, found)
     sent = 0
-    for start in range(0, len(dead_letters), _AT_ONCE):  # a few at a time: each may have a megabyte
+    for start in range(0, len(dead_letters), _AT_ONCE):  # a few at a time, as each may have a megabyte
         sent += await _send_some(
             context, address, found, pipeline, dead_letters[start : start + _AT_ONCE], sent
         )
     now, page = context.clock(), found.page
 
     def step(old: Redrive) -> Redrive:
-        # A page that two deliveries of a command have sent is counted once.
+        # A page that was sent by two deliveries of a command is counted once.
         return old.sent(sent, len(dead_letters) - sent, more, now) if old.page == page else old
 
     return await context.redrives.change(*address, found.id, step)
@@ -89,7 +93,10 @@ async def _send_some(
     dead_letters: Sequence[DeadLetter],
     before: int,
 ) -> int:
-    """Sends dead letters and removes them; returns how many. `before`: how many of the page were sent."""
+    """Send dead letters, remove them, and return how many.
+
+    `before` is the number already sent from this page.
+    """
     messages: Messages = []
     sent: list[DeadLetter] = []
     for dead_letter in await _loaded(context, dead_letters):
@@ -105,8 +112,10 @@ async def _send_some(
 async def _dead_letters(
     context: PipelineContext, address: Address, found: Redrive
 ) -> tuple[list[DeadLetter], str | None]:
-    """The dead letters of the next page, and the id to go on after. Of those named some may be gone by
-    now."""
+    """Return the dead letters of the next page, and the id to continue after.
+
+    Some of those selected by id may no longer exist.
+    """
     if found.request.ids:
         named = await asyncio.gather(
             *(context.dead_letters.get(*address, id) for id in set(found.request.ids))
@@ -117,12 +126,12 @@ async def _dead_letters(
 
 
 async def _loaded(context: PipelineContext, dead_letters: Sequence[DeadLetter]) -> list[DeadLetter]:
-    """Dead letters with their large payloads."""
+    """Return dead letters with their large payloads."""
     return list(await asyncio.gather(*map(context.dead_letters.load, dead_letters)))
 
 
 def _send(messages: Messages, sent: int, per_second: int, organization: str) -> None:
-    """Puts messages on their queues, to be seen second by second; `sent` of the page before."""
+    """Put messages on their queues, spread over time; `sent` is the number already sent from the page."""
     for queue in dict.fromkeys(queue for queue, _ in messages):
         queue.send_delayed(
             (body, (sent + at) // per_second, organization)
@@ -138,8 +147,11 @@ async def _message(
     organization: str,
     pipeline: Pipeline,
 ) -> tuple[Queue, str] | None:
-    """A command to begin at a step, or a delivery job; None where there is no such step or destination, the
-    definition cannot be compiled, or the dead letter cannot be read."""
+    """Return a command to begin at a step, or a delivery job.
+
+    Return None if the step or destination does not exist, the definition cannot be compiled, or the dead
+    letter cannot be read.
+    """
     try:
         compiled = await _compiled(context, dead_letter, request, organization, pipeline)
         return _written(context, compiled, dead_letter, request.from_step)
@@ -153,16 +165,16 @@ async def _message(
 def _written(
     context: PipelineContext, compiled: CompiledPipeline, dead_letter: DeadLetter, from_step: int | None
 ) -> tuple[Queue, str]:
-    """Raises `ValueError` for what cannot be."""
+    """Return the message. Raises `ValueError` for one that cannot be sent."""
     if dead_letter.event["payload"] is None:
-        raise ValueError("its object is gone")
+        raise ValueError("its object does not exist any more")
     kind, _, number = dead_letter.place.partition(":")
     definition = compiled.plan.definition
     if from_step is not None:
-        _check(from_step, len(definition.transforms) + 1)  # one more: straight to the destinations
+        _check(from_step, len(definition.transforms) + 1)  # one more: directly to the destinations
         return context.ingest, _from_step(compiled, dead_letter, from_step)
     if kind == "step":
-        # One more here, too: what failed behind the last step, and in a pipeline without steps.
+        # One more here, too, for failures after the last step and in a pipeline without steps.
         _check(int(number), len(definition.transforms) + 1)
         return context.ingest, _from_step(compiled, dead_letter, int(number))
     _check(int(number), len(definition.targets))

@@ -1,7 +1,7 @@
-"""Events from the journal through a pipeline: what waited while it was paused, and replays of the past.
+"""Processing of events from the journal: those that waited while the pipeline was paused, and replays.
 
-Both are commands on the ingest queue. A command lists a page of entries, sends one message for each, and then
-itself again for the next page, so that no invocation has more to do than it can.
+Both are commands on the ingest queue. A command lists a page of entries, sends a message for each, and then
+itself for the next page, so that no invocation has more to do than it can.
 """
 
 import asyncio
@@ -32,19 +32,19 @@ ROUNDS = 30
 
 
 async def process_entry(context: PipelineContext, entry: ProcessEntry, ends: float = math.inf) -> None:
-    """Process one entry of the journal. Windows see a backfill: nothing is late.
+    """Process an entry of the journal. Windows treat it as a backfill, in which nothing is late.
 
-    Events that are not done at `ends` are enqueued again, to be processed one by one.
+    Events that are not finished at `ends` are enqueued again, to be processed one by one.
     """
     organization, pipeline_id = entry.address
     try:
         pipeline = await context.plans.running(organization, pipeline_id)
         compiled = await _compiled(context, entry, pipeline)
     except NotFound as error:
-        log.warning("an entry is for no pipeline: %s", error.message)
+        log.warning("an entry has no pipeline: %s", error.message)
         return
     if entry.waiting and pipeline.state == "paused":
-        return  # paused again: it still waits, and the next resume finds it
+        return  # paused again: the entry still waits, and the next resume finds it
     records = await context.journal.read(organization, pipeline_id, entry.position, entry.key)
     events = [event_from_record(one, pipeline_id) for one in records]
     if isinstance(compiled, BrokenDefinition):
@@ -52,7 +52,7 @@ async def process_entry(context: PipelineContext, entry: ProcessEntry, ends: flo
         await refuse(context, organization, pipeline, events[entry.after or 0 :], compiled)
         left = 0
     else:
-        # A chunk that used up all the time would do so again; a single event is always finished.
+        # A chunk that used up all the time would do so again, but a single event is always finished.
         size = CHUNK if entry.after is None else 1
         left = await _process_until(context, compiled, events[entry.after or 0 :], size, ends)
     if left:
@@ -88,7 +88,7 @@ async def _process_until(
 
 
 async def replay(context: PipelineContext, command: Replay) -> None:
-    """Enqueue a page of the entries that were written in a time, and the command for the next page."""
+    """Enqueue a page of the entries written in a time, and the command for the next page."""
     organization, pipeline_id = command.address
     entries = await context.journal.entries(
         organization, pipeline_id, command.since, command.until, command.after, PAGE
@@ -103,9 +103,11 @@ async def replay(context: PipelineContext, command: Replay) -> None:
 
 
 async def drain(context: PipelineContext, command: Drain) -> None:
-    """Enqueue a page of what waited while the pipeline was paused. Look again until nothing is left; then
-    windows may fire again."""
-    # The command is sent before the change of state is written, so the first round may come too early.
+    """Enqueue a page of the entries that waited while the pipeline was paused.
+
+    The command repeats until none is left; then windows may fire again.
+    """
+    # The command is sent before the change of state is written, so the first round may be too early.
     if (await context.pipelines.get(*command.address)).state != "paused":
         entries = await context.journal.waiting(*command.address, command.after, PAGE)
         found = [ProcessEntry(*command.address, one.position, one.key, waiting=True) for one in entries]
@@ -113,7 +115,7 @@ async def drain(context: PipelineContext, command: Drain) -> None:
         if len(entries) == PAGE:
             await _enqueue(context, [structs.replace(command, after=entries[-1].position)])
             return
-        # Behind `after` there may be nothing while entries before it are still being processed.
+        # There may be no entries after `after` while those before it are still being processed.
         if not entries and not command.after:
             await _release(context, command)
             return
@@ -123,14 +125,17 @@ async def drain(context: PipelineContext, command: Drain) -> None:
 
 
 async def _enqueue(context: PipelineContext, commands: Sequence[Command], delay_ms: int = 0) -> None:
-    """Send the commands of one pipeline."""
+    """Send the commands of a pipeline."""
     if commands:
         bodies = list(map(encode, commands))
         await asyncio.to_thread(context.ingest.send, bodies, delay_ms, commands[0].organization)
 
 
 async def _release(context: PipelineContext, command: Drain) -> None:
-    """Nothing waits any more. Should somebody else change the pipeline now, the command comes again."""
+    """Let windows fire again, because nothing waits any more.
+
+    If the pipeline is changed concurrently, the command is received again.
+    """
     pipeline = await context.pipelines.get(*command.address)
     if pipeline.hold_until:
         done = pipeline.model_copy(update={"hold_until": 0, "revision": pipeline.revision + 1})

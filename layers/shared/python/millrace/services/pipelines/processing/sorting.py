@@ -1,4 +1,4 @@
-"""Messages of the ingest queue: events find their pipelines, commands are carried out."""
+"""Messages of the ingest queue: events find their pipelines, and commands are performed."""
 
 import logging
 from collections.abc import Callable, Coroutine, Sequence
@@ -47,9 +47,12 @@ log = logging.getLogger(__name__)
 
 
 class EventGroup(Struct, frozen=True):
-    """The events that one message holds for one pipeline; `start` is the step to begin with, and such a
-    group has been in the journal before. `version`: a definition of the past. `again`: how often its time
-    was over before. `sent`: when, of a message that may tell how far the queue is behind."""
+    """The events in a message for a pipeline.
+
+    `start` is the step to begin with; such a group is already in the journal. `version` is an earlier
+    definition. `again` is how often its time was up. `sent` is the time of a message that indicates the
+    queue's delay.
+    """
 
     message_id: str
     events: list[Event]
@@ -60,8 +63,11 @@ class EventGroup(Struct, frozen=True):
 
 
 class Message(Struct, frozen=True):
-    """`sent` is when it was first sent (epoch ms): the same on every redelivery. `problem` is what the
-    reader of JSON has against it."""
+    """A message.
+
+    `sent` is the time it was first sent (epoch ms), the same on every redelivery. `problem` is the error of
+    the JSON parser.
+    """
 
     id: str
     content: IngestMessage
@@ -71,7 +77,10 @@ class Message(Struct, frozen=True):
 
     @property
     def is_new(self) -> bool:
-        """True for a message that could come as soon as it was sent; others may be delayed on purpose."""
+        """True for a message that could be received as soon as it was sent.
+
+        Others may be delayed on purpose.
+        """
         match self.content:
             case BusEvent() | OperatorEvent() | Tick():
                 return True
@@ -80,7 +89,7 @@ class Message(Struct, frozen=True):
         return False
 
     def group(self, events: Sequence[Event]) -> EventGroup:
-        """Return the events that it holds for one pipeline."""
+        """Return its events for a pipeline."""
         sent = self.sent if self.is_new else None
         if isinstance(self.content, Events):
             found = self.content
@@ -89,19 +98,21 @@ class Message(Struct, frozen=True):
 
 
 Task = Callable[[float], Coroutine[Any, Any, None]]
-"""Carries a command out, until a time by the monotonic clock."""
+"""Performs a command, until a time by the monotonic clock."""
 Work = dict[Address, list[EventGroup]]
 
 
 def read_message(ingest: Queue, record: dict[str, Any]) -> Message | None:
-    """Return the message of an SQS record; None for a large one that was done before. Raises
-    `InvalidRequest`."""
+    """Return the message of an SQS record, or None for a large one that was already done.
+
+    Raises `InvalidRequest`.
+    """
     text = ingest.body(record)
     if text is None:
         log.warning("message %s was done before", record["messageId"])
         return None
     content = ingest_message(text)
-    is_foreign = isinstance(content, BusEvent | OperatorEvent)  # JSON that we did not write
+    is_foreign = isinstance(content, BusEvent | OperatorEvent)  # JSON from other writers
     problem = json_problem(text) if is_foreign else None
     sent = int(record["attributes"]["SentTimestamp"])
     receives = int(record["attributes"].get("ApproximateReceiveCount", 1))
@@ -109,7 +120,7 @@ def read_message(ingest: Queue, record: dict[str, Any]) -> Message | None:
 
 
 def organization_of(content: IngestMessage) -> str | None:
-    """Return the organization whose pipelines take a message's events, where it names one."""
+    """Return the organization whose pipelines process a message's events, if it names one."""
     match content:
         case BusEvent(envelope):
             detail = envelope.get("detail")
@@ -121,8 +132,7 @@ def organization_of(content: IngestMessage) -> str | None:
 
 
 async def sort_message(context: PipelineContext, message: Message, work: Work) -> tuple[Address, Task] | None:
-    """Add a message's events to the work of their pipelines; or return whose command it is, and the task that
-    carries it out."""
+    """Add a message's events to the work of their pipelines; or return a command's pipeline and its task."""
     match message.content:
         case BusEvent(envelope):
             await _sort_bus_event(context, envelope, message, work)
@@ -168,13 +178,13 @@ async def _sort_bus_event(
         organization, event = bus_event(envelope, message.sent)
     except InvalidRequest as error:
         event, message = unreadable_event(envelope, message.sent), replace(message, problem=error)
-        # Without an organization no dead letter has an owner, so the message ends in the operators' queue.
+        # Without an organization a dead letter has no owner, so the message ends in the operators' queue.
         if not isinstance(event.payload.get("organization"), str):
             raise
         organization = event.payload["organization"]
     for taker in await context.plans.takers(organization, kind, message.sent):
         if isinstance(taker.source, BrokenDefinition):
-            # It cannot tell which events it takes, so it fails over all of them.
+            # It cannot tell which events it accepts, so all of them fail.
             log.error("%s", taker.source.message)
             await refuse(context, organization, taker.pipeline, [event], taker.source)
         elif feeds(event, taker.source):
@@ -184,7 +194,7 @@ async def _sort_bus_event(
 async def _sort_operator_event(
     context: PipelineContext, own: OperatorEvent, message: Message, work: Work
 ) -> None:
-    """Give an event of any source to the pipeline that an operator's own rule sends it to."""
+    """Add an event from any source to the pipeline that an operator's own rule names."""
     try:
         event = own_event(own.event, message.sent)
     except InvalidRequest as error:
@@ -200,7 +210,7 @@ async def _sort_operator_event(
 
 
 def _unclaimed(context: PipelineContext, address: Address, envelope: dict[str, Any], why: str) -> None:
-    """Log and count an event that a rule sent to nobody. It has no dead letter: whose should that be?"""
+    """Log and count an event that a rule sent to no pipeline. A dead letter would have no owner."""
     organization, pipeline_id = address
     said = [str(envelope.get(name))[:LONGEST_ID] for name in ("id", "source", "detail-type")]
     log.error("event %r of %r (%r) %s: %r of %r", *said, why, pipeline_id, organization)
@@ -215,18 +225,20 @@ async def _give(
     message: Message,
     work: Work,
 ) -> None:
-    """Adds an event to a pipeline's work, unless its JSON could not be read without loss."""
+    """Add an event to a pipeline's work, unless its JSON could not be parsed without loss."""
     if message.problem:
         await refuse(context, organization, pipeline, [event], message.problem)
         return
-    own = replace(event, pipeline_id=pipeline.id)  # others may take it too, side by side
+    own = replace(event, pipeline_id=pipeline.id)  # others may process it concurrently
     work[organization, pipeline.id].append(message.group([own]))
 
 
 async def _tick(context: PipelineContext, tick: Tick, sent: int) -> Event | None:
-    """Return the event of a schedule. The time when it was to fire is its identity: Scheduler may send it
-    twice. None for a pipeline whose definition is broken, and for one that is stopped or gone: its
-    schedule may outlive it by some ticks, or a stop that was cut off has left it there."""
+    """Return the event of a schedule, identified by the time it was due, as Scheduler may send it twice.
+
+    Return None for a pipeline whose definition is broken, and for one that is stopped or deleted: its
+    schedule may outlive it by some ticks, or an interrupted stop has left it behind.
+    """
     try:
         pipeline = await context.plans.running(*tick.address)
     except NotFound:

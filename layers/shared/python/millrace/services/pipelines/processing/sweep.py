@@ -1,4 +1,4 @@
-"""The sweep of every minute: timers that no queue could hold so long, and those that were lost."""
+"""The sweep of every minute for timers: those that exceed a queue's delay, and those that were lost."""
 
 import asyncio
 import logging
@@ -11,14 +11,14 @@ from millrace.services.pipelines.processing.timer_batch import Timers
 log = logging.getLogger(__name__)
 
 SEEN = 20_000
-"""Timers that one sweep reads; of deleted pipelines something may stand until its TTL."""
+"""Timers that a sweep reads. State of deleted pipelines may remain until its TTL."""
 SWEPT = 5_000
-# SQS delays a message by 15 minutes at most: what is due later stays for a later sweep.
+# SQS delays a message by at most 15 minutes. Timers due later are left for a later sweep.
 AHEAD_MS = 900_000
 
 
 class _Agenda:
-    """The state that the sweep looks at: without that of paused pipelines, which would fill its page."""
+    """The state that the sweep considers, without that of paused pipelines, which would fill its page."""
 
     def __init__(self, found: list[tuple[int, Key]]) -> None:
         self._found = found
@@ -28,7 +28,7 @@ class _Agenda:
 
 
 async def sweep_all(context: PipelineContext) -> int:
-    """Runs every minute; returns how many timers it sent."""
+    """Send due timers, and return how many. Runs every minute."""
     now = context.clock()
     found = await asyncio.to_thread(context.windows.due, now + AHEAD_MS, SEEN)
     awake = [entry for entry in found if await _is_awake(context, entry[1], now)]
@@ -39,8 +39,10 @@ async def sweep_all(context: PipelineContext) -> int:
 
 
 async def _is_awake(context: PipelineContext, key: Key, now: int) -> bool:
-    """Return whether the pipeline runs; not for one that cannot be read now, which the next sweep looks at
-    again."""
+    """Return whether the pipeline is running.
+
+    False if that cannot be read now; the next sweep tries again.
+    """
     try:
         pipeline = (await context.plans.of(key.organization)).get(key.pipeline)
     except Exception:

@@ -1,7 +1,7 @@
-"""Events of a batch that have found their pipelines: journaled, and taken through the engine.
+"""Events of a batch that have found their pipelines: journaled, and processed by the engine.
 
-A pipeline takes its events by itself and with a share of the time. What all pipelines have to write is
-written together: their entries of the journal before, what they add up to for their organizations after.
+Each pipeline processes its events separately, with a share of the time. All pipelines write together: their
+journal entries before, and their organizations' totals after.
 """
 
 import asyncio
@@ -29,20 +29,24 @@ log = logging.getLogger(__name__)
 PORTION = 20
 AGAIN_MS = 1_000
 Contents = tuple[str, ...]
-"""The ids of messages, which tell what events there are."""
+"""Message ids, which identify the events."""
 
 
 class Taking(Struct, frozen=True):
-    """The pipelines of a batch, each with its own groups of events. `journaled`: those whose events are in
-    the journal, as they were then."""
+    """The pipelines of a batch, each with its own groups of events.
+
+    `journaled` are those whose events are in the journal, as they were then.
+    """
 
     context: PipelineContext
     journaled: dict[Address, Pipeline] = field(default_factory=dict)
     totals: Totals = field(default_factory=new_totals)
 
     async def journal(self, work: Work) -> None:
-        """Write what the pipelines that run have accepted, together. Where that fails, each pipeline does it
-        by itself, and fails by itself."""
+        """Write the events that running pipelines have accepted, together.
+
+        If that fails, each pipeline writes its own and fails separately.
+        """
         try:
             found = {
                 address: await self._accepting(address) for address, groups in work.items() if new(groups)
@@ -56,7 +60,7 @@ class Taking(Struct, frozen=True):
             self.journaled.update(taken)
 
     async def _accepting(self, address: Address) -> Pipeline | None:
-        """Return a pipeline that processes what it takes at once."""
+        """Return a pipeline that processes events immediately, otherwise None."""
         try:
             pipeline = await self.context.plans.running(*address)
         except NotFound:
@@ -64,8 +68,7 @@ class Taking(Struct, frozen=True):
         return None if pipeline.state == "paused" else pipeline
 
     def _accepted(self, work: Work, taken: dict[Address, Pipeline]) -> list[Accepted]:
-        """Return what goes to the journal. Pipelines that take the same messages share what is made of
-        them."""
+        """Return the content of the journal. Pipelines with the same messages share it."""
         bodies: dict[Contents, bytes] = {}
         found = []
         for address, pipeline in taken.items():
@@ -78,35 +81,36 @@ class Taking(Struct, frozen=True):
         return found
 
     async def process(self, address: Address, groups: list[EventGroup], ends: float) -> list[str]:
-        """Take events through a pipeline; return the ids of the messages that failed."""
+        """Process events with a pipeline, and return the ids of the messages that failed."""
         try:
             await self._process(address, groups, ends)
         except NotFound as error:
-            # The pipeline was deleted. No repetition would find it, so the messages count as done.
+            # The pipeline was deleted. Repeating would not help, so the messages count as done.
             events = sum(len(group.events) for group in groups)
-            log.warning("%d events are for no pipeline: %s", events, error.message)
+            log.warning("%d events have no pipeline: %s", events, error.message)
             self.context.meter.unclaimed(*address, events)
         except BrokenDefinition as error:
-            # Groups may name versions of their own, of which only one need be broken.
+            # Groups may have different versions, of which only one may be broken.
             if len(groups) == 1:
                 await self._refuse(address, groups[0], error)
                 return []
             return [one for group in groups for one in await self.process(address, [group], ends)]
         except Exception:
-            log.exception("%d messages of one pipeline were not taken together", len(groups))
+            log.exception("%d messages of one pipeline were not processed together", len(groups))
             if len(groups) == 1:
                 return [groups[0].message_id]
             return [one for group in groups for one in await self.process(address, [group], ends)]
         return []
 
     async def _refuse(self, address: Address, group: EventGroup, problem: BrokenDefinition) -> None:
-        """Makes dead letters of events whose definition cannot be compiled, which would fail for ever."""
+        """Store events as dead letters if their definition cannot be compiled, because they would always
+        fail."""
         log.error("%s", problem.message)
         pipeline = await self.context.plans.running(*address)
         await refuse(self.context, address[0], pipeline, group.events, problem, group.start or 0)
 
     async def _process(self, address: Address, groups: list[EventGroup], ends: float) -> None:
-        log.debug("%d messages of one pipeline are taken", len(groups))
+        log.debug("%d messages of one pipeline are processed", len(groups))
         organization, _ = address
         pipeline = self.journaled.get(address) or await self.context.plans.running(*address)
         if first := new(groups):
@@ -120,12 +124,14 @@ class Taking(Struct, frozen=True):
     async def _process_new(
         self, organization: str, pipeline: Pipeline, groups: list[EventGroup], ends: float
     ) -> None:
-        """Journals events and processes them, unless the pipeline is paused. One that was stopped meanwhile
-        still takes what was accepted before."""
+        """Journal events and process them, unless the pipeline is paused.
+
+        One that was stopped in the meantime still processes events accepted before.
+        """
         if pipeline.state == "paused":
             await self._keep_waiting(organization, pipeline, groups)
             return
-        # The journal comes first: a replay must find whatever destinations may have seen.
+        # The journal is first, because a replay must find everything that destinations may have received.
         if (organization, pipeline.id) not in self.journaled:
             await self._write(organization, pipeline, groups)
         clock = self.context.clock
@@ -143,14 +149,16 @@ class Taking(Struct, frozen=True):
                 totals=self.totals,
             )
         except Unfinished as error:
-            # These are in the journal by now; `again` keeps them from being written to it twice.
+            # These are already in the journal; `again` keeps them from being written twice.
             await self._send_again(Events(organization, pipeline.id, again=1), error.events)
 
     async def _process_later(
         self, organization: str, pipeline: Pipeline, group: EventGroup, ends: float
     ) -> None:
-        """Events that are in the journal: from a later step, or those whose time was over before. Each time
-        in smaller portions, at last one by one: an event alone is always finished."""
+        """Process events from the journal, from a later step or after their time was up.
+
+        Portions become smaller each time, down to single events, which are always finished.
+        """
         version = group.version or pipeline.version
         compiled = await self.context.plans.version(organization, pipeline.id, version)
         size = PORTION if group.again == 1 else 1 if group.again else len(group.events)
@@ -179,8 +187,10 @@ class Taking(Struct, frozen=True):
         await self._send_again(head, left)
 
     async def _send_again(self, head: Events, events: list[Event]) -> None:
-        """Send events that there was no time for back to the queue, in messages like `head`; others come
-        first."""
+        """Send events for which there was no time back to the queue, in messages like `head`.
+
+        Others come first.
+        """
         if not events:
             return
         log.warning("%d events of pipeline %s need more time", len(events), head.pipeline_id)
@@ -188,10 +198,11 @@ class Taking(Struct, frozen=True):
         await asyncio.to_thread(self.context.ingest.send, messages, AGAIN_MS, head.organization)
 
     async def _keep_waiting(self, organization: str, pipeline: Pipeline, groups: list[EventGroup]) -> None:
-        """Events of a paused pipeline stay in the journal, until it is resumed."""
+        """Leave events of a paused pipeline in the journal until it is resumed."""
         entry = await self._write(organization, pipeline, groups, waiting=True)
         if (await self.context.pipelines.get(organization, pipeline.id)).state != "paused":
-            # Resumed between our two looks: whoever resumed may have listed what waits before we wrote.
+            # Resumed between the two reads: the waiting entries may have been listed before this one was
+            # written.
             command = ProcessEntry(organization, pipeline.id, entry.position, entry.key, waiting=True)
             await asyncio.to_thread(self.context.ingest.send, [encode(command)], 0, organization)
 
@@ -203,12 +214,12 @@ class Taking(Struct, frozen=True):
         return await self.context.journal.write(accepted, self.context.clock(), waiting=waiting)
 
     async def count(self) -> None:
-        """Add what the pipelines did to the totals of their organizations."""
+        """Add the pipelines' counters to the totals of their organizations."""
         await self.context.meter.add_totals(self.totals)
 
 
 def new(groups: list[EventGroup]) -> list[EventGroup]:
-    """Return the groups that were in no journal before."""
+    """Return the groups that are not in the journal yet."""
     return [one for one in groups if one.start is None and not one.again]
 
 

@@ -1,4 +1,4 @@
-"""Timers: windows and batches fire when their time has come."""
+"""Timers: windows and batches fire when they are due."""
 
 import asyncio
 import logging
@@ -34,16 +34,18 @@ log = logging.getLogger(__name__)
 
 STOPPED_AT_ONCE = 300
 AT_ONCE = 4
-"""Timers of a batch: one that takes long does not hold up the others."""
+"""Concurrent timers of a batch, so that a slow one does not delay the others."""
 BATCH_SECONDS = 30.0
-"""After this no timer is begun: the function has a minute."""
+"""After this time no timer is begun, because the function has a minute."""
 _STOP_ROUNDS = 200
 _STOP_AGAIN_MS = 5_000
 
 
 async def close_batch(context: PipelineContext, batch: dict[str, Any]) -> PartialItemFailureResponse:
-    """Take an SQS event of timers; return `{"batchItemFailures": [{"itemIdentifier"}]}`. Those for which
-    there is no time come again."""
+    """Process an SQS event of timers, and return `{"batchItemFailures": [{"itemIdentifier"}]}`.
+
+    Timers for which there is no time are received again.
+    """
     slots = asyncio.Semaphore(AT_ONCE)
     ends = time.monotonic() + BATCH_SECONDS
 
@@ -75,8 +77,10 @@ async def _fire(context: PipelineContext, key: Key) -> None:
 
 
 async def _compiled(context: PipelineContext, key: Key) -> CompiledPipeline | None:
-    """Return the compiled pipeline that fires the key; None where nothing must fire: the pipeline is gone, or
-    it waits or cannot be compiled (a sweep calls again)."""
+    """Return the compiled pipeline that fires the key, or None if nothing must fire.
+
+    The pipeline was deleted, or it waits or cannot be compiled, and a sweep tries again.
+    """
     pipeline = (await context.plans.of(key.organization)).get(key.pipeline)
     if pipeline is None:
         try:
@@ -88,7 +92,7 @@ async def _compiled(context: PipelineContext, key: Key) -> CompiledPipeline | No
     try:
         found = await _version_with(context, pipeline, key)
     except BrokenDefinition as error:
-        # Nothing is lost: what the key holds stays. A message that fails would only come again too soon.
+        # Nothing is lost, as the key's state stays. A failed message would only be received again too soon.
         log.error("%s", error.message)
         return None
     if found is None:
@@ -97,9 +101,11 @@ async def _compiled(context: PipelineContext, key: Key) -> CompiledPipeline | No
 
 
 async def _version_with(context: PipelineContext, pipeline: Pipeline, key: Key) -> CompiledPipeline | None:
-    """Return the version that has the step of a key: the current one, or the last that has it. Raises
-    `BrokenDefinition`."""
-    with suppress(BrokenDefinition):  # an earlier version may do
+    """Return the version that has the step of a key: the current one, or else the last that has it.
+
+    Raises `BrokenDefinition`.
+    """
+    with suppress(BrokenDefinition):  # an earlier version may work
         compiled = context.plans.compiled(key.organization, pipeline)
         if compiled.plan.of_hash(key.step):
             return compiled
@@ -107,14 +113,17 @@ async def _version_with(context: PipelineContext, pipeline: Pipeline, key: Key) 
 
 
 async def fire_all(context: PipelineContext, message: StopPipeline) -> None:
-    """Fire what a stopped pipeline still holds, before its time; in rounds, because there may be much of it,
-    and firing a session may show the next one. Closing comes later, by timers."""
+    """Fire what a stopped pipeline still holds, before it is due.
+
+    This takes several rounds, as there may be much of it, and firing a session may reveal the next one.
+    Closing follows later, by timers.
+    """
     found = await asyncio.to_thread(context.windows.due_of, *message.address, SEEN)
     fired = 0
     for due, key in found:
         compiled = await _compiled(context, key)
         if compiled is not None and await asyncio.to_thread(_is_open, context.windows, compiled, key):
-            # A window that is fired before its time would only ask for another timer.
+            # Firing a window before it is due would only request another timer.
             await on_timer(context, compiled, key, max(due, context.clock()))
             fired += 1
         if fired == STOPPED_AT_ONCE:

@@ -1,8 +1,8 @@
-"""Events that no step can see: each is a dead letter of its pipelines.
+"""Events that no step can process, which become dead letters of their pipelines.
 
-These are events of a bus whose JSON would lose something when it is read, and all events of a pipeline whose
-definition cannot be compiled. Over HTTP such a body is refused and its sender told. Here nobody is there to
-be told, and a message that fails would come again, as unreadable as before.
+These are bus events whose JSON cannot be parsed without loss, and all events of a pipeline whose definition
+cannot be compiled. Over HTTP such a body is rejected with an error. Here nobody would get the error, and a
+failed message would be received again, as unreadable as before.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ from millrace.stores.dead_letters import DeadLetter
 
 
 def json_problem(text: str) -> InvalidRequest | None:
-    """Return what the reader of JSON has against a message; None for a good one."""
+    """Return the JSON parser's error for a message, or None for a valid one."""
     try:
         read_json(text.encode(errors="surrogatepass"), "The event")
     except InvalidJson as error:
@@ -34,7 +34,7 @@ async def refuse(
     problem: InvalidRequest,
     step: int = 0,
 ) -> None:
-    """Store events, as far as they could be read, as dead letters of a step, and count them."""
+    """Store events, as far as they are readable, as dead letters of a step, and count them."""
     dead_letters = [_dead_letter(pipeline, event, problem, step) for event in events]
     await context.dead_letters.put(organization, dead_letters, context.clock())
     counts = Counter(itemsFailed=len(dead_letters), deadLetters=len(dead_letters))

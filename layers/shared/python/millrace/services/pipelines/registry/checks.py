@@ -1,5 +1,7 @@
-"""Checks of a definition against what the deployment knows: which addresses may be called, and the hosts that
-secrets are bound to. What can be decided from that is refused when the definition is written."""
+"""Validation of a definition against the deployment: allowed addresses, and the hosts secrets are bound to.
+
+Errors that can be detected this way are reported when the definition is written.
+"""
 
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
@@ -19,8 +21,10 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 class Address(Struct, frozen=True):
-    """The address of a destination, as far as the definition tells it: `host` is None where a secret is
-    part of it. `path` leads to the field that says so."""
+    """The address of a destination, as far as the definition contains it.
+
+    `host` is None if a secret is part of it. `path` is the path of the field.
+    """
 
     path: str
     scheme: str
@@ -29,8 +33,8 @@ class Address(Struct, frozen=True):
 
 
 def check_reach(definition: PipelineDefinition, secrets: Hosts, rules: Rules) -> None:
-    """Raise `InvalidDefinition` for addresses that may never be called, and for secrets that would go to
-    hosts they are not bound to."""
+    """Raise `InvalidDefinition` for addresses that must not be called, and for secrets bound to other
+    hosts."""
     problems = [
         {"path": path, "message": message}
         for config_path, config in destination_configs(definition)
@@ -41,14 +45,14 @@ def check_reach(definition: PipelineDefinition, secrets: Hosts, rules: Rules) ->
 
 
 def destination_configs(definition: PipelineDefinition) -> Iterator[tuple[str, DestinationConfig]]:
-    """Yield each destination's config with the path that leads there."""
+    """Yield each destination's config with its path."""
     for at, target in enumerate(definition.targets):
         config_path = "destination" if definition.destination else f"destinations.{at}"
         yield f"{config_path}.config", target.config
 
 
 def address_of(config_path: str, config: DestinationConfig) -> Address | None:
-    """Return the address in a config's url; None where there is none, or a secret gives the whole of it."""
+    """Return the address in a config's url, or None if there is none or a secret contains all of it."""
     for name in ("url", "webhook"):
         text = getattr(config, name, None)
         if text and not REFERENCE.match(text):
@@ -90,9 +94,9 @@ def _problems(
 
 
 def _check_address(scheme: str, host: str, port: int, rules: Rules) -> None:
-    """Check an address as far as possible without a name server."""
+    """Check an address as far as possible without DNS."""
     check_url(scheme, host, port, rules)
-    # RFC 6761 reserves these names for the loopback interface, whatever a name server says.
+    # RFC 6761 reserves these names for the loopback interface, whatever DNS answers.
     if host == "localhost" or host.endswith(".localhost"):
         host = "127.0.0.1"
     if is_address(host):

@@ -1,7 +1,7 @@
-"""Pipelines of an organization: make, change, start and stop.
+"""Pipelines of an organization: create, change, start and stop.
 
-What has to follow a change of state is ordered on a queue before the change is written: an order without its
-change waits or does nothing, a change without its order would be forgotten.
+The command that follows a change of state is enqueued before the change is written: a command without its
+change waits or does nothing, but a change without its command would be forgotten.
 """
 
 import asyncio
@@ -40,13 +40,13 @@ from millrace.stores.queues import LONGEST_DELAY_MS
 from millrace.stores.secrets import SecretStore
 
 HOLD_MS = 15 * 60_000
-"""The longest time that windows wait for what came while their pipeline was paused."""
+"""The maximum time that windows wait for events that arrived while their pipeline was paused."""
 _SOON_MS = 5_000
 READ_ONLY = frozenset({"id", "state", "version", "createdAt", "updatedAt", "stateSince", "warnings"})
 
 
 class Pipelines:
-    """The verbs on pipelines."""
+    """Operations on pipelines."""
 
     def __init__(self, context: PipelineContext, secrets: SecretStore) -> None:
         self._context = context
@@ -58,8 +58,10 @@ class Pipelines:
     async def page(
         self, caller: Principal, after: str, limit: int, query: str = "", state: str | None = None
     ) -> tuple[list[Pipeline], str | None]:
-        """Pipelines by age, those whose names or ids have every word of the query and that are in the state;
-        and the id to go on after."""
+        """Return pipelines by age, and the id to continue after.
+
+        Only those in the state, and whose names or ids have every word of the query.
+        """
         words = words_of(query)
 
         def matches(one: Pipeline) -> bool:
@@ -69,26 +71,26 @@ class Pipelines:
         return await search(lambda most, behind: read_page(behind or "", most), matches, limit, after)
 
     async def written(self, caller: Principal, pipeline: Pipeline) -> dict[str, Any]:
-        """The pipeline as the answer to its author: with `warnings`."""
+        """Return the pipeline as the answer to its author, with `warnings`."""
         definition = self._context.plans.compiled(caller.organization, pipeline).plan.definition
         secrets = await self._secrets.names(caller.organization)
         warnings = await self._warnings.of(caller.organization, pipeline, definition, secrets)
         return pipeline.to_public() | {"warnings": warnings}
 
     async def get(self, caller: Principal, pipeline_id: str) -> Pipeline:
-        """Raises `NotFound`."""
+        """Return a pipeline. Raises `NotFound`."""
         return await self._store.get(caller.organization, pipeline_id)
 
     async def versions(
         self, caller: Principal, pipeline_id: str, before: int | None, limit: int
     ) -> tuple[list[dict[str, Any]], int | None]:
-        """`{version, definition}`, the newest first, and the version to go on before."""
+        """Return `{version, definition}`, newest first, and the version to continue before."""
         await self._store.get(caller.organization, pipeline_id)
         found = await self._store.versions(caller.organization, pipeline_id, before, limit)
         return found, found[-1]["version"] if len(found) == limit else None
 
     async def version(self, caller: Principal, pipeline_id: str, version: int) -> dict[str, Any]:
-        """A definition as it was. Raises `NotFound`."""
+        """Return the definition of a version. Raises `NotFound`."""
         return await self._store.definition(caller.organization, pipeline_id, version)
 
     async def differences(
@@ -102,7 +104,10 @@ class Pipelines:
         return {"from": version, "to": number, "changes": list(differences(before, after))}
 
     async def restore(self, caller: Principal, pipeline_id: str, version: int) -> Pipeline:
-        """Make a new version of an earlier definition. Raises `NotFound`, and as `replace`."""
+        """Create a new version with an earlier definition.
+
+        Raises `NotFound`, and errors as `replace` does.
+        """
         await self._store.get(caller.organization, pipeline_id)
         definition = await self._store.definition(caller.organization, pipeline_id, version)
         return await self.replace(caller, pipeline_id, definition)
@@ -110,14 +115,16 @@ class Pipelines:
     async def put(
         self, caller: Principal, pipeline_id: str, given: Any, options: WriteOptions = PLAIN
     ) -> tuple[Pipeline, bool]:
-        """Replaces the definition, or makes the pipeline under an id of the caller's; true if it is new.
-        Raises as `create` and `replace`, and `Conflict` for the id of a pipeline that was deleted."""
+        """Replace the definition, or create a pipeline with the caller's id. Return it and whether it is new.
+
+        Raises as `create` and `replace` do, and `Conflict` for the id of a deleted pipeline.
+        """
         check_same("id", given.get("id") if isinstance(given, dict) else None, pipeline_id)
         try:
             return await self.replace(caller, pipeline_id, given, options), False
         except NotFound:
             options.check(None)
-            # Ids of this form are generated, so an unknown one is a mistake or a deleted pipeline.
+            # Ids of this form are generated, so an unknown one is a mistake or belongs to a deleted pipeline.
             if pipeline_id.startswith("pipeline_"):
                 raise
             return await self.create(caller, given, pipeline_id, options.dry_run), True
@@ -125,7 +132,10 @@ class Pipelines:
     async def create(
         self, caller: Principal, given: Any, pipeline_id: str = "", dry_run: bool = False
     ) -> Pipeline:
-        """Raises `InvalidDefinition` for a wrong definition, `InvalidRequest` for unknown secrets."""
+        """Create a pipeline.
+
+        Raises `InvalidDefinition` for an invalid definition, and `InvalidRequest` for unknown secrets.
+        """
         definition = await self._checked(caller, given)
         if pipeline_id:
             check_chosen_id(pipeline_id, isinstance(definition.source, BY_ADDRESS))
@@ -146,8 +156,10 @@ class Pipelines:
     async def replace(
         self, caller: Principal, pipeline_id: str, given: Any, options: WriteOptions = PLAIN
     ) -> Pipeline:
-        """A new definition makes a new version, which takes effect within seconds; the same one none.
-        Raises as `create`, and `Conflict` when somebody else changed it meanwhile."""
+        """Replace the definition. A different one creates a version, which takes effect within seconds.
+
+        Raises as `create` does, and `Conflict` if the pipeline was changed in the meantime.
+        """
         definition = await self._checked(caller, given)
         old = await self._store.get(caller.organization, pipeline_id)
         options.check(old.updated_at)
@@ -178,30 +190,32 @@ class Pipelines:
         return new
 
     async def change(self, caller: Principal, pipeline_id: str, changes: dict[str, Any]) -> Pipeline:
-        """Replaces only the given parts of the definition; null takes one away."""
+        """Replace only the given parts of the definition; null removes one."""
         old = await self._store.get(caller.organization, pipeline_id)
         merged = {name: value for name, value in (old.definition | changes).items() if value is not None}
         return await self.replace(caller, pipeline_id, merged)
 
     async def delete(self, caller: Principal, pipeline_id: str, unchanged_since: str | None = None) -> None:
-        """Delete the pipeline; its dead letters follow, once what is under way has become some. Raises
-        `Conflict` for one that takes events, or was changed since then."""
+        """Delete the pipeline. Its dead letters follow, after events in progress may have added some.
+
+        Raises `Conflict` for a pipeline that accepts events, or was changed after `unchanged_since`.
+        """
         old = await self._store.get(caller.organization, pipeline_id)
         WriteOptions(unchanged_since).check(old.updated_at)
         check_deletable(old.state)
         purge = encode(Purge(caller.organization, pipeline_id))
         await asyncio.to_thread(self._context.ingest.send, [purge], LONGEST_DELAY_MS, caller.organization)
         await self._store.delete(caller.organization, old)
-        # A start or a stop that was cut off may have left one.
+        # An interrupted start or stop may have left one.
         await self._schedules.remove(caller.organization, old)
 
     async def act(self, caller: Principal, pipeline_id: str, action: Action) -> Pipeline:
-        """Start, pause, resume or stop. Raises `Conflict` that names what is allowed."""
+        """Start, pause, resume or stop. Raises `Conflict` with the allowed actions."""
         old = await self._store.get(caller.organization, pipeline_id)
         now = self._context.clock()
         new = _next(old, {"state": after(old.state, action), "state_since": iso(now), "hold_until": 0})
         if action == "start":
-            # Secrets may have been deleted, or bound to other hosts, since the definition was written.
+            # Since the definition was written, secrets may have been deleted or bound to other hosts.
             await self._checked(caller, old.definition)
             await self._schedules.ensure(caller.organization, old)
         elif action == "resume":
@@ -219,7 +233,7 @@ class Pipelines:
         return new
 
     async def _settle_schedule(self, organization: str, old: Pipeline) -> None:
-        """Give a pipeline that somebody else changed while it was started the schedule that it needs now."""
+        """Update the schedule of a pipeline that was changed concurrently while it was started."""
         try:
             now = await self._store.get(organization, old.id)
         except NotFound:
@@ -251,7 +265,7 @@ class Pipelines:
 
 
 def _written(definition: PipelineDefinition) -> dict[str, Any]:
-    """The definition as its author wrote it, without what was left to defaults."""
+    """Return the definition as its author wrote it, without defaults."""
     return definition.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 

@@ -10,7 +10,7 @@ from millrace.stores.secrets import Secret, SecretInfo, SecretStore
 
 
 class Secrets:
-    """The verbs on secrets."""
+    """Operations on secrets."""
 
     def __init__(self, store: SecretStore, limits: LimitStore, clock: Clock) -> None:
         self._store = store
@@ -18,8 +18,10 @@ class Secrets:
         self._clock = clock
 
     async def put(self, caller: Principal, name: str, given: dict[str, Any]) -> SecretInfo:
-        """`{value, hosts}`: stores or replaces a secret. Raises `InvalidRequest`, which never repeats it,
-        or `TooManyRequests` at the limit."""
+        """Store or replace a secret: `{value, hosts}`.
+
+        Raises `InvalidRequest`, whose text never contains the value, or `TooManyRequests` at the limit.
+        """
         value, hosts = given.get("value"), given.get("hosts")
         if given.keys() - {"value", "hosts"} or not isinstance(value, str) or not _texts(hosts):
             raise InvalidRequest(
@@ -30,11 +32,11 @@ class Secrets:
         return await self._store.put(caller.organization, secret, self._clock(), limits.organization.secrets)
 
     async def page(self, caller: Principal, after: str, limit: int) -> tuple[list[SecretInfo], str | None]:
-        """Names and hosts, and the name to go on after."""
+        """Return names and hosts, and the name to continue after."""
         return await self._store.page(caller.organization, after, limit)
 
     async def delete(self, caller: Principal, name: str) -> None:
-        """Raises `NotFound`."""
+        """Delete a secret. Raises `NotFound`."""
         await self._store.delete(caller.organization, name)
 
 
@@ -43,5 +45,5 @@ def _texts(hosts: Any) -> bool:
 
 
 def to_public(info: SecretInfo) -> dict[str, Any]:
-    """The JSON object as clients see it."""
+    """Return the JSON object for clients."""
     return {"name": info.name, "hosts": list(info.hosts), "updatedAt": iso(info.updated_at)}

@@ -1,7 +1,7 @@
 """A pipeline template: a definition with parameters to fill in.
 
-In a template's definition `$(name)` stands for a parameter: a text that is nothing else becomes the value
-itself, whatever its type; within a longer text it becomes a part of it.
+In a template's definition, `$(name)` stands for a parameter. If it is the whole text, it is replaced by the
+value itself, of any type. Within a longer text, it is replaced by the value's text.
 """
 
 import re
@@ -22,8 +22,10 @@ _TYPES: dict[str, tuple[type, str]] = {
 
 
 class Parameter(Struct, frozen=True):
-    """`type`: text, number, texts or secret (the name of one, never its value). Without `default` it has to
-    be given."""
+    """A parameter of type text, number, texts or secret (the name of one, never its value).
+
+    Without `default` it is required.
+    """
 
     name: str
     description: str
@@ -35,12 +37,12 @@ class Parameter(Struct, frozen=True):
         return public | ({"required": True} if self.default is None else {"default": self.default})
 
     def checked(self, given: Json) -> Any:
-        """The value to use. Raises `InvalidRequest`."""
+        """Return the value to use. Raises `InvalidRequest`."""
         value = given.get(self.name, self.default)
         kind, words = _TYPES[self.type]
         if value is None:
             raise _wrong(self, f"give {words}: {self.description}")
-        # In Python true is an int, and would pass as a number.
+        # In Python, true is an int and would pass as a number.
         if not isinstance(value, kind) or isinstance(value, bool):
             raise _wrong(self, f"this is no {words.partition(' ')[2]}")
         if isinstance(value, list) and not all(isinstance(one, str) for one in value):
@@ -54,7 +56,7 @@ def _wrong(parameter: Parameter, problem: str) -> InvalidRequest:
 
 
 class Template(Struct, frozen=True):
-    """`definition` is a pipeline's, with `$(name)` where parameters go."""
+    """A template. `definition` is a pipeline's, with `$(name)` for parameters."""
 
     id: str
     description: str
@@ -62,7 +64,7 @@ class Template(Struct, frozen=True):
     definition: Json
 
     def to_public(self) -> Json:
-        """The JSON object as clients see it."""
+        """Return the JSON object for clients."""
         parameters = [one.to_public() for one in self.parameters]
         return {
             "id": self.id,
@@ -73,7 +75,7 @@ class Template(Struct, frozen=True):
         }
 
     def fill(self, given: Json) -> Json:
-        """The definition with the parameters in place, still to be checked. Raises `InvalidRequest`."""
+        """Return the definition with its parameters filled in, not yet validated. Raises `InvalidRequest`."""
         known = {one.name for one in self.parameters}
         unknown = sorted(given.keys() - known)
         if unknown:

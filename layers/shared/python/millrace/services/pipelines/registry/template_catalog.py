@@ -1,4 +1,4 @@
-"""The pipeline templates there are: definitions for the common cases."""
+"""The available pipeline templates: definitions for common cases."""
 
 from typing import Any
 
@@ -240,11 +240,11 @@ TEMPLATES = (
         },
     ),
 )
-"""The common cases."""
+"""All templates."""
 
 
 def template(template_id: str) -> Template:
-    """Raises `NotFound`, which names those there are."""
+    """Return a template. Raises `NotFound` with the known ids."""
     for one in TEMPLATES:
         if one.id == template_id:
             return one

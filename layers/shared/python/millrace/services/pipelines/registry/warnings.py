@@ -1,7 +1,7 @@
-"""Warnings about a definition: what is allowed and probably not meant, or depends on what lies outside.
+"""Warnings about a definition: parts that are allowed but probably not intended, or depend on other systems.
 
-They are told when a pipeline is written, as `{code, path, message}`; docs/pipelines/warnings.md lists the
-codes. Nothing outside may hold the answer up: what does not answer in time is not warned of.
+They are returned when a pipeline is written, as `{code, path, message}`; docs/pipelines/warnings.md lists the
+codes. Other systems must not delay the answer: if one does not answer in time, there is no warning.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
 class Warnings:
-    """Finds them. `resolve` gives all addresses of a name."""
+    """Finds warnings. `resolve` returns all addresses of a name."""
 
     def __init__(self, context: PipelineContext, resolve: Resolve) -> None:
         self._context = context
@@ -54,7 +54,7 @@ class Warnings:
     async def of(
         self, organization: str, pipeline: Pipeline, definition: PipelineDefinition, secrets: Hosts
     ) -> list[Report]:
-        """At most fifty, in the order of the definition."""
+        """Return at most fifty warnings, in the order of the definition."""
         parts = await asyncio.gather(
             _all(self._of_source(organization, definition)),
             _all(self._of_addresses(definition)),
@@ -98,7 +98,7 @@ class Warnings:
                 check_addresses(address.host, address.port, found, rules, address.scheme == "https")
             except AddressNotAllowed as error:
                 yield "private_address", address.path, error.message
-            except TimeoutError:  # an OSError too, and no fault of the name
+            except TimeoutError:  # also an OSError, but not the name's fault
                 pass
             except OSError:
                 yield "unknown_host", address.path, f"The name {address.host} cannot be resolved now."
@@ -142,7 +142,7 @@ def _is_past(source: ScheduleSource, now: int) -> bool:
 
 
 def _missing(columns: list[str] | None, definition: PipelineDefinition, config: DatabaseConfig) -> list[str]:
-    """The fields that events surely have and the table has not."""
+    """Return the fields that events certainly have but the table does not."""
     shape = output_shape(definition)
     if columns is None or shape is None or ends_in_batch(definition.transforms):
         return []
@@ -151,7 +151,7 @@ def _missing(columns: list[str] | None, definition: PipelineDefinition, config: 
 
 
 def _needed(columns: list[str] | None, definition: PipelineDefinition) -> list[str]:
-    """The columns that rows need and no event has."""
+    """Return the columns that rows need but no event has."""
     shape = output_shape(definition)
     if columns is None or shape is None or ends_in_batch(definition.transforms):
         return []
@@ -159,7 +159,7 @@ def _needed(columns: list[str] | None, definition: PipelineDefinition) -> list[s
 
 
 def _of_order(config_path: str, config: DatabaseConfig, definition: PipelineDefinition) -> Iterator[Found]:
-    """Yield the reasons for which a copy of a table cannot be exact."""
+    """Yield the reasons why a copy of a table cannot be exact."""
     version, shape = config.version_field, output_shape(definition)
     ordered = isinstance(definition.source, DatabaseChangeSource)
     if version and not ordered and shape is not None and version not in shape:
@@ -203,7 +203,7 @@ def _of_text(definition: PipelineDefinition) -> Iterator[Found]:
 
 
 def _of_secrets(definition: PipelineDefinition, secrets: Hosts) -> Iterator[Found]:
-    """Secrets that may not be sent to where their service usually is. (An operator may name a proxy.)"""
+    """Yield secrets that may not be sent to their service's usual host. (An operator may use a proxy.)"""
     for config_path, config in destination_configs(definition):
         host = kind_of(config).service_host(config)
         for name in sorted(secrets_of(config)) if host else ():
