@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class Sight(Struct):
-    """Whether a conversation was seen to exist (`existed`).
+    """A record of a conversation: `existed` once it was seen.
 
     If it never existed, another message with the same files may begin it, so the files stay for that message
     and for a repeated request.
