@@ -1,4 +1,4 @@
-"""`make deploy`: sam deploy, then the page, then what to do next. It asks nothing.
+"""`make deploy`: run sam deploy, upload the page, and print what to do next, without asking anything.
 
 python -m cloud.deploy [--config-env prod] [arguments of sam deploy]
 """
@@ -15,7 +15,7 @@ from cloud.website import upload
 
 SAM = PROJECT / ".venv-sam" / "bin" / "sam"
 BROKEN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS")
-"""States of a stack that never came up, from which CloudFormation updates nothing."""
+"""States of a stack whose creation failed, which CloudFormation cannot update."""
 NEW_ACCOUNT = 10
 EXAMPLE_MODEL = "bedrock:us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
@@ -34,7 +34,7 @@ def main(arguments: list[str], run: Run = subprocess.call) -> int:
             return status
         stack = require_stack(name)
         if wanted := own_address(stack):
-            print(f"The functions learn their address, {wanted} ...")
+            print(f"Deploying again, to pass the address {wanted} to the functions ...")
             again = [*without_overrides(for_sam), "--parameter-overrides", f"PublicUrl={wanted}"]
             if status := run([*command, *again]):
                 return status
@@ -49,9 +49,9 @@ def main(arguments: list[str], run: Run = subprocess.call) -> int:
 
 
 def remove_broken(stack: Stack, name: str) -> None:
-    """Delete a stack that never came up, with its empty tables and buckets, which it retained."""
+    """Delete a stack whose creation failed, with the empty tables and buckets that it retained."""
     if stack.status != "REVIEW_IN_PROGRESS":
-        print(f"{name} could not be created the last time ({stack.status}); what is left of it goes first.")
+        print(f"The last creation of {name} failed ({stack.status}). Deleting what is left of it ...")
     gone = Stack(stack.id, stack.cloudformation)
     delete_for_good(kept_of(gone))
     stack.cloudformation.delete_stack(StackName=gone.name)
@@ -59,12 +59,12 @@ def remove_broken(stack: Stack, name: str) -> None:
 
 
 def own_address(stack: Stack) -> str:
-    """Return the address that the functions do not know yet: CloudFront gives it after they are made."""
+    """Return the address that the functions do not know yet: CloudFront assigns it after they exist."""
     return "" if stack.parameters.get("PublicUrl") else stack.outputs.get("SiteUrl", "")
 
 
 def without_overrides(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments of `sam deploy` without parameters, which the stack has by now."""
+    """Return the arguments of `sam deploy` without the parameters, which the stack already has."""
     kept: list[str] = []
     skipping = False
     for argument in arguments:
@@ -81,31 +81,31 @@ def _concurrency() -> int:
 
 
 def next_steps(stack: Stack, concurrency: int) -> str:
-    """Return what to do now, which depends on what is deployed."""
+    """Return what to do next, depending on what is deployed."""
     outputs = stack.outputs
     lines = ["", f"Deployed: {outputs.get('SiteUrl') or outputs['ConversationUrl']}", ""]
     if "UserPoolId" in outputs:
         lines += [
-            "Create a user, an admin, and get a token:",
+            "Create an admin and get a token:",
             '  make first-user ARGS="--email you@example.com"',
         ]
     if any((PROJECT / "app").glob("*.yaml")):
         lines += [
-            "Apply the files of app/ (docs/configuration.md), as an admin of their organization:",
+            "Apply the files in app/ (docs/configuration.md), as an admin of their organization:",
             f"  MILLRACE_URL={outputs.get('SiteUrl', '...')} MILLRACE_TOKEN=... .venv/bin/millrace apply app",
         ]
     if "SiteUrl" not in outputs:
         lines += ["Open the page from this machine:", "  make page"]
     if stack.parameters.get("DefaultModel", "demo:") == "demo:":
         lines += [
-            "Agents answer from a script until there is a model (docs/deploy.md says how to give keys):",
+            "Agents answer from a script until you choose a model (for keys, see docs/deploy.md):",
             f"  make deploy ARGS='--parameter-overrides DefaultModel={EXAMPLE_MODEL}'",
         ]
     if not stack.parameters.get("AlarmTopicArn"):
-        lines += ["Alarms tell nobody yet: set AlarmTopicArn to an SNS topic."]
+        lines += ["Alarms notify nobody yet: set AlarmTopicArn to an SNS topic."]
     if concurrency <= NEW_ACCOUNT:
         lines += [
-            f"This account may run {concurrency} functions at once, one for each stream. Ask for more:",
+            f"This account may run {concurrency} functions at once, one for each stream. Request more:",
             "  aws service-quotas request-service-quota-increase --service-code lambda \\",
             "    --quota-code L-B99A9384 --desired-value 1000",
         ]

@@ -1,6 +1,6 @@
-"""`make environment`: the variables of the stack's functions with URLs, for `millrace.serve` elsewhere.
+"""`make environment`: print the variables of the stack's functions, to run `millrace.serve` elsewhere.
 
-Print NAME=value lines, as `docker run --env-file` takes them. There are no credentials among them.
+The output is NAME=value lines for `docker run --env-file`. It contains no credentials.
 """
 
 import sys
@@ -15,7 +15,7 @@ OWN = ("AWS_LAMBDA_EXEC_WRAPPER",)
 
 
 def environment_of(stack: Stack, functions: Any) -> dict[str, str]:
-    """Return the variables of all functions together; where one has none of a name, another's counts."""
+    """Return the variables of all functions combined; what one function lacks comes from another."""
     found: dict[str, str] = {}
     for one in stack.resources():
         if one["ResourceType"] == "AWS::Lambda::Function":

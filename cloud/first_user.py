@@ -1,7 +1,7 @@
-"""`make first-user ARGS="--email you@example.com"`: an organization's first user, an admin, and a token.
+"""`make first-user ARGS="--email you@example.com"`: create an admin of an organization, and print a token.
 
-Print the password and a bearer token that works for an hour. It is an ID token: it names the organization,
-which an access token of Cognito does not. `--token` signs in again with a password that you know.
+It prints the password and a bearer token that is valid for an hour. The token is an ID token, because
+Cognito's access tokens do not name the organization. `--token` signs in again with a password that you know.
 """
 
 import re
@@ -19,10 +19,12 @@ EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 def main(arguments: list[str]) -> int:
     parser = parser_of("first_user", __doc__)
     parser.add_argument("--email", required=True, help="the user's name and address")
-    parser.add_argument("--organization", default="acme", help="whose data the user sees (acme)")
+    parser.add_argument("--organization", default="acme", help="the organization of the user (default: acme)")
     parser.add_argument("--role", default="admin", choices=ROLES)
-    parser.add_argument("--password", default="", help="instead of a new random one")
-    parser.add_argument("--new-password", default="", help="with --token, for a user who has to choose one")
+    parser.add_argument("--password", default="", help="the password; by default a random one")
+    parser.add_argument(
+        "--new-password", default="", help="with --token, the new password of a user who has to choose one"
+    )
     parser.add_argument("--token", action="store_true", help="only print a token; needs --password")
     chosen = parser.parse_args(arguments)
     try:
@@ -34,7 +36,11 @@ def main(arguments: list[str]) -> int:
             return 0
         password = chosen.password or new_password()
         pool.create(chosen.email, chosen.organization, chosen.role, password)
-        print(_welcome(outputs, chosen.email, chosen.organization, password))
+        print(
+            _welcome(
+                outputs, f"{chosen.role} of the organization {chosen.organization}", chosen.email, password
+            )
+        )
         print(pool.id_token(chosen.email, password))
     except UserExists as error:
         print(f"{error} Choose another address, or sign in with --token --password ...", file=sys.stderr)
@@ -47,27 +53,27 @@ def main(arguments: list[str]) -> int:
 
 def _check(email: str, organization: str, nothing_to_sign_in_with: bool) -> None:
     if not EMAIL.fullmatch(email):
-        raise CloudError(f"--email {email!r} is not an address.")
+        raise CloudError(f"--email {email!r} is not an e-mail address.")
     if not ORGANIZATION.fullmatch(organization):
         raise CloudError(
             "--organization must be 1 to 63 of a-z, 0-9 and -, beginning with a letter or digit."
         )
     if nothing_to_sign_in_with:
-        raise CloudError("--token signs in with --password; give it.")
+        raise CloudError("--token requires --password.")
 
 
 def _pool(outputs: dict[str, str]) -> UserPool:
     if "UserPoolId" not in outputs:
         raise CloudError(
-            f"This stack takes the tokens of {outputs.get('Issuer', 'another issuer')}: create users there, "
+            f"This stack accepts tokens of {outputs.get('Issuer', 'another issuer')}. Create users there, "
             "with a claim that names their organization."
         )
     return UserPool(boto3.client("cognito-idp"), outputs["UserPoolId"], outputs["UserPoolClientId"])
 
 
-def _welcome(outputs: dict[str, str], email: str, organization: str, password: str) -> str:
+def _welcome(outputs: dict[str, str], role: str, email: str, password: str) -> str:
     url = outputs.get("SiteUrl") or outputs["ConversationUrl"].rstrip("/")
-    return f"""{email} is admin of the organization {organization}. The password is shown only now:
+    return f"""Created {email}, {role}. The password is shown only now:
   {password}
 Sign in at {outputs.get("SiteUrl", "the page")}, or try it from here with the token below (valid for an hour):
   curl -N {url}/api/conversations/first/messages -H "authorization: Bearer $TOKEN" \\

@@ -1,11 +1,10 @@
-"""`make deploy GRADUAL=Canary10Percent10Minutes SNAPSTART=on`: rewrite the built template for that.
+"""`make deploy GRADUAL=Canary10Percent10Minutes SNAPSTART=on`: rewrite the built template.
 
 python -m cloud.gradual .aws-sam/build/template.yaml --shift Canary10Percent10Minutes --snapstart
 
-Each function gets an alias, by which its URL calls it. CodeDeploy moves requests to the new version step by
-step, and back when an alarm rings; queues call the new code at once. A version is published with every
-deployment: SAM makes none where only the value of a parameter has changed, and the alias would keep the old
-one.
+Each function gets an alias, which its URL calls. CodeDeploy shifts requests to the new version step by step,
+and back if an alarm fires; queues call the new code at once. A version is published with every deployment:
+SAM publishes none if only the value of a parameter has changed, and the alias would keep the old value.
 """
 
 import argparse
@@ -22,8 +21,8 @@ ALARMS = ("FailuresAlarm", "InitFailuresAlarm", "ServerErrorsAlarm")
 
 
 def gradual(template: dict[str, Any], shift: str, snapstart: bool, deployment: str) -> dict[str, Any]:
-    """Return the template with an alias and a version of each function. `shift`: a type of CodeDeploy's
-    deployments, or empty for all at once."""
+    """Return the template with an alias and a version of each function. `shift` is a deployment type of
+    CodeDeploy; if it is empty, all requests are shifted at once."""
     changed: dict[str, Any] = json.loads(json.dumps(template))
     functions = changed["Globals"]["Function"]
     functions |= {
@@ -51,7 +50,7 @@ def main(arguments: list[str]) -> int:
     if chosen.shift or chosen.snapstart:
         found = yaml_parse(chosen.template.read_text())
         changed = gradual(found, chosen.shift, chosen.snapstart, uuid.uuid4().hex)
-        chosen.template.write_text(json.dumps(changed, indent=1))  # JSON is YAML
+        chosen.template.write_text(json.dumps(changed, indent=1))  # JSON is valid YAML
     return 0
 
 

@@ -36,7 +36,7 @@ def kept_of(stack: Stack) -> list[Kept]:
 
 
 def file_of(stack_name: str) -> Path:
-    """The file in which `make destroy` notes what it leaves, for `make reattach`."""
+    """Return the file in which `make destroy` lists what it keeps, for `make reattach`."""
     return Path(f"kept-{stack_name}.json")
 
 
@@ -45,15 +45,18 @@ def note(path: Path, kept: Iterable[Kept]) -> None:
 
 
 def noted(path: Path) -> list[Kept]:
-    """Raises `CloudError` for a file that is not there."""
+    """Return the resources that a file lists. Raises `CloudError` if it does not exist."""
     if not path.is_file():
-        raise CloudError(f"{path} is not here: `make destroy` wrote it. Give another one with --kept.")
+        raise CloudError(
+            f"{path} does not exist. It is written by `make destroy`; name another file with --kept."
+        )
     return [Kept(**one) for one in json.loads(path.read_text())]
 
 
 def delete_for_good(kept: Iterable[Kept]) -> list[str]:
-    """Delete the tables, buckets and user pools among these, with all that is in them; groups and clients go
-    with their pool. Return their names."""
+    """Delete the tables, buckets and user pools among these with their contents, and return their names.
+
+    Groups and clients are deleted with their pool."""
     deleting = {TABLE: _delete_table, BUCKET: _delete_bucket, POOL: _delete_pool}
     done = []
     for one in kept:
@@ -89,7 +92,7 @@ def empty_bucket(s3: Any, name: str) -> None:
 
 
 def delete_keys(stack_name: str) -> None:
-    """Delete the keys of the stack's secrets, which the functions made."""
+    """Delete the keys of the stack's secrets, which the functions created."""
     ssm = boto3.client("ssm")
     pages = ssm.get_paginator("get_parameters_by_path").paginate(
         Path=f"/millrace/{stack_name}", Recursive=True

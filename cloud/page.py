@@ -1,4 +1,4 @@
-"""`make page`: the page on this machine, for a stack on AWS without a website of its own."""
+"""`make page`: serve the page on this machine, for a stack without a website of its own."""
 
 import sys
 

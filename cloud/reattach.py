@@ -1,7 +1,7 @@
-"""`make reattach`: a stack of what `make destroy` left behind. `make deploy` then adds everything else to it.
+"""`make reattach`: create a stack from what `make destroy` has kept. `make deploy` then adds everything else.
 
-CloudFormation imports resources into a new stack only by a template that has nothing else, so this one holds
-the tables, buckets and the user pool of the project's template.
+CloudFormation imports resources into a new stack only with a template that contains nothing else, so this one
+has only the tables, buckets and user pool of the project's template.
 """
 
 import json
@@ -25,7 +25,7 @@ _OF_POOL = {"AWS::Cognito::UserPoolClient": "ClientId", "AWS::Cognito::UserPoolG
 
 
 def identifier(one: Kept, pool: str) -> dict[str, str]:
-    """Return how CloudFormation's import names a resource."""
+    """Return the identifier by which CloudFormation imports a resource."""
     if one.type in _OF_POOL:
         return {"UserPoolId": pool, _OF_POOL[one.type]: one.name.rpartition("|")[2]}
     return {IDENTIFIERS[one.type]: one.name}
@@ -45,40 +45,44 @@ def imports(kept: list[Kept]) -> list[dict[str, Any]]:
 
 
 def reduced(body: dict[str, Any], kept: list[Kept]) -> dict[str, Any]:
-    """Return a template of these resources only, with the parameters and conditions of the whole one."""
+    """Return the template reduced to these resources, with all of its parameters and conditions."""
     wanted = {one.logical_id for one in kept}
     unknown = wanted - body["Resources"].keys()
     if unknown:
-        raise CloudError(f"The template has no {', '.join(sorted(unknown))}: use the version that made them.")
+        raise CloudError(
+            f"The template has no {', '.join(sorted(unknown))}: use the version that created them."
+        )
     resources = {name: one for name, one in body["Resources"].items() if name in wanted}
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Parameters": body["Parameters"],
         "Conditions": body["Conditions"],
-        "Resources": {name: _alone(one, wanted) for name, one in resources.items()},
+        "Resources": {name: _without_metadata(one) for name, one in resources.items()},
     }
 
 
-def _alone(resource: dict[str, Any], wanted: set[str]) -> dict[str, Any]:
-    """The resource without what SAM adds; only state refers to state, so nothing points outside."""
+def _without_metadata(resource: dict[str, Any]) -> dict[str, Any]:
+    """Return the resource without what SAM adds. Stateful resources refer only to each other."""
     kept = {key: value for key, value in resource.items() if key != "Metadata"}
     return {**kept, "DeletionPolicy": "Retain"}
 
 
 def main(arguments: list[str]) -> int:
     parser = parser_of("reattach", __doc__)
-    parser.add_argument("--kept", type=Path, help="the file that `make destroy` wrote")
+    parser.add_argument("--kept", type=Path, help="the file written by `make destroy`")
     chosen = parser.parse_args(arguments)
     try:
         name = chosen_name(chosen)
         if find_stack(name):
-            raise CloudError(f"The stack {name!r} exists; choose another --stack-name, or destroy it first.")
+            raise CloudError(
+                f"The stack {name!r} already exists. Choose another --stack-name, or destroy it first."
+            )
         kept = noted(chosen.kept or file_of(name))
         reattach(boto3.client("cloudformation"), name, kept)
     except CloudError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{name} has {len(kept)} resources again. Run `make deploy`: it adds everything else.")
+    print(f"{name} has its {len(kept)} resources again. Run `make deploy` to add everything else.")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""A deployed stack as the commands here need it: what CloudFormation says of it.
+"""A deployed stack, as CloudFormation describes it.
 
 stack = find_stack(chosen_name(arguments))
 stack.outputs["SiteUrl"]
@@ -18,17 +18,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = Path(os.environ.get("MILLRACE_PROJECT") or ROOT)
-"""What is deployed: this checkout, or the project that has Millrace as a dependency."""
+"""The folder that is deployed: this checkout, or a project that has Millrace as a dependency."""
 CONFIG = PROJECT / "samconfig.toml"
 
 
 class CloudError(RuntimeError):
-    """A command cannot go on; the message says why and what to do."""
+    """A command that cannot continue; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack by its name, or by its id once it is deleted."""
+    """A stack, identified by its name, or by its id after it was deleted."""
 
     name: str
     cloudformation: Any
@@ -62,23 +62,25 @@ class Stack:
             yield from page["StackResourceSummaries"]
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """Yield the events of the resources, the newest first; also of a stack that is deleted."""
+        """Yield the events of the resources, newest first, even if the stack was deleted."""
         pages = self.cloudformation.get_paginator("describe_stack_events").paginate(StackName=self.name)
         for page in pages:
             yield from page["StackEvents"]
 
 
 def find_stack(name: str, cloudformation: Any = None) -> Stack | None:
-    """Return the stack of this name, if there is one. Raises `CloudError` where AWS cannot be asked."""
+    """Return the stack with this name, if it exists. Raises `CloudError` if AWS cannot be reached."""
     try:
         stack = Stack(name, cloudformation or boto3.client("cloudformation"))
         return stack if stack.status != "DELETE_COMPLETE" else None
     except ClientError as error:
         if "does not exist" in error.response["Error"]["Message"]:
             return None
-        raise CloudError(f"CloudFormation refuses: {error}") from error
+        raise CloudError(f"CloudFormation refused the request: {error}") from error
     except BotoCoreError as error:
-        raise CloudError(f"AWS cannot be asked: {error} Set AWS_PROFILE or keys, and AWS_REGION.") from error
+        raise CloudError(
+            f"AWS cannot be reached: {error} Set AWS_PROFILE or keys, and AWS_REGION."
+        ) from error
 
 
 def require_stack(name: str) -> Stack:
@@ -90,13 +92,19 @@ def require_stack(name: str) -> Stack:
 
 
 def parser_of(program: str, description: str | None) -> argparse.ArgumentParser:
-    """A parser with what every command here takes. The region may be named as functions have it: boto3 looks
-    for AWS_DEFAULT_REGION only."""
+    """Return a parser with the arguments that all commands have.
+
+    The region may also be in AWS_REGION, as in functions; boto3 only reads AWS_DEFAULT_REGION.
+    """
     if region := os.environ.get("AWS_REGION"):
         os.environ.setdefault("AWS_DEFAULT_REGION", region)
     parser = argparse.ArgumentParser(prog=f"python -m cloud.{program}", description=description)
-    parser.add_argument("--config-env", default="default", help="the part of samconfig.toml (default, prod)")
-    parser.add_argument("--stack-name", default="", help="the stack, where it is not samconfig.toml's")
+    parser.add_argument(
+        "--config-env", default="default", help="the section of samconfig.toml: default or prod"
+    )
+    parser.add_argument(
+        "--stack-name", default="", help="the name of the stack, if it differs from samconfig.toml"
+    )
     return parser
 
 

@@ -11,23 +11,23 @@ ALPHABET = string.ascii_letters + string.digits
 
 
 class UserExists(RuntimeError):
-    """The pool has a user of this name."""
+    """The pool already has a user with this name."""
 
 
 class SignInRefused(RuntimeError):
-    """The pool gives no token; the message says what it wants."""
+    """The pool issued no token; the message says what it requires."""
 
 
 @dataclass(frozen=True)
 class UserPool:
-    """A pool and the client id of the page. `cognito` is a boto3 client of cognito-idp."""
+    """A pool and the client id of the page. `cognito` is a boto3 client for cognito-idp."""
 
     cognito: Any
     pool: str
     client_id: str
 
     def create(self, email: str, organization: str, role: str, password: str) -> None:
-        """Create a user who may sign in at once; no invitation is sent. Raises `UserExists`."""
+        """Create a user who can sign in immediately, without an invitation. Raises `UserExists`."""
         attributes = {"email": email, "email_verified": "true", "custom:organization": organization}
         try:
             self.cognito.admin_create_user(
@@ -37,19 +37,20 @@ class UserPool:
                 MessageAction="SUPPRESS",
             )
         except self.cognito.exceptions.UsernameExistsException as error:
-            raise UserExists(f"{email} is a user already.") from error
+            raise UserExists(f"The user {email} already exists.") from error
         self.set_password(email, password)
         self.cognito.admin_add_user_to_group(UserPoolId=self.pool, Username=email, GroupName=role)
 
     def set_password(self, email: str, password: str) -> None:
-        """Give the user another password, which is valid at once."""
+        """Set the user's password, which is valid immediately."""
         self.cognito.admin_set_user_password(
             UserPoolId=self.pool, Username=email, Password=password, Permanent=True
         )
 
     def id_token(self, email: str, password: str, new_password: str = "") -> str:
-        """Sign in; return the ID token, which names the organization and the roles. An access token does
-        not name the organization. `new_password` takes the place of one that was only given to begin with.
+        """Sign in and return the ID token, which names the organization and the roles.
+
+        An access token does not name the organization. `new_password` replaces a temporary password.
         Raises `SignInRefused`."""
         refusals = self.cognito.exceptions
         try:
@@ -61,7 +62,7 @@ class UserPool:
         except refusals.PasswordResetRequiredException as error:
             raise SignInRefused("The password was reset: run this without --token to set one.") from error
         except refusals.InvalidPasswordException as error:
-            raise SignInRefused(f"The pool refuses the new password: {error}") from error
+            raise SignInRefused(f"The user pool refused the new password: {error}") from error
         return _token_of(answer)
 
     def _initiate(self, email: str, password: str) -> dict[str, Any]:
@@ -95,5 +96,5 @@ def _token_of(answer: dict[str, Any]) -> str:
 
 
 def new_password() -> str:
-    """A password of 24 characters that every policy of Cognito accepts."""
+    """Return a password of 24 characters that satisfies every Cognito policy."""
     return "".join(secrets.choice(ALPHABET) for _ in range(20)) + "aA1-"

@@ -1,6 +1,6 @@
-"""`python -m cloud.website`: upload the built page to the stack's bucket, with the config.json of the stack.
+"""`python -m cloud.website`: upload the built page and the stack's config.json to its bucket.
 
-Without CloudFront, `make page` serves the same files on this machine, and they call the function URLs.
+Without CloudFront, `make page` serves the same files on this machine, and the page calls the function URLs.
 """
 
 import json
@@ -18,7 +18,7 @@ from local.template import read_template
 DIST = ROOT / "web" / "dist"
 FOREVER = "public, max-age=31536000, immutable"
 ASK = "no-cache"
-# Python's table depends on the machine.
+# The table of `mimetypes` depends on the machine.
 TYPES = {
     ".js": "text/javascript",
     ".css": "text/css",
@@ -28,13 +28,12 @@ TYPES = {
 
 
 def config_of(stack: Stack) -> dict[str, Any]:
-    """Return the page's `/config.json`. `apiBase` names the function URL of each route where there is no
-    one address."""
+    """Return the page's `/config.json`. Without CloudFront, `apiBase` has the function URL of each route."""
     outputs = stack.outputs
     issuer = outputs["Issuer"]
     client = outputs.get("UserPoolClientId") or stack.parameters.get("OidcAudience", "")
     auth = {"issuer": issuer, "clientId": client}
-    if "UserPoolId" in outputs and "SignInUrl" not in outputs:  # our own page takes the password
+    if "UserPoolId" in outputs and "SignInUrl" not in outputs:  # the page itself asks for the password
         auth["userPoolEndpoint"] = f"https://{issuer.removeprefix('https://').partition('/')[0]}/"
     bases = {} if "SiteUrl" in outputs else _function_urls(outputs)
     return {
@@ -45,7 +44,7 @@ def config_of(stack: Stack) -> dict[str, Any]:
 
 
 def _function_urls(outputs: dict[str, str]) -> dict[str, str]:
-    """The URL of each route's function, which the outputs name `<Function>Url`."""
+    """Return the URL of each route's function, which is the output `<Function>Url`."""
     found: dict[str, str] = {}
     for name, source in read_template(ROOT / "template.yaml").functions.items():
         url = outputs.get(f"{name.removesuffix('Function')}Url", "")
@@ -54,10 +53,11 @@ def _function_urls(outputs: dict[str, str]) -> dict[str, str]:
 
 
 def upload(stack: Stack, s3: Any, cloudfront: Any, dist: Path = DIST) -> int:
-    """Upload the files, those that others name last, delete what is gone but for old assets, and tell
-    CloudFront. Return the number of files. Raises `CloudError`."""
+    """Upload the files, delete those that no longer exist (except assets), and invalidate CloudFront's cache.
+
+    A file is uploaded after the files that it refers to. Return the number of files. Raises `CloudError`."""
     if not (dist / "index.html").is_file():
-        raise CloudError(f"{dist} has no page: run `make web/dist/index.html` first.")
+        raise CloudError(f"{dist} does not contain the page. Run `make web/dist/index.html` first.")
     bucket = stack.outputs["WebBucketName"]
     files = sorted(
         _files(dist), key=lambda name: (not name.startswith("assets/"), name == "index.html", name)
@@ -93,7 +93,7 @@ def _type(name: str) -> str:
 
 
 def _delete_gone(s3: Any, bucket: str, kept: set[str]) -> None:
-    """Old assets stay: a page that was loaded before still asks for them."""
+    """Delete files that are not kept, except old assets, which open pages may still request."""
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
         for one in page.get("Contents", []):
             if one["Key"] not in kept and not one["Key"].startswith("assets/"):
@@ -105,12 +105,12 @@ def main(arguments: list[str]) -> int:
     try:
         stack = require_stack(chosen_name(chosen))
         if "WebBucketName" not in stack.outputs:
-            raise CloudError("This stack has no website; deploy with Website=cloudfront, or run `make page`.")
+            raise CloudError("This stack has no website. Deploy with Website=cloudfront, or run `make page`.")
         count = upload(stack, boto3.client("s3"), boto3.client("cloudfront"))
     except CloudError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{count} files of the page are at {stack.outputs['SiteUrl']}")
+    print(f"Uploaded {count} files of the page to {stack.outputs['SiteUrl']}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Agents for clients of A2A, streamed: an ASGI app under the streaming runtime."""
+"""Agents for A2A clients, streamed: an ASGI app under the streaming runtime."""
 
 from millrace.api.a2a_app import create_app
 from millrace.settings import Settings

@@ -1,4 +1,4 @@
-"""Puts changes of database rows on the bus: from DynamoDB Streams, and each minute from an outbox."""
+"""Put changes of database rows on the bus, from DynamoDB Streams and, each minute, from an outbox."""
 
 import asyncio
 from typing import Any
@@ -15,5 +15,5 @@ with starting():
 
 @logs.invocations
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """A batch of a stream, whose first failure is reported; or a tick of the schedule."""
+    """Handle a batch of a stream, and report its first failure; or handle a tick of the schedule."""
     return asyncio.run(capture(event, context.get_remaining_time_in_millis() / 1000))

@@ -1,4 +1,4 @@
-"""The live view of an organization's runs, streamed: an ASGI app under the streaming runtime."""
+"""Live view of an organization's runs, streamed: an ASGI app under the streaming runtime."""
 
 from millrace.api.command_center_app import create_app
 from millrace.settings import Settings

@@ -1,4 +1,4 @@
-"""Continues runs whose process is gone or was at the end of its time, from the run queue."""
+"""Continue runs from the run queue, whose process has died or has reached its time limit."""
 
 import asyncio
 from typing import Any
@@ -15,5 +15,5 @@ with starting():
 
 @logs.invocations
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """An SQS batch; what could not be taken is reported item by item."""
+    """Handle an SQS batch, and report each message that failed."""
     return asyncio.run(continuer(event, context.get_remaining_time_in_millis() / 1000))

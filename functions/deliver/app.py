@@ -1,4 +1,4 @@
-"""Delivers pipelines' outputs to their destinations, from the delivery queue."""
+"""Deliver outputs of pipelines from the delivery queue to their destinations."""
 
 from typing import Any
 
@@ -14,6 +14,6 @@ with starting():
 
 @logs.invocations
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """An SQS batch of delivery jobs; what failed is reported item by item. Or `{"test": ...}`, by which the
-    management API tries a destination out."""
+    """Handle an SQS batch of delivery jobs, and report each one that failed; or handle `{"test": ...}`, with
+    which the management API tests a destination."""
     return deliver.test(event["test"]) if "test" in event else deliver(event)

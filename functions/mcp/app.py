@@ -1,4 +1,4 @@
-"""The organization's agents and pipelines as tools of the Model Context Protocol, streamed."""
+"""Agents and pipelines as tools of the Model Context Protocol, streamed."""
 
 from millrace.api.mcp_app import create_app
 from millrace.settings import Settings

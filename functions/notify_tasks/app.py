@@ -1,4 +1,4 @@
-"""Pushes the updates of tasks to clients of A2A, from the push queue."""
+"""Push task updates from the push queue to A2A clients."""
 
 import asyncio
 from typing import Any
@@ -16,5 +16,5 @@ with starting():
 
 @logs.invocations
 def handler(event: dict[str, Any], context: Any) -> Any:
-    """An SQS batch; what could not be taken is reported item by item."""
+    """Handle an SQS batch, and report each message that failed."""
     return asyncio.run(notifier(event, context.get_remaining_time_in_millis() / 1000))

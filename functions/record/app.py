@@ -1,5 +1,5 @@
-"""Records what happens for the command center, from the record queue, and exports runs as traces, from the
-trace queue."""
+"""Record events from the record queue for the command center, and export runs as traces, from the trace
+queue."""
 
 import asyncio
 from typing import Any
@@ -16,17 +16,19 @@ with starting():
     recorder = Recorder.connect(settings)
     exporter = None
     if settings.exports_traces:
-        from millrace.services.traces.export import TraceExporter  # and protobuf, which others do not need
+        from millrace.services.traces.export import (
+            TraceExporter,
+        )  # imports protobuf, which deployments without traces do not need
 
         exporter = TraceExporter(settings, recorder.stores)
-    # Each takes some 100 ms of CPU to make, for which the first batch would wait.
+    # Creating each takes some 100 ms of CPU, for which the first batch would have to wait.
     recorder.stores.aws.client("dynamodb")
     recorder.stores.aws.client("events")
 
 
 @logs.invocations
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """An SQS batch of one of the two queues; what failed is reported item by item."""
+    """Handle an SQS batch of one of the two queues, and report each message that failed."""
     if exporter and exporter.takes(event):
         return asyncio.run(exporter.export(event, context.get_remaining_time_in_millis() / 1000))
     return asyncio.run(record_batch(recorder, event))

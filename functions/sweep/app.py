@@ -1,5 +1,5 @@
-"""Every minute: timers that no queue could hold so long, windows whose timer was lost, and pipelines under
-backpressure."""
+"""Every minute, send timers that are too long for a queue, fire windows whose timer was lost, and report
+pipelines under backpressure."""
 
 import asyncio
 from typing import Any
@@ -23,5 +23,5 @@ with starting():
 
 @logs.invocations
 def handler(event: dict[str, Any], context: object) -> dict[str, int]:
-    """A tick of the schedule: how many timers were sent, and backpressures reported."""
+    """Handle a tick of the schedule. Return how many timers were sent and how many pipelines reported."""
     return asyncio.run(every_minute(pipelines, backpressure, bus))

@@ -1,4 +1,4 @@
-"""Takes events from the ingest queue through their pipelines, and fires windows and batches on time."""
+"""Process events from the ingest queue through their pipelines, and fire windows and batches on time."""
 
 import asyncio
 import gc
@@ -14,10 +14,10 @@ with starting():
 
     pipelines = PipelineContext.connect(Settings.from_environment())
     pipelines.warm("s3")
-    gc.set_threshold(10_000, 10, 10)  # large batches make much that is no garbage either
+    gc.set_threshold(10_000, 10, 10)  # large batches create many objects that are not garbage
 
 
 @logs.invocations
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """An SQS batch; what failed is reported item by item."""
+    """Handle an SQS batch, and report each message that failed."""
     return asyncio.run(process_queue(pipelines, event))

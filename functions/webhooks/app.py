@@ -1,4 +1,4 @@
-"""Incoming webhooks: FastAPI through Mangum, buffered."""
+"""Incoming webhooks of pipelines: a Starlette app through Mangum, buffered."""
 
 from millrace.startup import starting
 
@@ -9,5 +9,5 @@ with starting():
     from millrace.settings import Settings
     from millrace.telemetry import logs
 
-    # The app has no lifespan, and Mangum would begin and end one around every request.
+    # The app has no lifespan; Mangum would otherwise start and end one around every request.
     handler = logs.invocations(Mangum(create_app(Settings.from_environment()), lifespan="off"))

@@ -37,9 +37,11 @@ def test_second_run_keeps_the_users_password(
     aws_environment: Aws, capsys: pytest.CaptureFixture[str]
 ) -> None:
     email, password = f"{uuid.uuid4().hex}@example.com", new_password()
-    assert first_user.main([*STACK, "--email", email, "--password", password]) == 0
+    created = [*STACK, "--email", email, "--role", "customer", "--password", password]
+    assert first_user.main(created) == 0
+    assert f"Created {email}, customer of the organization acme." in capsys.readouterr().out
     assert first_user.main([*STACK, "--email", email]) == 1
-    assert "is a user already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert first_user.main([*STACK, "--email", email, "--token", "--password", password]) == 0
 
 
@@ -67,7 +69,7 @@ def test_token_of_a_user_who_has_to_choose_a_password_wants_the_new_one(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--email", "you"], "not an address"),
+        (["--email", "you"], "not an e-mail address"),
         (["--email", "you@example.com", "--organization", "A B"], "a-z, 0-9"),
         (["--email", "you@example.com", "--token"], "--password"),
         (["--email", "you@example.com", "--stack-name", "nothing-here"], "make deploy"),
