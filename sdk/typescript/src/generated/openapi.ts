@@ -134,7 +134,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the erasures that are under way or were finished in the last 30 days */
+        /** List the erasures that are in progress or ended in the last 30 days */
         get: operations["list_erasures"];
         put?: never;
         /** Erase all data of a user, or the whole organization; this cannot be undone */
@@ -152,10 +152,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the exports that are under way or can be downloaded, latest first */
+        /** List the exports that are in progress or can be downloaded, latest first */
         get: operations["list_exports"];
         put?: never;
-        /** Export all data of a user, or of the whole organization; an export that is already under way continues */
+        /** Export all data of a user, or of the whole organization; an export that is already in progress continues */
         post: operations["create_export"];
         delete?: never;
         options?: never;
@@ -655,7 +655,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List destinations, with those that receive nothing now and why */
+        /** List destinations with their states, and why some receive nothing */
         get: operations["list_destinations"];
         put?: never;
         post?: never;
@@ -1138,7 +1138,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the live messages that wait */
+        /** List the waiting live messages */
         get: operations["list_injected"];
         put?: never;
         /** Send a live message to the running agent */
@@ -1159,7 +1159,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Withdraw a live message that waits */
+        /** Withdraw a waiting live message */
         delete: operations["withdraw_message"];
         options?: never;
         head?: never;
@@ -1277,7 +1277,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List runs, latest first: the organization's with the scope `observe`, else your own */
+        /** List runs, latest first: your own, or with the scope `observe` the organization's */
         get: operations["list_runs"];
         put?: never;
         post?: never;
@@ -1467,7 +1467,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read the runs under way, with the event id to stream from */
+        /** Read the active runs, with the event id to stream from */
         get: operations["get_command_center_snapshot"];
         put?: never;
         post?: never;
@@ -1501,7 +1501,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List alert rules, and whether they are triggered */
+        /** List alert rules with their states */
         get: operations["list_alert_rules"];
         put?: never;
         /** Create an alert rule */
@@ -1627,7 +1627,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List a flow's executions, latest first: your own, or with observe everybody's */
+        /** List a flow's executions, latest first: your own, or with the scope observe all */
         get: operations["list_executions"];
         put?: never;
         post?: never;
@@ -1775,7 +1775,7 @@ export interface components {
              */
             scope?: string;
         };
-        /** @description The message went to the active run as a live message (`ifBusy: inject`). */
+        /** @description The message was sent to the active run as a live message (`ifBusy: inject`). */
         AcceptedMessage: {
             messageId: string;
             /** @description the text, with a note for each image and file */
@@ -1882,7 +1882,7 @@ export interface components {
             /** @default null */
             updatedAt?: string | null;
         };
-        /** @description An agent's answer. `cost` is in US dollars, null where the model's price is not known. */
+        /** @description An agent's answer. `cost` is in US dollars, null if the model's price is not known. */
         AgentAnswer: {
             runId: string;
             conversationId: string;
@@ -1901,7 +1901,7 @@ export interface components {
             output?: unknown;
             durationMs: number | null;
         };
-        /** @description The fields of an agent that are to change; `limits` field by field. */
+        /** @description The fields of an agent to change; `limits` field by field. */
         AgentChanges: {
             [key: string]: unknown;
         };
@@ -1937,8 +1937,8 @@ export interface components {
             nextCursor: string | null;
         };
         /**
-         * @description The built-in tools, the model of agents that name none, and the providers that may stand before a
-         *     model's name (not all of them need be configured).
+         * @description The built-in tools, the default model of agents, and the providers that may precede a model's name (not
+         *     all of them are necessarily configured).
          */
         AgentParts: {
             tools: components["schemas"]["BuiltInTool"][];
@@ -2122,7 +2122,7 @@ export interface components {
             /** @default null */
             p?: number | null;
         };
-        /** @description The fields of a rule that are to change. */
+        /** @description The fields of a rule to change. */
         AlertChanges: {
             [key: string]: unknown;
         };
@@ -2142,13 +2142,13 @@ export interface components {
             triggeredAt: string | null;
             resolvedAt: string | null;
         };
-        /** @description A page of a rule's alerts, the newest first. */
+        /** @description A page of a rule's alerts, newest first. */
         AlertHistoryPage: {
             items: components["schemas"]["PastAlert"][];
-            /** @description the `cursor` of the next page; null on the last one */
+            /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
-        /** @description A metric over time, as rules with this window and these agents see it. */
+        /** @description A metric over time, as seen by rules with this window and these agents. */
         AlertMetricSeries: {
             /** @enum {string} */
             metric: "error_rate" | "cost" | "latency_p95" | "tokens" | "stuck_run" | "backpressure";
@@ -2240,7 +2240,7 @@ export interface components {
         /** @description All alert rules, oldest first. */
         AlertRulePage: {
             items: components["schemas"]["AlertRuleState"][];
-            /** @description the `cursor` of the next page; null on the last one */
+            /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
         /** @description An alert rule with its state. */
@@ -2408,8 +2408,8 @@ export interface components {
             config: components["schemas"]["MixpanelConfig"] | components["schemas"]["AmplitudeConfig"] | components["schemas"]["SegmentConfig"] | components["schemas"]["CustomAnalyticsConfig"];
         };
         /**
-         * @description An answer to a call that waits: `approve` or `reject` for a tool, `answer` or `reject` for a question.
-         *     `arguments` are run in the place of those that the agent gave.
+         * @description An answer to a waiting call: `approve` or `reject` for a tool, `answer` or `reject` for a question.
+         *     `arguments` replace those from the agent.
          */
         AnswerCall: {
             callId: string;
@@ -2447,8 +2447,8 @@ export interface components {
             items: components["schemas"]["ApiKeyView"][];
         };
         /**
-         * @description An API key without its secret. While a rotation lasts, the secret before it begins with
-         *     `previousStart`.
+         * @description An API key without its secret. During a rotation, `previousStart` is the beginning of the previous
+         *     secret.
          */
         ApiKeyView: {
             id: string;
@@ -2464,7 +2464,7 @@ export interface components {
             rotatedAt: string | null;
             previousStart: string | null;
             previousExpiresAt: string | null;
-            /** @description noted once an hour at most */
+            /** @description updated at most once an hour */
             lastUsedAt: string | null;
         };
         /** @description A call that waited has been answered; `answeredBy` is null where its time was over. */
@@ -2560,7 +2560,7 @@ export interface components {
             calls: components["schemas"]["AskedCall"][];
             expiresAt: string;
         };
-        /** @description An agent, or a flow's step, on the way to a question. */
+        /** @description An agent, or a step of a flow, on the path to a question. */
         AskingAgent: {
             /** @default null */
             agentId?: string | null;
@@ -2569,7 +2569,7 @@ export interface components {
             /** @default null */
             step?: string | null;
         };
-        /** @description An image or a file: one of `url`, and `fileId` for `GET /api/files/{fileId}`. */
+        /** @description An image or a file, with either a `url` or a `fileId` for `GET /api/files/{fileId}`. */
         AttachmentBlock: {
             /** @default null */
             mediaType?: string | null;
@@ -2585,7 +2585,7 @@ export interface components {
             /** @default null */
             url?: string | null;
         };
-        /** @description An audio format, and whether the deployment has its codec. */
+        /** @description An audio format; `available` if the deployment has its codec. */
         AudioFormat: {
             id: string;
             contentType: string;
@@ -2596,7 +2596,7 @@ export interface components {
             id: string;
             at: string;
             /**
-             * @description a change, a look at what is others', or what was not allowed
+             * @description a change, a read of another user's data, or a refused call
              * @enum {string}
              */
             kind: "act" | "access" | "refusal";
@@ -2604,20 +2604,20 @@ export interface components {
             userId: string;
             /** @description the operation, such as `DELETE /api/keys/{key_id}` */
             action: string;
-            /** @description the ids that it was about */
+            /** @description the ids of what it was about */
             target: {
                 [key: string]: string;
             };
-            /** @description the path of what it made */
+            /** @description the path of what it created */
             created: string | null;
-            /** @description of its answer; null: its process ended before, so look */
+            /** @description of the answer; null: the process ended before that, so the outcome must be checked */
             status: number | null;
             requestId: string;
         };
-        /** @description Entries of the audit log, the latest first. */
+        /** @description Entries of the audit log, latest first. */
         AuditPage: {
             items: components["schemas"]["AuditEntryView"][];
-            /** @description the `cursor` of the next page; null on the last one */
+            /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
         /** @description So many items, or what there is after `timeout` milliseconds. */
@@ -2650,11 +2650,11 @@ export interface components {
                 [key: string]: unknown;
             };
         };
-        /** @description The answer to a call; `answeredBy` is null where the time was over. */
+        /** @description The answer to a call; `answeredBy` is null if the call expired. */
         CallAnswer: {
             /** @enum {string} */
             decision: "approve" | "reject" | "answer";
-            /** @description the edited ones; null where they are the agent's */
+            /** @description the edited arguments; null if they are the agent's */
             arguments: {
                 [key: string]: unknown;
             } | null;
@@ -2664,8 +2664,8 @@ export interface components {
             answeredAt: string;
         };
         /**
-         * @description The body of a request that renames a conversation, or gives it other metadata; what is left out stays
-         *     as it is.
+         * @description The body of a request that renames a conversation or changes its metadata. Fields that are left out do
+         *     not change.
          */
         ChangedConversation: {
             /** @default null */
@@ -2702,22 +2702,22 @@ export interface components {
             version: number;
             createdAt: string;
         };
-        /** @description The newest hundred checkpoints, the newest first. */
+        /** @description The latest hundred checkpoints, newest first. */
         CheckpointPage: {
             items: components["schemas"]["Checkpoint"][];
         };
-        /** @description An event on the stream of the command center. Clients ignore types that they do not know. */
+        /** @description An event on the stream of the command center. Clients ignore unknown types. */
         CommandCenterEvent: components["schemas"]["RunStartedEvent"] | components["schemas"]["RunStatusChangedEvent"] | components["schemas"]["RunProgressEvent"] | components["schemas"]["RunToolStartedEvent"] | components["schemas"]["RunToolCompletedEvent"] | components["schemas"]["RunModelCallEvent"] | components["schemas"]["RunMemoryEvent"] | components["schemas"]["RunApprovalRequestedEvent"] | components["schemas"]["RunApprovalAnsweredEvent"] | components["schemas"]["RunCompletedEvent"] | components["schemas"]["RunErrorEvent"] | components["schemas"]["RunDeletedEvent"] | components["schemas"]["AlertTriggeredEvent"] | components["schemas"]["AlertResolvedEvent"] | components["schemas"]["PipelineBackpressureEvent"] | components["schemas"]["ResyncEvent"] | components["schemas"]["HeartbeatEvent"];
         /**
-         * @description A page of what happened, in the order in which it was recorded. It may hold no events and not be the
-         *     last.
+         * @description A page of events in the order in which they were recorded. It may be empty without being the last
+         *     page.
          */
         CommandCenterEventPage: {
             items: components["schemas"]["CommandCenterEvent"][];
-            /** @description the `cursor` of the next page; null on the last one */
+            /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
-        /** @description The runs under way and the alerts that are on; the stream goes on after `since`. */
+        /** @description The active runs and the triggered alerts. The stream continues after `since`. */
         CommandCenterSnapshot: {
             since: number;
             runs: components["schemas"]["LiveRun"][];
@@ -2734,7 +2734,7 @@ export interface components {
             /** @default null */
             value?: unknown;
         };
-        /** @description A part of a message, with exactly one of these fields, as Amazon Bedrock's Converse API has it. */
+        /** @description A part of a message, with exactly one of these fields, as in Amazon Bedrock's Converse API. */
         ContentBlock: {
             /** @default null */
             text?: string | null;
@@ -2758,14 +2758,14 @@ export interface components {
             title: string;
             createdAt: string;
             updatedAt: string;
-            /** @description the user whose conversation it is; empty for nobody's */
+            /** @description the owner of the conversation; empty if it has none */
             createdBy: string;
             metadata: {
                 [key: string]: unknown;
             };
-            /** @description the run under way, if there is one */
+            /** @description the active run, if any */
             activeRunId: string | null;
-            /** @description false: it is in no list of conversations */
+            /** @description false: it is not listed */
             listed: boolean;
             /**
              * @description with `text`: its messages that have the words, the latest three
@@ -2776,7 +2776,7 @@ export interface components {
         /** @description A page of conversations, latest first. */
         ConversationPage: {
             items: components["schemas"]["Conversation"][];
-            /** @description the `cursor` of the next page; null on the last one */
+            /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
         CustomAnalyticsConfig: {
@@ -2871,7 +2871,7 @@ export interface components {
                 [key: string]: unknown;
             };
         };
-        /** @description Counts of dead letters; unless `complete` there are more. */
+        /** @description Counts of dead letters; there are more unless `complete`. */
         DeadLetterCount: {
             count: number;
             complete: boolean;
@@ -2883,8 +2883,8 @@ export interface components {
             };
         };
         /**
-         * @description The dead letters of a place with one error. A page holds those of a part of all dead letters: later
-         *     pages may continue a group, whose counts then add up.
+         * @description The dead letters of a place with the same error. A page covers only a part of all dead letters: later
+         *     pages may continue a group, whose counts are then to be added.
          */
         DeadLetterGroup: {
             /** @description `step:<n>` or `destination:<n>` */
@@ -2893,7 +2893,7 @@ export interface components {
             count: number;
             /** @description the message of the latest one */
             message: string;
-            /** @description how many had which HTTP status */
+            /** @description the number of dead letters with each HTTP status */
             statuses: {
                 [key: string]: number;
             };
@@ -2902,16 +2902,16 @@ export interface components {
             lastAt: string;
             latestId: string;
         };
-        /** @description Groups of dead letters, the largest first. */
+        /** @description Groups of dead letters, largest first. */
         DeadLetterGroupPage: {
             items: components["schemas"]["DeadLetterGroup"][];
-            /** @description the `cursor` of the next page; null on the last one */
+            /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
-        /** @description A page of dead letters, the oldest first. */
+        /** @description A page of dead letters, oldest first. */
         DeadLetterPage: {
             items: components["schemas"]["DeadLetter"][];
-            /** @description the `cursor` of the next page; null on the last one */
+            /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
         /** @description The first event of each key within `ttl` milliseconds goes on. */
@@ -2938,7 +2938,7 @@ export interface components {
             type: "dedupe";
             config: components["schemas"]["DedupeConfig"];
         };
-        /** @description A part of a definition that differs. `path` is written with dots, places of lists as numbers. */
+        /** @description A part of a definition that differs. `path` is written with dots, and positions in lists as numbers. */
         DefinitionChange: {
             path: string;
             /** @enum {string} */
@@ -2957,13 +2957,13 @@ export interface components {
                 [key: string]: unknown;
             }[];
         };
-        /** @description Something about a definition that may not be what its author means. */
+        /** @description A warning about a definition that may not mean what its author intended. */
         DefinitionWarning: {
             code: string;
             path: string;
             message: string;
         };
-        /** @description The number of dead letters that were deleted; with `more` there are others. */
+        /** @description The number of deleted dead letters; with `more` there are others. */
         DeletedDeadLetters: {
             deleted: number;
             more: boolean;
@@ -2991,8 +2991,8 @@ export interface components {
             throttled: number;
         };
         /**
-         * @description A destination: `closed` gets everything, `open` nothing until `until`, `half_open` one event at a time,
-         *     `disabled` nothing.
+         * @description A destination. If `closed` it receives everything, if `open` nothing until `until`, if `half_open` one
+         *     event at a time, if `disabled` nothing.
          */
         Destination: {
             destination: number;
@@ -3008,18 +3008,18 @@ export interface components {
                 [key: string]: unknown;
             } | null;
         };
-        /** @description All destinations of the current definition, in its order. */
+        /** @description All destinations of the current definition, in order. */
         DestinationPage: {
             items: components["schemas"]["Destination"][];
         };
-        /** @description The event to send; without `payload` an event of ours that says it is a test. */
+        /** @description The event to send; without `payload`, an event that says that it is a test. */
         DestinationTest: {
             /** @default null */
             payload?: {
                 [key: string]: unknown;
             } | null;
         };
-        /** @description The outcome of a test event, with the destination's own answer where there was one. */
+        /** @description The outcome of a test event, with the destination's own answer if there was one. */
         DestinationTestResult: {
             destination: number;
             outcome: string;
@@ -3057,14 +3057,14 @@ export interface components {
             result?: unknown;
             answers?: components["schemas"]["StepAnswer"][];
         };
-        /** @description The effects of a pipeline on events; `outputs` are those of windows and batches, too. */
+        /** @description The effects of a pipeline on events; `outputs` include those of windows and batches. */
         DryRun: {
             events: components["schemas"]["DryRunEvent"][];
             outputs: {
                 [key: string]: unknown;
             }[];
         };
-        /** @description The effects of all steps on an event, and what came out. */
+        /** @description The effects of all steps on an event, and the output. */
         DryRunEvent: {
             id: string;
             steps: components["schemas"]["DryRunStep"][];
@@ -3072,7 +3072,10 @@ export interface components {
                 [key: string]: unknown;
             }[];
         };
-        /** @description The definition and the events to try; by default the current one, and the last ones recorded. */
+        /**
+         * @description The definition and the events to try; by default the current definition, and the latest recorded
+         *     events.
+         */
         DryRunRequest: {
             /** @default null */
             definition?: {
@@ -3109,17 +3112,17 @@ export interface components {
             /** @default last */
             result?: string;
         };
-        /** @description The erasures that run, or were done of late. */
+        /** @description The erasures that are in progress or ended recently. */
         ErasureList: {
             items: components["schemas"]["ErasureView"][];
         };
-        /** @description The deletion of all that a user, or the organization, has left. */
+        /** @description The deletion of everything that belongs to a user or the organization. */
         ErasureView: {
             /** @description null: the organization */
             userId: string | null;
             /** @enum {string} */
             state: "running" | "done";
-            /** @description what is deleted now */
+            /** @description the kind of data that is being deleted */
             step: string;
             /** @description conversations, files, objects and items that were deleted so far */
             removed: number;
@@ -3140,17 +3143,17 @@ export interface components {
             step?: string;
             executionId?: string;
         };
-        /** @description The exports that run, or can be downloaded. */
+        /** @description The exports that are in progress or can be downloaded. */
         ExportList: {
             items: components["schemas"]["ExportView"][];
         };
         /** @description A page of the archives of an export. */
         ExportPartPage: {
             items: components["schemas"]["ExportPartView"][];
-            /** @description the `cursor` of the next page; null on the last one */
+            /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
-        /** @description One archive of an export, with the URL that downloads it within 15 minutes. */
+        /** @description One archive of an export, with a download URL that is valid for 15 minutes. */
         ExportPartView: {
             number: number;
             name: string;
@@ -3158,18 +3161,18 @@ export interface components {
             size: number;
             downloadUrl: string;
         };
-        /** @description Everything that is kept of a user, or of the organization, as zip archives. */
+        /** @description Everything that is stored about a user or the organization, as zip archives. */
         ExportView: {
             id: string;
             /** @description null: the organization */
             userId: string | null;
             /** @enum {string} */
             state: "running" | "done";
-            /** @description what is read now */
+            /** @description the kind of data that is being read */
             step: string;
             /** @description records and files that were written so far */
             items: number;
-            /** @description archives that are there so far */
+            /** @description archives that were completed so far */
             parts: number;
             /** @description their bytes */
             size: number;
@@ -3180,7 +3183,7 @@ export interface components {
             expiresAt: string;
         };
         /**
-         * @description A file of a user's. `conversationId` is the conversation that keeps it; one that no message has used
+         * @description A file of a user. `conversationId` is the conversation that keeps it; a file that no message has used
          *     expires.
          */
         File: {
@@ -3193,7 +3196,7 @@ export interface components {
             createdAt: string;
             expiresAt: string | null;
         };
-        /** @description A file, with the URL that downloads it within 15 minutes. */
+        /** @description A file, with a download URL that is valid for 15 minutes. */
         FileDownload: {
             fileId: string;
             name: string;
@@ -3208,7 +3211,7 @@ export interface components {
         /** @description A page of files, latest first. */
         FilePage: {
             items: components["schemas"]["File"][];
-            /** @description the `cursor` of the next page; null on the last one */
+            /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
         /** @description A file: a PDF, or text (plain, Markdown, CSV, JSON). */
@@ -3238,7 +3241,7 @@ export interface components {
              */
             type: "file";
         };
-        /** @description A file that is about to be uploaded. */
+        /** @description A file to upload, with its form. */
         FileUpload: {
             fileId: string;
             name: string;
@@ -3285,8 +3288,8 @@ export interface components {
             updatedAt: string;
         };
         /**
-         * @description The body of a request that runs a flow: any JSON as `input`. With `executionId` it continues a
-         *     waiting execution (at `step`, if given): `input` is the answer, unless the `decision` is to approve or to
+         * @description The body of a request that runs a flow, with any JSON as `input`. With `executionId` it continues a
+         *     waiting execution (at `step`, if given): `input` is the answer, or the `decision` is to approve or to
          *     reject.
          */
         FlowEvent: {
@@ -3326,13 +3329,13 @@ export interface components {
             answers: components["schemas"]["StepAnswer"][];
             waitingFor: components["schemas"]["WaitingFor"] | null;
         };
-        /** @description A page of executions, the latest first. */
+        /** @description A page of executions, latest first. */
         FlowExecutionPage: {
             items: components["schemas"]["FlowExecutionSummary"][];
-            /** @description the `cursor` of the next page; null on the last one */
+            /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
-        /** @description An execution of a flow; what is null is not known (any more). */
+        /** @description An execution of a flow. A field is null if its value is not known, or no longer known. */
         FlowExecutionSummary: {
             executionId: string;
             flow: string;
@@ -3349,7 +3352,7 @@ export interface components {
         /** @description A page of flows, by name. */
         FlowPage: {
             items: (components["schemas"]["Flow"] | components["schemas"]["FlowSummary"])[];
-            /** @description the `cursor` of the next page; null on the last one */
+            /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
         /** @description A flow as GET shows it, edited; `name`, `createdAt` and `updatedAt` are ignored. */
@@ -3373,7 +3376,7 @@ export interface components {
             updatedAt?: string | null;
         };
         /**
-         * @description The end of a flow's run: its `result`, or the step that waits. `cost` is in US dollars, null where the
+         * @description The result of a flow's run: its `result`, or the step that waits. `cost` is in US dollars, null if the
          *     model's price is not known.
          */
         FlowResult: {
@@ -3429,7 +3432,7 @@ export interface components {
             index: number;
             total: number;
         };
-        /** @description A flow for those who only run it: without its steps. */
+        /** @description A flow without its steps, for those who only run it. */
         FlowSummary: {
             name: string;
             description: string;
@@ -3513,7 +3516,7 @@ export interface components {
         JsonSchema: {
             [key: string]: unknown;
         };
-        /** @description Milliseconds from an event's acceptance to its output; null where nothing was measured. */
+        /** @description Milliseconds from the acceptance of an event to its output; null if nothing was measured. */
         Latency: {
             avg: number | null;
             p50: number | null;
@@ -3526,7 +3529,7 @@ export interface components {
             reason: string;
             names: string[];
         };
-        /** @description The reason of a dead letter. */
+        /** @description The reason for a dead letter. */
         LetterError: {
             code: string;
             message: string;
@@ -3542,7 +3545,7 @@ export interface components {
             /** @default null */
             concurrentRuns?: number | null;
         };
-        /** @description The limits that are to change, by level; those that are not named stay, null removes one. */
+        /** @description The limits to change, by level. Limits that are not named do not change; null removes one. */
         LimitChanges: {
             /** @default null */
             organization?: components["schemas"]["OrganizationLimits"] | null;
@@ -3551,7 +3554,7 @@ export interface components {
             /** @default null */
             agent?: components["schemas"]["LevelLimits"] | null;
         };
-        /** @description A message for a running agent, who sees it before its next call of the model. */
+        /** @description A message for a running agent, which sees it before its next model call. */
         LiveMessage: {
             messageId: string;
             /** @description the text, with a note for each image and file */
@@ -3565,13 +3568,13 @@ export interface components {
             createdBy: string | null;
             expiresAt: string;
         };
-        /** @description The live messages that wait, in order. */
+        /** @description The waiting live messages, in order. */
         LiveMessagePage: {
             items: components["schemas"]["LiveMessage"][];
-            /** @description the `cursor` of the next page; null on the last one */
+            /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
-        /** @description A run under way, as its events have shown it; null where something is not known yet. */
+        /** @description An active run as its events have shown it; null if something is not known yet. */
         LiveRun: {
             runId: string;
             agentId: string;
@@ -3583,7 +3586,7 @@ export interface components {
             lastEventAt: string;
             tokens: number | null;
             cost: number | null;
-            /** @description the tool at work */
+            /** @description the tool that is running */
             tool: string | null;
         };
         /** @description Strings are expressions; numbers, booleans and null stand for themselves; objects and lists nest. */
@@ -3630,7 +3633,7 @@ export interface components {
              */
             tools?: string[] | null;
         };
-        /** @description An agent's memory of a user. */
+        /** @description A memory of an agent about a user. */
         Memory: {
             id: string;
             agentId: string;
@@ -3641,12 +3644,12 @@ export interface components {
         /** @description A page of memories. */
         MemoryPage: {
             items: components["schemas"]["Memory"][];
-            /** @description the `cursor` of the next page; null on the last one */
+            /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
         /**
-         * @description A message of a conversation. `steps` are the events that led to it, as the stream showed them. Messages
-         *     that end a run also say how it ended.
+         * @description A message of a conversation. `steps` are the events that led to it, as the stream showed them. The last
+         *     message of a run also says how the run ended.
          */
         Message: {
             id: string;
@@ -3658,7 +3661,7 @@ export interface components {
             /** @description the message that it follows; null for the first one */
             parentId: string | null;
             /**
-             * @description the ids of all that follow the same message, where there are several
+             * @description the ids of all messages that follow the same message, if there are several
              * @default null
              */
             siblings?: string[] | null;
@@ -3689,14 +3692,14 @@ export interface components {
             /** @default null */
             usage?: components["schemas"]["TokenUsage"] | null;
             /**
-             * @description in US dollars; null where the price is not known
+             * @description in US dollars; null if the price is not known
              * @default null
              */
             cost?: number | null;
             /** @default null */
             durationMs?: number | null;
             /**
-             * @description from the run's begin to its first token
+             * @description from the start of the run to its first token
              * @default null
              */
             firstTokenMs?: number | null;
@@ -3713,15 +3716,15 @@ export interface components {
         /** @description A page of messages, oldest first. */
         MessagePage: {
             items: components["schemas"]["Message"][];
-            /** @description the `cursor` of the next page; null on the last one */
+            /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
-        /** @description A metric at a time, over the window before it; null where nothing ran. */
+        /** @description A metric at a time, over the window before it; null if nothing ran. */
         MetricValue: {
             time: string;
             value: number | null;
         };
-        /** @description The metrics of a step of time: counts are 0 where nothing happened, null is what nobody measured. */
+        /** @description The metrics of a period: counts are 0 if nothing happened, null if nothing was measured. */
         MetricsPoint: {
             /** @description its start */
             time: string;
@@ -3734,13 +3737,13 @@ export interface components {
             deadLetters: number;
             /** @description events a second */
             throughput: number;
-            /** @description pushed messages and deliveries that wait at its end */
+            /** @description pushed messages and deliveries that waited at the end of the period */
             queueDepth: number;
             latency: components["schemas"]["Latency"];
             /** @description the highest, from 0 to 1 */
             backpressure: number | null;
         };
-        /** @description A pipeline's metrics over time; `step` is in seconds, and the last point may be of a part of it. */
+        /** @description A pipeline's metrics over time. `step` is in seconds; the last point may cover only a part of it. */
         MetricsSeries: {
             pipelineId: string;
             from: string;
@@ -3780,7 +3783,7 @@ export interface components {
              */
             region?: "us" | "eu" | "in";
         };
-        /** @description The latest model calls of a run, those of its sub-agents included, oldest first. */
+        /** @description The latest model calls of a run, including those of its sub-agents, oldest first. */
         ModelCallList: {
             items: components["schemas"]["RunModelCallEvent"][];
         };
@@ -3878,14 +3881,14 @@ export interface components {
             /** @default null */
             id?: string | null;
         };
-        /** @description The body of a request that creates a key. It may have no scope that the caller lacks. */
+        /** @description The body of a request that creates a key. The key may only have scopes that the caller has. */
         NewApiKey: {
             name: string;
             scopes: string[];
             /** @default 90 */
             days?: number;
         };
-        /** @description An API key with its new secret, which is not shown again. */
+        /** @description An API key with its new secret, which is returned only once. */
         NewApiKeySecret: {
             id: string;
             name: string;
@@ -3900,7 +3903,7 @@ export interface components {
             rotatedAt: string | null;
             previousStart: string | null;
             previousExpiresAt: string | null;
-            /** @description noted once an hour at most */
+            /** @description updated at most once an hour */
             lastUsedAt: string | null;
             secret: string;
         };
@@ -3915,19 +3918,19 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
-             * @description false: it is in no list, such as a trial of an agent
+             * @description false: not listed, for example for a trial of an agent
              * @default true
              */
             listed?: boolean;
         };
-        /** @description The body of a request that erases a user, or the caller's organization, which has to be named. */
+        /** @description The body of a request that erases a user, or the caller's organization, which must be named. */
         NewErasure: {
             /** @default null */
             userId?: string | null;
             /** @default null */
             organization?: string | null;
         };
-        /** @description The body of a request that exports a user, or the caller's organization, which has to be named. */
+        /** @description The body of a request that exports a user, or the caller's organization, which must be named. */
         NewExport: {
             /** @default null */
             userId?: string | null;
@@ -3949,19 +3952,19 @@ export interface components {
             managedBy?: string;
             name: string;
         };
-        /** @description The body of a request that revokes the tokens of a user, or of everybody: one of the two. */
+        /** @description The body of a request that revokes the tokens of either a user or everybody. */
         NewRevocation: {
             /** @default null */
             userId?: string | null;
             /** @default false */
             everybody?: boolean;
         };
-        /** @description A secret's value, and the 1 to 20 hosts that it may be sent to. */
+        /** @description The value of a secret, and the 1 to 20 hosts that it may be sent to. */
         NewSecret: {
             value: string;
             hosts: string[];
         };
-        /** @description A user of the organization, by the `sub` of their tokens, and what they may do. */
+        /** @description A user of the organization, by the `sub` of their tokens, and the access to give them. */
         NewShare: {
             userId: string;
             /**
@@ -3970,15 +3973,15 @@ export interface components {
              */
             access?: "read" | "write";
         };
-        /** @description The body of a request that stops an agent; without `agentId` all of the organization. */
+        /** @description The body of a request that stops an agent or, without `agentId`, the whole organization. */
         NewStop: {
             /** @default null */
             agentId?: string | null;
             reason: string;
         };
         /**
-         * @description The request that a ticket allows. `body` takes the place of the body that a GET does not have: a
-         *     long text belongs there rather than in an address.
+         * @description The request that a ticket allows. `body` replaces the body that a GET does not have, so that a long
+         *     text does not have to be part of the URL.
          */
         NewTicket: {
             path: string;
@@ -4054,7 +4057,7 @@ export interface components {
             /** @default null */
             secrets?: number | null;
         };
-        /** @description An alert of a rule; `resolvedAt` is null while it is on, and a value is null where nothing ran. */
+        /** @description An alert of a rule. `resolvedAt` is null while it is triggered; a value is null if nothing ran. */
         PastAlert: {
             id: string;
             triggeredAt: string | null;
@@ -4063,14 +4066,14 @@ export interface components {
             triggeredValue: number | null;
             resolvedValue: number | null;
         };
-        /** @description The message went to the active run, or the run that it began waits for people. */
+        /** @description The message was sent to the active run, or started a run that now waits for people. */
         PendingAnswer: components["schemas"]["AcceptedMessage"] | components["schemas"]["WaitingAnswer"];
-        /** @description A pipeline: the fields of its definition (see `PipelineDefinition`), and what became of it. */
+        /** @description A pipeline: the fields of its definition (see `PipelineDefinition`), and its state. */
         Pipeline: {
             id: string;
             /** @enum {string} */
             state: "created" | "running" | "paused" | "stopped";
-            /** @description counts the definitions that it has had */
+            /** @description the number of definitions so far */
             version: number;
             createdAt: string;
             updatedAt: string;
@@ -4095,7 +4098,7 @@ export interface components {
             pipelineId: string;
             backpressure: number;
         };
-        /** @description The fields of a definition that are to change; null takes one away. */
+        /** @description The fields of a definition to change; null removes a field. */
         PipelineChanges: {
             [key: string]: unknown;
         };
@@ -4119,7 +4122,7 @@ export interface components {
             to: number;
             changes: components["schemas"]["DefinitionChange"][];
         };
-        /** @description A pipeline's health, with its reasons and the time since when it holds. */
+        /** @description A pipeline's health, with the reasons and the time since which it is like this. */
         PipelineHealth: {
             pipelineId: string;
             /** @enum {string} */
@@ -4157,10 +4160,10 @@ export interface components {
             backpressure: number;
             steps: components["schemas"]["StepCounts"][];
         };
-        /** @description A page of pipelines, the oldest first. */
+        /** @description A page of pipelines, oldest first. */
         PipelinePage: {
             items: components["schemas"]["Pipeline"][];
-            /** @description the `cursor` of the next page; null on the last one */
+            /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
         /** @description All pipelines together. */
@@ -4213,7 +4216,7 @@ export interface components {
         PipelineTemplatePage: {
             items: components["schemas"]["PipelineTemplate"][];
         };
-        /** @description Numbers of pipelines, in all and by state. */
+        /** @description Numbers of pipelines, in total and by state. */
         PipelineTotals: {
             total: number;
             /** @default null */
@@ -4225,19 +4228,19 @@ export interface components {
             /** @default null */
             stopped?: number | null;
         };
-        /** @description A definition that a pipeline has or had. */
+        /** @description A current or earlier definition of a pipeline. */
         PipelineVersion: {
             version: number;
-            /** @description null where an earlier release made it */
+            /** @description null if an earlier release created it */
             createdAt: string | null;
             definition: {
                 [key: string]: unknown;
             };
         };
-        /** @description A page of versions, the newest first. */
+        /** @description A page of versions, newest first. */
         PipelineVersionPage: {
             items: components["schemas"]["PipelineVersion"][];
-            /** @description the `cursor` of the next page; null on the last one */
+            /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
         /** @description The id of the event that was accepted. */
@@ -4257,7 +4260,7 @@ export interface components {
             /** @default 1 */
             burst?: number;
         };
-        /** @description An event that the pipeline accepted, as it came in. */
+        /** @description An event that the pipeline accepted, as it arrived. */
         RecordedEvent: {
             id: string;
             type: string;
@@ -4268,18 +4271,21 @@ export interface components {
                 [key: string]: unknown;
             };
         };
-        /** @description A page of recorded events, the newest first; it may hold fewer than asked for, or none. */
+        /** @description A page of recorded events, newest first. It may have fewer than `limit` events, or none. */
         RecordedEventPage: {
             items: components["schemas"]["RecordedEvent"][];
-            /** @description the `cursor` of the next page; null on the last one */
+            /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
-        /** @description A redrive of dead letters. `skipped` ones stay: the definition has no such step or destination. */
+        /**
+         * @description A redrive of dead letters. `skipped` ones are kept, as the definition has no such step or
+         *     destination.
+         */
         Redrive: {
             id: string;
             /** @enum {string} */
             state: "running" | "done" | "cancelled";
-            /** @description the fields that were given */
+            /** @description the fields of the request */
             request: {
                 [key: string]: unknown;
             };
@@ -4288,16 +4294,16 @@ export interface components {
             createdAt: string;
             updatedAt: string;
         };
-        /** @description The newest hundred redrives, the newest first. */
+        /** @description The latest hundred redrives, newest first. */
         RedrivePage: {
             items: components["schemas"]["Redrive"][];
         };
-        /** @description A redrive with how many are left; unless `leftComplete` there are more. */
+        /** @description A redrive with the number of those left; there are more unless `leftComplete`. */
         RedriveProgress: {
             id: string;
             /** @enum {string} */
             state: "running" | "done" | "cancelled";
-            /** @description the fields that were given */
+            /** @description the fields of the request */
             request: {
                 [key: string]: unknown;
             };
@@ -4332,7 +4338,7 @@ export interface components {
             /** @default 50 */
             perSecond?: number;
         };
-        /** @description A request for another answer. It stands beside the one that is there, on a branch of its own. */
+        /** @description A request for another answer. The existing one is kept; the new one is on a branch of its own. */
         Regenerate: {
             /**
              * @description a message of the answer, or the question; without it, the latest answer of the active branch
@@ -4351,20 +4357,20 @@ export interface components {
              */
             ifBusy?: "reject" | "interrupt";
             /**
-             * @description as an agent's, for this answer alone
+             * @description as in an agent's settings, for this answer only
              * @default null
              */
             responseSchema?: {
                 [key: string]: unknown;
             } | null;
         };
-        /** @description Events that are processed again: those accepted from `from` to before `to`, with a version. */
+        /** @description Events that are processed again with a version: those accepted from `from` until before `to`. */
         Replay: {
             from: string;
             to: string;
             version: number;
         };
-        /** @description Events to process again; by default up to now, with the current version. */
+        /** @description The events to process again; by default up to now, with the current version. */
         ReplayRequest: {
             from: string;
             /** @default null */
@@ -4377,7 +4383,7 @@ export interface components {
             succeeded: number;
             failed: number;
         };
-        /** @description A conversation that is deleted at a time, unless it is restored before. */
+        /** @description A conversation that will be deleted at a time, unless it is restored before that. */
         RestorableDeletion: {
             restorableUntil: string;
         };
@@ -4390,13 +4396,13 @@ export interface components {
             type: "resync";
             missed: number;
         };
-        /** @description The days for which conversations are kept after their latest run; null for ever. */
+        /** @description The days for which conversations are kept after their latest run; null keeps them forever. */
         RetentionSettings: {
             conversationDays: number | null;
         };
         /** @description The time for which conversations are kept after their latest run. */
         RetentionView: {
-            /** @description in days; null: for ever */
+            /** @description in days; null: forever */
             conversationDays: number | null;
         };
         /** @description Waits grow from `backoffMs`, doubling, with jitter. */
@@ -4406,11 +4412,11 @@ export interface components {
             /** @default 1000 */
             backoffMs?: number;
         };
-        /** @description The revocations that are kept, the latest first. */
+        /** @description The current revocations, latest first. */
         RevocationList: {
             items: components["schemas"]["RevocationView"][];
         };
-        /** @description Tokens that count no more. */
+        /** @description Tokens that are no longer valid. */
         RevocationView: {
             /** @description null: those of everybody */
             userId: string | null;
@@ -4429,8 +4435,8 @@ export interface components {
             after: string;
         };
         /**
-         * @description The body of a request for another secret: the hours for which the present one is valid beside it, and
-         *     which one stays where two are valid already.
+         * @description The body of a request for a new secret: the hours for which the current one stays valid, and which one
+         *     to keep if two are valid already.
          */
         Rotation: {
             /** @default 24 */
@@ -4438,7 +4444,7 @@ export interface components {
             /** @default null */
             keep?: ("latest" | "previous") | null;
         };
-        /** @description The state of a rule; `alerts` counts those that it has had. */
+        /** @description The state of a rule. `alerts` is the number of alerts so far. */
         RuleState: {
             triggered: boolean;
             triggeredAt: string | null;
@@ -4587,7 +4593,7 @@ export interface components {
                 [key: string]: unknown;
             };
         };
-        /** @description An event on the stream of a run or of a conversation. Clients ignore types that they do not know. */
+        /** @description An event on the stream of a run or a conversation. Clients ignore unknown types. */
         RunEvent: components["schemas"]["StartEvent"] | components["schemas"]["StatusEvent"] | components["schemas"]["ThinkingEvent"] | components["schemas"]["TokenEvent"] | components["schemas"]["ToolCallEvent"] | components["schemas"]["ToolOutputEvent"] | components["schemas"]["ToolResultEvent"] | components["schemas"]["InjectedEvent"] | components["schemas"]["ApprovalRequestedEvent"] | components["schemas"]["ApprovalAnsweredEvent"] | components["schemas"]["WaitingEvent"] | components["schemas"]["RewindEvent"] | components["schemas"]["FlowStepStartEvent"] | components["schemas"]["FlowStepCompleteEvent"] | components["schemas"]["FlowStepSkippedEvent"] | components["schemas"]["DoneEvent"] | components["schemas"]["ErrorEvent"] | components["schemas"]["HeartbeatEvent"];
         /**
          * @description The agent's memory was used: a live message (`inject`), a search of conversations (`search`), or
@@ -4643,10 +4649,10 @@ export interface components {
             firstTokenMs: number | null;
             error: string | null;
         };
-        /** @description A page of runs, latest first. It may hold no runs and not be the last. */
+        /** @description A page of runs, latest first. It may be empty without being the last page. */
         RunPage: {
             items: components["schemas"]["Run"][];
-            /** @description the `cursor` of the next page; null on the last one */
+            /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
         /** @description The tokens that a run has written so far, and what they cost in US dollars; at most one a second. */
@@ -4817,7 +4823,7 @@ export interface components {
                 [key: string]: unknown;
             } | null;
         };
-        /** @description A secret's name and the hosts that it may be sent to; its value is never shown. */
+        /** @description The name of a secret and the hosts that it may be sent to. Its value is never returned. */
         Secret: {
             name: string;
             hosts: string[];
@@ -4826,7 +4832,7 @@ export interface components {
         /** @description A page of secrets, by name. */
         SecretPage: {
             items: components["schemas"]["Secret"][];
-            /** @description the `cursor` of the next page; null on the last one */
+            /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
         SegmentConfig: {
@@ -4855,15 +4861,15 @@ export interface components {
              */
             region?: "us" | "eu";
         };
-        /** @description The branch that messages are to go on: the one with this message, and the latest that follow it. */
+        /** @description The branch to continue: the one with this message and the latest messages that follow it. */
         SelectBranch: {
             messageId: string;
         };
-        /** @description The active branch, by its last message. */
+        /** @description The active branch, identified by its last message. */
         SelectedBranch: {
             messageId: string;
         };
-        /** @description A message to an agent. `ifBusy` says what happens when the agent is still answering. */
+        /** @description A message to an agent. `ifBusy` says what to do if the agent is still answering. */
         SendMessage: {
             /** @description a text of at most 524,288 bytes of UTF-8, or parts: texts, images and files */
             content: string | (components["schemas"]["TextPart"] | components["schemas"]["ImagePart"] | components["schemas"]["FilePart"])[];
@@ -4879,7 +4885,7 @@ export interface components {
              */
             ifBusy?: "reject" | "inject" | "interrupt";
             /**
-             * @description as an agent's, for this answer alone; not for a live message
+             * @description as in an agent's settings, for this answer only; not for a live message
              * @default null
              */
             responseSchema?: {
@@ -4891,7 +4897,7 @@ export interface components {
              */
             parentId?: string | null;
         };
-        /** @description The access of a user to a conversation. */
+        /** @description A user's access to a conversation. */
         Share: {
             userId: string;
             /** @enum {string} */
@@ -4900,7 +4906,7 @@ export interface components {
         /** @description The users with whom a conversation is shared. */
         SharePage: {
             items: components["schemas"]["Share"][];
-            /** @description the `cursor` of the next page; null on the last one */
+            /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
         SnsConfig: {
@@ -4964,7 +4970,7 @@ export interface components {
             available: boolean;
             missing: string | null;
         };
-        /** @description The engine failed after the first sound: nothing follows. */
+        /** @description The engine failed after the first sound; nothing follows. */
         SpeechError: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -4974,11 +4980,11 @@ export interface components {
             code: string;
             message: string;
         };
-        /** @description An event of speech with timings, told apart by its `type`. */
+        /** @description An event of speech with timings, distinguished by its `type`. */
         SpeechEvent: components["schemas"]["SpeechAudio"] | components["schemas"]["SpeechWords"] | components["schemas"]["SpeechDone"] | components["schemas"]["SpeechError"];
         /**
-         * @description Options of speech. `speed` 1 is the voice's own pace; without `engine` the deployment's default speaks;
-         *     `language` is a BCP 47 tag, for texts whose script does not tell it.
+         * @description Options of speech. `speed` 1 is the voice's normal speed; without `engine` the deployment's default is
+         *     used; `language` is a BCP 47 tag, for texts whose script does not identify it.
          */
         SpeechOptions: {
             /** @default alloy */
@@ -4992,7 +4998,7 @@ export interface components {
             /** @default  */
             language?: string;
         };
-        /** @description A speech that ends now. */
+        /** @description A speech that is being stopped. */
         SpeechStopping: {
             streamId: string;
             /** @constant */
@@ -5005,11 +5011,11 @@ export interface components {
              * @enum {string}
              */
             type: "words";
-            /** @description true where the engine does not tell, and the letters were counted */
+            /** @description true if the times were estimated, as the engine does not report them */
             estimated: boolean;
             words: components["schemas"]["TimedWord"][];
         };
-        /** @description The speeds that an engine has; 1 is a voice's own pace. */
+        /** @description The speeds that an engine supports; 1 is a voice's normal speed. */
         SpeedRange: {
             min: number;
             max: number;
@@ -5093,26 +5099,26 @@ export interface components {
             createdBy: string;
             createdAt: string;
         };
-        /** @description All that is stopped. */
+        /** @description Everything that is stopped. */
         StopList: {
             items: components["schemas"]["Stop"][];
         };
-        /** @description The run that stops. */
+        /** @description The run that is being stopped. */
         StoppedRun: {
             runId: string;
             /** @constant */
             state: "stopping";
         };
-        /** @description A definition as its author wrote it (see `PipelineDefinition`). */
+        /** @description A definition as it was written (see `PipelineDefinition`). */
         StoredDefinition: {
             [key: string]: unknown;
         };
         /**
-         * @description An update of a task: the field of its `type` is A2A's own, and others stand beside it where they fit.
+         * @description An update of a task. The field of its `type` is A2A's own; the other fields are set if they apply.
          *
          *     `status` is the state in words (`submitted`, `working`, `input-required`, `completed`, `failed`,
-         *     `canceled` or `rejected`) with its `message`. Of an artifact, `chunk` is the text that comes now, and
-         *     `artifact` is what has come, all of it at the `lastChunk`.
+         *     `canceled` or `rejected`) with its `message`. For an artifact, `chunk` is the new text and `artifact` the
+         *     text so far, which is complete at the `lastChunk`.
          */
         TaskEvent: {
             /** @enum {string} */
@@ -5144,7 +5150,7 @@ export interface components {
             /** @default null */
             lastChunk?: boolean | null;
         };
-        /** @description The arguments of a template; `name` is the new pipeline's, if it shall have another. */
+        /** @description The arguments of a template. `name` is the name of the new pipeline, if it should have another one. */
         TemplateArguments: {
             /** @default null */
             name?: string | null;
@@ -5192,7 +5198,7 @@ export interface components {
             url: string;
             expiresAt: string;
         };
-        /** @description An event of a run as its viewer sees it, and when it was made (null in logs older than times). */
+        /** @description An event of a run as its viewer sees it, with its time (null in logs of earlier releases). */
         TimedEvent: {
             /** @description `<runId>.<number>`, as on the run's stream */
             id: string;
@@ -5200,12 +5206,12 @@ export interface components {
             event: components["schemas"]["RunEvent"];
         };
         /**
-         * @description A page of a run's events, oldest first. It may hold no events and not be the last. A run that has not
-         *     ended may have more later.
+         * @description A page of a run's events, oldest first. It may be empty without being the last page. An active run may
+         *     have more events later.
          */
         TimedEventPage: {
             items: components["schemas"]["TimedEvent"][];
-            /** @description the `cursor` of the next page; null on the last one */
+            /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
         /** @description A word, and the seconds after the first sound between which it is heard. */
@@ -5277,7 +5283,7 @@ export interface components {
             name: string;
             output: string;
         };
-        /** @description A tool's answer; `content` is empty below `detail=full`. */
+        /** @description A tool's result; `content` is empty below `detail=full`. */
         ToolResultBlock: {
             toolUseId: string;
             content: {
@@ -5347,19 +5353,19 @@ export interface components {
              */
             expires?: number | null;
         };
-        /** @description A call of a tool; `input` is `{}` below `detail=full`. */
+        /** @description A tool call; `input` is `{}` below `detail=full`. */
         ToolUseBlock: {
             toolUseId: string;
             name: string;
             input: unknown;
         };
-        /** @description An alert that is on. */
+        /** @description A triggered alert. */
         TriggeredAlert: {
             ruleId: string;
             name: string;
             triggeredAt: string | null;
         };
-        /** @description A file that is about to be uploaded. */
+        /** @description A file to upload. */
         UploadFile: {
             name: string;
             /** @description one of image/png, image/jpeg, image/gif, image/webp, application/pdf, text/plain, text/markdown, text/csv, application/json */
@@ -5368,7 +5374,7 @@ export interface components {
             size: number;
         };
         /**
-         * @description The form that uploads one file within 15 minutes: POST `fields`, and the file as `file` behind them, as
+         * @description A form that uploads one file within 15 minutes: POST `fields`, followed by the file as `file`, as
          *     multipart/form-data.
          */
         UploadForm: {
@@ -5377,7 +5383,7 @@ export interface components {
                 [key: string]: string;
             };
         };
-        /** @description The limits of one level, and what was used of them since the day began. */
+        /** @description The limits of one level, and their usage since the beginning of the day. */
         UsageOfLevel: {
             /** @enum {string} */
             level: "organization" | "user" | "agent";
@@ -5393,10 +5399,10 @@ export interface components {
             tokens: number | null;
             /** @description in US dollars; null: not counted */
             cost: number | null;
-            /** @description under way now; null: not counted, since they are not limited */
+            /** @description currently active; null: not counted, since they are not limited */
             runs: number | null;
         };
-        /** @description Today's use, in UTC. */
+        /** @description Today's usage, in UTC. */
         UsageToday: {
             items: components["schemas"]["UsageOfLevel"][];
             resetsAt: string;
@@ -5423,7 +5429,7 @@ export interface components {
             language: string | null;
             gender: string | null;
         };
-        /** @description The voices of an engine, and the formats and engines that there are. */
+        /** @description The voices of an engine, and all formats and engines. */
         VoiceCatalog: {
             engine: string;
             speed: components["schemas"]["SpeedRange"];
@@ -5471,7 +5477,10 @@ export interface components {
              */
             expires?: number | null;
         };
-        /** @description The agent's answer so far: the run waits for people. `usage`, `cost` and `durationMs` are null. */
+        /**
+         * @description The agent's answer so far, while the run waits for people. `usage`, `cost` and `durationMs` are
+         *     null.
+         */
         WaitingAnswer: {
             runId: string;
             conversationId: string;
@@ -5492,8 +5501,8 @@ export interface components {
             waiting: components["schemas"]["AskedCalls"];
         };
         /**
-         * @description A call that waits for a person, or has been answered: a tool to be approved, a question, or a flow's
-         *     step. Callers who may not answer see what the agent shows.
+         * @description A call that waits for a person, or was answered: a tool to approve, a question, or a step of a flow.
+         *     Callers who may not answer see only what the agent shows to users.
          */
         WaitingCall: {
             runId: string;
@@ -5525,10 +5534,10 @@ export interface components {
             answer: components["schemas"]["CallAnswer"] | null;
             canAnswer: boolean;
         };
-        /** @description A page of calls that wait, those that expire first before the others. */
+        /** @description A page of waiting calls, the first to expire first. */
         WaitingCallPage: {
             items: components["schemas"]["WaitingCall"][];
-            /** @description the `cursor` of the next page; null on the last one */
+            /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
         /** @description The run waits for answers, and its stream ends here for now. */
@@ -5644,12 +5653,12 @@ export interface components {
             type: "window";
             config: components["schemas"]["WindowConfig"];
         };
-        /** @description A pipeline as the answer to its author. */
+        /** @description A pipeline in the answer to a request that wrote it. */
         WrittenPipeline: {
             id: string;
             /** @enum {string} */
             state: "created" | "running" | "paused" | "stopped";
-            /** @description counts the definitions that it has had */
+            /** @description the number of definitions so far */
             version: number;
             createdAt: string;
             updatedAt: string;
@@ -5674,9 +5683,9 @@ export interface operations {
     list_agents: {
         parameters: {
             query?: {
-                /** @description The most items that the page has */
+                /** @description The maximum number of items in the page */
                 limit?: number;
-                /** @description `nextCursor` of the page before; without it, the first page */
+                /** @description `nextCursor` of the previous page; by default the first page */
                 cursor?: string | null;
                 /** @description words of the name or id */
                 q?: string;
@@ -5748,9 +5757,9 @@ export interface operations {
     put_agent: {
         parameters: {
             query?: {
-                /** @description The `updatedAt` that you have read, empty where there was nothing; anything else is a 409 `changed` */
+                /** @description The `updatedAt` that you have read, empty if there was nothing; a 409 `changed` if it differs */
                 unchangedSince?: string | null;
-                /** @description `true` checks everything, answers as the write would, and writes nothing */
+                /** @description `true` checks everything and answers as the write would, but writes nothing */
                 dryRun?: boolean;
             };
             header?: never;
@@ -5789,7 +5798,7 @@ export interface operations {
     delete_agent: {
         parameters: {
             query?: {
-                /** @description The `updatedAt` that you have read, empty where there was nothing; anything else is a 409 `changed` */
+                /** @description The `updatedAt` that you have read, empty if there was nothing; a 409 `changed` if it differs */
                 unchangedSince?: string | null;
             };
             header?: never;
@@ -5971,7 +5980,7 @@ export interface operations {
     lift_stop: {
         parameters: {
             query?: {
-                /** @description The agent; without it the organization */
+                /** @description The agent; by default the organization */
                 agentId?: string | null;
             };
             header?: never;
@@ -5994,7 +6003,7 @@ export interface operations {
             query?: {
                 /** @description Another user, with organization:manage */
                 userId?: string | null;
-                /** @description An agent as well, with organization:manage */
+                /** @description Include an agent, with organization:manage */
                 agentId?: string | null;
             };
             header?: never;
@@ -6149,9 +6158,9 @@ export interface operations {
     list_export_parts: {
         parameters: {
             query?: {
-                /** @description The most items that the page has */
+                /** @description The maximum number of items in the page */
                 limit?: number;
-                /** @description `nextCursor` of the page before */
+                /** @description `nextCursor` of the previous page */
                 cursor?: string | null;
             };
             header?: never;
@@ -6225,15 +6234,15 @@ export interface operations {
                 userId?: string | null;
                 /** @description An operation, `DELETE /api/keys/{key_id}` */
                 action?: string | null;
-                /** @description Changes, looks at what is others', or what was refused */
+                /** @description Changes, reads of other users' data, or refused calls */
                 kind?: ("act" | "access" | "refusal") | null;
                 /** @description The earliest time, ISO 8601 */
                 since?: string | null;
                 /** @description The latest time, ISO 8601 */
                 until?: string | null;
-                /** @description The most items that the page has */
+                /** @description The maximum number of items in the page */
                 limit?: number;
-                /** @description `nextCursor` of the page before */
+                /** @description `nextCursor` of the previous page */
                 cursor?: string | null;
             };
             header?: never;
@@ -6435,9 +6444,9 @@ export interface operations {
     list_pipelines: {
         parameters: {
             query?: {
-                /** @description The most items that the page has */
+                /** @description The maximum number of items in the page */
                 limit?: number;
-                /** @description `nextCursor` of the page before; without it, the first page */
+                /** @description `nextCursor` of the previous page; by default the first page */
                 cursor?: string | null;
                 /** @description words of the name or id */
                 q?: string;
@@ -6464,7 +6473,7 @@ export interface operations {
     create_pipeline: {
         parameters: {
             query?: {
-                /** @description `true` checks everything, answers as the write would, and writes nothing */
+                /** @description `true` checks everything and answers as the write would, but writes nothing */
                 dryRun?: boolean;
             };
             header?: never;
@@ -6514,9 +6523,9 @@ export interface operations {
     put_pipeline: {
         parameters: {
             query?: {
-                /** @description The `updatedAt` that you have read, empty where there was nothing; anything else is a 409 `changed` */
+                /** @description The `updatedAt` that you have read, empty if there was nothing; a 409 `changed` if it differs */
                 unchangedSince?: string | null;
-                /** @description `true` checks everything, answers as the write would, and writes nothing */
+                /** @description `true` checks everything and answers as the write would, but writes nothing */
                 dryRun?: boolean;
             };
             header?: never;
@@ -6555,7 +6564,7 @@ export interface operations {
     delete_pipeline: {
         parameters: {
             query?: {
-                /** @description The `updatedAt` that you have read, empty where there was nothing; anything else is a 409 `changed` */
+                /** @description The `updatedAt` that you have read, empty if there was nothing; a 409 `changed` if it differs */
                 unchangedSince?: string | null;
             };
             header?: never;
@@ -6606,9 +6615,9 @@ export interface operations {
     list_versions: {
         parameters: {
             query?: {
-                /** @description The most items that the page has */
+                /** @description The maximum number of items in the page */
                 limit?: number;
-                /** @description `nextCursor` of the page before; without it, the first page */
+                /** @description `nextCursor` of the previous page; by default the first page */
                 cursor?: string | null;
             };
             header?: never;
@@ -6875,7 +6884,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats under the same key are one push */
+                /** @description Requests with the same key are one push */
                 "idempotency-key"?: string;
             };
             path: {
@@ -6905,7 +6914,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Repeats under the same key are one push */
+                /** @description Requests with the same key are one push */
                 "idempotency-key"?: string;
             };
             path: {
@@ -7282,9 +7291,9 @@ export interface operations {
     list_recorded_events: {
         parameters: {
             query?: {
-                /** @description The most items that the page has */
+                /** @description The maximum number of items in the page */
                 limit?: number;
-                /** @description `nextCursor` of the page before; without it, the first page */
+                /** @description `nextCursor` of the previous page; by default the first page */
                 cursor?: string | null;
             };
             header?: never;
@@ -7310,9 +7319,9 @@ export interface operations {
     list_dead_letters: {
         parameters: {
             query?: {
-                /** @description The most items that the page has */
+                /** @description The maximum number of items in the page */
                 limit?: number;
-                /** @description `nextCursor` of the page before; without it, the first page */
+                /** @description `nextCursor` of the previous page; by default the first page */
                 cursor?: string | null;
                 /** @description Only dead letters of this place: `step:<n>` or `destination:<n>` */
                 place?: string | null;
@@ -7378,7 +7387,7 @@ export interface operations {
     list_dead_letter_groups: {
         parameters: {
             query?: {
-                /** @description `nextCursor` of the page before; without it, the first page */
+                /** @description `nextCursor` of the previous page; by default the first page */
                 cursor?: string | null;
                 /** @description Only dead letters of this place: `step:<n>` or `destination:<n>` */
                 place?: string | null;
@@ -7587,9 +7596,9 @@ export interface operations {
     list_secrets: {
         parameters: {
             query?: {
-                /** @description The most items that the page has */
+                /** @description The maximum number of items in the page */
                 limit?: number;
-                /** @description `nextCursor` of the page before; without it, the first page */
+                /** @description `nextCursor` of the previous page; by default the first page */
                 cursor?: string | null;
             };
             header?: never;
@@ -7700,15 +7709,15 @@ export interface operations {
     list_conversations: {
         parameters: {
             query?: {
-                /** @description A user's id, or `all` (with the scope `observe`); without it your own and what is shared */
+                /** @description A user's id, or `all` (with the scope `observe`); by default your own and those shared with you */
                 owner?: string;
-                /** @description Words, all of which the title has */
+                /** @description Words that must all be in the title */
                 q?: string;
                 /** @description Words, all of which one message has; a page may be empty though others follow, since a request reads only so much */
                 text?: string;
-                /** @description The most items that the page has */
+                /** @description The maximum number of items in the page */
                 limit?: number;
-                /** @description `nextCursor` of the page before; without it, the first page */
+                /** @description `nextCursor` of the previous page; by default the first page */
                 cursor?: string;
             };
             header?: never;
@@ -7778,7 +7787,7 @@ export interface operations {
     delete_conversation: {
         parameters: {
             query?: {
-                /** @description `true`: the conversation can be restored for ten minutes, and is deleted then */
+                /** @description `true`: the conversation is deleted after ten minutes, and can be restored until then */
                 restorable?: "true" | "false";
             };
             header?: never;
@@ -7861,25 +7870,25 @@ export interface operations {
     list_messages: {
         parameters: {
             query?: {
-                /** @description The most items that the page has */
+                /** @description The maximum number of items in the page */
                 limit?: number;
-                /** @description `nextCursor` of the page before; without it, the first page */
+                /** @description `nextCursor` of the previous page; by default the first page */
                 cursor?: string;
-                /** @description A message: the branch that it is on, with the latest messages that follow it */
+                /** @description A message: list its branch, with the latest messages that follow it */
                 branch?: string;
                 /** @description `true` streams the answer as Server-Sent Events, as does `Accept: text/event-stream`; `false` does not */
                 stream?: "true" | "false";
-                /** @description The id of the last event seen, `<runId>.<number>`: the stream goes on after it */
+                /** @description The id of the last event seen, `<runId>.<number>`; the stream continues after it */
                 after?: string;
                 /** @description How much of the run is shown */
                 detail?: "answer" | "steps" | "full";
                 /** @description `named` adds the SSE field `event` to each event */
                 events?: "named";
-                /** @description A thread of the conversation; without it, the conversation itself */
+                /** @description A thread of the conversation; by default the conversation itself */
                 threadId?: string;
             };
             header?: {
-                /** @description As `after`; browsers send it when they reconnect */
+                /** @description Like `after`; browsers send it when they reconnect */
                 "Last-Event-ID"?: string;
             };
             path: {
@@ -7914,7 +7923,7 @@ export interface operations {
             query?: {
                 /** @description `true` streams the answer as Server-Sent Events, as does `Accept: text/event-stream`; `false` does not */
                 stream?: "true" | "false";
-                /** @description The id of the last event seen, `<runId>.<number>`: the stream goes on after it */
+                /** @description The id of the last event seen, `<runId>.<number>`; the stream continues after it */
                 after?: string;
                 /** @description How much of the run is shown */
                 detail?: "answer" | "steps" | "full";
@@ -7922,9 +7931,9 @@ export interface operations {
                 events?: "named";
             };
             header?: {
-                /** @description The same key again gets the first answer, and does nothing twice */
+                /** @description A repeated key returns the first answer and has no further effect */
                 "Idempotency-Key"?: string;
-                /** @description As `after`; browsers send it when they reconnect */
+                /** @description Like `after`; browsers send it when they reconnect */
                 "Last-Event-ID"?: string;
             };
             path: {
@@ -7970,7 +7979,7 @@ export interface operations {
     stop_run: {
         parameters: {
             query?: {
-                /** @description A thread of the conversation; without it, the conversation itself */
+                /** @description A thread of the conversation; by default the conversation itself */
                 threadId?: string;
             };
             header?: never;
@@ -7996,7 +8005,7 @@ export interface operations {
     list_injected: {
         parameters: {
             query?: {
-                /** @description A thread of the conversation; without it, the conversation itself */
+                /** @description A thread of the conversation; by default the conversation itself */
                 threadId?: string;
             };
             header?: never;
@@ -8022,11 +8031,11 @@ export interface operations {
     inject_message: {
         parameters: {
             query?: {
-                /** @description A thread of the conversation; without it, the conversation itself */
+                /** @description A thread of the conversation; by default the conversation itself */
                 threadId?: string;
             };
             header?: {
-                /** @description The same key again gets the first answer, and does nothing twice */
+                /** @description A repeated key returns the first answer and has no further effect */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -8055,7 +8064,7 @@ export interface operations {
     withdraw_message: {
         parameters: {
             query?: {
-                /** @description A thread of the conversation; without it, the conversation itself */
+                /** @description A thread of the conversation; by default the conversation itself */
                 threadId?: string;
             };
             header?: never;
@@ -8083,7 +8092,7 @@ export interface operations {
             query?: {
                 /** @description `true` streams the answer as Server-Sent Events, as does `Accept: text/event-stream`; `false` does not */
                 stream?: "true" | "false";
-                /** @description The id of the last event seen, `<runId>.<number>`: the stream goes on after it */
+                /** @description The id of the last event seen, `<runId>.<number>`; the stream continues after it */
                 after?: string;
                 /** @description How much of the run is shown */
                 detail?: "answer" | "steps" | "full";
@@ -8091,9 +8100,9 @@ export interface operations {
                 events?: "named";
             };
             header?: {
-                /** @description The same key again gets the first answer, and does nothing twice */
+                /** @description A repeated key returns the first answer and has no further effect */
                 "Idempotency-Key"?: string;
-                /** @description As `after`; browsers send it when they reconnect */
+                /** @description Like `after`; browsers send it when they reconnect */
                 "Last-Event-ID"?: string;
             };
             path: {
@@ -8130,7 +8139,7 @@ export interface operations {
     select: {
         parameters: {
             query?: {
-                /** @description A thread of the conversation; without it, the conversation itself */
+                /** @description A thread of the conversation; by default the conversation itself */
                 threadId?: string;
             };
             header?: never;
@@ -8208,7 +8217,7 @@ export interface operations {
     unshare_conversation: {
         parameters: {
             query?: {
-                /** @description The user whose share to take away */
+                /** @description The user whose share to remove */
                 userId?: string;
             };
             header?: never;
@@ -8232,17 +8241,17 @@ export interface operations {
     attach: {
         parameters: {
             query?: {
-                /** @description The id of the last event seen, `<runId>.<number>`: the stream goes on after it */
+                /** @description The id of the last event seen, `<runId>.<number>`; the stream continues after it */
                 after?: string;
                 /** @description How much of the run is shown */
                 detail?: "answer" | "steps" | "full";
                 /** @description `named` adds the SSE field `event` to each event */
                 events?: "named";
-                /** @description A thread of the conversation; without it, the conversation itself */
+                /** @description A thread of the conversation; by default the conversation itself */
                 threadId?: string;
             };
             header?: {
-                /** @description As `after`; browsers send it when they reconnect */
+                /** @description Like `after`; browsers send it when they reconnect */
                 "Last-Event-ID"?: string;
             };
             path: {
@@ -8297,7 +8306,7 @@ export interface operations {
     stream_run: {
         parameters: {
             query?: {
-                /** @description The id of the last event seen, `<runId>.<number>`: the stream goes on after it */
+                /** @description The id of the last event seen, `<runId>.<number>`; the stream continues after it */
                 after?: string;
                 /** @description How much of the run is shown */
                 detail?: "answer" | "steps" | "full";
@@ -8305,7 +8314,7 @@ export interface operations {
                 events?: "named";
             };
             header?: {
-                /** @description As `after`; browsers send it when they reconnect */
+                /** @description Like `after`; browsers send it when they reconnect */
                 "Last-Event-ID"?: string;
             };
             path: {
@@ -8341,17 +8350,17 @@ export interface operations {
                 agentId?: string;
                 /** @description Only runs in this state */
                 state?: "queued" | "running" | "waiting" | "completed" | "failed" | "stopped";
-                /** @description Only runs of this conversation, for whoever may read it */
+                /** @description Only runs of this conversation, for those who may read it */
                 conversationId?: string;
                 /** @description Only runs in this user's conversations, or of messages of this user */
                 user?: string;
-                /** @description Only runs that began at this time (ISO 8601) or later */
+                /** @description Only runs that started at this time (ISO 8601) or later */
                 since?: string;
-                /** @description Only runs that began at this time (ISO 8601) or before */
+                /** @description Only runs that started at this time (ISO 8601) or before */
                 until?: string;
-                /** @description The most items that the page has */
+                /** @description The maximum number of items in the page */
                 limit?: number;
-                /** @description `nextCursor` of the page before; without it, the first page */
+                /** @description `nextCursor` of the previous page; by default the first page */
                 cursor?: string;
             };
             header?: never;
@@ -8374,9 +8383,9 @@ export interface operations {
     list_run_events: {
         parameters: {
             query?: {
-                /** @description The most items that the page has */
+                /** @description The maximum number of items in the page */
                 limit?: number;
-                /** @description `nextCursor` of the page before; without it, the first page */
+                /** @description `nextCursor` of the previous page; by default the first page */
                 cursor?: string;
                 /** @description How much of the run is shown */
                 detail?: "answer" | "steps" | "full";
@@ -8427,11 +8436,11 @@ export interface operations {
     list_memories: {
         parameters: {
             query?: {
-                /** @description The most items that the page has */
+                /** @description The maximum number of items in the page */
                 limit?: number;
-                /** @description `nextCursor` of the page before; without it, the first page */
+                /** @description `nextCursor` of the previous page; by default the first page */
                 cursor?: string;
-                /** @description Another user's, with the scope `conversations:manage` */
+                /** @description Another user, with the scope `conversations:manage` */
                 userId?: string;
             };
             header?: never;
@@ -8454,7 +8463,7 @@ export interface operations {
     forget_user: {
         parameters: {
             query?: {
-                /** @description Another user's, with the scope `conversations:manage` */
+                /** @description Another user, with the scope `conversations:manage` */
                 userId?: string;
             };
             header?: never;
@@ -8475,7 +8484,7 @@ export interface operations {
     forget_memory: {
         parameters: {
             query?: {
-                /** @description Another user's, with the scope `conversations:manage` */
+                /** @description Another user, with the scope `conversations:manage` */
                 userId?: string;
             };
             header?: never;
@@ -8501,9 +8510,9 @@ export interface operations {
     list_files: {
         parameters: {
             query?: {
-                /** @description The most items that the page has */
+                /** @description The maximum number of items in the page */
                 limit?: number;
-                /** @description `nextCursor` of the page before; without it, the first page */
+                /** @description `nextCursor` of the previous page; by default the first page */
                 cursor?: string;
             };
             header?: never;
@@ -8594,9 +8603,9 @@ export interface operations {
     list_approvals: {
         parameters: {
             query?: {
-                /** @description The most items that the page has */
+                /** @description The maximum number of items in the page */
                 limit?: number;
-                /** @description `nextCursor` of the page before; without it, the first page */
+                /** @description `nextCursor` of the previous page; by default the first page */
                 cursor?: string;
                 /** @description Only those of this conversation */
                 conversationId?: string;
@@ -8665,7 +8674,7 @@ export interface operations {
     stream_task: {
         parameters: {
             query?: {
-                /** @description The id of the last event seen, `<runId>.<number>`: the stream goes on after it */
+                /** @description The id of the last event seen, `<runId>.<number>`; the stream continues after it */
                 after?: string;
                 /** @description How much of the run is shown */
                 detail?: "answer" | "steps" | "full";
@@ -8673,7 +8682,7 @@ export interface operations {
                 events?: "named";
             };
             header?: {
-                /** @description As `after`; browsers send it when they reconnect */
+                /** @description Like `after`; browsers send it when they reconnect */
                 "Last-Event-ID"?: string;
             };
             path: {
@@ -8711,13 +8720,13 @@ export interface operations {
                 eventTypes?: string;
                 /** @description Only these runs, separated by commas */
                 runIds?: string;
-                /** @description The number of the last event seen, or a snapshot's `since`: the stream goes on after it */
+                /** @description The number of the last event seen, or a snapshot's `since`; the stream continues after it */
                 since?: string;
                 /** @description `named` adds the SSE field `event` to each event */
                 events?: "named";
             };
             header?: {
-                /** @description As `after`; browsers send it when they reconnect */
+                /** @description Like `after`; browsers send it when they reconnect */
                 "Last-Event-ID"?: string;
             };
             path?: never;
@@ -8772,13 +8781,13 @@ export interface operations {
                 eventTypes?: string;
                 /** @description Only these runs, separated by commas */
                 runIds?: string;
-                /** @description The time (ISO 8601) to begin at; without it, as far back as events are kept */
+                /** @description The time (ISO 8601) to start at; by default, as far back as events are kept */
                 from?: string;
-                /** @description The time (ISO 8601) to end at; without it, now */
+                /** @description The time (ISO 8601) to end at; by default now */
                 until?: string;
-                /** @description The most items that the page has */
+                /** @description The maximum number of items in the page */
                 limit?: number;
-                /** @description `nextCursor` of the page before; without it, the first page */
+                /** @description `nextCursor` of the previous page; by default the first page */
                 cursor?: string;
             };
             header?: never;
@@ -8868,9 +8877,9 @@ export interface operations {
     put_alert_rule: {
         parameters: {
             query?: {
-                /** @description The `updatedAt` that you have read, empty where there was nothing; anything else is a 409 `changed` */
+                /** @description The `updatedAt` that you have read, empty if there was nothing; a 409 `changed` if it differs */
                 unchangedSince?: string;
-                /** @description `true` checks everything, answers as the write would, and writes nothing */
+                /** @description `true` checks everything and answers as the write would, but writes nothing */
                 dryRun?: boolean;
             };
             header?: never;
@@ -8909,7 +8918,7 @@ export interface operations {
     delete_alert_rule: {
         parameters: {
             query?: {
-                /** @description The `updatedAt` that you have read, empty where there was nothing; anything else is a 409 `changed` */
+                /** @description The `updatedAt` that you have read, empty if there was nothing; a 409 `changed` if it differs */
                 unchangedSince?: string;
             };
             header?: never;
@@ -8960,9 +8969,9 @@ export interface operations {
     list_alerts: {
         parameters: {
             query?: {
-                /** @description The most items that the page has */
+                /** @description The maximum number of items in the page */
                 limit?: number;
-                /** @description `nextCursor` of the page before; without it, the first page */
+                /** @description `nextCursor` of the previous page; by default the first page */
                 cursor?: string;
             };
             header?: never;
@@ -9019,9 +9028,9 @@ export interface operations {
     list_flows: {
         parameters: {
             query?: {
-                /** @description The most items that the page has */
+                /** @description The maximum number of items in the page */
                 limit?: number;
-                /** @description `nextCursor` of the page before; without it, the first page */
+                /** @description `nextCursor` of the previous page; by default the first page */
                 cursor?: string;
                 /** @description Words of the name or the description */
                 q?: string;
@@ -9093,9 +9102,9 @@ export interface operations {
     put_flow: {
         parameters: {
             query?: {
-                /** @description The `updatedAt` that you have read, empty where there was nothing; anything else is a 409 `changed` */
+                /** @description The `updatedAt` that you have read, empty if there was nothing; a 409 `changed` if it differs */
                 unchangedSince?: string;
-                /** @description `true` checks everything, answers as the write would, and writes nothing */
+                /** @description `true` checks everything and answers as the write would, but writes nothing */
                 dryRun?: boolean;
             };
             header?: never;
@@ -9134,7 +9143,7 @@ export interface operations {
     delete_flow: {
         parameters: {
             query?: {
-                /** @description The `updatedAt` that you have read, empty where there was nothing; anything else is a 409 `changed` */
+                /** @description The `updatedAt` that you have read, empty if there was nothing; a 409 `changed` if it differs */
                 unchangedSince?: string;
             };
             header?: never;
@@ -9160,7 +9169,7 @@ export interface operations {
             query?: {
                 /** @description `true` streams the answer as Server-Sent Events, as does `Accept: text/event-stream`; `false` does not */
                 stream?: "true" | "false";
-                /** @description The id of the last event seen, `<runId>.<number>`: the stream goes on after it */
+                /** @description The id of the last event seen, `<runId>.<number>`; the stream continues after it */
                 after?: string;
                 /** @description How much of the run is shown */
                 detail?: "answer" | "steps" | "full";
@@ -9168,9 +9177,9 @@ export interface operations {
                 events?: "named";
             };
             header?: {
-                /** @description The same key again gets the first answer, and does nothing twice */
+                /** @description A repeated key returns the first answer and has no further effect */
                 "Idempotency-Key"?: string;
-                /** @description As `after`; browsers send it when they reconnect */
+                /** @description Like `after`; browsers send it when they reconnect */
                 "Last-Event-ID"?: string;
             };
             path: {
@@ -9207,9 +9216,9 @@ export interface operations {
     list_executions: {
         parameters: {
             query?: {
-                /** @description The most items that the page has */
+                /** @description The maximum number of items in the page */
                 limit?: number;
-                /** @description `nextCursor` of the page before; without it, the first page */
+                /** @description `nextCursor` of the previous page; by default the first page */
                 cursor?: string;
             };
             header?: never;
@@ -9285,9 +9294,9 @@ export interface operations {
     speak_text_by_ticket: {
         parameters: {
             query?: {
-                /** @description The secret of `POST /api/stream-tickets`, in place of a token */
+                /** @description The secret from `POST /api/stream-tickets`, instead of a token */
                 ticket?: string;
-                /** @description `true` answers with Server-Sent Events: the audio in parts, and when each word is heard */
+                /** @description `true` answers with Server-Sent Events: the audio in parts, and the times of the words */
                 timings?: "true" | "false";
             };
             header?: never;
@@ -9311,7 +9320,7 @@ export interface operations {
                     "text/event-stream": components["schemas"]["SpeechEvent"];
                 };
             };
-            /** @description The part of the audio that was asked for */
+            /** @description The requested part of the audio */
             206: {
                 headers: {
                     [name: string]: unknown;
@@ -9330,7 +9339,7 @@ export interface operations {
     speak_text: {
         parameters: {
             query?: {
-                /** @description `true` answers with Server-Sent Events: the audio in parts, and when each word is heard */
+                /** @description `true` answers with Server-Sent Events: the audio in parts, and the times of the words */
                 timings?: "true" | "false";
             };
             header?: never;
@@ -9363,9 +9372,9 @@ export interface operations {
     speak_run_by_ticket: {
         parameters: {
             query?: {
-                /** @description The secret of `POST /api/stream-tickets`, in place of a token */
+                /** @description The secret from `POST /api/stream-tickets`, instead of a token */
                 ticket?: string;
-                /** @description `true` answers with Server-Sent Events: the audio in parts, and when each word is heard */
+                /** @description `true` answers with Server-Sent Events: the audio in parts, and the times of the words */
                 timings?: "true" | "false";
             };
             header?: never;
@@ -9392,7 +9401,7 @@ export interface operations {
                     "text/event-stream": components["schemas"]["SpeechEvent"];
                 };
             };
-            /** @description The part of the audio that was asked for */
+            /** @description The requested part of the audio */
             206: {
                 headers: {
                     [name: string]: unknown;
@@ -9411,7 +9420,7 @@ export interface operations {
     speak_run: {
         parameters: {
             query?: {
-                /** @description `true` answers with Server-Sent Events: the audio in parts, and when each word is heard */
+                /** @description `true` answers with Server-Sent Events: the audio in parts, and the times of the words */
                 timings?: "true" | "false";
             };
             header?: never;
@@ -9470,7 +9479,7 @@ export interface operations {
     list_voices: {
         parameters: {
             query?: {
-                /** @description Whose voices; the deployment's own by default */
+                /** @description The engine whose voices to list; by default the deployment's */
                 engine?: string;
             };
             header?: never;

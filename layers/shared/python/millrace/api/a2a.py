@@ -1,6 +1,7 @@
 """A2A 1.0 over HTTP: agent cards, the two bindings, and a task's stream for browsers.
 
-Each agent that is exposed has one address, `/a2a/{agentId}`: JSON-RPC is posted to it, HTTP+JSON is below it.
+Each exposed agent has one address, `/a2a/{agentId}`. JSON-RPC requests are posted to it; HTTP+JSON is below
+it.
 """
 
 from collections.abc import Awaitable, Callable
@@ -74,7 +75,7 @@ Operate = Callable[[Request, Call], Awaitable[ASGIApp]]
 
 
 class A2A(Struct, frozen=True):
-    """The endpoints."""
+    """The endpoints of A2A."""
 
     platform: Platform
 
@@ -83,7 +84,7 @@ class A2A(Struct, frozen=True):
         return Tasks(self.platform)
 
     def endpoints(self) -> list[Endpoint]:
-        """The endpoints that are ours alone: the protocol's own are described by its specification."""
+        """Return the endpoints that are our own. Those of the protocol are described by its specification."""
         return [
             Endpoint(
                 "GET",
@@ -98,7 +99,7 @@ class A2A(Struct, frozen=True):
         ]
 
     def protocol_endpoints(self) -> list[Endpoint]:
-        """The endpoints of A2A's specification."""
+        """Return the endpoints of A2A's specification."""
         task = BASE + "/tasks/{task_id}"
         return [
             *(_public(path, self.show_card) for path in (WELL_KNOWN, BASE + WELL_KNOWN)),
@@ -118,7 +119,7 @@ class A2A(Struct, frozen=True):
         ]
 
     def _operation(self, method: str, path: str, operate: Operate) -> Endpoint:
-        """An operation of HTTP+JSON, with the protocol's errors."""
+        """Return the endpoint of an HTTP+JSON operation, with the protocol's errors."""
 
         async def serve(request: Request, caller: Principal) -> ASGIApp:
             agent = await self._agent(request.path_params["agent_id"], caller)
@@ -150,8 +151,8 @@ class A2A(Struct, frozen=True):
         return _json(await self.whole_card(request, call))
 
     async def whole_card(self, request: Request, call: Call) -> dict[str, Any]:
-        """The card with the agent's tools as its skills, for those who may use it; an agent that shows its
-        answers only has these skills for those who may read agents."""
+        """Return the card with the agent's tools as its skills. If the agent's visibility is limited to
+        answers, only callers who may read agents see the skills."""
         if call.agent.visibility == "answer" and not call.caller.may("agents:read"):
             return self._card(request, call.agent)
         organization = call.caller.organization
@@ -166,14 +167,14 @@ class A2A(Struct, frozen=True):
         return agent_card(agent, url, __version__, settings.oidc_issuer, skills, pushes=pushes)
 
     def _address(self, request: Request) -> str:
-        """The address at which clients reach the deployment."""
+        """Return the address at which clients reach the deployment."""
         settings = self.platform.settings
         if settings.public_url:
             return settings.public_url.rstrip("/")
         return str(request.base_url).rstrip("/")
 
     async def _agent(self, agent_id: str, caller: Principal) -> Agent:
-        """An agent that is exposed: the built-in ones, and those that say so. Raises `NotFound`."""
+        """Return an exposed agent: a built-in one, or one with `exposeA2a`. Raises `NotFound`."""
         hidden = agent_id == CONFORMANCE.id and not self.platform.settings.conformance_agent
         if hidden or not valid_id(agent_id):
             raise unknown_agent(agent_id)
@@ -250,7 +251,8 @@ class A2A(Struct, frozen=True):
 
 
 def _endpoint(method: str, path: str, handler: Callable[..., Awaitable[ASGIApp]]) -> Endpoint:
-    # Messages have authors, but for those that `noted_change` knows; JSON-RPC's methods are told apart by it.
+    # Messages are not audited, except those that `noted_change` selects; it also tells JSON-RPC's methods
+    # apart.
     audited = None if PUSH in path or path.endswith(":cancel") else False
     return Endpoint(
         method, path, "A2A", "chat", handler, answers={200: EMPTY}, credential="token", audited=audited
@@ -287,6 +289,6 @@ def _cached(request: Request, card: dict[str, Any], agent: Agent) -> Response:
 
 
 def _modified(agent: Agent) -> datetime:
-    """The time of an agent's last change; of a built-in one, that of the package."""
+    """Return the time of an agent's last change; for a built-in agent, that of the package."""
     ms = from_iso(agent.updated_at) if agent.updated_at else 1000 * int(Path(__file__).stat().st_mtime)
     return datetime.fromtimestamp(ms // 1000, UTC)

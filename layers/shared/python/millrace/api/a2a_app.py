@@ -1,6 +1,7 @@
 """The app of the A2A function, streamed.
 
-A function of its own: the SDK's types cost a quarter of a second of init, which is no business of a chat.
+It is a separate function because the SDK's types cost a quarter of a second of init, which chats should not
+pay.
 """
 
 from starlette.applications import Starlette
@@ -15,7 +16,7 @@ from millrace.settings import Settings
 
 
 def create_app(settings: Settings, platform: Platform | None = None) -> Starlette:
-    """The app; clients that every request needs are made now, in init."""
+    """Create the app. Clients that every request needs are created now, during init."""
     platform = platform or Platform.make(settings)
     platform.warm()
     stores = platform.stores

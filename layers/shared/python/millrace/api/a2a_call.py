@@ -7,8 +7,8 @@ from millrace.domain.agents import Agent
 
 
 class Call(Struct, frozen=True):
-    """A request's caller, the agent whose interface it came to, the last event that the client has seen, and
-    the function's deadline."""
+    """The caller of a request, the agent whose interface was called, the last event that the client has seen,
+    and the function's deadline."""
 
     caller: Principal
     agent: Agent

@@ -1,4 +1,4 @@
-"""Requests and answers of A2A's bindings, as far as both have them in common."""
+"""Requests and answers that A2A's bindings have in common."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, TypeVar
@@ -34,7 +34,8 @@ Found = TypeVar("Found")
 
 
 def check_version(request: Request) -> None:
-    """Raises `VersionNotSupportedError` for a client of another version: without the header, 0.3."""
+    """Raise `VersionNotSupportedError` for a client of another version. Without the header, the version is
+    0.3."""
     given = request.headers.get("a2a-version", "").strip() or request.query_params.get("A2A-Version", "")
     if given.partition(".")[0] != VERSION.partition(".")[0]:
         raise VersionNotSupportedError(
@@ -43,18 +44,19 @@ def check_version(request: Request) -> None:
 
 
 def call_of(request: Request, caller: Principal, agent: Agent) -> Call:
-    """The call that a request makes."""
+    """Return the call that a request makes."""
     return Call(caller, agent, cursor_text(request), deadline(request))
 
 
 def is_json(request: Request) -> bool:
-    """Return whether the body is JSON by its content type."""
+    """Return whether the content type of the body is JSON."""
     kind = media_type(request.headers.get("content-type", "application/json"))
     return kind == "application/json" or kind.endswith("+json")
 
 
 async def read_object(request: Request) -> dict[str, Any]:
-    """The body as a JSON object. Raises `InvalidParamsError`, or `InvalidRequest` for what is no JSON."""
+    """Return the body as a JSON object. Raises `InvalidParamsError`, or `InvalidRequest` if it is not
+    JSON."""
     body = read_json(await read_bytes(request, BODY) or b"{}")
     if not isinstance(body, dict):
         raise InvalidParamsError("The body must be a JSON object.")
@@ -62,8 +64,7 @@ async def read_object(request: Request) -> dict[str, Any]:
 
 
 def parsed(fields: Any, message: M) -> M:
-    """A message of the protocol from its JSON; fields that are not known are ignored. Raises
-    `InvalidParamsError`."""
+    """Read a message of the protocol from JSON, ignoring unknown fields. Raises `InvalidParamsError`."""
     if not isinstance(fields, dict):
         raise InvalidParamsError("The parameters must be a JSON object.")
     try:
@@ -82,9 +83,11 @@ async def noted_change(
     *,
     changes: bool = False,
 ) -> Found:
-    """Do what a client asks for, with an entry in the audit log where it `changes` something. A message names
-    its author, so it has none, unless it goes to a task, which it may answer a question of, or has the task's
-    updates pushed somewhere."""
+    """Call `act`, with an entry in the audit log if it `changes` something.
+
+    Messages name their author, so they are not audited, unless they are sent to a task, where they may answer
+    a question, or have the task's updates pushed somewhere.
+    """
     if not (changes or _does_more(given)):
         return await act()
     return await noted_method(request, call.caller, method, _ids_of(given), act, _status_of)
@@ -111,7 +114,7 @@ def _status_of(error: Exception) -> int:
 
 
 def event_stream(stream: TaskStream, shape: Shape) -> EventStream:
-    """The answer that streams a task."""
+    """Return the response that streams a task."""
     session = stream.session
     return EventStream(
         _frames(stream, shape),
@@ -133,5 +136,5 @@ async def _frames(stream: TaskStream, shape: Shape) -> AsyncGenerator[bytes, Non
 
 
 def unsupported(what: str) -> UnsupportedOperationError:
-    """The error for what this agent does not do."""
+    """Return the error for an operation that this agent does not support."""
     return UnsupportedOperationError(f"{what} is not supported.")

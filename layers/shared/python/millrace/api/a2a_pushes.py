@@ -1,4 +1,4 @@
-"""Push notification configurations for A2A clients: the operations of both bindings."""
+"""Push notification configurations of A2A clients: the operations of both bindings."""
 
 from a2a.types.a2a_pb2 import (
     AuthenticationInfo,
@@ -24,7 +24,7 @@ from millrace.settings import Settings
 
 
 def require_pushes(settings: Settings) -> None:
-    """Raises `PushNotificationNotSupportedError` where the deployment pushes nothing."""
+    """Raise `PushNotificationNotSupportedError` if push notifications are disabled in the deployment."""
     if not settings.push_queue_url:
         raise PushNotificationNotSupportedError(
             "This deployment does not support push notifications; follow the task with a stream, or deploy "
@@ -33,19 +33,19 @@ def require_pushes(settings: Settings) -> None:
 
 
 def new_push(settings: Settings, given: TaskPushNotificationConfig) -> NewPush:
-    """A configuration as the services take it. Raises `PushNotificationNotSupportedError`."""
+    """Return a configuration in the form of the services. Raises `PushNotificationNotSupportedError`."""
     require_pushes(settings)
     auth = given.authentication
     return NewPush(given.id, given.url, given.token, auth.scheme, auth.credentials)
 
 
 class PushOperations(Struct, frozen=True):
-    """The operations."""
+    """The operations on push notification configurations."""
 
     platform: Platform
 
     async def create(self, call: Call, given: TaskPushNotificationConfig) -> TaskPushNotificationConfig:
-        """Store where the updates of a task are pushed."""
+        """Store the address to which the updates of a task are pushed."""
         validate_proto_required_fields(given)
         run = await self._run(call, given.task_id)
         pushes = Pushes(self.platform)
@@ -63,17 +63,17 @@ class PushOperations(Struct, frozen=True):
     async def list_all(
         self, call: Call, given: ListTaskPushNotificationConfigsRequest
     ) -> ListTaskPushNotificationConfigsResponse:
-        """Return the configurations of a task, which are few: one page."""
+        """Return the configurations of a task. They are few and fit in one page."""
         run = await self._run(call, given.task_id)
         found = await self.platform.stores.pushes.of_run(run)
         return ListTaskPushNotificationConfigsResponse(configs=[_to_public(run, one) for one in found])
 
     async def delete(self, call: Call, given: DeleteTaskPushNotificationConfigRequest) -> None:
-        """Delete a configuration, if it is there."""
+        """Delete a configuration if it exists."""
         await self.platform.stores.pushes.delete(await self._run(call, given.task_id), given.id)
 
     async def _run(self, call: Call, task_id: str) -> Run:
-        """The run of a task into which the caller may write: where its updates go is not for readers."""
+        """Return the run of a task that the caller may write to; being able to read it is not enough."""
         require_pushes(self.platform.settings)
         try:
             run = await task_run(self.platform.stores, call.caller, task_id, call.agent.id)

@@ -53,8 +53,8 @@ Operate = Callable[[Call, Any], Awaitable[Any]]
 
 
 class Method(NamedTuple):
-    """A method: its parameters, the code that answers it, and if it changes something, which the audit log
-    has to tell. Of messages `noted_change` knows those that do more than messages do."""
+    """A method: its parameters, the function that handles it, and whether it is audited because it changes
+    something. For messages, `noted_change` decides that."""
 
     kind: type[Message]
     operate: Operate
@@ -62,7 +62,7 @@ class Method(NamedTuple):
 
 
 class Rpc:
-    """The methods, by their names in the body."""
+    """The methods by their names in the body."""
 
     def __init__(self, tasks: Tasks, card: Callable[[Request, Call], Awaitable[dict[str, Any]]]) -> None:
         pushes = PushOperations(tasks.platform)
@@ -146,7 +146,7 @@ def _id_of(body: dict[str, Any]) -> Id:
 
 
 def _checked(body: dict[str, Any]) -> tuple[str, Any]:
-    """The method and its parameters."""
+    """Return the method and its parameters."""
     if body.get("jsonrpc") != "2.0":
         raise InvalidRequestError("jsonrpc must be exactly '2.0'.")
     if _id_of(body) != body.get("id") or isinstance(body.get("id"), bool):

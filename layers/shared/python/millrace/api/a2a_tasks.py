@@ -1,7 +1,7 @@
 """Tasks for A2A clients: the operations of both bindings, between the services and the projection.
 
-Each takes the SDK's request and returns the SDK's answer, or a stream of updates; errors are the SDK's or
-ours and get their shape from the binding.
+Each accepts the SDK's request and returns the SDK's answer, or a stream of updates. Errors are the SDK's or
+ours, and the binding gives them their form.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
@@ -50,8 +50,8 @@ PAGE = 50
 
 
 class TaskStream(Struct, frozen=True):
-    """Updates of a task, batch by batch, with the projection that they come from. The `session` is there
-    where this process works on the task."""
+    """Updates of a task in batches, with the projection that creates them. `session` is set if this process
+    runs the task."""
 
     projection: TaskProjection
     updates: AsyncGenerator[list[Update], None]
@@ -64,13 +64,13 @@ class TaskStream(Struct, frozen=True):
 
 
 class Tasks(Struct, frozen=True):
-    """The operations."""
+    """The operations on tasks."""
 
     platform: Platform
 
     async def send(self, call: Call, request: SendMessageRequest) -> SendMessageResponse:
-        """Send a message and wait for the end of the task, or for its question; with `returnImmediately` for
-        neither."""
+        """Send a message and wait until the task ends or asks a question; with `returnImmediately`, do not
+        wait."""
         validate_proto_required_fields(request)
         config = request.configuration
         validate_history_length(config)
@@ -81,14 +81,14 @@ class Tasks(Struct, frozen=True):
         if isinstance(found, RunSession):
             async for _ in found.event_feed:
                 pass
-            # On Lambda the process freezes after the answer: the run's last writes come before it.
+            # Lambda freezes the process after the answer, so wait for the run's last writes.
             await found.over()
             found = FollowedTask(found.run, found.lease.seq)
         await self._settle(found, call.deadline)
         return await self._response(found.run, config)
 
     async def stream(self, call: Call, request: SendMessageRequest) -> TaskStream:
-        """Send a message and stream what the task does."""
+        """Send a message and stream the task's updates."""
         validate_proto_required_fields(request)
         found = await self._sent(call, request, self._launching(call))
         if isinstance(found, FollowedTask):
@@ -97,14 +97,14 @@ class Tasks(Struct, frozen=True):
         return TaskStream(projection, _updates(projection, found.event_feed), found)
 
     async def get(self, call: Call, request: GetTaskRequest) -> Task:
-        """Return a task as it stands."""
+        """Return the current state of a task."""
         validate_proto_required_fields(request)
         validate_history_length(request)
         run = await self._run(call, request.id)
         return apply_history_length(await self._task(run), request)
 
     async def cancel(self, call: Call, request: CancelTaskRequest) -> Task:
-        """Cancel a task, wherever it runs; the task once it has ended."""
+        """Cancel a task, wherever it runs, and return it once it has ended."""
         validate_proto_required_fields(request)
         run = await self._run(call, request.id)
         try:
@@ -114,8 +114,8 @@ class Tasks(Struct, frozen=True):
         return await self._task(ended)
 
     async def subscribe(self, call: Call, request: SubscribeToTaskRequest) -> TaskStream:
-        """Stream a task under way: first as it stands, or stood after the last event that the client has
-        seen, then what follows."""
+        """Stream an active task: first its state, or its state after the last event that the client has seen,
+        then its updates."""
         validate_proto_required_fields(request)
         run = await self._run(call, request.id)
         stores = self.platform.stores
@@ -130,7 +130,7 @@ class Tasks(Struct, frozen=True):
         return await self._followed(FollowedTask(run, lease.seq), call.deadline)
 
     async def replay(self, run: Run, after: int, deadline: float | None) -> TaskStream:
-        """Stream a task from any event on, also one that has ended."""
+        """Stream a task from any event on, even if it has ended."""
         projection = TaskProjection(run)
         if after:
             projection.apply(await self._logged(run, after))
@@ -138,7 +138,7 @@ class Tasks(Struct, frozen=True):
         return TaskStream(projection, _updates(projection, events))
 
     async def list_page(self, call: Call, request: ListTasksRequest) -> ListTasksResponse:
-        """List the tasks that the caller has begun with the agent, the latest first."""
+        """List the tasks that the caller has started with the agent, latest first."""
         size = request.page_size if request.HasField("page_size") else PAGE
         validate_page_size(size)
         validate_history_length(request)
@@ -219,7 +219,7 @@ class Tasks(Struct, frozen=True):
         return [entry for entry in entries if not until or entry.seq <= until]
 
     async def _whole(self, projection: TaskProjection) -> Task:
-        """The task with its history; what the log no longer keeps comes from the messages."""
+        """Return the task with its history. Parts that the log no longer has come from the messages."""
         run = projection.run
         found = await task_history(self.platform.stores, run)
         if run.ended_at and not projection.over:
@@ -245,7 +245,7 @@ class Tasks(Struct, frozen=True):
 async def _updates(
     projection: TaskProjection, batches: AsyncIterator[list[LogEntry]], first: list[Update] | None = None
 ) -> AsyncGenerator[list[Update], None]:
-    """The updates of batches of events as they come."""
+    """Yield the updates from batches of events as they arrive."""
     if first:
         yield first
     async for batch in batches:
@@ -271,7 +271,7 @@ def _fits(run: Run, request: ListTasksRequest) -> bool:
 
 
 def _behind(runs: Sequence[Run], token: str) -> Sequence[Run]:
-    """The runs behind the place that a page token names."""
+    """Return the runs after the position of a page token."""
     key = from_cursor(token, "time", "id")
     if key is None:
         return runs

@@ -1,4 +1,4 @@
-"""Content negotiation: requests that ask for a streamed answer."""
+"""Content negotiation: finds out whether a request asks for a streamed answer."""
 
 from collections.abc import Iterator
 
@@ -9,8 +9,9 @@ _TRUE, _FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
 
 
 def wants_stream(request: Request) -> bool:
-    """Streaming is opt-in: `?stream=true`, or an `Accept` that prefers event streams to JSON or names both
-    alike (RFC 9110, 12.5.1: the most specific range decides, `q=0` refuses)."""
+    """Return whether to stream the answer. Streaming is opt-in: `?stream=true`, or an `Accept` that prefers
+    event streams to JSON or ranks both equally (RFC 9110, 12.5.1: the most specific range decides, `q=0`
+    refuses)."""
     asked = request.query_params.get("stream", "").lower()
     if asked in _TRUE | _FALSE:
         return asked in _TRUE

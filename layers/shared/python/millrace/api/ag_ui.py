@@ -1,8 +1,8 @@
-"""AG-UI 1.0: its clients' runs are the runs of conversations, which they survive.
+"""AG-UI 1.0: the runs of its clients are runs of conversations, which continue when the client disconnects.
 
-A thread is a conversation, and the `runId` that a client makes is the idempotency key of its run: the same
-request again joins it, with `Last-Event-ID` behind the event that was seen. Where a run of ours waits for
-people AG-UI's ends, and the answers begin its next one.
+A thread is a conversation, and the client's `runId` is the idempotency key of its run: the same request again
+joins the run, after the event in `Last-Event-ID`. When one of our runs waits for people, AG-UI's run ends,
+and the answers begin its next one.
 """
 
 from contextlib import suppress
@@ -40,27 +40,27 @@ from millrace.services.runs.converse import RunStream, converse, default_agent_i
 from millrace.services.runs.new_message import NewMessage
 from millrace.services.runs.platform import Platform
 
-if TYPE_CHECKING:  # imported when a client speaks AG-UI
+if TYPE_CHECKING:  # imported only when an AG-UI client calls
     from millrace.protocols.ag_ui.requests import AgUiRunInput
 
 BODY_BYTES = 5_500_000
-"""Clients send their whole history with each message; Lambda takes 6 MB."""
+"""Clients send their whole history with each message; Lambda accepts 6 MB."""
 ERRORS = tuple(dict.fromkeys((*SEND_ERRORS, *RUN_ERRORS, *ANSWER_ERRORS, "run_id_used", "invalid_tool")))
 PARTS = (
-    Parameter("runId", "The client's run to read, from its beginning or behind `Last-Event-ID`"),
-    Parameter("threadId", "Without `runId`: the messages of the thread, then what runs there"),
+    Parameter("runId", "The client's run to read, from its beginning or after `Last-Event-ID`"),
+    Parameter("threadId", "Without `runId`: the messages of the thread, then its active run"),
     Parameter("offset", "`-1`: from the beginning", {"type": "string", "enum": ["-1"]}),
     LAST_EVENT_ID,
 )
 
 
 class AgUi(Struct, frozen=True):
-    """The endpoints."""
+    """The endpoints of AG-UI."""
 
     platform: Platform
 
     def endpoints(self) -> list[Endpoint]:
-        """The table of them."""
+        """Return the endpoints."""
         return [
             *self._at("/agui", "ag_ui", "the agent of `forwardedProps.agentId`, or the deployment's default"),
             *self._at("/agui/{agent_id}", "ag_ui_agent", "this agent"),
@@ -158,7 +158,7 @@ class AgUi(Struct, frozen=True):
         return protocol_stream(request, AG_UI, part_of(stream, after), options=ids, seen=seen)
 
     async def _rest(self, request: Request, caller: Principal, ids: dict[str, str], seen: ChunkId) -> ASGIApp:
-        """The rest of a run behind a chunk; 204 where its last one was seen."""
+        """Stream the rest of a run after a chunk, or return 204 if that was the last one."""
         run_id = seen.event.run_id or ""
         stream = await rejoin(self.platform.stores, caller, run_id, seen.seq, deadline(request))
         if stream is None or await self._ended_at(stream, seen):
@@ -166,7 +166,7 @@ class AgUi(Struct, frozen=True):
         return protocol_stream(request, AG_UI, part_of(stream, seen.seq), options=ids, seen=seen)
 
     async def _ended_at(self, stream: RunStream, seen: ChunkId) -> bool:
-        """Return whether a client has seen AG-UI's end of its run: ours waits there."""
+        """Return whether a client has seen the end of its AG-UI run, at which our run waits."""
         if seen.part or not seen.seq:
             return False
         from millrace.stores.runs import stream_of
@@ -212,7 +212,7 @@ class AgUi(Struct, frozen=True):
         return self._stream(request, stream, ids, begins.seq) if stream else Response(status_code=204)
 
     async def _named(self, caller: Principal, name: str) -> EventId:
-        """The event after which the run with a name begins: one that a client gave, or our own."""
+        """Return the event after which the run with a name begins. The name is the client's or our run id."""
         from millrace.stores.run_names import run_id_of
 
         stores = self.platform.stores
@@ -226,7 +226,7 @@ class AgUi(Struct, frozen=True):
         return EventId(run_id, 0)
 
     async def _open(self, request: Request, caller: Principal, thread_id: str) -> ASGIApp:
-        """The thread's messages, then the run that is active in it."""
+        """Stream the thread's messages, then the run that is active in it."""
         from millrace.services.runs.converse import newest_run_id
 
         slot = Slot.of(caller.organization, thread_id)
@@ -239,7 +239,7 @@ class AgUi(Struct, frozen=True):
         return protocol_stream(request, AG_UI, stream, options=ids)
 
     async def _before(self, request: Request, slot: Slot, run_id: str) -> str:
-        """The messages of a thread up to the one that began a run, as JSON."""
+        """Return the messages of a thread up to the one that started a run, as JSON."""
         from millrace.protocols.ag_ui.history import to_messages
         from millrace.services.runs.history import read_history
 
@@ -251,7 +251,7 @@ class AgUi(Struct, frozen=True):
             )
             first = next((n for n, message in enumerate(page) if message["runId"] == run_id), None)
             if first is not None:
-                # The run begins with the user's message, which is no event of it.
+                # A run begins with the user's message, which is not one of its events.
                 found += page[: first + 1]
                 break
             found += page
@@ -262,7 +262,8 @@ PAGE = 200
 
 
 def _accepted(ids: dict[str, str], run_id: str, message_id: str) -> Response:
-    """The run of a live message: it says so and is over; the run that takes it goes on elsewhere."""
+    """Return a run for an accepted live message: it says so and ends. The run that receives the message
+    continues separately."""
     value = {"messageId": message_id, "runId": run_id}
     return _at_once(ids, {"type": "CUSTOM", "name": "millrace.accepted", "value": value})
 
@@ -273,7 +274,8 @@ def _idle(thread_id: str, messages: str) -> Response:
 
 
 def _still_waits(ids: dict[str, str], calls: list[WaitingCall], detail: Detail) -> Response:
-    """The run of answers that were not all: it ends as the one before, with the calls that are left."""
+    """Return a run for answers to only some of the calls: it ends like the one before, with the remaining
+    calls."""
     from millrace.protocols.ag_ui.ends import interrupts
     from millrace.services.runs.asking import requested
 
@@ -283,7 +285,7 @@ def _still_waits(ids: dict[str, str], calls: list[WaitingCall], detail: Detail) 
 
 
 def _at_once(ids: dict[str, str], *events: dict[str, Any], outcome: dict[str, Any] | None = None) -> Response:
-    """A run that is over at once."""
+    """Return a run that ends at once."""
     from millrace.protocols.ag_ui.run_state import VERSION
 
     named = {"threadId": ids["threadId"], "runId": ids["runId"]}

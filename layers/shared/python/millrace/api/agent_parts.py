@@ -1,4 +1,4 @@
-"""The parts that agents can be made of, over HTTP: for editors."""
+"""The tools and model providers that agents can use, over HTTP: for editors."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from millrace.settings import Settings
 
 
 def parts_router(settings: Settings) -> JsonRouter:
-    """The route of the parts."""
+    """Return the router with the route."""
     router = JsonRouter()
 
     @router.operation(

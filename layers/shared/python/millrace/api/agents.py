@@ -17,7 +17,7 @@ from millrace.services.runs.agent_tools import AgentTools
 from millrace.services.search import LONGEST_QUERY
 
 SEES = any_of("chat", "agents:read", "agents:write")
-"""Any of these scopes shows that an agent is there."""
+"""The caller may see that an agent exists with any of these scopes."""
 NOT_FOUND = ("agent_not_found",)
 SETTINGS_ERRORS = (
     "agent_too_large",
@@ -54,13 +54,14 @@ def _tool_page(found: AgentTools) -> AgentToolPage:
     )
 
 
-def _seen(agent: Agent, who: Principal) -> Agent | AgentSummary:
-    """Instructions, tools and addresses of servers are not for every user of an agent."""
+def _view(agent: Agent, who: Principal) -> Agent | AgentSummary:
+    """Return the agent, or only its summary: instructions, tools and server addresses are not for every
+    user."""
     return agent.redacted() if who.may("agents:read") or who.may("agents:write") else agent.summary()
 
 
 def agents_router(agents: Agents) -> JsonRouter:
-    """The routes under `/api/agents`."""
+    """Return the router of `/api/agents`."""
     router = JsonRouter("/api/agents")
 
     @router.operation(
@@ -79,7 +80,7 @@ def agents_router(agents: Agents) -> JsonRouter:
         after = from_cursor(cursor, "id") or {"id": ""}
         found, more = await agents.page(who, after["id"], limit, q)
         return AgentPage(
-            items=[_seen(agent, who) for agent in found],
+            items=[_view(agent, who) for agent in found],
             next_cursor=to_cursor({"id": more}) if more else None,
         )
 
@@ -107,7 +108,7 @@ def agents_router(agents: Agents) -> JsonRouter:
         errors=NOT_FOUND,
     )
     async def get_agent(who: Caller, agent_id: str) -> Agent | AgentSummary:
-        return _seen(await agents.get(who, agent_id), who)
+        return _view(await agents.get(who, agent_id), who)
 
     @router.operation(
         "GET",

@@ -40,22 +40,22 @@ METRIC_PARAMETERS = (
 
 
 class AlertChanges(RootModel[dict[str, Any]]):
-    """The fields of a rule that are to change."""
+    """The fields of a rule to change."""
 
 
 class Alerts(Struct, frozen=True):
-    """The endpoints."""
+    """The endpoints of alert rules."""
 
     recorder: Recorder
 
     def endpoints(self) -> list[Endpoint]:
-        """The table of them."""
+        """Return the endpoints."""
         one = BASE + "/{rule_id}"
         return [
             Endpoint(
                 "GET",
                 BASE,
-                "List alert rules, and whether they are triggered",
+                "List alert rules with their states",
                 "observe",
                 self.list_alert_rules,
                 answers={200: "AlertRulePage"},
@@ -123,7 +123,7 @@ class Alerts(Struct, frozen=True):
         ]
 
     def metric_endpoint(self) -> Endpoint:
-        """The endpoint of a metric, as a rule sees it that there may be or not."""
+        """Return the endpoint that reads a metric as a rule would see it, which may exist or not."""
         return Endpoint(
             "GET",
             METRICS,
@@ -137,7 +137,7 @@ class Alerts(Struct, frozen=True):
 
     @property
     def rules(self) -> AlertRules:
-        """The verbs."""
+        """The operations on alert rules."""
         return AlertRules(self.recorder)
 
     async def list_alert_rules(self, request: Request, caller: Principal) -> Response:
@@ -192,7 +192,7 @@ def _rule_id(request: Request) -> str:
 
 
 def _rule_of(query: Mapping[str, str]) -> AlertSettings:
-    """The settings that decide on what is measured. Raises `InvalidRequest`."""
+    """Return the settings that determine what is measured. Raises `InvalidRequest`."""
     agents = [one for one in query.get("agentIds", "").split(",") if one]
     given = {"metric": query.get("metric"), "window": query.get("window"), "agentIds": agents}
     given = {name: value for name, value in given.items() if value is not None}

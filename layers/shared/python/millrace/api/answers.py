@@ -12,7 +12,7 @@ from millrace.domain.runs import Run
 from millrace.stores.event_log import is_last
 
 GOES_ON = (
-    "The run goes on in another process, but this request is at the end of its time; read GET /api/runs/{id} "
+    "The run continues, but this request has reached its time limit; read GET /api/runs/{id} "
     "or follow its stream."
 )
 _STATUS = {
@@ -30,7 +30,7 @@ RUN_ERRORS = tuple(_STATUS)
 
 
 def is_over(events: list[LogEntry]) -> bool:
-    """Return whether these events lead to an end of the run, or to calls that wait."""
+    """Return whether these events end with the end of the run, or with calls that wait."""
     return bool(events) and (is_last(events[-1]) or events[-1].type == "waiting")
 
 
@@ -46,7 +46,7 @@ def answer_of(request: Request, run: Run, events: list[LogEntry], detail: Detail
 
 
 def error_of(request: Request, run: Run, events: list[LogEntry]) -> Response:
-    """Return the error that ended a run, or the one that says that it goes on elsewhere."""
+    """Return the error that ended a run, or one that says that the run continues in another process."""
     ended = events and is_last(events[-1])
     last = events[-1].event if ended else error(GOES_ON, "run_continues", retryable=True)
     return error_response(

@@ -1,13 +1,13 @@
-"""The platform's own API activity: one event on the bus per finished call of somebody who is known.
+"""API activity: one event on the bus for each finished call of an authenticated caller.
 
-`{id, time, organization, userId, method, path, route, status, durationMs, requestId}`, and `hops` where a
-delivery caused the call, with the source `millrace.api_event`: never a query (tickets stand there), a header
-or a body. Calls that nobody was authenticated for leave none, so strangers cannot fill an organization's
-pipelines.
+An event has the source `millrace.api_event` and the form `{id, time, organization, userId, method, path,
+route, status, durationMs, requestId}`, with `hops` if a delivery caused the call. It never has a query, which
+may contain a ticket, a header or a body. Unauthenticated calls cause no event, so strangers cannot fill an
+organization's pipelines.
 
-Pushing data (`/process`, `/batch`, `/hooks`) leaves none either. It is what pipelines do to each other: an
-event for it, fed to a pipeline whose webhook pushes again, would go round for ever; and it is counted in the
-pipelines' metrics.
+Pushing data (`/process`, `/batch`, `/hooks`) causes no event either. Pipelines do that to each other, so if a
+pipeline that receives the events pushed to another one, the events would circulate endlessly. Pushes are
+counted in the pipelines' metrics.
 """
 
 import asyncio
@@ -40,9 +40,12 @@ _SILENT = frozenset(
 
 
 class ApiEvents:
-    """Middleware. The event goes out after the answer's last byte, but before the app returns, since Lambda
-    may freeze the process then; calls that end while another's event is on its way share the next call of the
-    bus. What the bus does not take is logged, and costs the caller nothing."""
+    """Middleware that publishes the events.
+
+    An event is sent after the last byte of the answer, but before the app returns, since Lambda may freeze
+    the process then. Calls that end while another event is being sent share the next request to the bus.
+    Events that the bus does not accept are logged, and the caller is not affected.
+    """
 
     def __init__(self, app: ASGIApp, bus: EventBus, clock: Clock) -> None:
         self._app = app
@@ -59,7 +62,7 @@ class ApiEvents:
         scope.setdefault("state", {})
         status, started = 500, time.monotonic()
 
-        def watch(message: Message) -> Any:  # no coroutine of its own: every token passes here
+        def watch(message: Message) -> Any:  # not a coroutine: every token passes through here
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -93,7 +96,7 @@ def _log(events: list[BusEvent]) -> None:
 
 
 def call_event(scope: Scope, status: int, now: int, duration_ms: int) -> BusEvent | None:
-    """The event of a call that ended `now` (epoch ms); None for one that leaves none."""
+    """Return the event of a call that ended `now` (epoch ms); None if the call causes none."""
     caller: Principal | None = scope["state"].get("caller")
     route = getattr(scope.get("route"), "path", None)
     if caller is None or route in _SILENT:
@@ -117,5 +120,6 @@ def call_event(scope: Scope, status: int, now: int, duration_ms: int) -> BusEven
 
 
 def _text(given: str) -> str:
-    """Of bounded length, without halves of surrogate pairs: JSON has no way to write them."""
+    """Return the text cut to the maximum length and without halves of surrogate pairs, which JSON cannot
+    express."""
     return given[:LONGEST].encode(errors="replace").decode()

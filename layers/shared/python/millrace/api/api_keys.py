@@ -22,7 +22,7 @@ ScopeName = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,100}$")]
 
 
 class NewApiKey(WireModel):
-    """The body of a request that creates a key. It may have no scope that the caller lacks."""
+    """The body of a request that creates a key. The key may only have scopes that the caller has."""
 
     name: Name
     scopes: list[ScopeName] = Field(min_length=1, max_length=50)
@@ -30,15 +30,15 @@ class NewApiKey(WireModel):
 
 
 class Rotation(WireModel):
-    """The body of a request for another secret: the hours for which the present one is valid beside it, and
-    which one stays where two are valid already."""
+    """The body of a request for a new secret: the hours for which the current one stays valid, and which one
+    to keep if two are valid already."""
 
     overlap_hours: int = Field(default=24, ge=0, le=168, strict=True)
     keep: Kept | None = None
 
 
 def view(key: ApiKey) -> ApiKeyView:
-    """Return what admins see of a key."""
+    """Return the view of a key for admins."""
     return ApiKeyView(
         id=key.id,
         name=key.name,
@@ -65,7 +65,7 @@ def _with_secret(made: tuple[ApiKey, str], response: Response) -> NewApiKeySecre
 
 
 def api_keys_router(keys: ApiKeys) -> JsonRouter:
-    """The routes under `/api/keys`."""
+    """Return the router of `/api/keys`."""
     router = JsonRouter("/api/keys")
 
     @router.operation(

@@ -1,4 +1,4 @@
-"""Calls that wait for a person, over HTTP: what waits, and the answers."""
+"""Calls that wait for a person, over HTTP: the list, and the answers."""
 
 from typing import Any
 
@@ -39,8 +39,8 @@ ANSWER_ERRORS = (
 
 
 class AnswerCall(WireModel):
-    """An answer to a call that waits: `approve` or `reject` for a tool, `answer` or `reject` for a question.
-    `arguments` are run in the place of those that the agent gave."""
+    """An answer to a waiting call: `approve` or `reject` for a tool, `answer` or `reject` for a question.
+    `arguments` replace those from the agent."""
 
     call_id: str = Field(min_length=1, max_length=256)
     decision: Decision
@@ -49,17 +49,17 @@ class AnswerCall(WireModel):
     reason: str | None = Field(default=None, max_length=REASON_CHARACTERS)
 
     def given(self) -> GivenAnswer:
-        """The answer as the services take it."""
+        """Return the answer in the form of the services."""
         return GivenAnswer(self.call_id, self.decision, self.arguments, self.content, self.reason)
 
 
 class Approvals(Struct, frozen=True):
-    """The endpoints."""
+    """The endpoints of approvals."""
 
     stores: Stores
 
     def endpoints(self) -> list[Endpoint]:
-        """The table of them."""
+        """Return the endpoints."""
         return [
             Endpoint(
                 "GET",

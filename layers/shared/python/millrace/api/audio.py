@@ -1,4 +1,5 @@
-"""An audio response: sent as it is made, ended the moment its listener leaves, cut where it fails."""
+"""An audio response, sent as it is generated. It stops when the listener leaves, and breaks off if it
+fails."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -10,17 +11,17 @@ from millrace.errors import MillraceError
 
 
 class AudioInterrupted(Exception):
-    """Audio that failed after its first byte. The streaming runtime makes an error trailer of it, uvicorn
-    closes the connection: no player takes what it has for the whole."""
+    """Audio that failed after its first byte. The streaming runtime turns this into an error trailer, and
+    uvicorn closes the connection, so that no player takes the audio for complete."""
 
 
 class _Disconnected(Exception):
-    """The host takes no more: the listener has left."""
+    """The host accepts no more: the listener has left."""
 
 
 class AudioStream:
-    """An ASGI response. What fails before the first byte is raised as it is, and becomes an HTTP error,
-    unless the headers leave `at_once`."""
+    """An ASGI response. An error before the first byte is raised as it is and becomes an HTTP error, unless
+    the headers are sent `at_once`."""
 
     def __init__(
         self,
@@ -40,7 +41,7 @@ class AudioStream:
         self._headers = [(name.encode(), value.encode()) for name, value in named.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the response, or stop when the client is seen to leave."""
+        """Send the response; stop when the client disconnects."""
         sending = asyncio.create_task(self._send(send))
         leaving = asyncio.create_task(_left(receive))
         try:
@@ -48,7 +49,7 @@ class AudioStream:
         finally:
             sending.cancel()
             leaving.cancel()
-            # Waited for, so that the speech engine is free again when the response is over.
+            # Wait, so that the speech engine is free again when the response ends.
             await asyncio.wait((sending, leaving))
         if not sending.cancelled():
             with suppress(_Disconnected):
@@ -70,7 +71,7 @@ class AudioStream:
 async def _put(send: Send, part: bytes, *, more: bool = True) -> None:
     try:
         await send({"type": "http.response.body", "body": part, "more_body": more})
-    except OSError as error:  # ASGI's way to say that nobody reads
+    except OSError as error:  # ASGI's way of saying that nobody reads
         raise _Disconnected from error
 
 

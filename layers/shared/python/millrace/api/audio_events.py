@@ -10,7 +10,8 @@ from millrace.errors import MillraceError
 
 
 async def frames(events: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[bytes, None]:
-    """Encode events; one that fails after the first is followed by `{"type": "error", "code", "message"}`."""
+    """Encode events. If the source fails after the first one, `{"type": "error", "code", "message"}`
+    follows."""
     begun = False
     async with aclosing(events):
         try:

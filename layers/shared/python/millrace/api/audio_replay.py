@@ -1,8 +1,8 @@
-"""Short audio that the holder of a ticket may hear again, whole or in ranges.
+"""Short audio that the holder of a ticket may fetch again, whole or in ranges.
 
-Media players ask for the head, for the first two bytes, and for all of it once more when they seek:
-`<audio>` on Safari plays nothing that it cannot have in ranges. What fits into an item of the table is kept
-for some minutes.
+Media players request the headers, then the first two bytes, and everything again when they seek. `<audio>` in
+Safari plays only audio that it can fetch in ranges. Audio that fits into an item of the table is kept for
+some minutes.
 """
 
 import logging
@@ -24,7 +24,7 @@ _NO_STORE = {"cache-control": "no-store, no-transform"}
 
 
 async def replayed(request: Request) -> Response | None:
-    """The audio that this request's ticket has already brought, None where it has to be spoken."""
+    """Return the audio that this request's ticket has already fetched; None if it still has to be spoken."""
     session = session_of(request)
     if session is None or not session.ticket.again:
         return None
@@ -33,26 +33,26 @@ async def replayed(request: Request) -> Response | None:
 
 
 def part_of(request: Request, media_type: str, audio: bytes) -> Response:
-    """The range of the audio that the request asks for (RFC 9110, section 14), all of it without one."""
+    """Return the requested range of the audio (RFC 9110, section 14), or all of it."""
     headers = _NO_STORE | {"accept-ranges": "bytes"}
     asked = _RANGE.fullmatch(request.headers.get("range", "").strip())
     if asked is None or asked.groups() == ("", ""):
         return Response(audio, 200, headers, media_type)
     first, last = _bounds(asked[1], asked[2], len(audio))
-    if first > last:  # a server may ignore a range; this one says where the audio ends
+    if first > last:  # a range may be ignored; this answer shows where the audio ends
         return Response(audio, 200, headers, media_type)
     named = {"content-range": f"bytes {first}-{last}/{len(audio)}"}
     return Response(audio[first : last + 1], 206, headers | named, media_type)
 
 
 def _bounds(first: str, last: str, size: int) -> tuple[int, int]:
-    if not first:  # the last so many bytes
+    if not first:  # the number of bytes at the end
         return max(size - int(last), 0), size - 1
     return int(first), min(int(last or size), size - 1)
 
 
 def wants_a_part(request: Request) -> bool:
-    """Return whether a player asks for a range that has an end, and so has to learn the length of all."""
+    """Return whether a player requests a range with an end, and therefore has to learn the total length."""
     asked = _RANGE.fullmatch(request.headers.get("range", "").strip())
     return asked is not None and bool(asked[2])
 
@@ -60,7 +60,7 @@ def wants_a_part(request: Request) -> bool:
 async def kept(
     request: Request, audio: AsyncGenerator[bytes, None], media_type: str
 ) -> AsyncGenerator[bytes, None]:
-    """Pass on audio, and keep it at its end if the request came with a ticket and it is short."""
+    """Pass on audio. If the request came with a ticket and the audio is short, keep it when it has ended."""
     session, parts, size = session_of(request), [], 0
     async with aclosing(audio):
         async for part in audio:
@@ -75,5 +75,5 @@ async def kept(
 async def _keep(session: StreamSession, media_type: str, audio: bytes) -> None:
     try:
         await session.tickets.keep_audio(session.secret, media_type, audio)
-    except MillraceError as error:  # it has been heard; only hearing it again fails
+    except MillraceError as error:  # the client has heard it; only the repetition fails
         log.warning("Audio is not kept: %s", error.message)

@@ -14,11 +14,11 @@ PAGE = 50
 POSITION_CHARS = 60
 UserId = Annotated[str | None, Query(alias="userId", max_length=255, description="Who did it")]
 Action = Annotated[str | None, Query(max_length=300, description="An operation, `DELETE /api/keys/{key_id}`")]
-OfKind = Annotated[Kind | None, Query(description="Changes, looks at what is others', or what was refused")]
+OfKind = Annotated[Kind | None, Query(description="Changes, reads of other users' data, or refused calls")]
 Since = Annotated[str | None, Query(max_length=40, description="The earliest time, ISO 8601")]
 Until = Annotated[str | None, Query(max_length=40, description="The latest time, ISO 8601")]
-Limit = Annotated[int, Query(ge=1, le=200, description="The most items that the page has")]
-AfterPage = Annotated[str | None, Query(max_length=300, description="`nextCursor` of the page before")]
+Limit = Annotated[int, Query(ge=1, le=200, description="The maximum number of items in the page")]
+AfterPage = Annotated[str | None, Query(max_length=300, description="`nextCursor` of the previous page")]
 
 
 def audit_router(audit: AuditLog) -> JsonRouter:

@@ -1,4 +1,4 @@
-"""The audit log around the operations of the API: an entry before each act, with its outcome behind it."""
+"""Audits the operations of the API: writes an entry before each call, and its outcome after it."""
 
 import logging
 import re
@@ -17,15 +17,15 @@ from millrace.stores.audit import AuditLog
 
 log = logging.getLogger(__name__)
 OTHERS = ("userId", "owner", "createdBy")
-"""Query parameters that name whose things are meant."""
+"""Query parameters that name another user."""
 NAMED = (*OTHERS, "agentId", "all")
 _BY_USE = frozenset({"chat", "voice"})
-"""Scopes of everybody who uses agents: a call without them is no attempt at more."""
+"""Scopes that every user of agents has: a refused call without them is not audited."""
 Answer = TypeVar("Answer")
 
 
 async def admitted(request: Request, operation: Operation, caller: Principal) -> None:
-    """Admit a caller to an operation. Raises `Forbidden`, of which there is an entry then."""
+    """Check that a caller may call an operation. Raises `Forbidden`, which is audited."""
     set_call(CurrentCall(f"{operation.method} {operation.path}", request_id(request)))
     try:
         operation.admit(caller)
@@ -39,8 +39,8 @@ async def admitted(request: Request, operation: Operation, caller: Principal) ->
 async def noted(
     request: Request, operation: Operation, caller: Principal, act: Callable[[], Awaitable[Answer]]
 ) -> Answer:
-    """Return what an operation answers, with an entry for one that changes something or reads what is
-    others'. Raises `Unavailable`, before anything is done, where the entry cannot be written."""
+    """Call an operation, with an entry if it changes something or reads another user's data. Raises
+    `Unavailable`, before anything is done, if the entry cannot be written."""
     audit = _audit(request)
     if audit is None or not _is_noted(request, operation, caller):
         return await act()
@@ -60,8 +60,8 @@ async def noted_method(
     act: Callable[[], Awaitable[Answer]],
     status_of: Callable[[Exception], int] = _status_of,
 ) -> Answer:
-    """Return what one of the methods does that an operation takes in its body, with an entry as `noted` makes
-    it: its action is the operation with the method behind it. `target` has the ids of the body."""
+    """Call one of the methods that an operation accepts in its body, with an entry as in `noted`. The action
+    is the operation followed by the method. `target` has the ids from the body."""
     audit = _audit(request)
     if audit is None:
         return await act()
@@ -111,7 +111,7 @@ def _audit(request: Request) -> AuditLog | None:
 
 
 def _target(request: Request) -> dict[str, str]:
-    """The ids that a call is about: those of its path, and of its query."""
+    """Return the ids that a call is about, from its path and its query."""
     ids = {_camel(name): str(value) for name, value in request.path_params.items()}
     query = request.query_params
     ids |= {name: query[name] for name in NAMED if name in query}

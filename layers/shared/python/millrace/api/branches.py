@@ -1,4 +1,4 @@
-"""The branches of a conversation: another answer to the same question, and the branch that is active."""
+"""The branches of a conversation: other answers to the same question, and the active branch."""
 
 from functools import partial
 from typing import Any, Literal
@@ -29,7 +29,7 @@ from millrace.services.runs.platform import Platform
 
 
 class Regenerate(WireModel):
-    """A request for another answer. It stands beside the one that is there, on a branch of its own."""
+    """A request for another answer. The existing one is kept; the new one is on a branch of its own."""
 
     message_id: str = Field(
         default="",
@@ -42,23 +42,23 @@ class Regenerate(WireModel):
     idempotency_key: str | None = Field(default=None, min_length=1, max_length=200)
     if_busy: Literal["reject", "interrupt"] = "reject"
     response_schema: dict[str, Any] | None = Field(
-        default=None, description="as an agent's, for this answer alone"
+        default=None, description="as in an agent's settings, for this answer only"
     )
 
 
 class SelectBranch(WireModel):
-    """The branch that messages are to go on: the one with this message, and the latest that follow it."""
+    """The branch to continue: the one with this message and the latest messages that follow it."""
 
     message_id: str = Field(min_length=1, max_length=128)
 
 
 class Branches(Struct, frozen=True):
-    """The endpoints."""
+    """The endpoints of branches."""
 
     platform: Platform
 
     def endpoints(self) -> list[Endpoint]:
-        """The table of them."""
+        """Return the endpoints."""
         return [
             Endpoint(
                 "POST",

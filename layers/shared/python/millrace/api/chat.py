@@ -1,4 +1,4 @@
-"""The AI SDK's endpoints: a chat is a conversation. What answers is imported when it is called."""
+"""The AI SDK's endpoints: a chat is a conversation. The handlers are imported when they are called."""
 
 from msgspec import Struct
 from starlette.requests import Request
@@ -19,12 +19,12 @@ RUN_ID, TAIL = "x-workflow-run-id", "x-workflow-stream-tail-index"
 
 
 class Chat(Struct, frozen=True):
-    """The endpoints."""
+    """The endpoints of the AI SDK."""
 
     platform: Platform
 
     def endpoints(self) -> list[Endpoint]:
-        """The table of them."""
+        """Return the endpoints."""
         chunks = Answer(events="UiMessageChunk", headers=("x-run-id", RUN_ID))
         return [
             Endpoint(
@@ -48,7 +48,9 @@ class Chat(Struct, frozen=True):
                 "chat",
                 self.resume_chat,
                 parameters=(
-                    Parameter("startIndex", "Begin at this chunk; a negative one counts from the last"),
+                    Parameter(
+                        "startIndex", "Start at this chunk; a negative number counts from the last one"
+                    ),
                     Parameter("threadId", "A thread of the conversation"),
                     *VIEW,
                 ),

@@ -1,8 +1,8 @@
 """Chats of the AI SDK as conversations and runs.
 
-A stream's id in `x-workflow-run-id` is its run's; that of a stream which goes on behind answers also has
-the number of the event behind which it does (`<runId>.<number>`), so that a client which counts chunks counts
-those of its own stream.
+The id of a stream in `x-workflow-run-id` is that of its run. For a stream that continues a run after answers,
+it is `<runId>.<number>` with the event before its first one, so that clients which count chunks count from
+the beginning of their own stream.
 """
 
 from collections.abc import AsyncGenerator
@@ -46,13 +46,13 @@ from millrace.stores.event_log import is_last
 from millrace.stores.runs import stream_of
 
 BODY = 6 * 1024 * 1024
-"""Clients send the whole chat each time; Lambda takes requests of so many bytes."""
+"""Clients send the whole chat each time; Lambda accepts requests of this size."""
 MOST_INDEX = 10**9
 RUN_PREFIX = "run_"
 
 
 async def send_chat(platform: Platform, request: Request, caller: Principal) -> ASGIApp:
-    """Answer the last message of a chat, or go on with the run that waited for its answers."""
+    """Answer the last message of a chat, or continue the run that waited for its answers."""
     given = await read_body(request, ChatRequest, BODY, any_type=True)
     detail_of(request)
     slot = Slot.of(caller.organization, given.chat_id, given.thread_id)
@@ -97,7 +97,7 @@ async def _answered(
 
 
 async def resume_chat(stores: Stores, request: Request, caller: Principal) -> ASGIApp:
-    """Answer with a chat's active run, or with the run that is named, from its first chunk or a later one."""
+    """Stream a chat's active run, or the run that is named, from its first chunk or a later one."""
     start = _start_index(request)
     if seen := chunk_cursor(request):
         return await _rest(stores, request, caller, seen)
@@ -114,7 +114,7 @@ async def resume_chat(stores: Stores, request: Request, caller: Principal) -> AS
 
 
 async def stop_chat(stores: Stores, request: Request, caller: Principal) -> Response:
-    """Stop what runs in a chat, or the run that is named."""
+    """Stop the active run of a chat, or the run that is named."""
     named = request.path_params["chat_id"]
     if named.startswith(RUN_PREFIX):
         run = await authorize_run(stores, caller, named.partition(".")[0])
@@ -125,8 +125,8 @@ async def stop_chat(stores: Stores, request: Request, caller: Principal) -> Resp
 
 
 async def _named(stores: Stores, request: Request, caller: Principal, *, ended: bool) -> EventId:
-    """The run that a path names by itself or by its chat, and the event behind which its stream begins; with
-    `ended` also the last one of a chat in which nothing runs."""
+    """Return the run that a path names by its id or by its chat, and the event after which its stream begins.
+    With `ended`, the last run of a chat is returned if none is active."""
     named = request.path_params["chat_id"]
     if named.startswith(RUN_PREFIX):
         run_id, dot, seq = named.partition(".")
@@ -140,7 +140,7 @@ def _slot(request: Request, caller: Principal) -> Slot:
 
 
 async def _rest(stores: Stores, request: Request, caller: Principal, seen: ChunkId) -> ASGIApp:
-    """Answers with what follows a chunk, with 204 when nothing does."""
+    """Stream what follows a chunk, or return 204 if nothing does."""
     stream = await rejoin(stores, caller, seen.event.run_id or "", seen.seq, deadline(request))
     return Response(status_code=204) if stream is None else _stream(request, stream, seen=seen)
 
@@ -166,7 +166,8 @@ def _stream(
 
 
 def _accepted(sent: AcceptedMessage) -> EventStream:
-    """A message of its own that says that the active run has taken the user's as a live message."""
+    """Stream a separate message that says that the active run has received the user's message as a live
+    message."""
     injection = sent.injection.to_wire() | {"runId": sent.run_id}
     chunks = [{"type": "start"}, data("live-message", injection), {"type": "finish", "finishReason": "stop"}]
 
@@ -191,8 +192,8 @@ def _start_index(request: Request) -> int | None:
 
 
 async def _position(stores: Stores, request: Request, stream: RunStream, start: int) -> tuple[int, int]:
-    """The chunks to leave out for a `startIndex`, and the index of the last one that there is. The end of a
-    run is sent again to whoever has counted too far: without it, clients come back for ever."""
+    """Return the number of chunks to skip for a `startIndex`, and the index of the last chunk. If a client
+    counted too far, the end of the run is sent again, since without it clients would reconnect endlessly."""
     run = stream.run
     view = View(run, capped(detail_of(request, AI_SDK.detail), run.visibility))
     seen = ChunkId(EventId(run.id, stream.seen))

@@ -1,5 +1,5 @@
-"""From a verified token's claims to a caller. The signature holds by now, but an issuer may put anything into
-a claim: what cannot be read is refused, and nothing is guessed from it."""
+"""Turns the claims of a verified token into a caller. The signature has been checked, but an issuer may put
+anything into a claim: values that cannot be read are refused, and nothing is guessed."""
 
 import math
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ _PROTOCOL = frozenset(
     "iss sub aud exp nbf iat jti azp nonce at_hash c_hash s_hash auth_time acr amr sid scope scp client_id "
     "token_use event_id origin_jti typ ver".split()
 )
-"""Claims about the token, not about its user."""
+"""Claims about the token rather than its user."""
 
 
 class ClaimReader:
-    """Reads callers from claims as the deployment's settings say. Raises `ValueError` for settings that name
-    a role which does not exist."""
+    """Reads callers from claims according to the deployment's settings. Raises `ValueError` if the settings
+    name a role that does not exist."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -31,7 +31,7 @@ class ClaimReader:
             raise ValueError(f"DEFAULT_ROLE must be {NO_ROLE} or one of {', '.join(self._table)}.")
 
     def principal(self, claims: Mapping[str, Any]) -> Principal:
-        """The caller that a token names. Raises `Unauthenticated`."""
+        """Return the caller that a token names. Raises `Unauthenticated`."""
         name = self._settings.roles_claim
         named = frozenset(_names(find_claim(claims, name), name))
         roles, scopes = grant(self._table, named, _scopes(claims), self._settings.default_role)
@@ -57,7 +57,7 @@ class ClaimReader:
 
 
 def find_claim(claims: Mapping[str, Any], name: str) -> Any:
-    """Return a claim by its name, or by a path of names (`realm_access.roles`) where none is called so."""
+    """Return a claim by its name or, if there is none, by a path of names (`realm_access.roles`)."""
     if name in claims or "." not in name:
         return claims.get(name)
     value: Any = claims
@@ -96,19 +96,20 @@ def _subject(claims: Mapping[str, Any]) -> str:
 
 
 def _issued_ms(claims: Mapping[str, Any]) -> int:
-    """Return when the token was issued. One that does not say so is as old as can be."""
+    """Return the time at which the token was issued; 0 if it does not say, so that every revocation
+    applies."""
     issued = claims.get("iat")
     return int(issued * 1000) if isinstance(issued, int | float) and math.isfinite(issued) else 0
 
 
 def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
-    """Return the token's scopes, without the name of a resource server before them (`https://api/chat`)."""
+    """Return the token's scopes without the prefix of a resource server (`https://api/chat`)."""
     claim = "scope" if claims.get("scope") is not None else "scp"
     return frozenset(name.rsplit("/", 1)[-1] for name in _names(claims.get(claim), claim))
 
 
 def _names(value: Any, claim: str) -> list[str]:
-    """Return names in a claim: a text with spaces between them, a list of texts, or nothing."""
+    """Return the names in a claim: a text with spaces between them, a list of texts, or nothing."""
     if value is None:
         return []
     names = value.split() if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""The command center: a stream over all runs of the caller's organization, and what runs now."""
+"""The command center: a stream over all runs of the caller's organization, and the active runs."""
 
 from msgspec import Struct
 from starlette.requests import Request
@@ -30,20 +30,20 @@ FILTERS = (
     Parameter("runIds", "Only these runs, separated by commas"),
 )
 MOST_EVENTS = 1000
-FROM = Parameter("from", "The time (ISO 8601) to begin at; without it, as far back as events are kept")
-UNTIL = Parameter("until", "The time (ISO 8601) to end at; without it, now")
+FROM = Parameter("from", "The time (ISO 8601) to start at; by default, as far back as events are kept")
+UNTIL = Parameter("until", "The time (ISO 8601) to end at; by default now")
 SINCE = Parameter(
-    "since", "The number of the last event seen, or a snapshot's `since`: the stream goes on after it"
+    "since", "The number of the last event seen, or a snapshot's `since`; the stream continues after it"
 )
 
 
 class CommandCenter(Struct, frozen=True):
-    """The endpoints."""
+    """The endpoints of the command center."""
 
     recorder: Recorder
 
     def endpoints(self) -> list[Endpoint]:
-        """The table of them."""
+        """Return the endpoints."""
         base = "/api/command-center"
         return [
             Endpoint(
@@ -60,7 +60,7 @@ class CommandCenter(Struct, frozen=True):
             Endpoint(
                 "GET",
                 base + "/snapshot",
-                "Read the runs under way, with the event id to stream from",
+                "Read the active runs, with the event id to stream from",
                 "observe",
                 self.get_command_center_snapshot,
                 audited=True,

@@ -14,7 +14,7 @@ from millrace.settings import Settings
 
 
 def create_app(settings: Settings, recorder: Recorder | None = None) -> Starlette:
-    """The app; clients that every request needs are made now, in init."""
+    """Create the app. Clients that every request needs are created now, during init."""
     recorder = recorder or Recorder.connect(settings)
     aws = recorder.stores.aws
     aws.client("dynamodb")

@@ -23,7 +23,7 @@ from millrace.settings import Settings
 
 
 def create_app(settings: Settings, platform: Platform | None = None) -> Starlette:
-    """The app; clients that every request needs are made now, in init."""
+    """Create the app. Clients that every request needs are created now, during init."""
     platform = platform or Platform.make(settings)
     platform.warm()
     stores = platform.stores

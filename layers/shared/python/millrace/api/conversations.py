@@ -34,7 +34,7 @@ EVERYBODY = "all"
 METADATA_BYTES = 16 * 1024
 NOT_FOUND = ("conversation_not_found", "invalid_id")
 QUERY_CHARACTERS = 200
-SEARCH = Parameter("q", "Words, all of which the title has")
+SEARCH = Parameter("q", "Words that must all be in the title")
 TEXT = Parameter(
     "text",
     "Words, all of which one message has; a page may be empty though others follow, since a request reads "
@@ -42,11 +42,11 @@ TEXT = Parameter(
 )
 RESTORABLE = Parameter(
     "restorable",
-    "`true`: the conversation can be restored for ten minutes, and is deleted then",
+    "`true`: the conversation is deleted after ten minutes, and can be restored until then",
     {"type": "string", "enum": ["true", "false"]},
 )
 OWNER = Parameter(
-    "owner", "A user's id, or `all` (with the scope `observe`); without it your own and what is shared"
+    "owner", "A user's id, or `all` (with the scope `observe`); by default your own and those shared with you"
 )
 
 
@@ -57,7 +57,7 @@ class NewConversation(WireModel):
     agent_id: str = Field(min_length=1, max_length=128)
     title: str = Field(default="", max_length=200)
     metadata: dict[str, Any] = Field(default_factory=dict)
-    listed: bool = Field(default=True, description="false: it is in no list, such as a trial of an agent")
+    listed: bool = Field(default=True, description="false: not listed, for example for a trial of an agent")
 
     @field_validator("metadata")
     @classmethod
@@ -66,8 +66,8 @@ class NewConversation(WireModel):
 
 
 class ChangedConversation(WireModel):
-    """The body of a request that renames a conversation, or gives it other metadata; what is left out stays
-    as it is."""
+    """The body of a request that renames a conversation or changes its metadata. Fields that are left out do
+    not change."""
 
     title: str | None = Field(default=None, min_length=1, max_length=200)
     metadata: dict[str, Any] | None = None
@@ -92,12 +92,12 @@ def _checked(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 class Conversations(Struct, frozen=True):
-    """The endpoints."""
+    """The endpoints of conversations."""
 
     platform: Platform
 
     def endpoints(self) -> list[Endpoint]:
-        """The table of them."""
+        """Return the endpoints."""
         base = "/api/conversations"
         one = base + "/{conversation_id}"
         return [
@@ -212,7 +212,7 @@ class Conversations(Struct, frozen=True):
         return [one.to_wire() for one in found], following
 
     def _list(self, request: Request, caller: Principal) -> ReadPage:
-        """The list of conversations that a request asks for, page by page."""
+        """Return a function that reads the requested list of conversations, page by page."""
         directory = self.platform.stores.directory
         if request.query_params.get("owner"):
             return partial(directory.page, caller.organization, _owner(request, caller))
@@ -224,7 +224,7 @@ class Conversations(Struct, frozen=True):
 
     async def delete_conversation(self, request: Request, caller: Principal) -> Response:
         slot, stores = slot_of(request, caller), self.platform.stores
-        # A deletion that broke off can be repeated, so its owner still has to find the conversation.
+        # An interrupted deletion can be repeated, so its owner must still find the conversation.
         found = await authorize(stores, caller, slot, "own", deleting=True)
         if not truth(request, "restorable"):
             await delete_conversation(stores, slot, found)
@@ -249,12 +249,12 @@ class Conversations(Struct, frozen=True):
 
 
 def slot_of(request: Request, caller: Principal) -> Slot:
-    """The conversation that a request's path names. Raises `InvalidRequest`."""
+    """Return the conversation that a request's path names. Raises `InvalidRequest`."""
     return Slot.of(caller.organization, request.path_params["conversation_id"])
 
 
 def _words(request: Request, name: str) -> list[str]:
-    """The words that a parameter of the query has. Raises `InvalidRequest`."""
+    """Return the words in a query parameter. Raises `InvalidRequest`."""
     query = request.query_params.get(name, "").strip()
     if len(query) > QUERY_CHARACTERS:
         raise InvalidRequest(f"{name} must not exceed {QUERY_CHARACTERS} characters.", code="invalid_query")
@@ -262,7 +262,8 @@ def _words(request: Request, name: str) -> list[str]:
 
 
 def _owner(request: Request, caller: Principal) -> str | None:
-    """The owner whose conversations are asked for; None for all. Raises `InvalidRequest` or `Forbidden`."""
+    """Return the owner whose conversations are requested; None for all. Raises `InvalidRequest` or
+    `Forbidden`."""
     owner = request.query_params.get("owner") or caller.id
     if not valid_user(owner):
         raise InvalidRequest("owner must be all or a user's id.", code="invalid_query")

@@ -1,4 +1,4 @@
-"""Cursors of lists: opaque to clients, made of the key to go on from."""
+"""Cursors of lists: opaque to clients, made from the key after which to continue."""
 
 import base64
 import binascii
@@ -12,12 +12,12 @@ _DIGITS = 12
 
 
 def to_cursor(key: dict[str, Any]) -> str:
-    """A key as an opaque text."""
+    """Return a key as an opaque text."""
     return base64.urlsafe_b64encode(orjson.dumps(key)).decode().rstrip("=")
 
 
 def from_cursor(text: str | None, *names: str) -> dict[str, str] | None:
-    """The key that a cursor was made of, which must have exactly these names. Raises `InvalidRequest`."""
+    """Return the key of a cursor, which must have exactly these names. Raises `InvalidRequest`."""
     if not text:
         return None
     try:
@@ -32,7 +32,7 @@ def from_cursor(text: str | None, *names: str) -> dict[str, str] | None:
 
 
 def text_from_cursor(text: str | None, name: str, most: int) -> str | None:
-    """The text under `name` that a cursor was made of, which has up to `most` ASCII characters. Raises
+    """Return the text under `name` in a cursor, of at most `most` ASCII characters. Raises
     `InvalidRequest`."""
     key = from_cursor(text, name)
     if key is None:
@@ -43,7 +43,7 @@ def text_from_cursor(text: str | None, name: str, most: int) -> str | None:
 
 
 def number_from_cursor(text: str | None, name: str) -> int | None:
-    """The number under `name` that a cursor was made of. Raises `InvalidRequest`."""
+    """Return the number under `name` in a cursor. Raises `InvalidRequest`."""
     key = from_cursor(text, name)
     if key is None:
         return None

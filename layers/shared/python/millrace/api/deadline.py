@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 
 def deadline(request: Request) -> float | None:
-    """The function's own end on the monotonic clock, where there is one."""
+    """Return the end of the function's time on the monotonic clock; None if it is not limited."""
     context: Any = request.scope.get("aws.context")
     if context is None:
         return None

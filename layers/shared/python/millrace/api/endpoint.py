@@ -1,7 +1,7 @@
-"""A route of a streamed app: an operation with the code that answers it.
+"""A route of a streamed app: an operation with the function that handles it.
 
-The streamed functions are plain Starlette: FastAPI's import alone costs as much CPU as all the rest of their
-init.
+The streamed functions are plain Starlette, since importing FastAPI alone takes as much CPU as the rest of
+their init.
 """
 
 from collections.abc import Awaitable, Callable
@@ -25,26 +25,26 @@ from millrace.errors import InvalidRequest, TooLarge, UnsupportedMedia
 
 MAX_BODY = 1024 * 1024
 MOST_FIELDS = 100
-"""The wrong fields that an error names."""
+"""The maximum number of invalid fields that an error names."""
 Body = TypeVar("Body", bound=BaseModel)
 Handler = Callable[[Request, Principal], Awaitable[ASGIApp]]
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint(Operation):
-    """An operation and its handler, which is called for callers with the operation's scopes only."""
+    """An operation and its handler, which is called only for callers with the operation's scopes."""
 
     handler: Handler
     credential: Credential = field(default="either", kw_only=True)
 
     def route(self, auth: Auth) -> "EndpointRoute":
-        """The endpoint as a Starlette route."""
+        """Return the endpoint as a Starlette route."""
         return EndpointRoute(self.path, self.method, _Served(self, auth))
 
 
 class EndpointRoute(BaseRoute):
-    """A route whose pattern is compiled when a request of its shape comes: a function has some fifty routes,
-    and a process of it serves few of them."""
+    """A route whose pattern is compiled when it may first match: a function has some fifty routes, and a
+    process uses only a few of them."""
 
     def __init__(self, path: str, method: str, app: ASGIApp) -> None:
         self.path, self.methods = path, [method]
@@ -56,7 +56,7 @@ class EndpointRoute(BaseRoute):
         return Route(self.path, self._app, methods=self.methods)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """See Starlette. Where an app is mounted, only its pattern knows."""
+        """See Starlette. In a mounted app, only the pattern can decide."""
         asked = scope.get("path", "").split("/")
         if scope.get("root_path") or self._may_serve(asked):
             return self._route.matches(scope)
@@ -72,7 +72,8 @@ class EndpointRoute(BaseRoute):
 
 
 class _Served(Struct, frozen=True):
-    """An endpoint as an ASGI app: Starlette wraps functions once more, and each token would pass that."""
+    """An endpoint as an ASGI app. Starlette would wrap a function once more, and each token would pass
+    through that."""
 
     endpoint: Endpoint
     auth: Auth
@@ -94,8 +95,8 @@ class _Served(Struct, frozen=True):
 async def read_body(
     request: Request, model: type[Body], most: int = MAX_BODY, *, any_type: bool = False
 ) -> Body:
-    """The request's JSON body as `model`, at most so many bytes, whatever its content type says with
-    `any_type`. Raises `TooLarge`, `UnsupportedMedia` or `InvalidRequest`, whose details name each wrong
+    """Return the request's JSON body of at most `most` bytes as `model`. With `any_type` the content type
+    is ignored. Raises `TooLarge`, `UnsupportedMedia` or `InvalidRequest`, whose details name each invalid
     field."""
     kind = media_type(request.headers.get("content-type", "application/json"))
     if not any_type and kind != "application/json" and not kind.endswith("+json"):
@@ -107,7 +108,7 @@ async def read_body(
 
 
 def invalid(error: ValidationError) -> InvalidRequest:
-    """A validation error with the path of each wrong field and what is allowed there."""
+    """Return a validation error with the path of each invalid field and the allowed values."""
     fields = [
         {"path": ".".join(str(part) for part in one["loc"]), "message": one["msg"]}
         for one in error.errors(include_url=False, include_context=False, include_input=False)
@@ -119,7 +120,7 @@ def invalid(error: ValidationError) -> InvalidRequest:
 
 
 async def read_bytes(request: Request, most: int) -> bytes:
-    """The request's body. Raises `TooLarge` when it has more than so many bytes."""
+    """Return the request's body. Raises `TooLarge` if it exceeds `most` bytes."""
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
@@ -133,11 +134,11 @@ _DIGITS = 16
 
 
 def whole_number(request: Request, name: str, default: int, lowest: int, highest: int) -> int:
-    """A query parameter as a number in a range. Raises `InvalidRequest`."""
+    """Return a query parameter as a number in a range. Raises `InvalidRequest`."""
     given = request.query_params.get(name)
     if given is None or given == "":
         return default
-    # int() refuses thousands of digits with an error of its own.
+    # int() would refuse thousands of digits with an error of its own.
     fits = given.isascii() and given.isdigit() and len(given) <= _DIGITS
     if not fits or not lowest <= int(given) <= highest:
         raise InvalidRequest(
@@ -147,7 +148,7 @@ def whole_number(request: Request, name: str, default: int, lowest: int, highest
 
 
 def truth(request: Request, name: str) -> bool:
-    """A query parameter that is true or false; false without it. Raises `InvalidRequest`."""
+    """Return a query parameter that is true or false; false if it is missing. Raises `InvalidRequest`."""
     given = request.query_params.get(name, "").lower()
     if given not in ("", "true", "false"):
         raise InvalidRequest(f"{name} must be true or false.", code="invalid_query")

@@ -8,17 +8,17 @@ from millrace.services.erasures import Erasures
 
 
 class NewErasure(Subject):
-    """The body of a request that erases a user, or the caller's organization, which has to be named."""
+    """The body of a request that erases a user, or the caller's organization, which must be named."""
 
 
 def erasures_router(erasures: Erasures) -> JsonRouter:
-    """The routes under `/api/erasures`."""
+    """Return the router of `/api/erasures`."""
     router = JsonRouter("/api")
 
     @router.operation(
         "GET",
         "/erasures",
-        "List the erasures that are under way or were finished in the last 30 days",
+        "List the erasures that are in progress or ended in the last 30 days",
         "organization:manage",
         answers={200: "ErasureList"},
         checks_caller=True,

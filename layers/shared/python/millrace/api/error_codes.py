@@ -1,7 +1,7 @@
-"""Every code that an HTTP error can have: its one status, and what it means.
+"""Every code of an HTTP error, with its status and its meaning.
 
-Imported for the OpenAPI document and by tests only. Codes of model servers come and go with the servers; they
-are passed on, with the status 502.
+Imported only by tests and for the OpenAPI document. Codes from model servers are not listed, as they depend
+on the servers; they are passed on with the status 502.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class ErrorCode(NamedTuple):
-    """The status that comes with a code, and its meaning."""
+    """The status that comes with a code, and the meaning of the code."""
 
     status: int
     meaning: str

@@ -1,4 +1,4 @@
-"""Every error's HTTP shape: `{"error": {"code", "message", "requestId", ...}}` with the right status."""
+"""The HTTP form of every error: `{"error": {"code", "message", "requestId", ...}}` with its status."""
 
 import logging
 import math
@@ -13,12 +13,12 @@ from millrace.errors import MillraceError
 
 log = logging.getLogger(__name__)
 STATUS = "status"
-"""The field of a log line that counts as an answer with 5xx; the template's metric filters read it."""
+"""The log field that marks an answer with 5xx, which the template's metric filters read."""
 _CODES = {404: "no_such_path", 405: "method_not_allowed"}
 
 
 def request_id(request: Request) -> str:
-    """Lambda's id of this request, or one of our own."""
+    """Return Lambda's id of this request, or one of our own."""
     state = request.scope.setdefault("state", {})
     if "request_id" not in state:
         context = request.scope.get("aws.context")
@@ -35,7 +35,7 @@ def error_response(
     retry_after: float | None = None,
     **details: Any,
 ) -> JSONResponse:
-    """The answer to a request that failed before its first byte."""
+    """Return the answer to a request that failed before its first byte."""
     ours = request_id(request)
     headers = {"x-request-id": ours, "cache-control": "no-store"}
     if retry_after is not None:
@@ -45,20 +45,20 @@ def error_response(
     body = {"error": {"code": code, "message": message, "requestId": ours} | details}
     if request.url.path.startswith("/v1/"):
         body["error"] |= {"type": _openai_type(status), "param": details.get("param")}
-        # OpenAI's clients repeat a 409 by themselves, and would not get another answer.
+        # OpenAI's clients retry a 409 by themselves, and would only get the same answer.
         headers |= {"x-should-retry": "false"} if status == 409 else {}
     return JSONResponse(body, status, headers=headers)
 
 
 def _openai_type(status: int) -> str:
-    """The kind of an error by which OpenAI's clients tell them apart, beside the status."""
+    """Return the error type by which OpenAI's clients distinguish errors, in addition to the status."""
     if status == 429:
         return "rate_limit_error"
     return "server_error" if status >= 500 else "invalid_request_error"
 
 
 async def on_millrace_error(request: Request, error: Exception) -> Response:
-    """Handler of the product's own errors."""
+    """Handle one of Millrace's own errors."""
     assert isinstance(error, MillraceError)
     if error.status >= 500:
         log.warning("%s: %s", error.code, error.message, extra={STATUS: error.status})
@@ -73,7 +73,7 @@ async def on_millrace_error(request: Request, error: Exception) -> Response:
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
-    """Handler of the framework's own refusals: no such path, method not allowed."""
+    """Handle an error of the framework: unknown path, method not allowed."""
     assert isinstance(error, HTTPException)
     code = _CODES.get(error.status_code, "bad_request")
     response = error_response(request, error.status_code, code, _explain(request, error))
@@ -88,7 +88,7 @@ def _explain(request: Request, error: HTTPException) -> str:
 
 
 async def on_any_exception(request: Request, error: Exception) -> Response:
-    """Handler of what should not happen."""
+    """Handle an unexpected error."""
     log.exception("unhandled", exc_info=error, extra={STATUS: 500})
     return error_response(request, 500, "internal", "Something went wrong on our side.")
 

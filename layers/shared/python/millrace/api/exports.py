@@ -14,22 +14,22 @@ from millrace.services.exports.exports import Exports
 MANAGES: Scope = "organization:manage"
 NOT_FOUND = ("export_not_found",)
 PAGE = 50
-Limit = Annotated[int, Query(ge=1, le=100, description="The most items that the page has")]
-AfterPage = Annotated[str | None, Query(max_length=300, description="`nextCursor` of the page before")]
+Limit = Annotated[int, Query(ge=1, le=100, description="The maximum number of items in the page")]
+AfterPage = Annotated[str | None, Query(max_length=300, description="`nextCursor` of the previous page")]
 
 
 class NewExport(Subject):
-    """The body of a request that exports a user, or the caller's organization, which has to be named."""
+    """The body of a request that exports a user, or the caller's organization, which must be named."""
 
 
 def exports_router(exports: Exports) -> JsonRouter:
-    """The routes under `/api/exports`."""
+    """Return the router of `/api/exports`."""
     router = JsonRouter("/api/exports")
 
     @router.operation(
         "GET",
         "",
-        "List the exports that are under way or can be downloaded, latest first",
+        "List the exports that are in progress or can be downloaded, latest first",
         MANAGES,
         answers={200: "ExportList"},
     )
@@ -39,7 +39,7 @@ def exports_router(exports: Exports) -> JsonRouter:
     @router.operation(
         "POST",
         "",
-        "Export all data of a user, or of the whole organization; an export that is already under way "
+        "Export all data of a user, or of the whole organization; an export that is already in progress "
         "continues",
         MANAGES,
         answers={202: Answer("ExportView", headers=("location",))},

@@ -1,4 +1,4 @@
-"""Files over HTTP: announced here, uploaded straight to S3, used by messages."""
+"""Files over HTTP: announced here, uploaded directly to S3, used by messages."""
 
 from msgspec import Struct
 from pydantic import Field, field_validator
@@ -24,7 +24,7 @@ PAGE = 50
 
 
 class UploadFile(WireModel):
-    """A file that is about to be uploaded."""
+    """A file to upload."""
 
     name: str = Field(min_length=1, max_length=MOST_NAME)
     media_type: str = Field(max_length=128, description=f"one of {', '.join(MEDIA_TYPES)}")
@@ -39,12 +39,12 @@ class UploadFile(WireModel):
 
 
 class Files(Struct, frozen=True):
-    """The endpoints."""
+    """The endpoints of files."""
 
     stores: Stores
 
     def endpoints(self) -> list[Endpoint]:
-        """The table of them."""
+        """Return the endpoints."""
         return [
             Endpoint(
                 "POST",
@@ -115,13 +115,13 @@ class Files(Struct, frozen=True):
         file = await self.stores.files.find(caller.organization, request.path_params["file_id"])
         if file is None or file.owner != caller.id:
             raise unknown_file()
-        # The object first: without its item nothing would tell that it lies there.
+        # The object first: without the item, nothing would know that the object exists.
         await self.stores.file_objects.delete(file)
         await self.stores.files.delete(file)
         return Response(status_code=204)
 
     async def _readable(self, caller: Principal, file_id: str) -> StoredFile:
-        """The file, for its owner and for whoever may read the conversation that keeps it. Raises
+        """Return the file if the caller owns it or may read the conversation that keeps it. Raises
         `NotFound`."""
         file = await self.stores.files.find(caller.organization, file_id)
         if file is None:

@@ -36,12 +36,12 @@ DEFINITION_ERRORS = (
 
 
 class FlowsApi(Struct, frozen=True):
-    """The endpoints of definitions."""
+    """The endpoints of flow definitions."""
 
     flows: Flows
 
     def endpoints(self) -> list[Endpoint]:
-        """The table of them."""
+        """Return the endpoints."""
         one = BASE + "/{name}"
         return [
             Endpoint(
@@ -100,7 +100,7 @@ class FlowsApi(Struct, frozen=True):
         after = from_cursor(request.query_params.get("cursor"), "name") or {"name": ""}
         found, last = await self.flows.definitions.find(caller, _query(request), most, after["name"])
         more = to_cursor({"name": last}) if last else None
-        return JSONResponse({"items": [_seen(flow, caller) for flow in found], "nextCursor": more})
+        return JSONResponse({"items": [_view(flow, caller) for flow in found], "nextCursor": more})
 
     async def create_flow(self, request: Request, caller: Principal) -> Response:
         made = await self.flows.definitions.create(caller, await read_body(request, NewFlow))
@@ -108,7 +108,7 @@ class FlowsApi(Struct, frozen=True):
 
     async def get_flow(self, request: Request, caller: Principal) -> Response:
         found = await self.flows.store.get(caller.organization, request.path_params["name"])
-        return JSONResponse(_seen(found, caller))
+        return JSONResponse(_view(found, caller))
 
     async def put_flow(self, request: Request, caller: Principal) -> Response:
         given, options = await read_body(request, FlowReplacement), write_options(request)
@@ -121,14 +121,15 @@ class FlowsApi(Struct, frozen=True):
         return Response(status_code=204)
 
 
-def _seen(flow: Flow, caller: Principal) -> dict[str, Any]:
-    """Steps hold instructions and definitions, which are not for every user of a flow."""
+def _view(flow: Flow, caller: Principal) -> dict[str, Any]:
+    """Return the flow, or only its summary: steps contain instructions and definitions that are not for every
+    user."""
     seen = caller.may("agents:read") or caller.may("agents:write")
     return flow.to_wire() if seen else flow.summary()
 
 
 def _query(request: Request) -> str:
-    """The words to find. Raises `InvalidRequest`."""
+    """Return the words to search for. Raises `InvalidRequest`."""
     query = request.query_params.get("q", "")
     if len(query) > LONGEST_QUERY:
         raise InvalidRequest(f"q must not exceed {LONGEST_QUERY} characters.", code="invalid_query")

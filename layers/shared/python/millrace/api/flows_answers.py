@@ -22,11 +22,11 @@ _STATUS = {
 }
 _STEP_FAILED = 502
 STEP_ERRORS = tuple(_STATUS)
-NOT_YET = "The flow goes on beyond the time of this request; GET its execution."
+NOT_YET = "The flow continues, but this request has reached its time limit; GET its execution."
 
 
 def flow_answer(request: Request, run: Run, events: list[LogEntry], detail: Detail) -> Response:
-    """The result, what the flow waits for, or the error of the step that failed."""
+    """Return the result, the question that the flow waits for, or the error of the step that failed."""
     last = events[-1].event if is_over(events) else error(NOT_YET, "deadline", retryable=True)
     if last["type"] == "error":
         return error_response(

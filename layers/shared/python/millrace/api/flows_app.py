@@ -1,7 +1,7 @@
-"""The app of the flows' function, streamed.
+"""The app of the flows function, streamed.
 
-A function of its own, rather than part of the conversations': the expression engine and its tables are no
-business of a chat's first token, and a flow may wait on its slowest step without taking a chat's place.
+It is separate from the conversation function for two reasons: the expression engine and its tables would
+delay the first token of chats, and a flow that waits for a slow step does not occupy a slot for chats.
 """
 
 from starlette.applications import Starlette
@@ -20,7 +20,7 @@ from millrace.settings import Settings
 def create_app(
     settings: Settings, platform: Platform | None = None, find_pipeline: FindPipeline | None = None
 ) -> Starlette:
-    """The app; clients that every request needs are made now, in init."""
+    """Create the app. Clients that every request needs are created now, during init."""
     platform = platform or Platform.make(settings)
     platform.warm()
     stores = platform.stores

@@ -1,4 +1,4 @@
-"""Executions of flows over HTTP: begin, continue, read and cancel them, as JSON or streamed."""
+"""Executions of flows over HTTP: start, continue, read and cancel them, as JSON or streamed."""
 
 from collections.abc import AsyncIterator
 from typing import Any, Literal
@@ -56,8 +56,8 @@ START_ERRORS = (
 
 
 class FlowEvent(WireModel):
-    """The body of a request that runs a flow: any JSON as `input`. With `executionId` it continues a
-    waiting execution (at `step`, if given): `input` is the answer, unless the `decision` is to approve or to
+    """The body of a request that runs a flow, with any JSON as `input`. With `executionId` it continues a
+    waiting execution (at `step`, if given): `input` is the answer, or the `decision` is to approve or to
     reject."""
 
     input: Any = None
@@ -68,7 +68,7 @@ class FlowEvent(WireModel):
     idempotency_key: str | None = Field(default=None, min_length=1, max_length=200)
 
     def answer(self) -> GivenAnswer:
-        """The answer to a step that waits."""
+        """Return the answer to a waiting step."""
         content = self.input if self.decision == "answer" else None
         return GivenAnswer("", self.decision, None, content, self.reason)
 
@@ -79,7 +79,7 @@ class FlowExecutionsApi(Struct, frozen=True):
     flows: Flows
 
     def endpoints(self) -> list[Endpoint]:
-        """The table of them."""
+        """Return the endpoints."""
         one = BASE + "/{name}"
         return [
             Endpoint(
@@ -98,7 +98,7 @@ class FlowExecutionsApi(Struct, frozen=True):
             Endpoint(
                 "GET",
                 one + "/executions",
-                "List a flow's executions, latest first: your own, or with observe everybody's",
+                "List a flow's executions, latest first: your own, or with the scope observe all",
                 "chat",
                 self.list_executions,
                 parameters=(limit(100, PAGE), CURSOR),
@@ -142,7 +142,8 @@ class FlowExecutionsApi(Struct, frozen=True):
         return await self._replay(request, begun.run, detail)
 
     async def _resume(self, request: Request, caller: Principal, name: str) -> ASGIApp:
-        """A POST that names the last event it saw goes on with that run and begins no other."""
+        """Resume the stream of a run: a POST with the id of the last event continues that run and starts no
+        other."""
         stores = self.flows.platform.stores
         event = cursor(request)
         run = await authorize_run(stores, caller, (event and event.run_id) or "")
@@ -155,13 +156,13 @@ class FlowExecutionsApi(Struct, frozen=True):
             return _stream(request, session.run, session.event_feed, detail, session)
         events = [event async for batch in session.event_feed for event in batch]
         await session.over()
-        if not is_over(events):  # another process goes on with it
+        if not is_over(events):  # another process continues it
             rest = follow(self.flows.platform.stores, session.run, events[-1].seq, deadline(request))
             events += [event async for batch in rest for event in batch]
         return flow_answer(request, session.run, events, detail)
 
     async def _follow(self, request: Request, run: Run, after: int, detail: Detail) -> ASGIApp:
-        """The run's events after a number, which another process makes."""
+        """Stream the run's events after a number from the log, while another process runs it."""
         found = follow(self.flows.platform.stores, run, after, deadline(request))
         if wants_stream(request):
             return _stream(request, run, found, detail)

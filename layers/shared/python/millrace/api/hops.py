@@ -1,4 +1,4 @@
-"""The origin of a request: hops, of which too many are refused, and the trace that it is part of."""
+"""The origin of a request: its hops, of which only a number is allowed, and the trace that it belongs to."""
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -13,8 +13,8 @@ _HEADER, _TRACEPARENT = HEADER.encode(), TRACEPARENT.encode()
 
 
 class Hops:
-    """Middleware: what a request causes carries its hops and its trace on; one with hops beyond the limit
-    causes nothing."""
+    """Middleware that makes everything caused by a request inherit its hops and trace, and refuses requests
+    with more hops than the limit."""
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self._app = app
@@ -39,7 +39,7 @@ class Hops:
 
 
 def hops_of(scope: Scope) -> int:
-    """The hops that a request's header tells."""
+    """Return the hops in a request's header."""
     return read_hops(_header(scope, _HEADER))
 
 

@@ -1,8 +1,8 @@
 """Routes of the management API: FastAPI's, with the contract of an operation.
 
-The caller is known and has the operation's scopes before the body is read. Bodies are read as all others are:
-by `millrace.domain.json_reader`, gzip allowed. FastAPI itself would read them with the standard library,
-which accepts NaN, doubled keys and anything after the document.
+The caller is authenticated and has the operation's scopes before the body is read. Bodies are read as in the
+other functions, by `millrace.domain.json_reader`, with gzip allowed. FastAPI itself would use the standard
+library, which accepts NaN, duplicate keys and anything after the document.
 """
 
 from collections.abc import Callable, Coroutine, Mapping
@@ -23,10 +23,10 @@ from millrace.domain.replacement import WriteOptions
 from millrace.errors import UnsupportedMedia
 
 MAX_BODY = 6 * 1024 * 1024
-"""The largest body that Lambda hands over; also the most that a compressed one may become."""
+"""The largest body that Lambda passes on, which a compressed one must not exceed either."""
 JSON_OR_LINES = (JSON, "application/x-ndjson")
 MOST_LEVELS = DEEPEST + 4
-"""Of a body: an event may have `DEEPEST`, and lies in the items of a request."""
+"""The maximum depth of a body: an event may have `DEEPEST`, and is nested in the items of a request."""
 _OPERATION = "millrace_operation"
 _READ = frozenset({"POST", "PUT", "PATCH"})
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -36,10 +36,10 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class JsonRoute(APIRoute):
-    """A route of an operation. The app's state holds who may call it, as `auth`."""
+    """A route of an operation. The app's state has the authentication as `auth`."""
 
     def get_route_handler(self) -> Handler:
-        """FastAPI's handler, called for callers with the operation's scopes only."""
+        """Return FastAPI's handler, which is called only for callers with the operation's scopes."""
         handle, operation = super().get_route_handler(), operation_of(self.endpoint)
 
         async def handler(request: Request) -> Response:
@@ -58,7 +58,7 @@ class JsonRoute(APIRoute):
 
 
 class JsonRouter(APIRouter):
-    """A router whose routes are all declared by `operation`."""
+    """A router whose routes are all declared with `operation`."""
 
     def __init__(self, prefix: str = "") -> None:
         super().__init__(prefix=prefix, route_class=JsonRoute)
@@ -116,16 +116,16 @@ class JsonRouter(APIRouter):
 
 
 def _build_models(function: Callable[..., Any]) -> None:
-    """Build the models of a function's parameters, which FastAPI takes only when they are whole."""
+    """Build the models of a function's parameters, which FastAPI requires to be complete."""
     for hint in get_type_hints(function).values():
         for kind in (hint, *get_args(hint)):
             if isinstance(kind, type) and issubclass(kind, BaseModel):
-                kind.model_config["defer_build"] = False  # FastAPI's adapters follow it
+                kind.model_config["defer_build"] = False  # FastAPI's adapters inherit this
                 kind.model_rebuild()
 
 
 def operation_of(function: Callable[..., Any]) -> Operation:
-    """Return the operation that a function answers. Raises `KeyError` for one that declares none."""
+    """Return the operation that a function handles. Raises `KeyError` if it declares none."""
     declared: Operation = vars(function)[_OPERATION]
     return declared
 
@@ -152,7 +152,7 @@ Options = Annotated[WriteOptions, Depends(_write_options)]
 
 
 async def _read(request: Request, operation: Operation) -> Request:
-    """The request with its body as a value. Raises as `inflate` and `read_documents`."""
+    """Return the request with its parsed body. Raises the errors of `inflate` and `read_documents`."""
     body = await request.body()
     if not body:
         return request
@@ -166,9 +166,9 @@ async def _read(request: Request, operation: Operation) -> Request:
 
 
 def _with_value(request: Request, body: bytes, value: Any) -> Request:
-    # FastAPI decides by this header if a body is JSON, and this one may have come as JSON Lines.
+    # FastAPI decides by this header whether a body is JSON, and this body may have been JSON Lines.
     kept = [(name, each) for name, each in request.scope["headers"] if name.lower() != b"content-type"]
     request.scope["headers"] = [*kept, (b"content-type", b"application/json")]
     fresh = Request(request.scope, request.receive)
-    fresh._body, fresh._json = body, value  # where Starlette keeps them once they are read
+    fresh._body, fresh._json = body, value  # Starlette's cache of what was read
     return fresh

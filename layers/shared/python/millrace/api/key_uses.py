@@ -1,4 +1,4 @@
-"""Notes that API keys are used."""
+"""Records the use of API keys."""
 
 import asyncio
 import logging
@@ -13,8 +13,9 @@ SECONDS = 5.0
 
 
 class KeyUses:
-    """Middleware. The note is written after the answer's last byte, but before the app returns, since Lambda
-    may freeze the process then; one that fails costs the caller nothing."""
+    """Middleware that records the use of the caller's key. It does so after the last byte of the answer,
+    but before the app returns, since Lambda may freeze the process then. If it fails, the caller is not
+    affected."""
 
     def __init__(self, app: ASGIApp, keys: ApiKeyStore) -> None:
         self._app = app

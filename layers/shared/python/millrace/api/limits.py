@@ -1,4 +1,4 @@
-"""Limits, use and stops over HTTP: FastAPI, part of the management API."""
+"""Limits, usage and stops over HTTP: FastAPI, part of the management API."""
 
 from typing import Annotated, Any
 
@@ -13,22 +13,22 @@ from millrace.domain.wire import WireModel
 from millrace.errors import InvalidRequest
 from millrace.services.limits import ManagedLimits
 
-AgentId = Annotated[str | None, Query(alias="agentId", description="The agent; without it the organization")]
+AgentId = Annotated[str | None, Query(alias="agentId", description="The agent; by default the organization")]
 UserId = Annotated[str | None, Query(alias="userId", description="Another user, with organization:manage")]
 ShownAgent = Annotated[
-    str | None, Query(alias="agentId", description="An agent as well, with organization:manage")
+    str | None, Query(alias="agentId", description="Include an agent, with organization:manage")
 ]
 
 
 class LimitChanges(WireModel):
-    """The limits that are to change, by level; those that are not named stay, null removes one."""
+    """The limits to change, by level. Limits that are not named do not change; null removes one."""
 
     organization: OrganizationLimits | None = None
     user: UserLimits | None = None
     agent: LevelLimits | None = None
 
     def changes(self) -> dict[Level, dict[str, Any]]:
-        """Return what was given of each level."""
+        """Return the given limits of each level."""
         parts: dict[Level, LevelLimits | None] = {
             "organization": self.organization,
             "user": self.user,
@@ -38,14 +38,14 @@ class LimitChanges(WireModel):
 
 
 class NewStop(WireModel):
-    """The body of a request that stops an agent; without `agentId` all of the organization."""
+    """The body of a request that stops an agent or, without `agentId`, the whole organization."""
 
     agent_id: str | None = Field(default=None, max_length=128)
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 
 def limits_router(limits: ManagedLimits) -> JsonRouter:
-    """The routes under `/api/limits`, and `/api/usage`."""
+    """Return the router of `/api/limits` and `/api/usage`."""
     router = JsonRouter("/api")
 
     @router.operation(
@@ -126,7 +126,7 @@ def limits_router(limits: ManagedLimits) -> JsonRouter:
 
 
 def _agent(agent_id: str | None) -> str | None:
-    """The id of an agent. Raises `InvalidRequest` for a text that cannot be one."""
+    """Return the id of an agent. Raises `InvalidRequest` if the text cannot be one."""
     if agent_id and not valid_id(agent_id):
         raise InvalidRequest("agentId must name an agent.", code="invalid_id")
     return agent_id or None

@@ -39,7 +39,7 @@ from millrace.stores.connect import Stores
 
 
 def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
-    """The app; clients that every request needs are made now, in init."""
+    """Create the app. Clients that every request needs are created now, during init."""
     platform = platform or Platform.make(settings)
     for service in ("dynamodb", "events"):
         platform.stores.aws.client(service)
@@ -62,7 +62,7 @@ def create_app(settings: Settings, platform: Platform | None = None) -> FastAPI:
 
 
 def empty_app(settings: Settings, stores: Stores) -> FastAPI:
-    """The app without operations: who may call it, and how it answers errors."""
+    """Create the app without operations: with authentication and error handlers."""
     app = FastAPI(title="Millrace", version=__version__, openapi_url=None, redirect_slashes=False)
     app.state.auth = Authenticator(settings, stores)
     for kind, handler in (*HANDLERS.items(), (RequestValidationError, on_invalid)):
@@ -72,7 +72,7 @@ def empty_app(settings: Settings, stores: Stores) -> FastAPI:
 
 
 def _about(settings: Settings, platform: Platform, app: FastAPI) -> JsonRouter:
-    """The operations about the API itself."""
+    """Return the router of the operations about the API itself."""
     router = JsonRouter()
 
     @router.operation(
@@ -97,14 +97,14 @@ def _about(settings: Settings, platform: Platform, app: FastAPI) -> JsonRouter:
 
 @cache
 def document(settings: Settings, platform: Platform, app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document of everything, made when first asked for."""
+    """Return the OpenAPI document of all functions, which is created when first requested."""
     from millrace.api.openapi import streamed_endpoints, whole_document
 
     return whole_document(app, streamed_endpoints(settings, platform))
 
 
 async def on_invalid(request: Request, error: Exception) -> Response:
-    """FastAPI's own validation errors in our shape."""
+    """Return FastAPI's validation errors in our form."""
     assert isinstance(error, RequestValidationError)
     errors = error.errors()
     if errors and errors[0]["type"] == "json_invalid":

@@ -1,7 +1,8 @@
 """The Model Context Protocol over streamable HTTP: one address, no state in any process.
 
-Before version 2026-07-28 a client has a session, whose id says all that is to be known of it (see
-`protocols.mcp.calls`); since then each request does. Both are served alike.
+Before version 2026-07-28 a client has a session, whose id contains everything that must be known about it
+(see `protocols.mcp.calls`). Since then each request contains that itself. Both kinds are handled in the same
+way.
 """
 
 from dataclasses import dataclass, field
@@ -54,7 +55,7 @@ TASKS: Json = {"cancel": {}, "requests": {"tools": {"call": {}}}}
 
 @dataclass(frozen=True, slots=True)
 class McpApi:
-    """The endpoints."""
+    """The endpoints of MCP."""
 
     platform: Platform
     context: PipelineContext
@@ -66,13 +67,13 @@ class McpApi:
         object.__setattr__(self, "_calls", AgentCalls(self.platform))
 
     def endpoints(self) -> list[Endpoint]:
-        """The table of them. Their contract is MCP's, so the OpenAPI document leaves them out."""
+        """Return the endpoints. Their contract is MCP's, so the OpenAPI document omits them."""
         message = Answer("McpMessage", events="McpMessage")
         return [
             Endpoint(
                 "POST",
                 PATH,
-                "Send a message of MCP",
+                "Send an MCP message",
                 ANY_TOKEN,
                 self.post,
                 audited=False,
@@ -82,7 +83,7 @@ class McpApi:
             Endpoint(
                 "GET",
                 PATH,
-                "Go on with the answer to a call behind `Last-Event-ID`",
+                "Continue the answer to a call after `Last-Event-ID`",
                 ANY_TOKEN,
                 self.resume,
                 credential="token",
@@ -101,7 +102,7 @@ class McpApi:
                 Endpoint(
                     "GET",
                     path,
-                    "Tell where tokens come from (RFC 9728)",
+                    "Return where clients get tokens (RFC 9728)",
                     ANY_TOKEN,
                     self.metadata,
                     credential="none",
@@ -116,9 +117,9 @@ class McpApi:
         try:
             message = await read_message(request)
             if "method" not in message:
-                return await self._take_answer(request, caller, message)
+                return await self._accept_answer(request, caller, message)
             if "id" not in message:
-                await self._take_notification(request, caller, message)
+                await self._accept_notification(request, caller, message)
                 return Response(status_code=202)
             if is_modern(request):
                 return await self._modern(request, caller, message)
@@ -134,7 +135,7 @@ class McpApi:
         return await self._calls.resume(request, caller, last)
 
     async def end(self, request: Request, caller: Principal) -> Response:
-        """There is nothing to end: runs go on, and a session is only its id."""
+        """End a session, for which nothing has to be done: runs continue, and a session is only its id."""
         return Response(status_code=204)
 
     async def metadata(self, request: Request, caller: Principal) -> Response:
@@ -181,7 +182,7 @@ class McpApi:
         return JSONResponse(response(message["id"], result), headers=headers)
 
     async def _task(self, request: Request, caller: Principal, call: Call, message: Json) -> ASGIApp:
-        """Tasks of version 2025-11-25: runs, by another name."""
+        """Handle tasks of version 2025-11-25, which are runs."""
         run_id = (message.get("params") or {}).get("taskId")
         if call.version < HANDSHAKE_VERSION or message["method"] not in _TASK_METHODS:
             raise Refused(METHOD_NOT_FOUND, "Method not found", call.request_id, status=200)
@@ -197,21 +198,21 @@ class McpApi:
         run = await authorize_run(self.platform.stores, caller, run_id)
         return JSONResponse(response(call.request_id, task_of(run) | {"status": "cancelled"}))
 
-    # --- what needs no response --------------------------------------------------------------------
+    # --- answers and notifications --------------------------------------------------------------------
 
-    async def _take_answer(self, request: Request, caller: Principal, message: Json) -> Response:
-        """A user's answer to a question that a call has asked, in whichever process that waits."""
+    async def _accept_answer(self, request: Request, caller: Principal, message: Json) -> Response:
+        """Accept a user's answer to a question that a call has asked, whichever process waits for it."""
         found = parse_question_id(message["id"])
         if found is None:
             raise Refused(-32600, "This server has not sent a request with this id.")
-        # An error of the client means that it cannot ask its user: the question waits for somebody else.
+        # An error means that the client cannot ask its user; the question waits for somebody else.
         if "result" in message:
             check_chat(caller)
             await self._calls.answered(request, caller, *found, message["result"])
         return Response(status_code=202)
 
-    async def _take_notification(self, request: Request, caller: Principal, message: Json) -> None:
-        """Stop the run of a call that its client cancels; what else clients notify of changes nothing."""
+    async def _accept_notification(self, request: Request, caller: Principal, message: Json) -> None:
+        """Stop the run of a call that its client cancels. Other notifications change nothing."""
         request_id: Any = (message.get("params") or {}).get("requestId")
         session = None if is_modern(request) else _session(request)
         if message["method"] != "notifications/cancelled" or session is None or not is_request_id(request_id):
@@ -222,7 +223,7 @@ class McpApi:
             run = await authorize_run(self.platform.stores, caller, run_id)
             await self._stop(request, caller, message["method"], run)
         except (NotFound, Conflict):
-            return  # it is over, or never began
+            return  # it has ended, or never started
 
     async def _stop(self, request: Request, caller: Principal, method: str, run: Run) -> None:
         stores = self.platform.stores
@@ -247,8 +248,8 @@ def _call(message: Json, version: str, *, elicits: bool) -> Call:
 
 
 def _session(request: Request) -> Session | None:
-    """The request's session; None for a client that does without. Raises `Refused` for an id that is
-    not ours: the client then begins a session."""
+    """Return the request's session; None if the client has none. Raises `Refused` if the id is not ours, upon
+    which clients begin a new session."""
     text = request.headers.get(SESSION)
     if text is None:
         return None

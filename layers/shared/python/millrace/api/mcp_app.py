@@ -1,6 +1,6 @@
 """The app of the MCP function, streamed.
 
-A function of its own: the SDK's import is no business of a chat's first token.
+It is a separate function so that importing the SDK does not delay the first token of chats.
 """
 
 from starlette.applications import Starlette
@@ -16,7 +16,7 @@ from millrace.settings import Settings
 
 
 def create_app(settings: Settings, platform: Platform | None = None) -> Starlette:
-    """The app; clients that every request needs are made now, in init."""
+    """Create the app. Clients that every request needs are created now, during init."""
     platform = platform or Platform.make(settings)
     platform.warm()
     app = streamed_app(

@@ -1,4 +1,4 @@
-"""Calls of agents over MCP: a run is begun or joined, and its events answer the call, from any process."""
+"""Calls of agents over MCP: a call starts or joins a run, whose events answer it, from any process."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -49,20 +49,20 @@ class AgentArguments(WireModel):
 
 
 class AgentCalls(Struct, frozen=True):
-    """Calls of agents."""
+    """Handles calls of agents."""
 
     platform: Platform
 
     async def call(
         self, request: Request, caller: Principal, call: Call, params: Json, session: Session | None
     ) -> ASGIApp:
-        """Answer `tools/call` for an agent. Raises pydantic's `ValidationError`, `MCPError`, or as
+        """Answer `tools/call` for an agent. Raises pydantic's `ValidationError`, `MCPError`, or the errors of
         `converse`."""
         validate_client_request("tools/call", call.version, params)
         check_chat(caller)
         agent_id = agent_id_of(params["name"]) or ""
         if params.get("requestState") is not None:
-            return await self._go_on(request, caller, call, agent_id, params)
+            return await self._continue(request, caller, call, agent_id, params)
         given = AgentArguments.model_validate(params.get("arguments") or {})
         try:
             agent = await self.platform.stores.agents.get(caller.organization, agent_id)
@@ -70,7 +70,7 @@ class AgentCalls(Struct, frozen=True):
             raise unknown_tool(params["name"]) from error
         key = _key(request, call, params, session)
         run_id = run_id_of(caller, key) if key else ""
-        own = run_id.replace("run_", "mcp_") or new_id("conv")  # the same call meets what it began
+        own = run_id.replace("run_", "mcp_") or new_id("conv")  # a repeated call finds this again
         message = NewMessage(given.message, agent.id, idempotency_key=key, options=RunOptions(run_id=run_id))
         slot = given.conversation_id or own
         found = await converse(self.platform, caller, slot, message, deadline(request))
@@ -79,18 +79,18 @@ class AgentCalls(Struct, frozen=True):
         return self._stream(request, call, found)
 
     async def resume(self, request: Request, caller: Principal, last_event_id: str) -> ASGIApp:
-        """Answer a client that comes back with the id of the last event it saw; 204 where nothing is left.
+        """Answer a client that reconnects with the id of the last event it saw; 204 if nothing is left.
         Raises `InvalidRequest` or `NotFound`."""
         call, seen = parse_call_event(last_event_id)
         found = await rejoin(
             self.platform.stores, caller, seen.event.run_id or "", seen.seq, deadline(request)
         )
-        if found is None or (call.task and seen.seq):  # a task is answered with the first event
+        if found is None or (call.task and seen.seq):  # a task is answered by its first event
             return Response(status_code=204)
         return self._stream(request, call, found, seen)
 
     async def result(self, request: Request, caller: Principal, call: Call, run_id: str) -> ASGIApp:
-        """Answer with a task's result once it is there (`tasks/result`). Raises `NotFound`."""
+        """Answer with a task's result once it is available (`tasks/result`). Raises `NotFound`."""
         found = await rejoin(self.platform.stores, caller, run_id, 0, deadline(request))
         if found is None:
             raise NotFound("The events of this run have expired.", code="run_expired")
@@ -99,8 +99,8 @@ class AgentCalls(Struct, frozen=True):
     async def answered(
         self, request: Request, caller: Principal, run_id: str, call_id: str, result: Any
     ) -> tuple[str, int]:
-        """Take a user's answer to a question; the run, and the number behind which it goes on. Raises as
-        `answer_calls`."""
+        """Apply a user's answer to a question. Returns the run and the event number after which it continues.
+        Raises the errors of `answer_calls`."""
         ids = {"runId": run_id, "callId": call_id}
         return await noted_method(
             request, caller, "answer", ids, lambda: self._answered(caller, run_id, call_id, result)
@@ -113,10 +113,10 @@ class AgentCalls(Struct, frozen=True):
         _, seen = await answer_calls(self.platform.stores, caller, run_id, [given])
         return run_id, seen
 
-    async def _go_on(
+    async def _continue(
         self, request: Request, caller: Principal, call: Call, agent_id: str, params: Json
     ) -> ASGIApp:
-        """Answer a call that comes again with the state that the first one gave out."""
+        """Answer a call that is repeated with the state that the first answer contained."""
         at = parse_event_id(str(params["requestState"]))
         run = await authorize_run(self.platform.stores, caller, at.run_id or "")
         if run.agent_id != agent_id:
@@ -127,7 +127,7 @@ class AgentCalls(Struct, frozen=True):
             _, behind = await self.answered(request, caller, run.id, call_id, result)
             seen = max(seen, behind)
         found = await rejoin(self.platform.stores, caller, run.id, seen, deadline(request))
-        if found is None:  # the client had not got the answer although it was sent
+        if found is None:  # the answer was sent already, but the client did not get it
             seen = 0
             found = await rejoin(self.platform.stores, caller, run.id, seen, deadline(request))
         if found is None:
@@ -151,7 +151,7 @@ class AgentCalls(Struct, frozen=True):
         )
 
     async def _while_asked(self, request: Request, stream: RunStream) -> AsyncGenerator[list[LogEntry], None]:
-        """The run's events, those that follow the user's answers included."""
+        """Yield the run's events, including those that follow the user's answers."""
         last: LogEntry | None = None
         async for batch in stream.events:
             last = batch[-1]
@@ -164,14 +164,14 @@ class AgentCalls(Struct, frozen=True):
 
 
 def check_chat(caller: Principal) -> None:
-    """Raises `Forbidden` for a caller who may not use agents. The endpoints themselves take any token: each
-    tool has a scope of its own."""
+    """Raise `Forbidden` if the caller may not use agents. The endpoints accept any token, since each tool has
+    its own scope."""
     if not caller.may("chat"):
         raise missing_scope(caller, "chat")
 
 
 def _key(request: Request, call: Call, params: Json, session: Session | None) -> str | None:
-    """The idempotency key of a call: the client's own, else its session's for this request."""
+    """Return the idempotency key of a call: the client's, or one of its session for this request."""
     given = (params.get("_meta") or {}).get(IDEMPOTENCY_KEY) or request.headers.get("idempotency-key")
     if given is None:
         return session.key(call.request_id) if session else None

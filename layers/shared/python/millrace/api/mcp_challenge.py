@@ -1,4 +1,4 @@
-"""Refusals that tell a client of MCP where it gets a token, and which scope it needs (RFC 9728, RFC 6750)."""
+"""Refusals that tell an MCP client where to get a token, and which scope it needs (RFC 9728, RFC 6750)."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -9,7 +9,7 @@ PATH = "/mcp"
 
 
 class Challenge:
-    """Middleware: a 401 or a 403 names the metadata of this resource."""
+    """Middleware that names the metadata of this resource in each 401 and 403."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

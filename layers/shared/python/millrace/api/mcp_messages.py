@@ -1,4 +1,4 @@
-"""JSON-RPC over HTTP as MCP has it: reading what a client posts, and answering errors."""
+"""MCP's JSON-RPC over HTTP: reads posted messages and answers errors."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ _INVALID = "Send one JSON-RPC 2.0 request, notification or response; batches are
 
 
 class Refused(Exception):
-    """A message that is answered with a JSON-RPC error and an HTTP status."""
+    """A message to be answered with a JSON-RPC error and an HTTP status."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Refused(Exception):
 
 
 async def read_message(request: Request) -> Json:
-    """Return the message that a client posts. Raises `Refused`, or `TooLarge`."""
+    """Return the posted message. Raises `Refused`, or `TooLarge`."""
     accepted = request.headers.get("accept", "*/*")
     if "*/*" not in accepted and not (JSON in accepted and STREAM in accepted):
         message = "Accept must name application/json and text/event-stream."
@@ -66,14 +66,14 @@ async def read_message(request: Request) -> Json:
 
 
 def is_modern(request: Request) -> bool:
-    """Return whether a request's version is one without sessions, or one that nobody knows: by the rules of
-    those it is refused."""
+    """Return whether a request's version has no sessions, or is unknown; an unknown version is refused by the
+    rules of the newer ones."""
     version = request.headers.get(VERSION)
     return version is not None and version not in HANDSHAKE_PROTOCOL_VERSIONS
 
 
 def envelope(request: Request, message: Json) -> tuple[str, Any, Any]:
-    """Return the version, the client and its capabilities that a request without a session names. Raises
+    """Return the version, the client and its capabilities from a request without a session. Raises
     `Refused`."""
     found = classify_inbound_request(message, headers=dict(request.headers))
     if isinstance(found, InboundLadderRejection):
@@ -82,7 +82,7 @@ def envelope(request: Request, message: Json) -> tuple[str, Any, Any]:
 
 
 def refusal(request: Request, error: Exception, request_id: RequestId | None, *, modern: bool) -> Response:
-    """Return the answer to a message that failed. Raises the error again where it is none that has one."""
+    """Return the answer to a message that failed. Raises the error again if it has no answer."""
     if isinstance(error, Refused):
         return _error(error.status, error.request_id, error.code, error.message, error.data)
     if isinstance(error, MillraceError):

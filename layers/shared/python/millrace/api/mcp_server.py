@@ -1,5 +1,5 @@
-"""The MCP server's lists, and its tools that answer at once, by the SDK: it knows the versions of the
-protocol, and checks what comes in and goes out. It keeps nothing between two requests."""
+"""The MCP server's lists and its tools that answer immediately. The SDK handles the versions of the protocol
+and checks input and output. Nothing is kept between two requests."""
 
 from typing import Any
 
@@ -41,17 +41,17 @@ from millrace.services.runs.platform import Platform
 Json = dict[str, Any]
 PAGE = 50
 INSTRUCTIONS = (
-    "Tools named ask_... are agents: give them a message, and the conversationId of an earlier answer to go "
-    "on with it. Agents may wait for a person; the tool answer_approval answers for that person."
+    "Tools named ask_... are agents: give them a message, and the conversationId of an earlier answer to "
+    "continue it. Agents may wait for a person; the tool answer_approval answers for that person."
 )
 AGENT_INPUT: Json = {
     "type": "object",
     "properties": {
-        "message": {"type": "string", "minLength": 1, "description": "what the agent is to do or to answer"},
+        "message": {"type": "string", "minLength": 1, "description": "the task or question for the agent"},
         "conversationId": {
             "type": "string",
             "maxLength": 128,
-            "description": "goes on with this conversation; without it a new one begins",
+            "description": "the conversation to continue; without it a new one begins",
         },
     },
     "required": ["message"],
@@ -65,7 +65,7 @@ AGENT_OUTPUT: Json = {
 
 
 class _Exchange:
-    """The SDK's view of one request: nothing is sent while it is answered."""
+    """The SDK's view of one request. Nothing can be sent while it is being answered."""
 
     can_send_request = False
 
@@ -88,7 +88,7 @@ class _Exchange:
 
 
 class McpServer:
-    """The server."""
+    """The MCP server."""
 
     def __init__(self, platform: Platform, context: PipelineContext) -> None:
         self._agents = Agents(platform)
@@ -165,7 +165,7 @@ def _caller(context: ServerRequestContext[Any]) -> Principal:
 
 
 def unknown_tool(name: str) -> MCPError:
-    """The error for a name that no tool has."""
+    """Return the error for the name of a tool that does not exist."""
     return MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name[:200]}. tools/list names them.")
 
 
@@ -186,7 +186,7 @@ def _fixed(tool: FixedTool) -> Tool:
 
 def _ask(agent: Agent) -> Tool:
     schema = agent.response_schema
-    # Versions before 2026-07-28 take objects only.
+    # Versions before 2026-07-28 accept only objects.
     output = schema if schema is not None and schema.get("type") == "object" else None
     return Tool(
         name=tool_name(agent.id),

@@ -1,4 +1,4 @@
-"""The tools of the MCP server that are no agents: pipelines, and calls that wait for a person."""
+"""The tools of the MCP server that are not agents: pipelines, and calls that wait for a person."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ class NoArguments(WireModel):
 class ListArguments(WireModel):
     """The arguments of a list."""
 
-    cursor: str = Field(default="", max_length=200, description="the nextCursor of the page before")
+    cursor: str = Field(default="", max_length=200, description="the nextCursor of the previous page")
 
 
 class PipelineArguments(WireModel):
@@ -45,25 +45,25 @@ class ItemArguments(PipelineArguments):
 
     item: dict[str, JsonValue] = Field(description="the event's payload, or {payload, id?, type?, time?}")
     idempotency_key: str = Field(
-        default="", max_length=200, description="repeats under the same key within a day are one push"
+        default="", max_length=200, description="requests with the same key within a day are one push"
     )
 
 
 class RunArguments(WireModel):
-    """A run."""
+    """The arguments of a tool about one run."""
 
     run_id: str = Field(max_length=128)
 
 
 class AnswerArguments(AnswerCall):
-    """An answer to a call that waits, and its run."""
+    """An answer to a waiting call, with its run."""
 
     run_id: str = Field(max_length=128)
 
 
 class FixedTool(NamedTuple):
-    """A tool that every organization has: who may call it, with what, and what it does. The audit log has
-    those that change something (`audited`)."""
+    """A tool that every organization has: the scope that it needs, its arguments and its function. Tools that
+    change something are `audited`."""
 
     name: str
     description: str
@@ -75,7 +75,8 @@ class FixedTool(NamedTuple):
     audited: bool = False
 
     async def run(self, caller: Principal, arguments: Any) -> Json:
-        """Call the tool. Raises `InvalidRequest` that names each wrong argument, or as the tool does."""
+        """Call the tool. Raises `InvalidRequest` that names each invalid argument, or the errors of the
+        tool."""
         try:
             given = self.arguments.model_validate(arguments or {})
         except ValidationError as error:
@@ -84,13 +85,13 @@ class FixedTool(NamedTuple):
 
 
 class FixedTools(Struct, frozen=True):
-    """The tools."""
+    """The tools that are not agents."""
 
     platform: Platform
     context: PipelineContext
 
     def all(self) -> list[FixedTool]:
-        """The table of them."""
+        """Return all of them."""
         return [
             FixedTool(
                 "list_pipelines",
@@ -102,7 +103,7 @@ class FixedTools(Struct, frozen=True):
             ),
             FixedTool(
                 "process",
-                "Push an item into a pipeline that runs. It is accepted, and then processed in its own time.",
+                "Push an item into a running pipeline. It is accepted at once and processed later.",
                 "pipelines:write",
                 ItemArguments,
                 self._process,
@@ -117,7 +118,7 @@ class FixedTools(Struct, frozen=True):
             ),
             FixedTool(
                 "list_approvals",
-                "List the calls of agents that wait for a person, those that expire first before the others.",
+                "List the calls of agents that wait for a person, the first to expire first.",
                 "chat",
                 NoArguments,
                 self._list_approvals,
@@ -125,8 +126,8 @@ class FixedTools(Struct, frozen=True):
             ),
             FixedTool(
                 "answer_approval",
-                "Answer a call that waits, as the person decided: approve or reject a tool, answer a "
-                "question. The run goes on by itself; ask its agent again with the same conversationId.",
+                "Answer a waiting call as the person decided: approve or reject a tool, or answer a "
+                "question. The run continues by itself; ask its agent again with the same conversationId.",
                 "chat",
                 AnswerArguments,
                 self._answer,

@@ -15,16 +15,16 @@ from millrace.stores.connect import Stores
 
 BASE = "/api/memories"
 PAGE = 50
-USER = Parameter("userId", "Another user's, with the scope `conversations:manage`")
+USER = Parameter("userId", "Another user, with the scope `conversations:manage`")
 
 
 class Memories(Struct, frozen=True):
-    """The endpoints."""
+    """The endpoints of memories."""
 
     stores: Stores
 
     def endpoints(self) -> list[Endpoint]:
-        """The table of them."""
+        """Return the endpoints."""
         return [
             Endpoint(
                 "GET",
@@ -76,7 +76,7 @@ class Memories(Struct, frozen=True):
 
 
 def _user(request: Request, caller: Principal) -> str:
-    """The user whose memories a request is about. Raises `InvalidRequest` or `Forbidden`."""
+    """Return the user whose memories are requested. Raises `InvalidRequest` or `Forbidden`."""
     user = request.query_params.get("userId") or caller.id
     if not valid_user(user):
         raise InvalidRequest("userId must name a user.", code="invalid_query")

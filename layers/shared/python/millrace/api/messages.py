@@ -1,4 +1,4 @@
-"""Messages: send and stream, attach, resume, stop, inject."""
+"""Messages: send and stream, attach, resume, stop, and live messages."""
 
 from typing import Any, Literal
 
@@ -35,7 +35,7 @@ MESSAGE_BODY = 5_900_000
 """A little less than Lambda takes. JSON may write a byte of a text as six, `\u0001`, and many clients
 escape all that is not ASCII."""
 BASE = "/api/conversations/{conversation_id}"
-BRANCH = Parameter("branch", "A message: the branch that it is on, with the latest messages that follow it")
+BRANCH = Parameter("branch", "A message: list its branch, with the latest messages that follow it")
 INJECT_ERRORS = (
     "not_streaming",
     "empty_message",
@@ -74,7 +74,7 @@ SEND_ERRORS = (
 
 
 class SendMessage(WireModel):
-    """A message to an agent. `ifBusy` says what happens when the agent is still answering."""
+    """A message to an agent. `ifBusy` says what to do if the agent is still answering."""
 
     content: str | Parts = Field(
         description="a text of at most 524,288 bytes of UTF-8, or parts: texts, images and files"
@@ -84,7 +84,7 @@ class SendMessage(WireModel):
     idempotency_key: str | None = Field(default=None, min_length=1, max_length=200)
     if_busy: Literal["reject", "inject", "interrupt"] = "reject"
     response_schema: dict[str, Any] | None = Field(
-        default=None, description="as an agent's, for this answer alone; not for a live message"
+        default=None, description="as in an agent's settings, for this answer only; not for a live message"
     )
     parent_id: str | None = Field(
         default=None,
@@ -101,7 +101,7 @@ class SendMessage(WireModel):
         return content
 
     def branch(self) -> BranchPoint | None:
-        """The place of the message, where it is told."""
+        """Return the position of the message, if it is given."""
         return BranchPoint(self.parent_id or "") if "parent_id" in self.model_fields_set else None
 
 
@@ -115,7 +115,7 @@ class InjectMessage(WireModel):
 
 
 class Messages(Struct, frozen=True):
-    """The endpoints."""
+    """The endpoints of messages."""
 
     platform: Platform
 
@@ -124,7 +124,7 @@ class Messages(Struct, frozen=True):
         return Streams(self.platform.stores)
 
     def endpoints(self) -> list[Endpoint]:
-        """The table of them."""
+        """Return the endpoints."""
         return [
             Endpoint(
                 "POST",
@@ -182,7 +182,7 @@ class Messages(Struct, frozen=True):
             Endpoint(
                 "GET",
                 BASE + "/inject",
-                "List the live messages that wait",
+                "List the waiting live messages",
                 "chat",
                 self.list_injected,
                 parameters=(THREAD,),
@@ -192,7 +192,7 @@ class Messages(Struct, frozen=True):
             Endpoint(
                 "DELETE",
                 BASE + "/inject/{message_id}",
-                "Withdraw a live message that waits",
+                "Withdraw a waiting live message",
                 "chat",
                 self.withdraw_message,
                 parameters=(THREAD,),
@@ -234,7 +234,7 @@ class Messages(Struct, frozen=True):
         return JSONResponse({"items": items, "nextCursor": str(last) if last else None})
 
     async def _slot(self, request: Request, caller: Principal, wanted: Access) -> Slot:
-        """The slot that a request names, in a conversation that the caller may read, or write into."""
+        """Return the slot that a request names, if the caller has the wanted access to its conversation."""
         slot = slot_of(request, caller)
         await authorize(self.platform.stores, caller, slot, wanted)
         return slot

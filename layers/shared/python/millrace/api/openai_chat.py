@@ -1,7 +1,7 @@
 """OpenAI's chat completions and models: agents as models named `agent:<id>`.
 
-A request is a run. The messages that it brings are its conversation, unless `metadata.conversation_id` names
-one of ours; the agent's own tools run here, the client's functions there.
+A request is a run. Its messages form a new conversation, unless `metadata.conversation_id` names one of ours.
+The agent's own tools run here, the client's functions in the client.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -39,7 +39,7 @@ from millrace.services.runs.converse import RunStream, converse, part_of
 from millrace.services.runs.new_message import NewMessage
 from millrace.services.runs.platform import Platform
 
-if TYPE_CHECKING:  # imported when a client speaks it
+if TYPE_CHECKING:  # imported only when a client calls
     from millrace.domain.agents import Agent
     from millrace.protocols.openai.chat_requests import ChatCompletionRequest
 
@@ -47,12 +47,12 @@ MOST_MODELS = 1000
 
 
 class OpenAiChat(Struct, frozen=True):
-    """The endpoints."""
+    """The endpoints of chat completions and models."""
 
     platform: Platform
 
     def endpoints(self) -> list[Endpoint]:
-        """The table of them."""
+        """Return the endpoints."""
         completion = Answer("ChatCompletion", events="ChatCompletionChunk", headers=("x-run-id",))
         return [
             Endpoint(

@@ -1,4 +1,4 @@
-"""The items that a response answers, and the response whose events are no longer kept: from the history."""
+"""The input items of a response, and a response whose events have expired: both from the history."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 
 async def input_items(stores: Stores, run: Run, after: int) -> list[Json]:
-    """The user's message of a run, or the answers that a part of it follows."""
+    """Return the user's message of a run, or the answers after which a part of it continues."""
     if after:
         return await _answers(stores, run, after)
     own = await _messages(stores, run)
@@ -58,7 +58,7 @@ async def _answers(stores: Stores, run: Run, after: int) -> list[Json]:
 
 
 async def kept_response(stores: Stores, run: Run, after: int, detail: Detail) -> Json:
-    """The response of a run that has ended, as its messages tell it."""
+    """Return the response of a run that has ended, reconstructed from its messages."""
     shown = capped(detail, run.visibility)
     said = [project_message(one, shown) for one in await _messages(stores, run) if one.role == "assistant"]
     texts = [plain_text(one["content"]) for one in said if one]
@@ -77,7 +77,7 @@ def _message(id: str, text: str) -> Json:
 
 
 async def _messages(stores: Stores, run: Run) -> list[StoredMessage]:
-    """The messages of one run."""
+    """Return the messages of one run."""
     found: list[StoredMessage] = []
     after, more = 0, True
     while more:

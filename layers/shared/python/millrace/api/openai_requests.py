@@ -1,4 +1,4 @@
-"""Requests of OpenAI's clients: what the endpoints of `/v1` share."""
+"""Requests of OpenAI's clients: functions that the endpoints of `/v1` share."""
 
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -18,13 +18,13 @@ from millrace.services.runs.converse import RunStream, rejoin
 from millrace.stores.connect import Stores
 
 BODY_BYTES = 5_500_000
-"""Clients send their whole history with each request; Lambda takes 6 MB."""
+"""Clients send their whole history with each request; Lambda accepts 6 MB."""
 CHAT_ERRORS = ("model_not_found", "invalid_tool", "unsupported_parameter")
 
 
 def conversation_of(request: Request, caller: Principal, prefix: str) -> str:
-    """The id of a conversation that a request begins: always the same for one idempotency key, so that a
-    repeated request finds its run."""
+    """Return the id of a conversation that a request begins. It is always the same for one idempotency key,
+    so that a repeated request finds its run."""
     key = idempotency_key(request, None)
     if not key:
         return new_id(prefix)
@@ -34,7 +34,7 @@ def conversation_of(request: Request, caller: Principal, prefix: str) -> str:
 
 @asynccontextmanager
 async def naming_models(model: str) -> AsyncIterator[None]:
-    """An agent that is not found is an unknown model to OpenAI's clients."""
+    """Report an agent that is not found as an unknown model, as OpenAI's clients expect."""
     from millrace.protocols.openai.requests import unknown_model
 
     try:
@@ -47,7 +47,8 @@ async def naming_models(model: str) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def naming_responses(response_id: str | None) -> AsyncIterator[None]:
-    """A run or a conversation that is not found is an unknown response to who goes on from one."""
+    """Report a run or conversation that is not found as an unknown response, if the request continues a
+    response."""
     from millrace.protocols.openai.envelope import unknown_response
 
     try:
@@ -61,8 +62,8 @@ async def naming_responses(response_id: str | None) -> AsyncIterator[None]:
 async def answered_part(
     stores: Stores, request: Request, caller: Principal, results: Mapping[str, str]
 ) -> tuple[RunStream, int] | None:
-    """Answer the calls whose results end a request, by the ids that clients have of them; the run's stream,
-    and the event behind which its next part begins. None where no run of ours has waited for them."""
+    """Answer the calls whose results end a request, by their ids at the client. Returns the run's stream and
+    the event after which its next part begins; None if no run of ours waited for them."""
     from millrace.protocols.openai.calls import answer_of, parse_call_id
     from millrace.services.runs.answer_results import answer_results
 
@@ -80,7 +81,7 @@ async def answered_part(
 
 
 async def whole(stream: RunStream) -> list[LogEntry]:
-    """All events of a run, or of its part, once it is over or waits."""
+    """Return all events of a run, or of its part, once it has ended or waits."""
     events = [entry async for batch in stream.events for entry in batch]
     if stream.on_end:
         await stream.on_end()
@@ -88,7 +89,8 @@ async def whole(stream: RunStream) -> list[LogEntry]:
 
 
 def settled_batches(stream: RunStream) -> RunStream:
-    """The stream without what was taken back before it is sent: a replay of a run that was taken over."""
+    """Return the stream without events that were taken back before they were sent, for a replay of a run that
+    was taken over."""
     return replace(stream, events=_settled(stream.events))
 
 

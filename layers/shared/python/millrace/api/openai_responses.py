@@ -1,7 +1,8 @@
-"""OpenAI's responses: runs of conversations that survive their client, in the background or streamed.
+"""OpenAI's responses: runs of conversations that continue without their client, in the background or
+streamed.
 
-A response is a run, or the part of one that follows the answer to what it waited for; its id names both. It
-can be read, followed from any sequence number, and cancelled, from any process.
+A response is a run, or the part of one that follows the answers to its questions; its id names both. It can
+be read, followed from any sequence number and canceled from any process.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -43,23 +44,25 @@ from millrace.services.runs.converse import RunStream, converse, converse_later,
 from millrace.services.runs.new_message import NewMessage
 from millrace.services.runs.platform import Platform
 
-if TYPE_CHECKING:  # imported when a client speaks it
+if TYPE_CHECKING:  # imported only when a client calls
     from millrace.protocols.openai.response_requests import ResponseRequest
 
 ONE = "/v1/responses/{response_id}"
 NUMBERS = 10**14
 AFTER = Parameter(
-    "starting_after", "The sequence number behind which the stream goes on", {"type": "integer", "minimum": 0}
+    "starting_after",
+    "The sequence number after which the stream continues",
+    {"type": "integer", "minimum": 0},
 )
 
 
 class OpenAiResponses(Struct, frozen=True):
-    """The endpoints."""
+    """The endpoints of responses."""
 
     platform: Platform
 
     def endpoints(self) -> list[Endpoint]:
-        """The table of them."""
+        """Return the endpoints."""
         response = Answer("Response", events="ResponseEvent", headers=("x-run-id",))
         missing = ("response_not_found", "run_expired")
         errors = dict.fromkeys((*SEND_ERRORS, *RUN_ERRORS, *ANSWER_ERRORS, *CHAT_ERRORS, *missing))
@@ -109,7 +112,7 @@ class OpenAiResponses(Struct, frozen=True):
             Endpoint(
                 "GET",
                 f"{ONE}/input_items",
-                "List the items that a response answers",
+                "List the input items of a response",
                 "chat",
                 self.list_input_items,
                 answers={200: "ResponseItems"},
@@ -143,7 +146,7 @@ class OpenAiResponses(Struct, frozen=True):
         if given.previous_response_id:
             from millrace.protocols.openai.envelope import parse_response_id
 
-            # One read: whoever sends into the conversation is checked with it.
+            # One read for both the response and the caller's access to the conversation.
             run_id, _ = parse_response_id(given.previous_response_id)
             run = await self.platform.stores.runs.get(caller.organization, run_id)
             return run.slot.conversation_id
@@ -173,7 +176,7 @@ class OpenAiResponses(Struct, frozen=True):
     async def _joined(
         self, request: Request, caller: Principal, given: "ResponseRequest", run_id: str
     ) -> ASGIApp:
-        """The response of the run that has taken a live message."""
+        """Return the response of the run that received a live message."""
         stream = await rejoin(self.platform.stores, caller, run_id, 0, deadline(request))
         if stream is None:
             raise NotFound("The run is over.", code="response_not_found")
@@ -201,7 +204,7 @@ class OpenAiResponses(Struct, frozen=True):
         seen = chunk_of(run.id, number) if number else None
         behind = max(after, seen.seq if seen else 0)
         stream = await rejoin(self.platform.stores, caller, run.id, behind, deadline(request))
-        if stream is None:  # nothing is left of it, and OpenAI's clients know no 204
+        if stream is None:  # nothing is left, but OpenAI's clients do not expect a 204
             stream = RunStream(run, _nothing())
         return self._stream(request, stream, after, seen)
 
@@ -209,7 +212,7 @@ class OpenAiResponses(Struct, frozen=True):
         run, after = await self._found(caller, request.path_params["response_id"])
         try:
             await stop(self.platform.stores, caller, run.slot, run.id)
-        except Conflict:  # it is over already
+        except Conflict:  # it has already ended
             return JSONResponse(await self._read(request, run, after))
         stream = await rejoin(self.platform.stores, caller, run.id, after, deadline(request))
         events = await whole(part_of(stream, after)) if stream else []
@@ -242,7 +245,7 @@ class OpenAiResponses(Struct, frozen=True):
         return JSONResponse({"object": "list", "data": items} | listed)
 
     async def _found(self, caller: Principal, response_id: str) -> tuple[Run, int]:
-        """The run of a response and the event after which it begins. Raises `NotFound`."""
+        """Return the run of a response and the event after which the response begins. Raises `NotFound`."""
         from millrace.protocols.openai.envelope import parse_response_id, unknown_response
 
         run_id, after = parse_response_id(response_id)
@@ -252,7 +255,7 @@ class OpenAiResponses(Struct, frozen=True):
             raise unknown_response(response_id) from error
 
     async def _read(self, request: Request, run: Run, after: int) -> dict[str, Any]:
-        """The response as it stands, from the log, or from the history once that is gone."""
+        """Return the current state of the response from the log or, if that has expired, from the history."""
         from millrace.stores.runs import stream_of
 
         log = stream_of(run.slot.organization, run.id)

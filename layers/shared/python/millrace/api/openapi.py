@@ -1,4 +1,4 @@
-"""The OpenAPI document of the whole platform, made of the operations that its functions declare."""
+"""The OpenAPI document of the whole platform, created from the operations that its functions declare."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -31,7 +31,7 @@ Json = dict[str, Any]
 
 
 def streamed_endpoints(settings: Settings, platform: Platform) -> list[Endpoint]:
-    """The tables of all functions without FastAPI; nothing in them is called."""
+    """Return the endpoints of all functions without FastAPI. None of their handlers is called."""
     stores = platform.stores
     engines = Engines(SpeechConfig(), stores.aws, lambda: platform.http.models)
     tickets = TicketStore(stores.aws, settings.tickets_table, stores.clock)
@@ -46,7 +46,7 @@ def streamed_endpoints(settings: Settings, platform: Platform) -> list[Endpoint]
 
 
 def declared(app: FastAPI, endpoints: Iterable[Endpoint]) -> list[tuple[str, Operation]]:
-    """Every operation with its id: the management API's, and those of the endpoint tables."""
+    """Return every operation with its id: those of the management API and those of the endpoint tables."""
     routes = [context.original_route for context in iter_route_contexts(app.routes)]
     functions = [route.endpoint for route in routes if isinstance(route, JsonRoute)]
     _build_all(WireModel)
@@ -58,15 +58,15 @@ def declared(app: FastAPI, endpoints: Iterable[Endpoint]) -> list[tuple[str, Ope
 
 
 def _build_all(model: type[BaseModel]) -> None:
-    """Build a model and those that inherit from it: pydantic cannot write a default into a schema if the
-    default's own model has not been built."""
+    """Build a model and the models that inherit from it: pydantic can write a default into a schema only if
+    the default's own model was built."""
     model.model_rebuild()
     for kind in model.__subclasses__():
         _build_all(kind)
 
 
 def _with_parameters(operation: Operation, paths: Json) -> Operation:
-    """The operation with the parameters that FastAPI has read from its function's signature."""
+    """Return the operation with the parameters that FastAPI read from the signature of its function."""
     found = paths[operation.path][operation.method.lower()].get("parameters", [])
     read = tuple(
         Parameter(one["name"], one.get("description") or PARAMETERS[one["name"]], one["schema"], one["in"])
@@ -77,7 +77,7 @@ def _with_parameters(operation: Operation, paths: Json) -> Operation:
 
 
 def whole_document(app: FastAPI, endpoints: Iterable[Endpoint]) -> Json:
-    """One document for everything that the platform serves."""
+    """Return one document for everything that the platform serves."""
     operations = declared(app, endpoints)
     schemas = Schemas([operation for _, operation in operations])
     paths: Json = {}
@@ -101,8 +101,8 @@ def whole_document(app: FastAPI, endpoints: Iterable[Endpoint]) -> Json:
 
 
 class Schemas:
-    """The schemas of all models that operations name. One that looks different as an input is there twice, as
-    `Thing` and `ThingInput`."""
+    """The schemas of all models that operations name. A model whose schema differs for input is included
+    twice, as `Thing` and `ThingInput`."""
 
     def __init__(self, operations: list[Operation]) -> None:
         inputs = {_model(operation.body) for operation in operations if operation.body is not None}
@@ -118,7 +118,7 @@ class Schemas:
             self.components[name]["examples"] = [example]
 
     def reference(self, model: type[BaseModel] | str) -> Json:
-        """Return the schema of a model, or of the one with this name."""
+        """Return a reference to the schema of a model, which may be given by its name."""
         found: Json = self._references[_model(model)]
         return found
 

@@ -1,4 +1,4 @@
-"""An operation as OpenAPI writes it."""
+"""Writes an operation as an OpenAPI operation object."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from millrace.api.operation import JSON, Answer, Operation, Parameter
 
 Json = dict[str, Any]
 Reference = Callable[[Any], Json]
-"""Gives the schema of a model."""
+"""Returns the schema of a model."""
 EVENT_STREAM = "text/event-stream"
 RESPONSES = "#/components/responses/"
 READS = frozenset({"GET", "HEAD"})
@@ -67,19 +67,19 @@ def operation_object(operation: Operation, name: str, schema_of: Reference) -> J
 
 
 def error_responses(operations: Iterable[Operation], schema_of: Reference) -> Json:
-    """Return the error responses of all operations by name; many share one."""
+    """Return the error responses of all operations by name; operations share them."""
     found = {error for operation in operations for error in errors_of(operation).values()}
     return {_response_name(error): _error(error, schema_of) for error in sorted(found)}
 
 
 def security(operation: Operation) -> list[Json]:
-    """Return the alternatives, each a credential with the scopes that its user needs; none for a public
-    operation."""
+    """Return the alternatives, each a credential with the scopes that its user needs. A public operation has
+    none."""
     return [{credential: list(scopes)} for credential in credentials(operation) for scopes in operation.needs]
 
 
 def credentials(operation: Operation) -> tuple[str, ...]:
-    """Return the security schemes by which a caller may be known. Tickets are for GET alone."""
+    """Return the security schemes that identify a caller. Tickets are only for GET."""
     if operation.credential == "none":
         return ()
     if operation.credential == "ticket":
@@ -89,7 +89,7 @@ def credentials(operation: Operation) -> tuple[str, ...]:
 
 
 class ErrorResponse(NamedTuple):
-    """An error status with the codes that come with it; with `is_open` also others, which are not ours."""
+    """An error status with its codes. If `is_open`, codes of other systems are possible too."""
 
     status: int
     codes: tuple[str, ...]
@@ -97,7 +97,7 @@ class ErrorResponse(NamedTuple):
 
 
 def errors_of(operation: Operation) -> dict[int, ErrorResponse]:
-    """Return the errors that an operation can have, with those of every such operation."""
+    """Return the errors that an operation can have, including those that all such operations have."""
     by_status: dict[int, list[str]] = {status: [] for status in operation.open_errors}
     for code in sorted({*operation.errors, *ALWAYS, *_general(operation)}):
         by_status.setdefault(ERROR_CODES[code].status, []).append(code)
@@ -170,7 +170,8 @@ def _success(status: int, answer: Answer, schema_of: Reference) -> Json:
 
 
 def _response_name(error: ErrorResponse) -> str:
-    """Name a response by its status and its codes; those that most such operations have go without saying."""
+    """Return the name of a response from its status and codes. Codes that most operations have are left
+    out."""
     usual = _USUAL.get(error.status, frozenset())
     special = [code for code in error.codes if code not in usual]
     words = "Or".join(code.title().replace("_", "") for code in special)

@@ -1,4 +1,4 @@
-"""The words of the OpenAPI document that no operation brings itself."""
+"""The texts of the OpenAPI document that do not come from an operation."""
 
 from typing import Any
 
@@ -6,23 +6,23 @@ ABOUT = """\
 Real-time streaming for AI agents, in your own AWS account.
 
 Send a bearer token of your OIDC issuer, or an API key, with each request. Streams are Server-Sent Events:
-each `data` is one JSON event of the schema that is named for `text/event-stream`, and each `id` is where to
-go on after a lost connection (`Last-Event-ID`). Errors are JSON,
-`{"error": {"code", "message", "requestId"}}`; `code` is stable, `message` is for people. Clients ignore
-fields and event types that they do not know.
+each `data` is one JSON event of the schema that is named for `text/event-stream`, and each `id` says where
+to continue after a lost connection (`Last-Event-ID`). Errors are JSON,
+`{"error": {"code", "message", "requestId"}}`; `code` is stable, `message` is for people. Clients must
+ignore fields and event types that they do not know.
 """
 TAGS = (
     ("/api/conversations", "conversations", "Conversations, messages, live messages and shares"),
     ("/api/chat", "AI SDK", "Conversations as chats of the AI SDK"),
     ("/api/runs", "runs", "Runs and their events"),
     ("/api/approvals", "approvals", "Calls that wait for a person"),
-    ("/api/memories", "memories", "What agents remember of users"),
+    ("/api/memories", "memories", "What agents remember about users"),
     ("/api/files", "files", "Images and files of messages"),
-    ("/api/limits", "limits", "Limits, and agents that are stopped"),
+    ("/api/limits", "limits", "Limits, and stops of agents"),
     ("/api/usage", "limits", ""),
-    ("/api/revocations", "revocations", "Tokens that count no more"),
-    ("/api/erasures", "erasures", "Deleting all of a user, or of the organization"),
-    ("/api/exports", "exports", "Downloading all of a user, or of the organization"),
+    ("/api/revocations", "revocations", "Revocation of tokens"),
+    ("/api/erasures", "erasures", "Deleting all data of a user or the organization"),
+    ("/api/exports", "exports", "Downloading all data of a user or the organization"),
     ("/api/retention", "retention", "How long conversations are kept"),
     ("/api/audit", "audit", "Who did what"),
     ("/api/keys", "API keys", "API keys of servers"),
@@ -35,7 +35,7 @@ TAGS = (
         "Events that failed, and sending them again",
     ),
     ("/api/streaming/secrets", "secrets", "Secrets that pipelines use"),
-    ("/api/streaming/templates", "templates", "Definitions of pipelines for the common cases"),
+    ("/api/streaming/templates", "templates", "Pipeline definitions for common cases"),
     ("/api/streaming", "pipelines", "Pipelines, their states, and the events that are pushed into them"),
     ("/hooks", "webhooks", "Webhooks of other services"),
     ("/api/command-center/alerts", "alerts", "Alert rules"),
@@ -49,7 +49,7 @@ TAGS = (
     ("/api/stream-tickets", "tickets", "Tickets for clients that cannot send a token"),
     ("/api", "about", "The API itself"),
 )
-"""The first prefix that fits gives an operation its tag."""
+"""The first matching prefix determines the tag of an operation."""
 PATH_PARAMETERS = {
     "chat_id": "The chat's id, which is its conversation's, or the id of a stream (`x-workflow-run-id`)",
     "agent_id": "The agent's id",
@@ -77,13 +77,13 @@ PATH_PARAMETERS = {
 }
 PARAMETERS = {
     "code": "Only dead letters with this code",
-    "cursor": "`nextCursor` of the page before; without it, the first page",
+    "cursor": "`nextCursor` of the previous page; by default the first page",
     "from": "Only events that were accepted at or after this time (ISO 8601)",
-    "limit": "The most items that the page has",
+    "limit": "The maximum number of items in the page",
     "place": "Only dead letters of this place: `step:<n>` or `destination:<n>`",
     "to": "Only events that were accepted before this time (ISO 8601)",
 }
-"""Those that FastAPI reads from signatures, where nothing is said of them."""
+"""Parameters that FastAPI reads from signatures, for operations that do not describe them."""
 WHOLE_NUMBERS = frozenset({"number", "version"})
 HEADERS = {
     "location": "The path of what was created",
@@ -91,9 +91,9 @@ HEADERS = {
     "x-request-id": "The id under which the request is logged",
     "x-run-id": "The id of the run",
     "x-workflow-run-id": "The id under which this stream can be resumed",
-    "x-workflow-stream-tail-index": "The number of the last chunk that there is; with `startIndex` only",
+    "x-workflow-stream-tail-index": "The number of the last chunk; only with `startIndex`",
     "x-stream-id": "The id of the speech, with which it can be stopped",
-    "x-sample-rate": "The samples per second; with `pcm` only",
+    "x-sample-rate": "The samples per second; only with `pcm`",
 }
 SECURITY_SCHEMES: dict[str, Any] = {
     "bearer": {
@@ -115,19 +115,19 @@ STATUSES = {
     201: "Created",
     202: "Accepted",
     204: "Nothing to return",
-    206: "The part of the audio that was asked for",
-    401: "Who calls is not known",
+    206: "The requested part of the audio",
+    401: "The caller is not authenticated",
     403: "The caller may not do this",
     404: "Not found in the caller's organization",
-    409: "Not possible in the present state",
+    409: "Not possible in the current state",
     410: "Deleted meanwhile",
     413: "Too large",
     415: "Media type not supported",
     422: "The request is not valid",
-    429: "Too many; wait and send again",
+    429: "Too many requests; wait and send again",
     500: "An error on our side",
     501: "The deployment lacks an optional part",
-    502: "A server behind us failed",
-    503: "Not available now; send again",
+    502: "A server that the deployment depends on failed",
+    503: "Temporarily unavailable; send again",
     504: "Out of time",
 }

@@ -1,8 +1,8 @@
-"""The contract of one operation: who may call it, what it takes, and what it answers.
+"""The contract of one operation: its callers, its input and its answers.
 
-It is declared once, beside the code that answers. The scope is enforced from here (`admit`), the OpenAPI
-document is made of it, and the tests hold every answer against it. Models of answers are named by strings:
-they are needed for the document only, and a function's init must not pay for them.
+It is declared once, beside the function that handles it. `admit` enforces the scopes, the OpenAPI document is
+created from it, and the tests check every answer against it. Models of answers are named by strings, since
+only the document needs them and a function's init must not pay for them.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from millrace.domain.access import Principal, Scope, missing_scope
 
 Needs = tuple[tuple[Scope, ...], ...]
-"""Alternatives, each of them the scopes that it takes together, as OpenAPI writes security requirements."""
+"""Alternatives, each a set of scopes that are needed together, as in OpenAPI's security requirements."""
 ANY_TOKEN: Needs = ((),)
 """A token is needed, but no scope."""
 Credential = Literal["token", "ticket", "either", "none"]
@@ -22,12 +22,12 @@ JSON = "application/json"
 
 
 def all_of(*scopes: Scope) -> Needs:
-    """A caller needs all of these scopes."""
+    """Require all of these scopes."""
     return (scopes,)
 
 
 def any_of(*scopes: Scope) -> Needs:
-    """A caller needs one of these scopes; an error names the first."""
+    """Require one of these scopes. An error names the first one."""
     return tuple((scope,) for scope in scopes)
 
 
@@ -41,8 +41,8 @@ class Parameter(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A successful answer: the model of its JSON, the model of the events where it can be streamed, other
-    media types that it can have, and the headers that are part of the contract."""
+    """A successful answer: the model of its JSON, the model of its events if it can be streamed, other media
+    types, and the headers that are part of the contract."""
 
     model: str = ""
     events: str = ""
@@ -55,12 +55,14 @@ EMPTY = Answer()
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path. `errors` holds the codes that belong to this operation; those that every
-    operation of its kind can have (no token, a wrong body, ...) are added by `api.openapi`. Statuses in
-    `open_errors` may also come with codes that are not ours, such as those of a model's server.
-    `checks_caller`: what the handler calls finds out if the token was revoked, with what else it reads.
-    `audited` says if its calls are in the audit log: by default those that change something, and those that
-    read what is another user's."""
+    """One method of one path.
+
+    `errors` has the codes that are specific to this operation; `api.openapi` adds those that every operation
+    of its kind can have (no token, invalid body, ...). Statuses in `open_errors` may also have codes of other
+    systems, such as model servers. `checks_caller` says that the handler checks itself whether the token was
+    revoked, together with its other reads. `audited` says whether calls are in the audit log; by default
+    those that change something or read another user's data are.
+    """
 
     method: str
     path: str
@@ -86,16 +88,16 @@ class Operation:
 
     @property
     def streams(self) -> bool:
-        """True where the answer can be an event stream."""
+        """True if the answer can be an event stream."""
         return any(self.answer(status).events for status in self.answers)
 
     def answer(self, status: int) -> Answer:
-        """The answer with this status."""
+        """Return the answer with this status."""
         declared = self.answers[status]
         return Answer(declared) if isinstance(declared, str) else declared
 
     def admit(self, caller: Principal) -> None:
-        """Raises `Forbidden`, which names the first missing scope, for a caller without the scopes."""
+        """Raise `Forbidden`, which names the first missing scope, if the caller lacks the scopes."""
         if not any(caller.scopes.issuperset(scopes) for scopes in self.needs):
             missing = next(scope for scope in self.needs[0] if scope not in caller.scopes)
             raise missing_scope(caller, missing)

@@ -7,17 +7,17 @@ from millrace.api.operation import Parameter
 from millrace.domain.events import DETAILS, Detail
 from millrace.domain.replacement import WriteOptions
 
-CURSOR = Parameter("cursor", "`nextCursor` of the page before; without it, the first page")
+CURSOR = Parameter("cursor", "`nextCursor` of the previous page; by default the first page")
 STREAM = Parameter(
     "stream",
     "`true` streams the answer as Server-Sent Events, as does `Accept: text/event-stream`; `false` does not",
     {"type": "string", "enum": ["true", "false"]},
 )
-THREAD = Parameter("threadId", "A thread of the conversation; without it, the conversation itself")
+THREAD = Parameter("threadId", "A thread of the conversation; by default the conversation itself")
 
 
 def detail(default: Detail) -> Parameter:
-    """The detail in which a run is shown."""
+    """Return the parameter for the detail in which a run is shown."""
     schema = {"type": "string", "enum": list(DETAILS), "default": default}
     return Parameter("detail", "How much of the run is shown", schema)
 
@@ -26,33 +26,37 @@ DETAIL = detail("steps")
 NAMED_EVENTS = Parameter(
     "events", "`named` adds the SSE field `event` to each event", {"type": "string", "enum": ["named"]}
 )
-AFTER = Parameter("after", "The id of the last event seen, `<runId>.<number>`: the stream goes on after it")
-LAST_EVENT_ID = Parameter("Last-Event-ID", "As `after`; browsers send it when they reconnect", place="header")
+AFTER = Parameter("after", "The id of the last event seen, `<runId>.<number>`; the stream continues after it")
+LAST_EVENT_ID = Parameter(
+    "Last-Event-ID", "Like `after`; browsers send it when they reconnect", place="header"
+)
 IDEMPOTENCY_KEY = Parameter(
     "Idempotency-Key",
-    "The same key again gets the first answer, and does nothing twice",
+    "A repeated key returns the first answer and has no further effect",
     {"type": "string", "maxLength": 200},
     "header",
 )
 RESUME = (AFTER, LAST_EVENT_ID, DETAIL, NAMED_EVENTS)
-TICKET = Parameter("ticket", "The secret of `POST /api/stream-tickets`, in place of a token")
+TICKET = Parameter("ticket", "The secret from `POST /api/stream-tickets`, instead of a token")
 
 UNCHANGED_SINCE = Parameter(
     "unchangedSince",
-    "The `updatedAt` that you have read, empty where there was nothing; anything else is a 409 `changed`",
+    "The `updatedAt` that you have read, empty if there was nothing; a 409 `changed` if it differs",
 )
 DRY_RUN = Parameter(
-    "dryRun", "`true` checks everything, answers as the write would, and writes nothing", {"type": "boolean"}
+    "dryRun",
+    "`true` checks everything and answers as the write would, but writes nothing",
+    {"type": "boolean"},
 )
 WRITE = (UNCHANGED_SINCE, DRY_RUN)
 
 
 def write_options(request: Request) -> WriteOptions:
-    """The options of a PUT or DELETE. Raises `InvalidRequest`."""
+    """Return the options of a PUT or DELETE. Raises `InvalidRequest`."""
     return WriteOptions(request.query_params.get("unchangedSince"), truth(request, "dryRun"))
 
 
 def limit(highest: int, default: int) -> Parameter:
-    """The length of a page."""
+    """Return the parameter for the length of a page."""
     schema = {"type": "integer", "minimum": 1, "maximum": highest, "default": default}
-    return Parameter("limit", "The most items that the page has", schema)
+    return Parameter("limit", "The maximum number of items in the page", schema)

@@ -45,7 +45,7 @@ CREATED = Answer("WrittenPipeline", headers=("location",))
 
 
 def pipelines_router(context: PipelineContext) -> JsonRouter:
-    """The routes under `/api/streaming`."""
+    """Return the router of `/api/streaming`."""
     router = JsonRouter("/api/streaming")
     settings = context.settings
     secrets = SecretStore(context.aws, context.dynamo, settings.secrets_table, settings.secrets_key_id)

@@ -1,4 +1,4 @@
-"""Dead letters over HTTP: read, sent again, thrown away."""
+"""Dead letters over HTTP: read, redrive and delete them."""
 
 from typing import Annotated, Any
 
@@ -40,7 +40,7 @@ Choice = Annotated[DeadLetterSelection, Depends(_choice)]
 
 
 def add_dead_letters(router: JsonRouter, dead_letters: DeadLetters) -> None:
-    """Dead letters; paths with words come before those with ids."""
+    """Add the routes of dead letters. Paths with fixed words must come before those with ids."""
 
     @router.operation(
         "GET",
@@ -102,7 +102,7 @@ def add_dead_letters(router: JsonRouter, dead_letters: DeadLetters) -> None:
 
 
 def add_redrives(router: JsonRouter, redrives: Redrives) -> None:
-    """Redrives of dead letters."""
+    """Add the routes of redrives."""
 
     @router.operation(
         "POST",
@@ -152,7 +152,7 @@ def add_redrives(router: JsonRouter, redrives: Redrives) -> None:
 
 
 def add_dead_letter(router: JsonRouter, dead_letters: DeadLetters) -> None:
-    """One dead letter."""
+    """Add the routes of a single dead letter."""
 
     @router.operation(
         "GET",

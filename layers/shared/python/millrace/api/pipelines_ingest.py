@@ -9,12 +9,12 @@ from millrace.api.pipelines_errors import PUSH_ERRORS
 from millrace.services.pipelines.intake.push import Ingest
 
 Given = Annotated[Any, Body()]
-Key = Annotated[str, Header(max_length=200, description="Repeats under the same key are one push")]
+Key = Annotated[str, Header(max_length=200, description="Requests with the same key are one push")]
 Json = dict[str, Any]
 
 
 def add_ingest(router: JsonRouter, ingest: Ingest) -> None:
-    """Single items, and batches of them."""
+    """Add the routes that push single items and batches."""
 
     @router.operation(
         "POST",

@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 def add_metering(router: JsonRouter, metering: Metering, series: Series) -> None:
-    """Metrics, health, and the statistics of all pipelines."""
+    """Add the routes of metrics, health, and the statistics of all pipelines."""
 
     @router.operation(
         "GET",

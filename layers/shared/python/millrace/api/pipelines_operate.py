@@ -23,14 +23,14 @@ DESTINATION_ERRORS = (*NOT_FOUND, "destination_not_found")
 
 
 class DestinationTest(BaseModel):
-    """The event to send; without `payload` an event of ours that says it is a test."""
+    """The event to send; without `payload`, an event that says that it is a test."""
 
     model_config = ConfigDict(extra="forbid")
     payload: dict[str, Any] | None = None
 
 
 def add_recovery(router: JsonRouter, recovery: Recovery) -> None:
-    """Checkpoints and replays."""
+    """Add the routes of checkpoints and replays."""
 
     @router.operation(
         "POST",
@@ -84,7 +84,7 @@ def add_destinations(router: JsonRouter, destinations: Destinations) -> None:
     @router.operation(
         "GET",
         f"{_PIPELINE}/destinations",
-        "List destinations, with those that receive nothing now and why",
+        "List destinations with their states, and why some receive nothing",
         "pipelines:read",
         answers={200: "DestinationPage"},
         errors=NOT_FOUND,
@@ -132,7 +132,7 @@ def add_destinations(router: JsonRouter, destinations: Destinations) -> None:
 
 
 def add_secrets(router: JsonRouter, secrets: Secrets) -> None:
-    """Secrets, which are never shown."""
+    """Add the routes of secrets, whose values are never returned."""
 
     @router.operation(
         "GET",

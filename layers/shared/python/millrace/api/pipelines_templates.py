@@ -1,4 +1,4 @@
-"""Pipeline templates over HTTP: listed, and made into pipelines."""
+"""Pipeline templates over HTTP: list them, and create pipelines from them."""
 
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ CREATED = Answer("WrittenPipeline", headers=("location",))
 
 
 class TemplateArguments(BaseModel):
-    """The arguments of a template; `name` is the new pipeline's, if it shall have another."""
+    """The arguments of a template. `name` is the name of the new pipeline, if it should have another one."""
 
     model_config = ConfigDict(extra="forbid")
     name: Annotated[str, Field(min_length=1)] | None = None
@@ -22,7 +22,7 @@ class TemplateArguments(BaseModel):
 
 
 def add_templates(router: JsonRouter, pipelines: Pipelines) -> None:
-    """Definitions for the common cases."""
+    """Add the routes of templates, which are definitions for common cases."""
 
     @router.operation(
         "GET",

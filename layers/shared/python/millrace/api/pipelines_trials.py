@@ -1,4 +1,4 @@
-"""Definitions tried out over HTTP, and the recorded events to try them on."""
+"""Dry runs of definitions over HTTP, and the recorded events to try them on."""
 
 from typing import Annotated, Any
 
@@ -19,7 +19,7 @@ DRY_RUN_ERRORS = ("invalid_definition", "invalid_event", "invalid_items", "too_l
 
 
 def add_dry_runs(router: JsonRouter, dry_runs: DryRuns) -> None:
-    """Dry runs of pipelines, and of definitions that no pipeline has yet."""
+    """Add the routes of dry runs of pipelines, and of definitions without a pipeline."""
 
     @router.operation(
         "POST",
@@ -50,7 +50,7 @@ def add_dry_runs(router: JsonRouter, dry_runs: DryRuns) -> None:
 
 
 def add_recorded(router: JsonRouter, recorded: RecordedEvents) -> None:
-    """The events that a pipeline accepted."""
+    """Add the route of the events that a pipeline accepted."""
 
     @router.operation(
         "GET",

@@ -1,4 +1,4 @@
-"""Versions of a pipeline's definition over HTTP: listed, compared, restored."""
+"""Versions of a pipeline's definition over HTTP: list, compare and restore them."""
 
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ VERSION_ERRORS = (*NOT_FOUND, "version_not_found")
 
 
 def add_versions(router: JsonRouter, pipelines: Pipelines) -> None:
-    """The definitions that a pipeline has had."""
+    """Add the routes of versions."""
 
     @router.operation(
         "GET",

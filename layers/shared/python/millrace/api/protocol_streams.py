@@ -15,8 +15,8 @@ from millrace.services.runs.converse import RunStream
 
 
 def chunk_cursor(request: Request) -> ChunkId | None:
-    """Return the last chunk that the request's client has seen: `Last-Event-ID`, `?after=` or
-    `?lastEventId=`. Raises `InvalidRequest`."""
+    """Return the last chunk that the client has seen: `Last-Event-ID`, `?after=` or `?lastEventId=`. Raises
+    `InvalidRequest`."""
     text = cursor_text(request)
     found = parse_chunk_id(text) if text else None
     if found and found.event.run_id is None:
@@ -34,8 +34,8 @@ def protocol_stream(
     skip: int = 0,
     headers: Mapping[str, str] | None = None,
 ) -> EventStream:
-    """Answer with a run in the form of a protocol, behind the chunk that was `seen` (without one: behind the
-    event that `stream` says was), and behind so many more chunks (`skip`)."""
+    """Stream a run in the form of a protocol, after the chunk that was `seen` or, without one, after the
+    event that `stream` names. `skip` is the number of further chunks to leave out."""
     run = stream.run
     view = View(run, capped(detail_of(request, protocol.detail), run.visibility))
     encoder = Framed(

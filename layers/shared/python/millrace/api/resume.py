@@ -1,5 +1,5 @@
-"""The place where a request's stream goes on: `Last-Event-ID`, `?after=` or `?lastEventId=`; in what detail
-it is read, and from which process' time."""
+"""Reads from a request where to resume a stream (`Last-Event-ID`, `?after=` or `?lastEventId=`), and in what
+detail."""
 
 from collections.abc import AsyncGenerator
 
@@ -19,8 +19,11 @@ MAX_LENGTH = 160
 
 
 def cursor_text(request: Request) -> str:
-    """Return what names the last event seen, empty for the beginning. The header wins: `EventSource` comes
-    back to the same URL with it. Next is what a ticket's session knows."""
+    """Return the id of the last event seen; empty for the beginning.
+
+    The header wins, since `EventSource` reconnects to the same URL with it; then the query, then the session
+    of a ticket.
+    """
     header = request.headers.get("last-event-id", "").strip()
     query = request.query_params
     found = header or start_of(request) or query.get("after") or query.get("lastEventId") or ""
@@ -30,19 +33,19 @@ def cursor_text(request: Request) -> str:
 
 
 def cursor(request: Request) -> EventId | None:
-    """Return the last event seen, on a path that may lead to several runs. Raises `InvalidRequest`."""
+    """Return the last event seen, for a path that may lead to several runs. Raises `InvalidRequest`."""
     text = cursor_text(request)
     return parse_event_id(text) if text else None
 
 
 def cursor_of(request: Request, run_id: str) -> int:
-    """Return the number of the last event seen, on the path of one run. Raises `InvalidRequest`."""
+    """Return the number of the last event seen, for the path of one run. Raises `InvalidRequest`."""
     text = cursor_text(request)
     return parse_event_id_of(text, run_id) if text else 0
 
 
 def detail_of(request: Request, default: Detail = "steps") -> Detail:
-    """Return the detail asked for. Raises `InvalidRequest`."""
+    """Return the requested detail. Raises `InvalidRequest`."""
     given = request.query_params.get("detail", default)
     for detail in DETAILS:
         if detail == given:
@@ -51,20 +54,20 @@ def detail_of(request: Request, default: Detail = "steps") -> Detail:
 
 
 def is_named(request: Request) -> bool:
-    """Return whether SSE's `event` field is wanted."""
+    """Return whether the client wants SSE's `event` field."""
     return request.query_params.get("events") == "named"
 
 
 def view_of(request: Request, run: Run, detail: Detail) -> NativeEncoder:
-    """The view that the client of this request may have of a run."""
+    """Return the encoder for this client's view of a run."""
     return NativeEncoder(capped(detail, run.visibility), is_named(request), run.id)
 
 
 async def conversation_frames(
     request: Request, subscription: Subscription, detail: Detail
 ) -> AsyncGenerator[bytes, None]:
-    """The bytes of a conversation's stream. One that begins with waiting first gives an id to come back with:
-    a run that begins and ends while the client is away is then not missed."""
+    """Yield the bytes of a conversation's stream. A stream that starts by waiting first sends an id to resume
+    from, so that the client does not miss a run that starts and ends while it is disconnected."""
     yield RETRY + heartbeat_at(subscription.at) if subscription.waiting else RETRY
     events = subscription.events()
     try:

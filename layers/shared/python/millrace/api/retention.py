@@ -1,4 +1,4 @@
-"""The time for which conversations are kept, over HTTP: FastAPI, part of the management API."""
+"""The retention time of conversations over HTTP: FastAPI, part of the management API."""
 
 from typing import Annotated
 
@@ -10,13 +10,13 @@ from millrace.services.retention import Retention
 
 
 class RetentionSettings(WireModel):
-    """The days for which conversations are kept after their latest run; null for ever."""
+    """The days for which conversations are kept after their latest run; null keeps them forever."""
 
     conversation_days: Annotated[int, Field(strict=True, ge=1, le=3650)] | None
 
 
 def retention_router(retention: Retention) -> JsonRouter:
-    """The routes under `/api/retention`."""
+    """Return the router of `/api/retention`."""
     router = JsonRouter("/api")
 
     @router.operation(

@@ -12,7 +12,7 @@ from millrace.services.revocations import Revocations
 
 
 class NewRevocation(WireModel):
-    """The body of a request that revokes the tokens of a user, or of everybody: one of the two."""
+    """The body of a request that revokes the tokens of either a user or everybody."""
 
     user_id: str | None = Field(default=None, min_length=1, max_length=255)
     everybody: bool = Field(default=False, strict=True)
@@ -25,7 +25,7 @@ class NewRevocation(WireModel):
 
 
 def revocations_router(revocations: Revocations) -> JsonRouter:
-    """The routes under `/api/revocations`."""
+    """Return the router of `/api/revocations`."""
     router = JsonRouter("/api")
 
     @router.operation(

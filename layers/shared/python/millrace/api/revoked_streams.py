@@ -1,5 +1,5 @@
-"""Streams of callers whose token is revoked meanwhile: they end, within `LOOK_SECONDS` and what processes
-remember."""
+"""Ends the streams of callers whose token is revoked, after at most `LOOK_SECONDS` plus the time for which
+processes cache revocations."""
 
 import asyncio
 import logging
@@ -18,8 +18,7 @@ LOOK_SECONDS = 30.0
 async def until_revoked(
     cut: Callable[[], None], limits: LimitStore, caller: Principal
 ) -> AsyncGenerator[None, None]:
-    """While a stream is sent, `cut` it once its caller's token is revoked. Nothing of this is in the way of
-    a token."""
+    """While a stream is sent, `cut` it once its caller's token is revoked. This does not delay any token."""
     watch = asyncio.create_task(_watch(cut, limits, caller))
     try:
         yield
@@ -34,5 +33,5 @@ async def _watch(cut: Callable[[], None], limits: LimitStore, caller: Principal)
             await limits.check_caller(caller)
         except Unauthenticated:
             return cut()
-        except MillraceError as error:  # looked for again
+        except MillraceError as error:  # checked again later
             log.warning("revocations cannot be read: %s", error.message)

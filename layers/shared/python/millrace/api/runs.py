@@ -1,4 +1,4 @@
-"""Runs as they were: a list, the events of one with their times, its model calls."""
+"""Past and present runs: a list, the events of one with their times, and its model calls."""
 
 from collections.abc import Mapping
 from typing import get_args
@@ -29,28 +29,28 @@ STATES = get_args(RunState)
 FILTERS = (
     Parameter("agentId", "Only runs of this agent"),
     Parameter("state", "Only runs in this state", {"type": "string", "enum": list(STATES)}),
-    Parameter("conversationId", "Only runs of this conversation, for whoever may read it"),
+    Parameter("conversationId", "Only runs of this conversation, for those who may read it"),
     Parameter("user", "Only runs in this user's conversations, or of messages of this user"),
-    Parameter("since", "Only runs that began at this time (ISO 8601) or later"),
-    Parameter("until", "Only runs that began at this time (ISO 8601) or before"),
+    Parameter("since", "Only runs that started at this time (ISO 8601) or later"),
+    Parameter("until", "Only runs that started at this time (ISO 8601) or before"),
 )
 
 
 class Runs(Struct, frozen=True):
-    """The endpoints."""
+    """The endpoints of runs."""
 
     stores: Stores
     events_table: str
 
     def endpoints(self) -> list[Endpoint]:
-        """The table of them."""
+        """Return the endpoints."""
         base = "/api/runs"
         one = base + "/{run_id}"
         return [
             Endpoint(
                 "GET",
                 base,
-                "List runs, latest first: the organization's with the scope `observe`, else your own",
+                "List runs, latest first: your own, or with the scope `observe` the organization's",
                 "chat",
                 self.list_runs,
                 parameters=(*FILTERS, limit(100, PAGE), CURSOR),
@@ -106,7 +106,7 @@ class Runs(Struct, frozen=True):
 
 
 def _filter(query: Mapping[str, str]) -> RunFilter:
-    """Raises `InvalidRequest` for a state that no run has, or a time that is none."""
+    """Return the filter. Raises `InvalidRequest` for an unknown state or an invalid time."""
     state = query.get("state") or None
     if state is not None and state not in STATES:
         raise InvalidRequest(f"state must be one of {', '.join(STATES)}.", code="invalid_query")

@@ -1,4 +1,4 @@
-"""Sending a message natively, and answering with its run: streamed, or as JSON once it has ended."""
+"""Sends a message through the native API and answers with its run: streamed, or as JSON once it has ended."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -22,8 +22,8 @@ from millrace.services.runs.run_session import RunSession
 async def send_and_answer(
     platform: Platform, request: Request, caller: Principal, conversation_id: str, message: NewMessage
 ) -> ASGIApp:
-    """Begin a run for a message, or join the one that its idempotency key has begun before. Raises as
-    `send`."""
+    """Start a run for a message, or join the run that its idempotency key already started. Raises the errors
+    of `send`."""
     sent = await send_and_launch(platform, caller, conversation_id, message, deadline(request))
     if isinstance(sent, AcceptedMessage):
         return JSONResponse(sent.injection.to_wire() | {"runId": sent.run_id}, 202)
@@ -41,9 +41,9 @@ async def send_and_answer(
 
 async def _whole(platform: Platform, request: Request, session: RunSession) -> Response:
     events = [event async for batch in session.event_feed for event in batch]
-    # On Lambda the process freezes after the answer: the run's last writes come before it.
+    # Lambda freezes the process after the answer, so wait for the run's last writes.
     await session.over()
-    if not is_over(events):  # the run is in other hands
+    if not is_over(events):  # another process runs it
         after = max(event.seq for event in events)
         rest = follow(platform.stores, session.run, after, deadline(request))
         events += [event async for batch in rest for event in batch]

@@ -19,7 +19,7 @@ from millrace.stores.connect import Stores
 
 
 class NewShare(WireModel):
-    """A user of the organization, by the `sub` of their tokens, and what they may do."""
+    """A user of the organization, by the `sub` of their tokens, and the access to give them."""
 
     user_id: str
     access: Literal["read", "write"] = "read"
@@ -33,12 +33,12 @@ class NewShare(WireModel):
 
 
 class Shares(Struct, frozen=True):
-    """The endpoints."""
+    """The endpoints of shares."""
 
     stores: Stores
 
     def endpoints(self) -> list[Endpoint]:
-        """The table of them."""
+        """Return the endpoints."""
         path = "/api/conversations/{conversation_id}/shares"
         return [
             Endpoint(
@@ -66,7 +66,7 @@ class Shares(Struct, frozen=True):
                 "Remove a share",
                 "chat",
                 self.unshare_conversation,
-                parameters=(Parameter("userId", "The user whose share to take away"),),
+                parameters=(Parameter("userId", "The user whose share to remove"),),
                 answers={204: EMPTY},
                 errors=(*NOT_FOUND, "share_not_found"),
             ),

@@ -1,6 +1,6 @@
-"""A streamed response: batches of events as Server-Sent Events in the form of any protocol, with a heartbeat
-whenever five seconds pass in which nothing else was sent. Plain ASGI: one message per batch, nothing between
-the run and the socket."""
+"""A streamed response: batches of events as Server-Sent Events in the form of any protocol, with a
+heartbeat after five seconds without output. Plain ASGI: one message per batch, nothing between the run and
+the socket."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -13,8 +13,8 @@ from millrace.protocols.protocol import Encoder, StreamProtocol
 from millrace.protocols.table import NATIVE
 
 HEARTBEAT_SECONDS = 5.0
-# Proxies such as nginx collect an answer before they pass it on, and others compress it: both would hold
-# tokens back.
+# Proxies such as nginx buffer a response before they pass it on, and others compress it; both would delay
+# tokens.
 HEADERS = {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-cache, no-transform",
@@ -25,7 +25,7 @@ HEADERS = {
 async def frames(
     batches: AsyncIterator[list[LogEntry]], encoder: Encoder, *, first: bytes = b""
 ) -> AsyncGenerator[bytes, None]:
-    """The bytes of one stream, `first` before all else."""
+    """Yield the bytes of one stream, beginning with `first`."""
     last: LogEntry | None = None
     try:
         if first:
@@ -45,9 +45,11 @@ async def close(source: AsyncIterator[Any]) -> None:
 
 
 class EventStream:
-    """An ASGI response. The stream ends with its source; `on_end` is awaited after the last event has been
-    sent and before the response ends (on Lambda the process is frozen after that), `on_disconnect` is
-    called in any case once nobody reads any more."""
+    """An ASGI response that ends with its source.
+
+    `on_end` is awaited after the last event was sent and before the response ends, since Lambda freezes the
+    process after that. `on_disconnect` is called in any case once nobody reads any more.
+    """
 
     def __init__(
         self,
@@ -68,31 +70,31 @@ class EventStream:
         self._cut = False
 
     def cut(self) -> None:
-        """Send nothing more. What the client listened to goes on to its end, and then the response ends."""
+        """Send nothing more. The source still runs to its end, and then the response ends."""
         self._cut = True
         if self._sending:
             self._sending.cancel()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the response. A client that leaves is no error: what it listened to goes on to its end, and
-        only then does the response end."""
+        """Send the response. A client that disconnects is not an error: the source runs to its end, and only
+        then does the response end."""
         headers = [(name.encode(), value.encode()) for name, value in self._headers.items()]
         heart: asyncio.Task[None] | None = None
         try:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             heart = asyncio.create_task(self._beat(send))
-            # In a task of its own, or each batch would wake every middleware from the server down to here.
+            # In a separate task, or each batch would wake every middleware from the server down to here.
             self._sending = asyncio.create_task(self._send_all(send))
             await self._sending
             disconnected = False
-        except OSError:  # what servers raise, by ASGI, when the client is gone
+        except OSError:  # raised by servers, according to ASGI, if the client is gone
             disconnected = True
         except asyncio.CancelledError:
             if not self._cut:
                 raise
             disconnected = False
         finally:
-            # Before the response ends: ASGI forbids a heartbeat after the last part of the body.
+            # Before the response ends, since ASGI forbids a heartbeat after the last part of the body.
             if heart:
                 heart.cancel()
             await self._leave()
@@ -108,7 +110,7 @@ class EventStream:
                 await send({"type": "http.response.body", "body": body, "more_body": True})
 
     async def _leave(self) -> None:
-        """Nobody reads any more."""
+        """Note that nobody reads any more."""
         if self._on_disconnect:
             self._on_disconnect()
         await close(self._frames)
@@ -125,4 +127,4 @@ class EventStream:
             try:
                 await send({"type": "http.response.body", "body": self._heartbeat, "more_body": True})
             except OSError:
-                return  # the client is gone: the stream itself will notice
+                return  # the client is gone, as the stream itself will notice

@@ -1,8 +1,9 @@
-"""A stream that was opened with a ticket: where a connection goes on that brings no cursor.
+"""The session of a stream that was opened with a ticket, which knows where a connection without a cursor
+continues.
 
-`EventSource` comes back with `Last-Event-ID`, but not when it had received nothing, and a page that makes a
-new `EventSource` on the same URL never does. Such a connection begins where the first one began: whoever has
-received nothing misses nothing. When the end of a run has been sent twice, it goes on after that.
+`EventSource` reconnects with `Last-Event-ID`, but not if it had received nothing, and a page that creates a
+new `EventSource` with the same URL never sends it. Such a connection begins where the first one did, so that
+a client which received nothing misses nothing. Once the end of a run was sent twice, it continues after that.
 """
 
 import logging
@@ -25,7 +26,7 @@ class StreamSession(Struct, frozen=True):
 
     @property
     def start(self) -> str:
-        """The cursor of a connection that brings none; empty for the first."""
+        """The cursor of a connection that sends none; empty for the first."""
         return self.ticket.sure or self.ticket.begun or ""
 
     async def begin(self, at: str) -> None:
@@ -34,8 +35,8 @@ class StreamSession(Struct, frozen=True):
             await self.tickets.note(self.secret, "begun", at)
 
     async def finish(self, at: str) -> None:
-        """Notes that the end of a run was sent. Nobody knows whether it arrived; the second time is taken
-        for sure. Should the note fail, the client sees the run once more."""
+        """Note that the end of a run was sent. It may not have arrived, so only the second time counts. If
+        the note fails, the client sees the run once more."""
         try:
             await self.tickets.note(self.secret, "sure" if self.ticket.ended == at else "ended", at)
         except MillraceError as error:
@@ -43,12 +44,12 @@ class StreamSession(Struct, frozen=True):
 
 
 def session_of(request: Request) -> StreamSession | None:
-    """Return the session of a request that came with a ticket."""
+    """Return the session of a request that came with a ticket; None without one."""
     found: StreamSession | None = getattr(request.state, "stream_session", None)
     return found
 
 
 def start_of(request: Request) -> str:
-    """Return the cursor that the request's session has for it, empty without one."""
+    """Return the cursor from the request's session; empty if there is none."""
     session = session_of(request)
     return session.start if session else ""

@@ -24,8 +24,8 @@ def streamed_app(
     close: Callable[[], Awaitable[None]],
     hop_limit: int,
 ) -> Starlette:
-    """The app that serves these endpoints to the callers that `auth` knows, with the product's errors, and
-    publishes each call to the bus; `close` is awaited at its shutdown."""
+    """Create the app that serves these endpoints to callers that `auth` knows, with Millrace's errors, and
+    publishes each call to the bus. `close` is awaited at shutdown."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -39,7 +39,7 @@ def streamed_app(
 
 
 def public_app(endpoints: Iterable[Endpoint], hop_limit: int) -> Starlette:
-    """The app that serves endpoints which need no token. Raises `ValueError` for one that needs one."""
+    """Create an app for endpoints without a token. Raises `ValueError` if one needs a token."""
     served = list(endpoints)
     if guarded := [endpoint.path for endpoint in served if endpoint.credential != "none"]:
         raise ValueError(f"needs a token: {guarded[0]}")
@@ -51,7 +51,7 @@ def _app(
 ) -> Starlette:
     routes = [endpoint.route(auth) for endpoint in endpoints]
     app = Starlette(routes=routes, exception_handlers=dict(HANDLERS), lifespan=lifespan)
-    # Starlette takes this setting only on its router.
+    # Starlette has this setting only on its router.
     app.router.redirect_slashes = False
     app.add_middleware(Hops, limit=hop_limit)
     return app

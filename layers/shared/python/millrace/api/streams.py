@@ -1,4 +1,4 @@
-"""Runs and their streams: attach to a conversation, resume from any event."""
+"""Runs and their streams: attach to a conversation, resume after any event."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -36,12 +36,12 @@ from millrace.stores.event_log import is_last
 
 
 class Streams(Struct, frozen=True):
-    """The endpoints."""
+    """The endpoints of runs' streams."""
 
     stores: Stores
 
     def endpoints(self) -> list[Endpoint]:
-        """The table of them."""
+        """Return the endpoints."""
         one = "/api/runs/{run_id}"
         events = Answer(events="RunEvent", headers=("x-run-id",))
         return [
@@ -84,11 +84,11 @@ class Streams(Struct, frozen=True):
         return await self.rest(request, run, cursor_of(request, run.id), RETRY)
 
     async def attach(self, request: Request, caller: Principal) -> ASGIApp:
-        """A subscription: stays open over runs."""
+        """Stream a conversation: the subscription stays open after a run and continues with the next one."""
         return await self.subscribe(request, caller, endless=True)
 
     async def subscribe(self, request: Request, caller: Principal, *, endless: bool) -> ASGIApp:
-        """Answers with a conversation's stream, or with 204 when it has nothing more to tell."""
+        """Stream a conversation, or return 204 if there is nothing more to send."""
         slot, detail = slot_of(request, caller), detail_of(request)
         found = await subscribe(
             self.stores,
@@ -113,7 +113,8 @@ class Streams(Struct, frozen=True):
         return EventStream(conversation_frames(request, found, detail), headers=headers, on_end=finish)
 
     async def resume(self, request: Request, caller: Principal, slot: Slot) -> ASGIApp:
-        """Answer a POST that names the last event it saw: it goes on with that run and begins no other."""
+        """Resume the stream of a run: a POST with the id of the last event continues that run and starts no
+        other."""
         await self.stores.limits.check_caller(caller)
         event = cursor(request)
         if event is None or event.run_id is None:
@@ -121,7 +122,7 @@ class Streams(Struct, frozen=True):
         return await self.rest(request, await run_of(self.stores, caller, slot, event), event.seq)
 
     async def rest(self, request: Request, run: Run, after: int, first: bytes = b"") -> ASGIApp:
-        """Answers with the run's events after a number, or with 204 when there are none and none will be."""
+        """Stream the run's events after a number, or return 204 if there are none and will be none."""
         detail = detail_of(request)
         if not await has_more(self.stores, run, after):
             return Response(status_code=204)
@@ -130,7 +131,7 @@ class Streams(Struct, frozen=True):
     def stream(
         self, request: Request, run: Run, after: int, detail: Detail, first: bytes = b""
     ) -> EventStream:
-        """The run's events after a number as they are logged."""
+        """Stream the run's events after a number as they are logged."""
         session, end = session_of(request), 0
 
         async def events() -> AsyncGenerator[list[LogEntry], None]:
@@ -138,7 +139,7 @@ class Streams(Struct, frozen=True):
             async with aclosing(follow(self.stores, run, after, deadline(request))) as batches:
                 async for batch in batches:
                     yield batch
-                    # Behind the `yield`: it goes on only once the batch before was sent.
+                    # After the `yield`, which continues only once the previous batch was sent.
                     end = batch[-1].seq if is_last(batch[-1]) else 0
 
         async def finish() -> None:
@@ -153,6 +154,6 @@ class Streams(Struct, frozen=True):
 
 
 def slot_of(request: Request, caller: Principal) -> Slot:
-    """Return the conversation, or the thread of it, that a request is about. Raises `InvalidRequest`."""
+    """Return the conversation or thread that a request is about. Raises `InvalidRequest`."""
     thread = request.query_params.get("threadId") or None
     return Slot.of(caller.organization, request.path_params["conversation_id"], thread)

@@ -10,7 +10,8 @@ from millrace.errors import InvalidRequest
 
 
 class Subject(WireModel):
-    """The part of a body that names one. The organization is named as well, so that nobody means a user."""
+    """The part of a body that names the subject. The organization must be named explicitly, so that it is
+    never meant by mistake."""
 
     user_id: str | None = Field(default=None, min_length=1, max_length=255)
     organization: str | None = Field(default=None, min_length=1, max_length=128)
@@ -22,8 +23,8 @@ class Subject(WireModel):
         return self
 
     def user_of(self, caller: Principal, act: str) -> str:
-        """The id of the user, empty for the caller's organization. Raises `InvalidRequest` for another one;
-        `act` is what is done to it."""
+        """Return the id of the user; empty for the caller's organization. `act` is the verb for the message
+        of an error. Raises `InvalidRequest` for another organization."""
         if self.organization not in (None, caller.organization):
             raise InvalidRequest(
                 f"To {act} your organization, send its name as `organization`.", code="wrong_organization"

@@ -24,8 +24,8 @@ PARAMETER = "ticket"
 
 
 class NewTicket(WireModel):
-    """The request that a ticket allows. `body` takes the place of the body that a GET does not have: a
-    long text belongs there rather than in an address."""
+    """The request that a ticket allows. `body` replaces the body that a GET does not have, so that a long
+    text does not have to be part of the URL."""
 
     path: str = Field(max_length=1024)
     method: Literal["GET"] = "GET"
@@ -40,19 +40,19 @@ class NewTicket(WireModel):
 
 
 class Callers(Struct, frozen=True):
-    """An `Authenticator` that also accepts a ticket in place of a token."""
+    """An `Authenticator` that also accepts a ticket instead of a token."""
 
     auth: Authenticator
     tickets: TicketStore
 
     async def __call__(self, request: Request) -> Principal:
-        """The caller, by whatever the request's operation takes. Raises `Unauthenticated`."""
+        """Return the caller, by any credential that the operation accepts. Raises `Unauthenticated`."""
         operation: Operation = request.state.operation
         if operation.credential == "token" or not _has_ticket(request, operation):
             return await self.auth(request)
         secret, path = request.query_params.get(PARAMETER, ""), request.scope["path"]
         if _is_audio(operation):
-            # Players ask for the head, for ranges, and for all of it once more.
+            # Players request the headers, ranges, and all of it once more.
             found = await self.tickets.open(secret, path, _client(request), AUDIO_SECONDS)
         elif _is_event_stream(request, operation):
             found = await self.tickets.open(secret, path, _client(request))
@@ -66,7 +66,7 @@ class Callers(Struct, frozen=True):
 
 
 def ticket_body(request: Request) -> dict[str, Any]:
-    """The body that was given when the request's ticket was made."""
+    """Return the body that was given when the request's ticket was created."""
     found: Ticket = request.state.ticket
     return found.body or {}
 
@@ -83,8 +83,8 @@ def _is_audio(operation: Operation) -> bool:
 
 
 def _is_event_stream(request: Request, operation: Operation) -> bool:
-    """Return whether the answer is an event stream, which the endpoint must support. Everywhere else a
-    request could ask for one to use its ticket a second time."""
+    """Return whether the answer is an event stream, which the endpoint must support. Otherwise any request
+    could ask for a stream in order to use its ticket twice."""
     return operation.streams and (wants_stream(request) or request.scope["path"].endswith("/stream"))
 
 
@@ -92,13 +92,13 @@ def _client(request: Request) -> Client:
     agent = request.headers.get("user-agent", "")
     host = request.client.host if request.client else ""
     run_id, dot, _ = request.headers.get("last-event-id", "").rpartition(".")
-    # An id that can be guessed proves nothing: `none`, and the run that the URL names itself.
+    # An id that can be guessed proves nothing: `none`, or the run that the URL itself names.
     proven = bool(dot) and run_id != "none" and run_id not in request.scope["path"]
     return Client(agent, _network(host), proven)
 
 
 def _network(host: str) -> str:
-    """The address, of IPv6 the network: browsers change the rest of it as they like."""
+    """Return the address; for IPv6 only the network, since browsers change the rest at will."""
     try:
         address = ip_address(host)
     except ValueError:
@@ -113,12 +113,12 @@ def callers(settings: Settings, stores: Stores) -> Callers:
 
 
 class Tickets(Struct, frozen=True):
-    """The endpoint that gives them out."""
+    """The endpoint that creates tickets."""
 
     tickets: TicketStore
 
     def endpoints(self) -> list[Endpoint]:
-        """The table of it."""
+        """Return the endpoint."""
         return [
             Endpoint(
                 "POST",

@@ -1,4 +1,4 @@
-"""Voice: text to speech, an agent's answer aloud, OpenAI's `/v1/audio/speech`."""
+"""Voice: text to speech, an agent's answer spoken, and OpenAI's `/v1/audio/speech`."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -43,7 +43,7 @@ AUDIO = Answer(events="SpeechEvent", media=MEDIA, headers=("x-sample-rate", "x-s
 PART_OF_AUDIO = Answer(media=MEDIA)
 RUN_AUDIO = Answer(events="SpeechEvent", media=MEDIA, headers=("x-run-id", "x-sample-rate", "x-stream-id"))
 VOICE_AND_CHAT = all_of("voice", "chat")
-"""To hear a run is to read it."""
+"""Listening to a run needs the same scope as reading it."""
 SPEECH_ERRORS = (
     "unknown_engine",
     "unknown_voice",
@@ -61,20 +61,20 @@ SPEECH_ERRORS = (
 Given = TypeVar("Given", bound=BaseModel)
 TIMINGS = Parameter(
     "timings",
-    "`true` answers with Server-Sent Events: the audio in parts, and when each word is heard",
+    "`true` answers with Server-Sent Events: the audio in parts, and the times of the words",
     {"type": "string", "enum": ["true", "false"]},
 )
 
 
 class VoiceApi(Struct, frozen=True):
-    """The endpoints."""
+    """The endpoints of speech."""
 
     engines: Engines
     stores: Stores
     stops: SpeechStops
 
     def endpoints(self) -> list[Endpoint]:
-        """The table of them."""
+        """Return the endpoints."""
         speech, run = "/api/voice/tts/stream", "/api/voice/conversations/{run_id}/stream"
         text, aloud = "Speak a text", "Speak an agent's answer, even while it is being written"
         return [
@@ -133,7 +133,7 @@ class VoiceApi(Struct, frozen=True):
                 audited=False,
                 answers={202: "SpeechStopping"},
                 errors=("stream_not_found", "not_configured"),
-                description="Takes effect within about a second. A speech that has ended is stopped as well.",
+                description="Takes effect within about a second. A speech that has ended can be stopped too.",
             ),
             Endpoint(
                 "GET",
@@ -141,7 +141,9 @@ class VoiceApi(Struct, frozen=True):
                 "List voices, formats and engines",
                 "voice",
                 self.list_voices,
-                parameters=(Parameter("engine", "Whose voices; the deployment's own by default"),),
+                parameters=(
+                    Parameter("engine", "The engine whose voices to list; by default the deployment's"),
+                ),
                 answers={200: "VoiceCatalog"},
                 errors=SPEECH_ERRORS,
             ),
@@ -197,7 +199,7 @@ class VoiceApi(Struct, frozen=True):
         sentences = await sentences_of_run(
             self.stores, run, deadline(request), speaking.language, speaking.longest
         )
-        # An agent may think for a minute before it speaks: the listener hears at once that it is connected.
+        # An agent may think for a minute before it speaks, so the headers are sent at once.
         return self._stream(request, caller, speaking, sentences, {"x-run-id": run.id}, at_once=True)
 
     # --- both --------------------------------------------------------------------------------------
@@ -264,7 +266,7 @@ def _valid(model: type[Given], body: dict[str, Any]) -> Given:
 
 
 def _is_short(speaking: Speaking, text: str) -> bool:
-    """Return whether the whole audio can be kept for its listener."""
+    """Return whether the whole audio is short enough to be kept."""
     size = speaking.format.bytes_per_second(speaking.sample_rate)
     return expected_seconds(text, speaking.speed) * size < AUDIO_BYTES
 

@@ -17,7 +17,7 @@ from millrace.stores.tickets import TicketStore
 def create_app(
     settings: Settings, speech: SpeechConfig | None = None, stores: Stores | None = None
 ) -> Starlette:
-    """The app; the engine and clients that every request needs are made now, in init."""
+    """Create the app. The engine, and clients that every request needs, are created now, during init."""
     stores = stores or Stores.connect(settings)
     http = HttpClients(settings)
     engines = Engines(speech or _configured(settings), stores.aws, lambda: http.models)

@@ -12,12 +12,12 @@ from millrace.speech.languages import TAG
 MAX_TEXT = 100_000
 VoiceName = Annotated[str, Field(min_length=1, max_length=128)]
 OPENAI_PCM_RATE = 24_000
-"""The rate at which clients of OpenAI play pcm: no answer names it."""
+"""The sample rate at which OpenAI's clients play pcm, since no answer states it."""
 
 
 class SpeechOptions(WireModel):
-    """Options of speech. `speed` 1 is the voice's own pace; without `engine` the deployment's default speaks;
-    `language` is a BCP 47 tag, for texts whose script does not tell it."""
+    """Options of speech. `speed` 1 is the voice's normal speed; without `engine` the deployment's default is
+    used; `language` is a BCP 47 tag, for texts whose script does not identify it."""
 
     voice: VoiceName = "alloy"
     format: str = Field(default="mp3", max_length=16)
@@ -42,8 +42,8 @@ class NamedVoice(BaseModel):
 
 
 class OpenAiSpeech(BaseModel):
-    """OpenAI's request; what it has beyond this is ignored. A `model` that is the name of an engine chooses
-    it, any other takes the deployment's."""
+    """OpenAI's request; other fields are ignored. A `model` with the name of an engine selects it; any other
+    means the deployment's default."""
 
     model_config = ConfigDict(extra="ignore")
 

@@ -1,4 +1,4 @@
-"""The app of the webhooks function: anybody may call it; a pipeline's signature check decides."""
+"""The app of the webhooks function. Anybody may call it; a pipeline's signature check decides."""
 
 from msgspec import Struct
 from starlette.applications import Starlette
@@ -22,7 +22,7 @@ HOOK_ERRORS = (*PUSH_ERRORS, "signature_invalid", "invalid_form", "extension_mis
 
 
 def create_app(settings: Settings, context: PipelineContext | None = None) -> Starlette:
-    """The app; clients that every request needs are made now, in init."""
+    """Create the app. Clients that every request needs are created now, during init."""
     context = context or PipelineContext.connect(settings)
     context.warm()
     return public_app(endpoints(context), settings.hop_limit)
@@ -36,12 +36,12 @@ def endpoints(context: PipelineContext) -> list[Endpoint]:
 
 
 class WebhooksApi(Struct, frozen=True):
-    """The endpoint that events are posted to."""
+    """The endpoint that receives webhooks."""
 
     webhooks: Webhooks
 
     def endpoints(self) -> list[Endpoint]:
-        """The table of it."""
+        """Return the endpoint."""
         return [
             Endpoint(
                 "POST",

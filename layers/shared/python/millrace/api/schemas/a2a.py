@@ -1,4 +1,4 @@
-"""Updates of A2A's tasks, as our own stream of them has them."""
+"""Updates of A2A's tasks in our own stream of them."""
 
 from typing import Any, Literal
 
@@ -6,11 +6,12 @@ from millrace.api.schemas.base import JsonObject, Shape
 
 
 class TaskEvent(Shape):
-    """An update of a task: the field of its `type` is A2A's own, and others stand beside it where they fit.
+    """An update of a task. The field of its `type` is A2A's own; the other fields are set if they apply.
 
     `status` is the state in words (`submitted`, `working`, `input-required`, `completed`, `failed`,
-    `canceled` or `rejected`) with its `message`. Of an artifact, `chunk` is the text that comes now, and
-    `artifact` is what has come, all of it at the `lastChunk`."""
+    `canceled` or `rejected`) with its `message`. For an artifact, `chunk` is the new text and `artifact` the
+    text so far, which is complete at the `lastChunk`.
+    """
 
     type: Literal["task", "message", "statusUpdate", "artifactUpdate"]
     task: JsonObject | None = None

@@ -19,14 +19,14 @@ class Health(Shape):
 
 
 class ErrorField(Shape):
-    """A wrong field of a body."""
+    """An invalid field of a body."""
 
     path: str
     message: str
 
 
 class ErrorDetails(Shape):
-    """The reason of a refusal, and what to do; some codes come with more fields."""
+    """The reason for an error, and what to do. Some codes have more fields."""
 
     model_config = ConfigDict(extra="allow")
 

@@ -16,7 +16,7 @@ class AgentView(RootModel[Agent | AgentSummary]):
 
 
 class AgentChanges(RootModel[JsonObject]):
-    """The fields of an agent that are to change; `limits` field by field."""
+    """The fields of an agent to change; `limits` field by field."""
 
 
 class AgentPage(WireModel):
@@ -61,8 +61,8 @@ class BuiltInTool(WireModel):
 
 
 class AgentParts(WireModel):
-    """The built-in tools, the model of agents that name none, and the providers that may stand before a
-    model's name (not all of them need be configured)."""
+    """The built-in tools, the default model of agents, and the providers that may precede a model's name (not
+    all of them are necessarily configured)."""
 
     tools: list[BuiltInTool]
     default_model: str

@@ -6,8 +6,8 @@ from millrace.api.schemas.base import Listing, Shape
 
 
 class ApiKeyView(Shape):
-    """An API key without its secret. While a rotation lasts, the secret before it begins with
-    `previousStart`."""
+    """An API key without its secret. During a rotation, `previousStart` is the beginning of the previous
+    secret."""
 
     id: str
     name: str
@@ -20,11 +20,11 @@ class ApiKeyView(Shape):
     rotated_at: str | None
     previous_start: str | None
     previous_expires_at: str | None
-    last_used_at: str | None = Field(description="noted once an hour at most")
+    last_used_at: str | None = Field(description="updated at most once an hour")
 
 
 class NewApiKeySecret(ApiKeyView):
-    """An API key with its new secret, which is not shown again."""
+    """An API key with its new secret, which is returned only once."""
 
     secret: str
 

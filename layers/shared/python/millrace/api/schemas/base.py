@@ -1,4 +1,4 @@
-"""Bases of the models that describe answers. Nothing is validated with them outside of tests."""
+"""Base classes of the models that describe answers. Only tests validate with them."""
 
 from typing import Any, Generic, TypeVar
 
@@ -11,7 +11,7 @@ JsonObject = dict[str, Any]
 
 
 class Shape(BaseModel):
-    """A JSON object of an answer: camelCase, and more fields may come with later releases."""
+    """A JSON object of an answer, in camelCase. Later releases may add fields."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
@@ -20,10 +20,10 @@ class Page(Shape, Generic[Item]):
     """A page of a list."""
 
     items: list[Item]
-    next_cursor: str | None = Field(description="the `cursor` of the next page; null on the last one")
+    next_cursor: str | None = Field(description="the `cursor` of the next page; null on the last page")
 
 
 class Listing(Shape, Generic[Item]):
-    """A whole list."""
+    """A complete list."""
 
     items: list[Item]

@@ -9,6 +9,6 @@ __all__ = ["ChatRequest", "UiMessageChunk"]
 
 
 class UiMessageChunk(RootModel[AnyChunk]):
-    """A chunk of a UI message stream of the AI SDK; the stream ends with `data: [DONE]`."""
+    """A chunk of a UI message stream of the AI SDK. The stream ends with `data: [DONE]`."""
 
     root: AnyChunk = Field(discriminator="type")

@@ -8,13 +8,13 @@ from millrace.domain.center_event_types import CommandCenterEvent as AnyCommandC
 
 
 class CommandCenterEvent(RootModel[AnyCommandCenterEvent]):
-    """An event on the stream of the command center. Clients ignore types that they do not know."""
+    """An event on the stream of the command center. Clients ignore unknown types."""
 
     root: AnyCommandCenterEvent = Field(discriminator="type")
 
 
 class LiveRun(Shape):
-    """A run under way, as its events have shown it; null where something is not known yet."""
+    """An active run as its events have shown it; null if something is not known yet."""
 
     run_id: str
     agent_id: str
@@ -26,11 +26,11 @@ class LiveRun(Shape):
     last_event_at: str
     tokens: int | None
     cost: float | None
-    tool: str | None = Field(description="the tool at work")
+    tool: str | None = Field(description="the tool that is running")
 
 
 class TriggeredAlert(Shape):
-    """An alert that is on."""
+    """A triggered alert."""
 
     rule_id: str
     name: str
@@ -38,7 +38,7 @@ class TriggeredAlert(Shape):
 
 
 class CommandCenterSnapshot(Shape):
-    """The runs under way and the alerts that are on; the stream goes on after `since`."""
+    """The active runs and the triggered alerts. The stream continues after `since`."""
 
     since: int
     runs: list[LiveRun]
@@ -47,8 +47,8 @@ class CommandCenterSnapshot(Shape):
 
 
 class CommandCenterEventPage(Page[CommandCenterEvent]):
-    """A page of what happened, in the order in which it was recorded. It may hold no events and not be the
-    last."""
+    """A page of events in the order in which they were recorded. It may be empty without being the last
+    page."""
 
 
 class AlertRule(alerts.AlertRule):
@@ -56,7 +56,7 @@ class AlertRule(alerts.AlertRule):
 
 
 class RuleState(Shape):
-    """The state of a rule; `alerts` counts those that it has had."""
+    """The state of a rule. `alerts` is the number of alerts so far."""
 
     triggered: bool
     triggered_at: str | None
@@ -74,7 +74,7 @@ class AlertRulePage(Page[AlertRuleState]):
 
 
 class PastAlert(Shape):
-    """An alert of a rule; `resolvedAt` is null while it is on, and a value is null where nothing ran."""
+    """An alert of a rule. `resolvedAt` is null while it is triggered; a value is null if nothing ran."""
 
     id: str
     triggered_at: str | None
@@ -85,18 +85,18 @@ class PastAlert(Shape):
 
 
 class AlertHistoryPage(Page[PastAlert]):
-    """A page of a rule's alerts, the newest first."""
+    """A page of a rule's alerts, newest first."""
 
 
 class MetricValue(Shape):
-    """A metric at a time, over the window before it; null where nothing ran."""
+    """A metric at a time, over the window before it; null if nothing ran."""
 
     time: str
     value: float | None
 
 
 class AlertMetricSeries(Shape):
-    """A metric over time, as rules with this window and these agents see it."""
+    """A metric over time, as seen by rules with this window and these agents."""
 
     metric: alerts.Metric
     window: int
@@ -107,4 +107,4 @@ class AlertMetricSeries(Shape):
 
 
 class AlertChanges(RootModel[JsonObject]):
-    """The fields of a rule that are to change."""
+    """The fields of a rule to change."""

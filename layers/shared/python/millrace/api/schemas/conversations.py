@@ -28,17 +28,17 @@ class Conversation(Shape):
     title: str
     created_at: str
     updated_at: str
-    created_by: str = Field(description="the user whose conversation it is; empty for nobody's")
+    created_by: str = Field(description="the owner of the conversation; empty if it has none")
     metadata: JsonObject
-    active_run_id: str | None = Field(description="the run under way, if there is one")
-    listed: bool = Field(description="false: it is in no list of conversations")
+    active_run_id: str | None = Field(description="the active run, if any")
+    listed: bool = Field(description="false: it is not listed")
     matches: list[FoundMessage] | None = Field(
         default=None, description="with `text`: its messages that have the words, the latest three"
     )
 
 
 class RestorableDeletion(Shape):
-    """A conversation that is deleted at a time, unless it is restored before."""
+    """A conversation that will be deleted at a time, unless it is restored before that."""
 
     restorable_until: str
 
@@ -48,7 +48,7 @@ class ConversationPage(Page[Conversation]):
 
 
 class ToolUseBlock(Shape):
-    """A call of a tool; `input` is `{}` below `detail=full`."""
+    """A tool call; `input` is `{}` below `detail=full`."""
 
     tool_use_id: str
     name: str
@@ -56,7 +56,7 @@ class ToolUseBlock(Shape):
 
 
 class ToolResultBlock(Shape):
-    """A tool's answer; `content` is empty below `detail=full`."""
+    """A tool's result; `content` is empty below `detail=full`."""
 
     tool_use_id: str
     content: list[JsonObject]
@@ -64,7 +64,7 @@ class ToolResultBlock(Shape):
 
 
 class AttachmentBlock(Shape):
-    """An image or a file: one of `url`, and `fileId` for `GET /api/files/{fileId}`."""
+    """An image or a file, with either a `url` or a `fileId` for `GET /api/files/{fileId}`."""
 
     media_type: str | None = None
     name: str | None = None
@@ -74,7 +74,7 @@ class AttachmentBlock(Shape):
 
 
 class ContentBlock(Shape):
-    """A part of a message, with exactly one of these fields, as Amazon Bedrock's Converse API has it."""
+    """A part of a message, with exactly one of these fields, as in Amazon Bedrock's Converse API."""
 
     text: str | None = None
     image: AttachmentBlock | None = None
@@ -85,8 +85,8 @@ class ContentBlock(Shape):
 
 
 class Message(Shape):
-    """A message of a conversation. `steps` are the events that led to it, as the stream showed them. Messages
-    that end a run also say how it ended."""
+    """A message of a conversation. `steps` are the events that led to it, as the stream showed them. The last
+    message of a run also says how the run ended."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -97,7 +97,7 @@ class Message(Shape):
     run_id: str | None
     parent_id: str | None = Field(description="the message that it follows; null for the first one")
     siblings: list[str] | None = Field(
-        default=None, description="the ids of all that follow the same message, where there are several"
+        default=None, description="the ids of all messages that follow the same message, if there are several"
     )
     created_by: str | None = Field(default=None, description="the user who wrote it")
     injected: bool | None = Field(default=None, description="it was a live message")
@@ -105,9 +105,11 @@ class Message(Shape):
     steps: list[JsonObject] | None = None
     finish_reason: str | None = Field(default=None, description="the run ended with this message, and why")
     usage: TokenUsage | None = None
-    cost: float | None = Field(default=None, description="in US dollars; null where the price is not known")
+    cost: float | None = Field(default=None, description="in US dollars; null if the price is not known")
     duration_ms: int | None = None
-    first_token_ms: int | None = Field(default=None, description="from the run's begin to its first token")
+    first_token_ms: int | None = Field(
+        default=None, description="from the start of the run to its first token"
+    )
     error: JsonObject | None = Field(default=None, description="why the run failed")
 
 
@@ -116,13 +118,13 @@ class MessagePage(Page[Message]):
 
 
 class SelectedBranch(Shape):
-    """The active branch, by its last message."""
+    """The active branch, identified by its last message."""
 
     message_id: str
 
 
 class AgentAnswer(Shape):
-    """An agent's answer. `cost` is in US dollars, null where the model's price is not known."""
+    """An agent's answer. `cost` is in US dollars, null if the model's price is not known."""
 
     run_id: str
     conversation_id: str
@@ -147,14 +149,14 @@ class ToolCallSummary(Shape):
 
 
 class StoppedRun(Shape):
-    """The run that stops."""
+    """The run that is being stopped."""
 
     run_id: str
     state: Literal["stopping"]
 
 
 class LiveMessage(Shape):
-    """A message for a running agent, who sees it before its next call of the model."""
+    """A message for a running agent, which sees it before its next model call."""
 
     message_id: str
     content: str = Field(description="the text, with a note for each image and file")
@@ -172,27 +174,28 @@ class AskedCalls(Shape):
 
 
 class AcceptedMessage(LiveMessage):
-    """The message went to the active run as a live message (`ifBusy: inject`)."""
+    """The message was sent to the active run as a live message (`ifBusy: inject`)."""
 
     run_id: str
 
 
 class WaitingAnswer(AgentAnswer):
-    """The agent's answer so far: the run waits for people. `usage`, `cost` and `durationMs` are null."""
+    """The agent's answer so far, while the run waits for people. `usage`, `cost` and `durationMs` are
+    null."""
 
     waiting: AskedCalls
 
 
 class PendingAnswer(RootModel[AcceptedMessage | WaitingAnswer]):
-    """The message went to the active run, or the run that it began waits for people."""
+    """The message was sent to the active run, or started a run that now waits for people."""
 
 
 class LiveMessagePage(Page[LiveMessage]):
-    """The live messages that wait, in order."""
+    """The waiting live messages, in order."""
 
 
 class Share(Shape):
-    """The access of a user to a conversation."""
+    """A user's access to a conversation."""
 
     user_id: str
     access: Access
@@ -203,10 +206,10 @@ class SharePage(Page[Share]):
 
 
 class CallAnswer(Shape):
-    """The answer to a call; `answeredBy` is null where the time was over."""
+    """The answer to a call; `answeredBy` is null if the call expired."""
 
     decision: Decision
-    arguments: JsonObject | None = Field(description="the edited ones; null where they are the agent's")
+    arguments: JsonObject | None = Field(description="the edited arguments; null if they are the agent's")
     content: Any
     reason: str | None
     answered_by: str | None
@@ -214,7 +217,7 @@ class CallAnswer(Shape):
 
 
 class AskingAgent(Shape):
-    """An agent, or a flow's step, on the way to a question."""
+    """An agent, or a step of a flow, on the path to a question."""
 
     agent_id: str | None = None
     agent_name: str | None = None
@@ -222,8 +225,8 @@ class AskingAgent(Shape):
 
 
 class WaitingCall(Shape):
-    """A call that waits for a person, or has been answered: a tool to be approved, a question, or a flow's
-    step. Callers who may not answer see what the agent shows."""
+    """A call that waits for a person, or was answered: a tool to approve, a question, or a step of a flow.
+    Callers who may not answer see only what the agent shows to users."""
 
     run_id: str
     call_id: str
@@ -250,11 +253,11 @@ class WaitingCall(Shape):
 
 
 class WaitingCallPage(Page[WaitingCall]):
-    """A page of calls that wait, those that expire first before the others."""
+    """A page of waiting calls, the first to expire first."""
 
 
 class Memory(Shape):
-    """An agent's memory of a user."""
+    """A memory of an agent about a user."""
 
     id: str
     agent_id: str

@@ -1,4 +1,4 @@
-"""The definition of a pipeline, with all that there is of it to check: apart from the answers about
+"""The definition of a pipeline with everything that can be checked. It is separate from the answers about
 pipelines, which clients read without it."""
 
 from millrace.pipelines.definitions.definition import PipelineDefinition

@@ -10,14 +10,14 @@ __all__ = ["ExportList", "ExportPartPage", "ExportPartView", "ExportView"]
 
 
 class ExportView(Shape):
-    """Everything that is kept of a user, or of the organization, as zip archives."""
+    """Everything that is stored about a user or the organization, as zip archives."""
 
     id: str
     user_id: str | None = Field(description="null: the organization")
     state: Literal["running", "done"]
-    step: str = Field(description="what is read now")
+    step: str = Field(description="the kind of data that is being read")
     items: int = Field(description="records and files that were written so far")
-    parts: int = Field(description="archives that are there so far")
+    parts: int = Field(description="archives that were completed so far")
     size: int = Field(description="their bytes")
     created_by: str
     created_at: str
@@ -26,11 +26,11 @@ class ExportView(Shape):
 
 
 class ExportList(Listing[ExportView]):
-    """The exports that run, or can be downloaded."""
+    """The exports that are in progress or can be downloaded."""
 
 
 class ExportPartView(Shape):
-    """One archive of an export, with the URL that downloads it within 15 minutes."""
+    """One archive of an export, with a download URL that is valid for 15 minutes."""
 
     number: int
     name: str

@@ -6,7 +6,7 @@ from millrace.api.schemas.base import Page, Shape
 
 
 class File(Shape):
-    """A file of a user's. `conversationId` is the conversation that keeps it; one that no message has used
+    """A file of a user. `conversationId` is the conversation that keeps it; a file that no message has used
     expires."""
 
     file_id: str
@@ -23,7 +23,7 @@ class FilePage(Page[File]):
 
 
 class UploadForm(Shape):
-    """The form that uploads one file within 15 minutes: POST `fields`, and the file as `file` behind them, as
+    """A form that uploads one file within 15 minutes: POST `fields`, followed by the file as `file`, as
     multipart/form-data."""
 
     url: str
@@ -31,12 +31,12 @@ class UploadForm(Shape):
 
 
 class FileUpload(File):
-    """A file that is about to be uploaded."""
+    """A file to upload, with its form."""
 
     upload: UploadForm
 
 
 class FileDownload(File):
-    """A file, with the URL that downloads it within 15 minutes."""
+    """A file, with a download URL that is valid for 15 minutes."""
 
     download_url: str

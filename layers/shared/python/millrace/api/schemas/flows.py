@@ -11,7 +11,7 @@ from millrace.domain.runs import RunState
 
 
 class FlowSummary(Shape):
-    """A flow for those who only run it: without its steps."""
+    """A flow without its steps, for those who only run it."""
 
     name: str
     description: str
@@ -36,7 +36,7 @@ class StepOutcome(Shape):
 
 
 class FlowResult(Shape):
-    """The end of a flow's run: its `result`, or the step that waits. `cost` is in US dollars, null where the
+    """The result of a flow's run: its `result`, or the step that waits. `cost` is in US dollars, null if the
     model's price is not known."""
 
     run_id: str
@@ -53,7 +53,7 @@ class FlowResult(Shape):
 
 
 class FlowExecutionSummary(Shape):
-    """An execution of a flow; what is null is not known (any more)."""
+    """An execution of a flow. A field is null if its value is not known, or no longer known."""
 
     execution_id: str
     flow: str
@@ -67,7 +67,7 @@ class FlowExecutionSummary(Shape):
 
 
 class FlowExecutionPage(Page[FlowExecutionSummary]):
-    """A page of executions, the latest first."""
+    """A page of executions, latest first."""
 
 
 class FlowExecution(FlowExecutionSummary):

@@ -1,4 +1,4 @@
-"""Answers about limits, use and stops."""
+"""Answers about limits, usage and stops."""
 
 from pydantic import Field
 
@@ -9,11 +9,11 @@ __all__ = ["AllLimits", "Stop", "StopList", "UsageToday"]
 
 
 class StopList(Listing[Stop]):
-    """All that is stopped."""
+    """Everything that is stopped."""
 
 
 class UsageOfLevel(Shape):
-    """The limits of one level, and what was used of them since the day began."""
+    """The limits of one level, and their usage since the beginning of the day."""
 
     level: Level
     id: str | None = Field(description="the user or the agent; null for the organization")
@@ -22,10 +22,10 @@ class UsageOfLevel(Shape):
     cost_per_day: float | None = Field(description="in US dollars; null: not limited")
     tokens: int | None = Field(description="null: not counted, since nothing is limited")
     cost: float | None = Field(description="in US dollars; null: not counted")
-    runs: int | None = Field(description="under way now; null: not counted, since they are not limited")
+    runs: int | None = Field(description="currently active; null: not counted, since they are not limited")
 
 
 class UsageToday(Listing[UsageOfLevel]):
-    """Today's use, in UTC."""
+    """Today's usage, in UTC."""
 
     resets_at: str

@@ -8,7 +8,7 @@ from millrace.api.schemas.base import JsonObject, Listing, Page, Shape
 
 
 class LetterError(Shape):
-    """The reason of a dead letter."""
+    """The reason for a dead letter."""
 
     code: str
     message: str
@@ -30,11 +30,11 @@ class DeadLetter(Shape):
 
 
 class DeadLetterPage(Page[DeadLetter]):
-    """A page of dead letters, the oldest first."""
+    """A page of dead letters, oldest first."""
 
 
 class DeadLetterCount(Shape):
-    """Counts of dead letters; unless `complete` there are more."""
+    """Counts of dead letters; there are more unless `complete`."""
 
     count: int
     complete: bool
@@ -43,36 +43,37 @@ class DeadLetterCount(Shape):
 
 
 class DeadLetterGroup(Shape):
-    """The dead letters of a place with one error. A page holds those of a part of all dead letters: later
-    pages may continue a group, whose counts then add up."""
+    """The dead letters of a place with the same error. A page covers only a part of all dead letters: later
+    pages may continue a group, whose counts are then to be added."""
 
     place: str = Field(description="`step:<n>` or `destination:<n>`")
     code: str
     count: int
     message: str = Field(description="the message of the latest one")
-    statuses: dict[str, int] = Field(description="how many had which HTTP status")
+    statuses: dict[str, int] = Field(description="the number of dead letters with each HTTP status")
     first_at: str = Field(description="when the first of their events was accepted")
     last_at: str
     latest_id: str
 
 
 class DeadLetterGroupPage(Page[DeadLetterGroup]):
-    """Groups of dead letters, the largest first."""
+    """Groups of dead letters, largest first."""
 
 
 class DeletedDeadLetters(Shape):
-    """The number of dead letters that were deleted; with `more` there are others."""
+    """The number of deleted dead letters; with `more` there are others."""
 
     deleted: int
     more: bool
 
 
 class Redrive(Shape):
-    """A redrive of dead letters. `skipped` ones stay: the definition has no such step or destination."""
+    """A redrive of dead letters. `skipped` ones are kept, as the definition has no such step or
+    destination."""
 
     id: str
     state: Literal["running", "done", "cancelled"]
-    request: JsonObject = Field(description="the fields that were given")
+    request: JsonObject = Field(description="the fields of the request")
     redriven: int
     skipped: int
     created_at: str
@@ -80,14 +81,14 @@ class Redrive(Shape):
 
 
 class RedriveProgress(Redrive):
-    """A redrive with how many are left; unless `leftComplete` there are more."""
+    """A redrive with the number of those left; there are more unless `leftComplete`."""
 
     left: int
     left_complete: bool
 
 
 class RedrivePage(Listing[Redrive]):
-    """The newest hundred redrives, the newest first."""
+    """The latest hundred redrives, newest first."""
 
 
 class Checkpoint(Shape):
@@ -100,11 +101,11 @@ class Checkpoint(Shape):
 
 
 class CheckpointPage(Listing[Checkpoint]):
-    """The newest hundred checkpoints, the newest first."""
+    """The latest hundred checkpoints, newest first."""
 
 
 class Replay(Shape):
-    """Events that are processed again: those accepted from `from` to before `to`, with a version."""
+    """Events that are processed again with a version: those accepted from `from` until before `to`."""
 
     since: str = Field(alias="from")
     until: str = Field(alias="to")
@@ -112,7 +113,7 @@ class Replay(Shape):
 
 
 class ReplayRequest(Shape):
-    """Events to process again; by default up to now, with the current version."""
+    """The events to process again; by default up to now, with the current version."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -122,7 +123,8 @@ class ReplayRequest(Shape):
 
 
 class DryRunRequest(Shape):
-    """The definition and the events to try; by default the current one, and the last ones recorded."""
+    """The definition and the events to try; by default the current definition, and the latest recorded
+    events."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -150,7 +152,7 @@ class DryRunStep(Shape):
 
 
 class DryRunEvent(Shape):
-    """The effects of all steps on an event, and what came out."""
+    """The effects of all steps on an event, and the output."""
 
     id: str
     steps: list[DryRunStep]
@@ -158,7 +160,7 @@ class DryRunEvent(Shape):
 
 
 class DryRun(Shape):
-    """The effects of a pipeline on events; `outputs` are those of windows and batches, too."""
+    """The effects of a pipeline on events; `outputs` include those of windows and batches."""
 
     events: list[DryRunEvent]
     outputs: list[JsonObject]
@@ -172,8 +174,8 @@ class Requests(Shape):
 
 
 class Destination(Shape):
-    """A destination: `closed` gets everything, `open` nothing until `until`, `half_open` one event at a time,
-    `disabled` nothing."""
+    """A destination. If `closed` it receives everything, if `open` nothing until `until`, if `half_open` one
+    event at a time, if `disabled` nothing."""
 
     destination: int
     name: str | None
@@ -187,11 +189,11 @@ class Destination(Shape):
 
 
 class DestinationPage(Listing[Destination]):
-    """All destinations of the current definition, in its order."""
+    """All destinations of the current definition, in order."""
 
 
 class DestinationTestResult(Shape):
-    """The outcome of a test event, with the destination's own answer where there was one."""
+    """The outcome of a test event, with the destination's own answer if there was one."""
 
     destination: int
     outcome: str
@@ -204,7 +206,7 @@ class DestinationTestResult(Shape):
 
 
 class Secret(Shape):
-    """A secret's name and the hosts that it may be sent to; its value is never shown."""
+    """The name of a secret and the hosts that it may be sent to. Its value is never returned."""
 
     name: str
     hosts: list[str]
@@ -212,7 +214,7 @@ class Secret(Shape):
 
 
 class NewSecret(Shape):
-    """A secret's value, and the 1 to 20 hosts that it may be sent to."""
+    """The value of a secret, and the 1 to 20 hosts that it may be sent to."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,4 +1,4 @@
-"""Answers about pipelines, and what is pushed into them."""
+"""Answers about pipelines, and the items that are pushed into them."""
 
 from typing import Any, Literal
 
@@ -13,13 +13,13 @@ class JsonSchema(RootModel[JsonObject]):
 
 
 class Pipeline(Shape):
-    """A pipeline: the fields of its definition (see `PipelineDefinition`), and what became of it."""
+    """A pipeline: the fields of its definition (see `PipelineDefinition`), and its state."""
 
     model_config = ConfigDict(extra="allow")
 
     id: str
     state: PipelineState
-    version: int = Field(description="counts the definitions that it has had")
+    version: int = Field(description="the number of definitions so far")
     created_at: str
     updated_at: str
     state_since: str
@@ -28,7 +28,7 @@ class Pipeline(Shape):
 
 
 class DefinitionWarning(Shape):
-    """Something about a definition that may not be what its author means."""
+    """A warning about a definition that may not mean what its author intended."""
 
     code: str
     path: str
@@ -36,33 +36,33 @@ class DefinitionWarning(Shape):
 
 
 class WrittenPipeline(Pipeline):
-    """A pipeline as the answer to its author."""
+    """A pipeline in the answer to a request that wrote it."""
 
     warnings: list[DefinitionWarning]
 
 
 class PipelinePage(Page[Pipeline]):
-    """A page of pipelines, the oldest first."""
+    """A page of pipelines, oldest first."""
 
 
 class StoredDefinition(RootModel[JsonObject]):
-    """A definition as its author wrote it (see `PipelineDefinition`)."""
+    """A definition as it was written (see `PipelineDefinition`)."""
 
 
 class PipelineVersion(Shape):
-    """A definition that a pipeline has or had."""
+    """A current or earlier definition of a pipeline."""
 
     version: int
-    created_at: str | None = Field(description="null where an earlier release made it")
+    created_at: str | None = Field(description="null if an earlier release created it")
     definition: JsonObject
 
 
 class PipelineVersionPage(Page[PipelineVersion]):
-    """A page of versions, the newest first."""
+    """A page of versions, newest first."""
 
 
 class DefinitionChange(Shape):
-    """A part of a definition that differs. `path` is written with dots, places of lists as numbers."""
+    """A part of a definition that differs. `path` is written with dots, and positions in lists as numbers."""
 
     path: str
     change: Literal["added", "removed", "changed"]
@@ -79,7 +79,7 @@ class PipelineDifferences(Shape):
 
 
 class RecordedEvent(Shape):
-    """An event that the pipeline accepted, as it came in."""
+    """An event that the pipeline accepted, as it arrived."""
 
     id: str
     type: str
@@ -90,11 +90,11 @@ class RecordedEvent(Shape):
 
 
 class RecordedEventPage(Page[RecordedEvent]):
-    """A page of recorded events, the newest first; it may hold fewer than asked for, or none."""
+    """A page of recorded events, newest first. It may have fewer than `limit` events, or none."""
 
 
 class PipelineChanges(RootModel[JsonObject]):
-    """The fields of a definition that are to change; null takes one away."""
+    """The fields of a definition to change; null removes a field."""
 
 
 class PipelineItem(RootModel[JsonObject]):
@@ -123,13 +123,13 @@ class WebhookBody(RootModel[JsonObject | list[JsonObject]]):
 
 
 class WebhookChallenge(Shape):
-    """The answer to Slack's question whether this address is meant for it."""
+    """The answer to Slack's check of this address."""
 
     challenge: str
 
 
 class Latency(Shape):
-    """Milliseconds from an event's acceptance to its output; null where nothing was measured."""
+    """Milliseconds from the acceptance of an event to its output; null if nothing was measured."""
 
     avg: float | None
     p50: float | None
@@ -148,7 +148,7 @@ class Deliveries(Shape):
 
 
 class PipelineCounts(Shape):
-    """Counts of the last 24 hours, and the throughput of the last two minutes in events a second."""
+    """Counts of the last 24 hours, and the throughput of the last two minutes in events per second."""
 
     items_processed: int
     items_filtered: int
@@ -185,7 +185,7 @@ class PipelineMetrics(PipelineCounts):
 
 
 class MetricsPoint(Shape):
-    """The metrics of a step of time: counts are 0 where nothing happened, null is what nobody measured."""
+    """The metrics of a period: counts are 0 if nothing happened, null if nothing was measured."""
 
     time: str = Field(description="its start")
     items_processed: int
@@ -196,13 +196,15 @@ class MetricsPoint(Shape):
     late_events: int
     dead_letters: int
     throughput: float = Field(description="events a second")
-    queue_depth: int = Field(description="pushed messages and deliveries that wait at its end")
+    queue_depth: int = Field(
+        description="pushed messages and deliveries that waited at the end of the period"
+    )
     latency: Latency
     backpressure: float | None = Field(description="the highest, from 0 to 1")
 
 
 class MetricsSeries(Shape):
-    """A pipeline's metrics over time; `step` is in seconds, and the last point may be of a part of it."""
+    """A pipeline's metrics over time. `step` is in seconds; the last point may cover only a part of it."""
 
     pipeline_id: str
     since: str = Field(alias="from")
@@ -212,7 +214,7 @@ class MetricsSeries(Shape):
 
 
 class PipelineTotals(Shape):
-    """Numbers of pipelines, in all and by state."""
+    """Numbers of pipelines, in total and by state."""
 
     total: int
     created: int | None = None
@@ -228,7 +230,7 @@ class PipelineStats(PipelineCounts):
 
 
 class PipelineHealth(Shape):
-    """A pipeline's health, with its reasons and the time since when it holds."""
+    """A pipeline's health, with the reasons and the time since which it is like this."""
 
     pipeline_id: str
     status: Literal["healthy", "degraded", "unhealthy"]

@@ -1,4 +1,4 @@
-"""Schemas of other protocols: what is ours to say of them. The rest is in their own documents."""
+"""Schemas for other protocols, limited to what we add. The rest is in the protocols' own documentation."""
 
 from typing import Any, Literal
 
@@ -79,7 +79,7 @@ class DeletedResponse(OpenAiShape):
 
 
 class ResponseItems(OpenAiShape):
-    """The items that a response answers."""
+    """The input items of a response."""
 
     object: Literal["list"]
     data: list[dict[str, Any]]

@@ -8,7 +8,7 @@ __all__ = ["RevocationList", "RevocationView"]
 
 
 class RevocationView(Shape):
-    """Tokens that count no more."""
+    """Tokens that are no longer valid."""
 
     user_id: str | None = Field(description="null: those of everybody")
     not_before: str = Field(description="tokens issued before this time are refused")
@@ -17,4 +17,4 @@ class RevocationView(Shape):
 
 
 class RevocationList(Listing[RevocationView]):
-    """The revocations that are kept, the latest first."""
+    """The current revocations, latest first."""

@@ -8,7 +8,7 @@ from millrace.domain.event_types import RunEvent as AnyRunEvent
 
 
 class RunEvent(RootModel[AnyRunEvent]):
-    """An event on the stream of a run or of a conversation. Clients ignore types that they do not know."""
+    """An event on the stream of a run or a conversation. Clients ignore unknown types."""
 
     root: AnyRunEvent = Field(discriminator="type")
 
@@ -18,11 +18,11 @@ class Run(RootModel[RunView]):
 
 
 class RunPage(Page[Run]):
-    """A page of runs, latest first. It may hold no runs and not be the last."""
+    """A page of runs, latest first. It may be empty without being the last page."""
 
 
 class TimedEvent(Shape):
-    """An event of a run as its viewer sees it, and when it was made (null in logs older than times)."""
+    """An event of a run as its viewer sees it, with its time (null in logs of earlier releases)."""
 
     id: str = Field(description="`<runId>.<number>`, as on the run's stream")
     time: str | None
@@ -30,9 +30,9 @@ class TimedEvent(Shape):
 
 
 class TimedEventPage(Page[TimedEvent]):
-    """A page of a run's events, oldest first. It may hold no events and not be the last. A run that has not
-    ended may have more later."""
+    """A page of a run's events, oldest first. It may be empty without being the last page. An active run may
+    have more events later."""
 
 
 class ModelCallList(Listing[RunModelCallEvent]):
-    """The latest model calls of a run, those of its sub-agents included, oldest first."""
+    """The latest model calls of a run, including those of its sub-agents, oldest first."""

@@ -8,7 +8,7 @@ from millrace.api.schemas.base import Shape
 
 
 class SpeedRange(Shape):
-    """The speeds that an engine has; 1 is a voice's own pace."""
+    """The speeds that an engine supports; 1 is a voice's normal speed."""
 
     min: float
     max: float
@@ -24,7 +24,7 @@ class Voice(Shape):
 
 
 class AudioFormat(Shape):
-    """An audio format, and whether the deployment has its codec."""
+    """An audio format; `available` if the deployment has its codec."""
 
     id: str
     content_type: str
@@ -41,7 +41,7 @@ class SpeechEngine(Shape):
 
 
 class VoiceCatalog(Shape):
-    """The voices of an engine, and the formats and engines that there are."""
+    """The voices of an engine, and all formats and engines."""
 
     engine: str
     speed: SpeedRange
@@ -52,7 +52,7 @@ class VoiceCatalog(Shape):
 
 
 class SpeechStopping(Shape):
-    """A speech that ends now."""
+    """A speech that is being stopped."""
 
     stream_id: str
     state: Literal["stopping"]
@@ -77,7 +77,9 @@ class SpeechWords(Shape):
     """The words of a sentence."""
 
     type: Literal["words"]
-    estimated: bool = Field(description="true where the engine does not tell, and the letters were counted")
+    estimated: bool = Field(
+        description="true if the times were estimated, as the engine does not report them"
+    )
     words: list[TimedWord]
 
 
@@ -89,7 +91,7 @@ class SpeechDone(Shape):
 
 
 class SpeechError(Shape):
-    """The engine failed after the first sound: nothing follows."""
+    """The engine failed after the first sound; nothing follows."""
 
     type: Literal["error"]
     code: str
@@ -97,7 +99,7 @@ class SpeechError(Shape):
 
 
 class SpeechEvent(RootModel[SpeechAudio | SpeechWords | SpeechDone | SpeechError]):
-    """An event of speech with timings, told apart by its `type`."""
+    """An event of speech with timings, distinguished by its `type`."""
 
     root: Annotated[SpeechAudio | SpeechWords | SpeechDone | SpeechError, Field(discriminator="type")]
 
