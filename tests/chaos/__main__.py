@@ -89,6 +89,7 @@ class Chaos:
             lambda c, n: c.converse(f"lead{n}", LEAD),
             lambda c, n: c.converse(f"other{n}", LEAD),
             lambda c, n: c.converse(f"echo{n}", "echo"),
+            lambda c, n: c.rush(f"rush{n}"),
             lambda c, n: c.approve(f"careful{n}"),
             lambda c, n: c.push(pipeline, next_events()),
         ]

@@ -27,6 +27,8 @@ class Checks:
 
     def run(self) -> None:
         self._runs()
+        for name, accepted in self._books.rushes.items():
+            self._rush(name, accepted)
         self._send_back()
         self._events()
         self._listed()
@@ -68,6 +70,7 @@ class Checks:
         self._expect(bool(states["completed"]), "no run was completed")
         self.figures.append(
             f"{len(self._books.runs)} messages accepted, runs by state {dict(states)}, "
+            f"{sum(map(len, self._books.rushes.values()))} in {len(self._books.rushes)} rushes, "
             f"{len(self._books.live)} live messages, {len(self._books.answered)} approvals, "
             f"{sum(self._office.paid.values())} payments"
         )
@@ -75,10 +78,8 @@ class Checks:
     def _run(self, name: str, run: dict[str, Any]) -> None:
         code = (run["error"] or {}).get("code")
         self._expect(run["state"] == "completed" or code in FAILED_BY_DEATHS, f"{name}: {run}")
-        messages = self._client.until_accepted("GET", f"/api/conversations/{name}/messages").json()["items"]
-        texts = [
-            (one["role"], "".join(block.get("text", "") for block in one["content"])) for one in messages
-        ]
+        messages = self._messages(name)
+        texts = [(one["role"], _text(one)) for one in messages]
         asked, live = texts.count(("user", content_of(name))), texts.count(("user", LIVE))
         self._expect(asked == 1, f"{name}: the message is there {asked} times")
         if run["state"] == "completed":
@@ -93,6 +94,24 @@ class Checks:
         paid = {part: self._office.paid[f"order-{name}", part] for part in PARTS}
         self._expect(max(paid.values()) <= 1, f"{name}: paid {paid}")
         self._log(name, run)
+
+    def _rush(self, name: str, accepted: list[tuple[str, str]]) -> None:
+        """Messages that interrupted each other are each there once, and each has a run that has ended."""
+        runs = [self._client.wait_for_end(run_id) for _, run_id in accepted]
+        for run in runs:
+            code = (run.get("error") or {}).get("code")
+            ended = run.get("state") in ("completed", "stopped") or code in FAILED_BY_DEATHS
+            self._expect(ended, f"{name}: {run}")
+            self._log(name, run)
+        self._expect(len({run.get("id") for run in runs}) == len(runs), f"{name}: messages share a run")
+        said = [_text(one) for one in self._messages(name) if one["role"] == "user"]
+        asked = Counter(filter(None, said))  # without the results of tools
+        expected = Counter(text for text, _ in accepted if text)
+        self._expect(asked == expected, f"{name}: {expected} were accepted, and {asked} are there")
+
+    def _messages(self, name: str) -> list[dict[str, Any]]:
+        path = f"/api/conversations/{name}/messages"
+        return list(self._client.until_accepted("GET", path, params={"limit": "100"}).json()["items"])
 
     def _log(self, name: str, run: dict[str, Any]) -> None:
         """The log has one end, and no number twice."""
@@ -114,10 +133,16 @@ class Checks:
         under_way = [one["id"] for one in listed if not one["endedAt"]]
         self._expect(not under_way, f"listed as under way: {under_way}")
         each = Counter(one["conversationId"] for one in listed)
-        more = {name: times for name, times in each.items() if times > 1 and name not in self._books.live}
-        self._expect(not more, f"more than one run: {more}")
+        more = {name: times for name, times in each.items() if times > self._runs_of(name)}
+        self._expect(not more, f"more runs than messages: {more}")
+        rushed = {run_id for accepted in self._books.rushes.values() for _, run_id in accepted}
         lost = set(self._books.runs.values()) - {one["id"] for one in listed}
+        lost |= rushed - {one["id"] for one in listed}
         self._expect(not lost, f"not listed: {lost}")
+
+    def _runs_of(self, name: str) -> int:
+        """Return how many runs a conversation may have: a live message may begin one of its own."""
+        return len(self._books.rushes[name]) if name in self._books.rushes else 1 + (name in self._books.live)
 
     def _events(self) -> None:
         """Each event that was accepted has arrived, once; what became a dead letter does when it is sent
@@ -138,3 +163,7 @@ class Checks:
             f"{len(dead)} were dead letters, "
             f"{self._sink.requests} requests at the destination, {self._sink.repeats} of them repeats"
         )
+
+
+def _text(message: dict[str, Any]) -> str:
+    return "".join(block.get("text", "") for block in message["content"])

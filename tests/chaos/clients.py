@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,8 @@ AGAIN = frozenset({429, 502, 503, 504})
 """Answers after which a client sends the same again: 502 is that of a function whose process died."""
 LIVE = "And hurry."
 PER_REQUEST = 10
+RUSHING = 3
+"""Messages that interrupt each other."""
 CAREFUL = {
     "id": "careful",
     "name": "Careful",
@@ -35,10 +38,12 @@ def content_of(name: str) -> str:
 
 @dataclass
 class Books:
-    """All that was accepted. `statuses` are those of all answers, by method and kind of path."""
+    """All that was accepted. `rushes` are the messages of a conversation with their runs, and at the end that
+    of another answer. `statuses` are those of all responses."""
 
     runs: dict[str, str] = field(default_factory=dict)
     live: dict[str, str] = field(default_factory=dict)
+    rushes: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     answered: dict[str, str] = field(default_factory=dict)
     events: set[int] = field(default_factory=set)
     statuses: Counter[int] = field(default_factory=Counter)
@@ -94,8 +99,9 @@ class Client:
             self.books.runs[name] = run_id
             self.wait_for_end(run_id)
 
-    def _stream(self, path: str, body: dict[str, Any], hurry: str) -> str:
-        """Send a message until its run is known; read its stream as long as it lasts."""
+    def _stream(self, path: str, body: dict[str, Any], hurry: str = "", may_be_refused: bool = False) -> str:
+        """Send a message until its run is known, or it is refused for another one; read its stream as long as
+        it lasts."""
         until, run_id = time.monotonic() + CALM_SECONDS, ""
         while not run_id and time.monotonic() < until:
             try:
@@ -106,7 +112,7 @@ class Client:
                         self._read(answer, path, hurry)
                     elif answer.status_code not in AGAIN:
                         answer.read()
-                        self.expect(answer, 200)
+                        self.expect(answer, 409 if may_be_refused else 200)
                         return ""
             except httpx.TransportError:
                 self.books.broken += 1
@@ -142,13 +148,35 @@ class Client:
         self.books.wrong.append(f"run {run_id} is stuck: {run}")
         return {}
 
+    def rush(self, name: str) -> None:
+        """Messages that interrupt each other, a stop amid them, and another answer to the last one."""
+        conversation = f"/api/conversations/{name}"
+        with ThreadPoolExecutor(RUSHING) as pool:
+            sent = [pool.submit(self._interrupt, name, number) for number in range(RUSHING)]
+            self.expect(self.until_accepted("POST", f"{conversation}/stop"), 202, 404, 409)
+            accepted = [one for one in (each.result() for each in sent) if one]
+        if accepted:
+            body = {"idempotencyKey": f"{name}-again", "ifBusy": "interrupt"}
+            accepted.append(("", self._stream(f"{conversation}/regenerate", body)))
+        self.books.rushes[name] = accepted
+        for _, run_id in accepted:
+            self.wait_for_end(run_id)
+
+    def _interrupt(self, name: str, number: int) -> tuple[str, str] | None:
+        """One of the messages that interrupt each other, and its run."""
+        content = f"/echo delayMs=40 repeat=4\nRush {number}."
+        body = {"agentId": "echo", "content": content, "idempotencyKey": f"{name}-{number}"}
+        path = f"/api/conversations/{name}/messages"
+        run_id = self._stream(path, body | {"ifBusy": "interrupt"}, may_be_refused=True)
+        return (content, run_id) if run_id else None
+
     # --- approvals ---------------------------------------------------------------------------------
 
     def approve(self, name: str) -> None:
         """A message whose tool call has to be approved."""
         path = f"/api/conversations/{name}/messages"
         body = {"agentId": CAREFUL["id"], "content": content_of(name), "idempotencyKey": name}
-        run_id = self._stream(path, body, "")
+        run_id = self._stream(path, body)
         if not run_id:
             return
         self.books.runs[name] = run_id
