@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from millrace.domain.conversations import Slot
 from millrace.settings import Settings
 from millrace.stores.aws import Aws
 from millrace.stores.connect import Stores
@@ -30,6 +31,13 @@ class Gated(Aws):
         self.reached.clear()
         self.gate.clear()
         self.fault = fault
+
+    async def held(self, stores: Stores) -> None:
+        """Wait until a transaction is held up, and a while in which what must wait for it could begin."""
+        async with asyncio.timeout(WITHIN):
+            await self.reached.wait()
+        for _ in range(5):
+            await stores.leases.peek(Slot("nobody", "c1"))
 
     async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
         if operation == "transact_write_items" and not self.gate.is_set():

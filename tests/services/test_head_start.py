@@ -172,8 +172,7 @@ async def test_message_that_a_limit_may_refuse_asks_no_model_before_it_is_stored
     talk.stores.limits._cache.clear()
     gated.shut()
     starting = asyncio.create_task(talk.start("Hi"))
-    async with asyncio.timeout(WITHIN):
-        await gated.reached.wait()
+    await gated.held(talk.stores)
     assert talk.models.requests == []
     gated.gate.set()
     assert await all_types(talk, starting) == ["start", "token", "done"]
@@ -196,8 +195,7 @@ async def test_agent_in_code_begins_once_the_message_is_stored(
     monkeypatch.setitem(OWN_AGENTS, "careful", made.record())
     gated.shut()
     starting = asyncio.create_task(talk.start("Hi", agent_id="careful"))
-    async with asyncio.timeout(WITHIN):
-        await gated.reached.wait()
+    await gated.held(talk.stores)
     gated.gate.set()
     assert await all_types(talk, starting) == ["start", "token", "done"]
     assert begun == [True]

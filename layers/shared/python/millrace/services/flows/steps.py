@@ -138,7 +138,7 @@ class Steps(Struct, frozen=True):
         text = given if isinstance(given, str) else orjson.dumps(given).decode()
         if not text.strip():
             raise StepFailed("The message for the agent is empty.", code="empty_message")
-        agent = await self.run_context.agents.get(step.agent_id)
+        agent = await self.run_context.agents.early(step.agent_id)
         run_context = replace(self.run_context, above=({"step": step.name},))
         if step.plan:
             return await plan_and_answer(run_context, agent, work_of(step), text)

@@ -35,6 +35,7 @@ class RunAgents:
         self._found = dict(stored or {})
         self._too_many = False
         self._task: asyncio.Task[None] | None = None
+        self._all_read: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def take_along(self, agent_ids: Iterable[str]) -> None:
         """Begin to read these agents, and all that they may ask."""
@@ -56,6 +57,14 @@ class RunAgents:
             raise InvalidRequest(f"The agents of a run may ask at most {MOST_AGENTS} other agents in total.")
         raise unknown_agent(agent_id)
 
+    async def early(self, agent_id: str) -> Agent:
+        """As `get`, but before the agents are stored: for one whose turns are stored behind them."""
+        if self._task is not None:
+            await asyncio.wait({self._task, self._all_read}, return_when=asyncio.FIRST_COMPLETED)
+        if self._all_read.done() and agent_id in self._found:
+            return self._found[agent_id]
+        return await self.get(agent_id)
+
     async def _read(self, wanted: set[str]) -> None:
         new: list[Agent] = []
         for _ in range(DEEPEST):
@@ -68,6 +77,8 @@ class RunAgents:
             self._found |= {agent.id: agent for agent in found}
             reached = [self._found[one] for one in wanted if one in self._found]
             wanted = {one for agent in reached for one in asked_by(agent)}
+        # Whoever waits for this goes on once the write below waits for its turn.
+        self._all_read.set_result(None)
         if new:
             await self._session.keep_agents(new)
 

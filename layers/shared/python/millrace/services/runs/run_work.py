@@ -188,7 +188,8 @@ class RunWork(RunPump):
 
     async def store_results(self) -> None:
         """Store the tool results that are kept."""
-        await self._writer.save_results()
+        if self._writer.has_results:
+            await self._writer.save_results()
 
     def ask(self, call: WaitingCall) -> None:
         """Let a call wait from the next write of a step on, from which it can be answered."""

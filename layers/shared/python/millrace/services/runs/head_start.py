@@ -1,0 +1,43 @@
+"""The write that begins a run, beside which the run may be at work already."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from millrace.services.runs.run_session import RunSession
+from millrace.stores.admissions import Admission
+from millrace.stores.connect import Stores
+from millrace.stores.leases import Beginning
+
+HeadStart = Callable[[Awaitable[bool]], RunSession]
+"""Puts a run to work, and tells it later whether it was stored."""
+
+
+async def store_beginning(
+    stores: Stores, planned: Beginning, asking: Admission, moment: int, head_start: HeadStart | None
+) -> RunSession | None:
+    """Store the beginning of a run; its session where it had a head start. It has none where another run was
+    begun here since the `moment` before the slot was read. Raises as `LeaseStore.begin`."""
+    begun, slot = stores.leases.begun, planned.lease.run.slot
+    if head_start is None or begun.since(slot, moment):
+        await begun.settled(slot)
+        await stores.leases.begin(planned)
+        return None
+    return await _with_head_start(stores, planned, asking, head_start)
+
+
+async def _with_head_start(
+    stores: Stores, planned: Beginning, asking: Admission, head_start: HeadStart
+) -> RunSession:
+    """Store a run that is at work already. Nothing of it is stored or told before; should it be refused, it
+    ends there, and what it has used of its model counts."""
+    stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    session = head_start(stored)
+    try:
+        await stores.leases.begin(planned)
+    except BaseException:
+        stored.set_result(False)
+        await asyncio.shield(session.over())
+        asking.spent = bool(session.budget.input + session.budget.output)
+        raise
+    stored.set_result(True)
+    return session
