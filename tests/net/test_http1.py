@@ -1,5 +1,6 @@
 """HTTP/1.1 as we read it, against h11: the same answers, and never one that h11 refuses."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -109,6 +110,7 @@ def cut(data: bytes, places: Sequence[int]) -> list[bytes]:
     return [data[start:end] for start, end in pairwise(at)]
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 METHODS = st.sampled_from([b"GET", b"HEAD", b"POST"])
 PLACES = st.lists(st.integers(0, 400), max_size=6)
 
@@ -234,3 +236,27 @@ def test_connection_is_reusable_behind_a_whole_answer_and_nothing_else(data: byt
 def test_heads_lines_and_trailers_without_end_are_refused(endless: bytes) -> None:
     pieces = [endless[at : at + 1_000] for at in range(0, len(endless), 1_000)]
     assert read(b"GET", pieces)[0].wrong
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\nA:" + b" " * 90_000 + b"\0\r\n\r\n", id="value"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nA: b" + b" \t" * 45_000 + b"\0\r\n\r\n", id="behind a value"),
+        pytest.param(CHUNKED + b"5;" + b" " * 250_000, id="extension"),
+        pytest.param(CHUNKED + b"5" + b" " * 250_000, id="chunk"),
+        pytest.param(CHUNKED + b"0\r\nA:" + b" " * 90_000 + b"\0\r\n\r\n", id="trailer"),
+    ],
+)
+def test_long_lines_of_spaces_take_no_more_time_than_others(data: bytes) -> None:
+    begun = time.process_time()
+    assert read(b"GET", [data])[0].wrong
+    assert time.process_time() - begun < 5, "the square of their length takes 15 s and more"
+
+
+def test_interim_answers_without_end_are_refused() -> None:
+    assert read(b"GET", [b"HTTP/1.1 102 Processing\r\n\r\n" * 100] * 100)[0].wrong
+
+
+def test_head_that_comes_at_once_is_bounded_like_one_in_pieces() -> None:
+    assert read(b"GET", [b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 20_000 + b"\r\n"])[0].wrong

@@ -15,7 +15,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 Framing = Literal["none", "length", "chunked", "close"]
 
 HEAD_BYTES = 100 * 1024
-"""The most that an answer's head may have, or its trailers."""
+"""The most that an answer's head may have with all interim ones before it, or its trailers."""
 LINE_BYTES = 4 * 1024
 """The most that the line before a chunk may have."""
 _TOKEN = rb"[-!#$%&'*+.^_`|~0-9a-zA-Z]+"
@@ -24,12 +24,13 @@ _name = re.compile(_TOKEN).fullmatch
 _value = re.compile(_VALUE).fullmatch
 _target = re.compile(rb"[\x21-\x7e]+").fullmatch
 _digits = re.compile(rb"[0-9]{1,18}").fullmatch
-_field = re.compile(rb"(%b):[ \t]*(%b)[ \t]*" % (_TOKEN, _VALUE)).fullmatch
+# One way to match each text: with two, a server's long line of spaces would be tried in all of them.
+_field = re.compile(rb"(%b):[ \t]*+(%b)[ \t]*" % (_TOKEN, _VALUE)).fullmatch
 _status = re.compile(rb"HTTP/([0-9]\.[0-9]) ([1-9][0-9]{2})(?: ((?:[ \t]|[^\x00\s])*))?").fullmatch
 _head_end = re.compile(rb"\n\r?\n")
-_SIZE = rb"([0-9a-fA-F]{1,16})(?:;[^\r\n]*)?[ \t]*\r\n"
+_SIZE = rb"([0-9a-fA-F]{1,16})(?:;[^\r\n]*|[ \t]*)\r\n"
 _first_size, _next_size = re.compile(_SIZE).match, re.compile(rb"\r\n" + _SIZE).match
-_BEGUN = rb"[0-9a-fA-F]{0,16}(?:(?<=.);[^\r\n]*)?[ \t]*\r?"
+_BEGUN = rb"[0-9a-fA-F]{0,16}(?:(?<=.);[^\r\n]*|[ \t]*)\r?"
 _first_begun = re.compile(_BEGUN).fullmatch
 _next_begun = re.compile(rb"\r?|\r\n" + _BEGUN).fullmatch
 
@@ -97,6 +98,7 @@ class AnswerReader:
         self._keeps = False
         self._method = method
         self._held = bytearray()  # a head, or a line, that is not complete
+        self._interim = 0  # bytes of heads before that of the answer
         self._left = 0
         self._framing: Framing = "none"
         self._begun = self._last = False
@@ -156,7 +158,9 @@ class AnswerReader:
         searched = max(0, len(self._held) - 3)
         self._held += data
         while end := _head_end.search(self._held, searched):
+            self._check_head(end.end())
             head = _head(bytes(self._held[: end.start()]))
+            self._interim += end.end()
             rest, searched = self._held[end.end() :], 0
             self._held = rest
             if head.status == 101:
@@ -165,9 +169,12 @@ class AnswerReader:
                 self._held = bytearray()
                 self._begin(head)
                 return bytes(rest)
-        if len(self._held) > HEAD_BYTES:
-            raise Malformed(f"a head of more than {HEAD_BYTES:,} bytes")
+        self._check_head(len(self._held))
         return b""
+
+    def _check_head(self, size: int) -> None:
+        if self._interim + size > HEAD_BYTES:
+            raise Malformed(f"a head of more than {HEAD_BYTES:,} bytes")
 
     def _begin(self, head: Head) -> None:
         self._framing, self._left = _framing_of_answer(head, self._method)
@@ -210,9 +217,9 @@ class AnswerReader:
             self._held += data
             return
         end = re.match(rb"\r?\n", data) or _head_end.search(data)
+        if (len(data) if end is None else end.end()) > HEAD_BYTES:
+            raise Malformed(f"trailers of more than {HEAD_BYTES:,} bytes")
         if end is None:
-            if len(data) > HEAD_BYTES:
-                raise Malformed(f"trailers of more than {HEAD_BYTES:,} bytes")
             self._held += data
             return
         list(_fields(data[: end.start()].split(b"\n") if end.start() else []))
