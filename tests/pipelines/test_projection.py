@@ -118,7 +118,24 @@ def test_steps_get_the_fields_that_they_name_where_new_events_are_made_of_them(
     assert needed_fields(plan.definition) == fields
     payload = {name: 1 for name in NAMES}
     (given,) = plan.payloads(events_of([payload], unread=True))
-    assert given == ({name: 1 for name in NAMES if name in fields} if fields is not None else payload)
+    is_whole = fields is None or "é" in fields
+    assert given == {name: 1 for name in NAMES if is_whole or name in (fields or ())}
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"type": "filter", "config": {"field": "straße.x", "operator": "exists"}},
+        {"type": "filter", "config": {"field": "a", "operator": "exists"}, "when": "!has(straße.x)"},
+        {"type": "map", "config": {"expression": {"a": "straße.x > 0 ? a : null"}}},
+    ],
+)
+def test_names_in_any_script_are_read(step: dict[str, Any]) -> None:
+    # A text that was ever encoded as UTF-8 remembers it, so that these names must be new.
+    plan = plan_of(orjson.loads(orjson.dumps(step)), LAST[1][0])
+    event: Any = UnreadEvent(Raw(b'{"a": 1, "stra\xc3\x9fe": {"x": 2}}'), "e", "api", "item", AT, AT)
+    (output,) = transform(plan, [event], MemoryStore(), AT).outputs
+    assert output.payload["x"] == 1
 
 
 def test_events_that_were_read_and_others_go_through_the_steps_together() -> None:

@@ -28,7 +28,8 @@ def payloads_of(events: Sequence[Event]) -> list[Payload]:
 def projection(definition: PipelineDefinition) -> Payloads:
     """Return what gives the payloads that the first step of a definition gets."""
     fields = needed_fields(definition)
-    if fields is None:
+    # msgspec finds other names only if Python has written their UTF-8 down before, and skips them else.
+    if fields is None or not all(map(str.isascii, fields)):
         return payloads_of
     shape = _TYPED_DICT("shape", dict.fromkeys(fields, Any), total=False)
     decode: Callable[[Raw], Payload] = msgspec.json.Decoder(shape).decode
