@@ -14,7 +14,7 @@ from millrace.errors import InvalidRequest
 
 OUTPUT_BYTES = 256 * 1024
 """The maximum size of an output as JSON, since it is part of the run's last event."""
-_FENCE = re.compile(r"```[a-z]*\s*\n(.*?)\n?\s*```", re.DOTALL)
+_FENCE = re.compile(r"```[a-z]*[^\S\n]*\n(.*?)```", re.DOTALL)
 _AGAIN = """Your answer does not fit what was asked for: {problem}
 Answer again with nothing but one JSON value that fits the schema."""
 

@@ -109,22 +109,25 @@ def _begun_at_end(text: str, marker: str) -> int:
     return 0
 
 
+# Blocks are as long as models make them. So each of these patterns looks at a character only a few times,
+# also where it does not match: names end at `<`, and what has matched is not tried in another way.
 _INVOKE = re.compile(r'<[^<>\s]*invoke\s+name="([^"]*)"[^<>]*>(.*?)(?:</[^<>\s]*invoke>|$)', re.DOTALL)
 _PARAMETER = re.compile(
     r'<[^<>\s]*parameter(?:\s+name="([^"]*)"[^<>]*|=([^<>]*))>(.*?)(?:</[^<>\s]*parameter>|$)', re.DOTALL
 )
 _FUNCTION = re.compile(r"<function=([^<>]+)>(.*?)(?:</function>|$)", re.DOTALL)
 _KIMI = re.compile(
-    r"<\|tool_call_begin\|>\s*(\S+?)\s*<\|tool_call_argument_begin\|>(.*?)(?:<\|tool_call_end\|>|$)",
+    r"<\|tool_call_begin\|>\s*([^\s<]+)\s*<\|tool_call_argument_begin\|>(.*?)(?:<\|tool_call_end\|>|$)",
     re.DOTALL,
 )
-_DEEPSEEK = re.compile(r"<｜tool▁call▁begin｜>(.*?)<｜tool▁sep｜>(.*?)(?:<｜tool▁call▁end｜>|$)", re.DOTALL)
-_HARMONY = re.compile(r"to=([^\s<]+).*?<\|message\|>\s*(?:json|code)?(.*)", re.DOTALL)
+_DEEPSEEK = re.compile(r"<｜tool▁call▁begin｜>([^<]*)<｜tool▁sep｜>(.*?)(?:<｜tool▁call▁end｜>|$)", re.DOTALL)
+_HARMONY = re.compile(r"to=([^\s<]+)")
+_HARMONY_KIND = re.compile(r"\s*(?:json|code)?")
 _GLM = re.compile(
-    r"<tool_call>\s*([\w.-]+)\s*((?:<arg_key>.*?</arg_value>\s*)*)(?:</tool_call>|$)", re.DOTALL
+    r"<tool_call>\s*([\w.-]+)\s*((?:<arg_key>.*?</arg_value>\s*)*+)(?:</tool_call>|$)", re.DOTALL
 )
-_GLM_PAIR = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>", re.DOTALL)
-_MISTRAL = re.compile(r"([\w.-]+)(?:\[CALL_ID\]\w*)?(?:\[ARGS\])?\s*(?=\{)")
+_GLM_PAIR = re.compile(r"<arg_key>([^<]*)</arg_key>\s*<arg_value>(.*?)</arg_value>", re.DOTALL)
+_MISTRAL = re.compile(r"(?<![\w.-])([\w.-]++)(?:\[CALL_ID\]\w*)?(?:\[ARGS\])?\s*(?=\{)")
 _MARKUP = re.compile(r"</?tool_call>|<\|[^<>|]*\|>|\[TOOL_CALLS\]")
 
 
@@ -145,8 +148,9 @@ def _written(block: str, tools: Mapping[str, ToolSpec]) -> Iterator[ToolCall]:
         yield _call(re.sub(r":\d+$", "", name), body)
     if "begin" in block:
         return
-    if harmony := _HARMONY.search(block):
-        yield _call(harmony[1], harmony[2])
+    head, marker, message = block.partition("<|message|>")
+    if marker and (harmony := _HARMONY.search(head)):
+        yield _call(harmony[1], _HARMONY_KIND.sub("", message, 1))
     elif glm := _GLM.fullmatch(block.strip()):
         pairs = {
             key.strip(): _typed(glm[1], key.strip(), value, tools) for key, value in _GLM_PAIR.findall(glm[2])
@@ -207,13 +211,19 @@ def _from_json(text: str) -> Iterator[ToolCall]:
 
 
 def _named(text: str) -> Iterator[ToolCall]:
-    starts = [*_MISTRAL.finditer(text)]
-    # A name inside the arguments of a call does not begin another call.
-    starts = [
-        start for start in starts if text.count("{", 0, start.start()) == text.count("}", 0, start.start())
-    ]
+    starts = [*_outside_of_arguments(text)]
     for start, following in zip(starts, [*starts[1:], None], strict=True):
         yield _call(start[1], text[start.end() : following.start() if following else len(text)])
+
+
+def _outside_of_arguments(text: str) -> Iterator[re.Match[str]]:
+    """Yield the beginnings of calls. A name inside the arguments of a call does not begin another call."""
+    depth = at = 0
+    for start in _MISTRAL.finditer(text):
+        depth += text.count("{", at, start.start()) - text.count("}", at, start.start())
+        at = start.start()
+        if not depth:
+            yield start
 
 
 def _objects(text: str) -> Iterator[Any]:
