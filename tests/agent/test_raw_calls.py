@@ -1,4 +1,4 @@
-"""Calls in a model's text are read in a time that its length bounds: a page can tell a model what to write."""
+"""Calls in a model's text are read in bounded time: a page that a model reads may tell it what to write."""
 
 import time
 

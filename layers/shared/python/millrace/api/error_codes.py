@@ -143,7 +143,7 @@ _BY_STATUS: Mapping[int, Mapping[str, str]] = {
         "invalid_query": "A query parameter or header is not valid.",
         "invalid_request": "The body is not valid; `fields` lists the errors.",
         "invalid_schedule": "The expression of the schedule is not valid.",
-        "invalid_schema": "The JSON Schema is not valid or not supported.",
+        "invalid_schema": "The JSON Schema is invalid or not supported, or asks for too many checks.",
         "invalid_secret": "The secret's name, value or hosts are not valid.",
         "invalid_step": "The step does not exist or can never work.",
         "invalid_tool": "A tool in the request is not valid, or the agent cannot use it.",

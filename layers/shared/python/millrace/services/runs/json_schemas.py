@@ -1,6 +1,7 @@
 """Validation of values against JSON Schemas from tools, MCP servers and models.
 
-Patterns are matched by RE2, in time linear in the text. References resolve only within the schema.
+Patterns are matched by RE2, in time linear in the text. References resolve only within the schema. The work
+of a check is bounded.
 """
 
 import re
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from millrace.errors import InvalidRequest
+from millrace.services.runs.schema_keywords import TooMuchWork, cut, in_order, keywords
 
 ERRORS_SHOWN = 5
 _UNUSABLE = "invalid_schema"
@@ -26,11 +28,11 @@ def check_value(value: Any, schema: dict[str, Any], name: str) -> None:
     try:
         # As strings, because a path mixes names with list positions, which Python does not compare.
         found = sorted(checker.iter_errors(value), key=lambda error: [str(part) for part in error.path])
-    except (Unresolvable, RecursionError) as error:
+    except (Unresolvable, RecursionError, ArithmeticError, TooMuchWork) as error:
         raise _unusable(name, error) from error
     if found:
         fields = [
-            {"path": ".".join([name, *map(str, error.path)]), "message": _cut(error.message)}
+            {"path": ".".join([name, *map(str, error.path)]), "message": cut(error.message)}
             for error in found[:ERRORS_SHOWN]
         ]
         text = "; ".join(f"{one['path']}: {one['message']}" for one in fields)
@@ -51,7 +53,7 @@ def check_schema(schema: dict[str, Any], name: str) -> None:
 def _checker(schema: dict[str, Any], name: str) -> Any:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
-    from jsonschema.validators import extend
+    from jsonschema.validators import create
     from referencing import Registry
 
     try:
@@ -59,16 +61,14 @@ def _checker(schema: dict[str, Any], name: str) -> Any:
         _check_patterns(schema)
     except (SchemaError, RecursionError, ValueError) as error:
         raise _unusable(name, error) from error
+    validator = create(
+        Draft202012Validator.META_SCHEMA,
+        keywords(Draft202012Validator.VALIDATORS),
+        type_checker=Draft202012Validator.TYPE_CHECKER,
+        applicable_validators=in_order,
+    )
     # An empty registry, because the default one fetches what references name.
-    return extend(Draft202012Validator, {"pattern": _match})(schema, registry=Registry())
-
-
-def _match(validator: Any, pattern: str, value: Any, schema: dict[str, Any]) -> Iterator[Exception]:
-    import re2
-    from jsonschema.exceptions import ValidationError
-
-    if isinstance(value, str) and not re2.search(pattern, value):
-        yield ValidationError(f"the text does not match {pattern!r}")
+    return validator(schema, registry=Registry())
 
 
 def _check_patterns(schema: Any) -> None:
@@ -114,10 +114,5 @@ def _references(schema: Any) -> Iterator[str]:
 
 
 def _unusable(name: str, error: Exception) -> InvalidRequest:
-    reason = _cut(str(getattr(error, "message", "") or error) or type(error).__name__)
+    reason = cut(str(getattr(error, "message", "") or error) or type(error).__name__)
     return InvalidRequest(f"The schema of {name} cannot be used: {reason}.", code=_UNUSABLE, path=name)
-
-
-def _cut(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 300 else line[:299] + "…"
