@@ -1,4 +1,4 @@
-"""`python -m streaming_runtime [module:app]`; without an argument `_HANDLER` names the app."""
+"""`python -m streaming_runtime [module:app]`. Without an argument, `_HANDLER` names the app."""
 
 import asyncio
 import os
@@ -11,12 +11,13 @@ from streaming_runtime.handler import extend_import_path, load_app
 from streaming_runtime.runtime import EXIT_FAILED, fail_init, serve
 from streaming_runtime.runtime_api import RuntimeAPI
 
-# What the app leaves behind (a thread that waits, a task that refuses to end) may not hold the process.
+# Whatever the app leaves running (a waiting thread, a task that does not end) must not keep the process
+# alive.
 EXIT_TIMEOUT_S = 2.0
 
 
 def main(arguments: list[str]) -> int:
-    """Run the function until its environment ends; the process's exit status."""
+    """Run the function until its environment ends, and return the exit status of the process."""
     logs.configure()
     address = os.environ.get("AWS_LAMBDA_RUNTIME_API", "")
     if ":" not in address:
@@ -34,7 +35,7 @@ def main(arguments: list[str]) -> int:
 
 
 async def run(app: ASGIApp, address: str) -> int:
-    """Serve, then bound the time that the interpreter needs to end."""
+    """Serve, then limit the time that the interpreter may take to exit."""
     status = await serve(app, address)
     watchdog = threading.Timer(EXIT_TIMEOUT_S, os._exit, [status])
     watchdog.daemon = True

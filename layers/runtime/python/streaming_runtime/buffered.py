@@ -1,4 +1,4 @@
-"""A response that is sent whole, for sources that do not take a stream."""
+"""A response that is sent in one piece, for sources that do not accept a stream."""
 
 import json
 from base64 import b64encode
@@ -14,7 +14,7 @@ from streaming_runtime.sources import Source
 
 
 class BufferedResponse:
-    """Collects the body; it is posted at the end, or an error in its place. Used like a ResponseStream."""
+    """Collects the body, and posts it or an error at the end. It is used like a ResponseStream."""
 
     def __init__(self, api: RuntimeAPI, invocation: Invocation, prelude: Prelude, source: Source) -> None:
         self._api = api
@@ -25,29 +25,29 @@ class BufferedResponse:
         self._result = b""
 
     async def write(self, data: bytes) -> None:
-        """Keep `data`; raises ResponseError when the body passes what the source takes."""
+        """Add `data`. Raises ResponseError if the body exceeds the limit of the source."""
         self._body += data
         if len(self._body) > self._source.limit:
             raise self._too_large(len(self._body))
 
     def seal(self) -> None:
-        """Encode the whole response; raises ResponseError for one that is too large."""
+        """Encode the whole response. Raises ResponseError if it is too large."""
         self._result = json.dumps(answer(self._source, self._prelude, bytes(self._body))).encode("ascii")
         if len(self._result) > self._source.limit:
             raise self._too_large(len(self._result))
 
     async def end(self, error: ErrorReport | None = None) -> None:
-        """Post the sealed response, or the error. Raises ClientDisconnected."""
+        """Post the sealed response or the error. Raises ClientDisconnected."""
         if error is None:
             await self._api.respond_whole(self._invocation, self._result)
         else:
             await self._api.fail(self._invocation, error)
 
     async def settle(self, seconds: float) -> None:
-        """Do nothing: the host has answered already."""
+        """Do nothing, because the host has already answered."""
 
     def abort(self) -> None:
-        """Do nothing: no connection holds half of a response."""
+        """Do nothing, because no connection has a partial response."""
 
     def _too_large(self, size: int) -> ResponseError:
         return ResponseError(
@@ -57,7 +57,7 @@ class BufferedResponse:
 
 
 def answer(source: Source, prelude: Prelude, body: bytes) -> dict[str, Any]:
-    """The result of a proxy integration in the form that the source reads."""
+    """Return the result of a proxy integration in the form that the source requires."""
     text, encoded = as_text(body, prelude)
     fields = {"statusCode": prelude.status, **headers_for(source, prelude)}
     if source.description:
@@ -66,24 +66,26 @@ def answer(source: Source, prelude: Prelude, body: bytes) -> dict[str, Any]:
 
 
 def headers_for(source: Source, prelude: Prelude) -> dict[str, Any]:
-    """Headers and cookies, each value once and none lost."""
+    """Return headers and cookies, with every value exactly once."""
     if source.cookies:
         return {"headers": prelude.headers, "cookies": prelude.cookies}
     if source.multi_value:
         cookies = {"set-cookie": prelude.cookies} if prelude.cookies else {}
         return {"multiValueHeaders": {**prelude.values, **cookies}}
-    # One value per name is all there is, and names are told apart by case: each cookie gets a spelling.
+    # Each name can have only one value, but names that differ in case are different: each cookie gets a
+    # spelling.
     spelled = dict(zip(spellings("set-cookie"), prelude.cookies, strict=False))
     return {"headers": {**prelude.headers, **spelled}}
 
 
 def spellings(name: str) -> Iterator[str]:
-    """The name in every mixture of cases."""
+    """Yield the name in every combination of upper and lower case."""
     return map("".join, product(*(sorted({character, character.upper()}) for character in name)))
 
 
 def as_text(body: bytes, prelude: Prelude) -> tuple[str, bool]:
-    """The body as it stands in JSON, and whether that is base64: what is compressed or not UTF-8."""
+    """Return the body for the JSON result, and whether it is base64, as for compressed data and data that is
+    not UTF-8."""
     if prelude.values.get("content-encoding", ["identity"]) == ["identity"]:
         try:
             return body.decode("utf-8"), False
@@ -93,7 +95,7 @@ def as_text(body: bytes, prelude: Prelude) -> tuple[str, bool]:
 
 
 def phrase(status: int) -> str:
-    """The words of a status; unknown ones have none of their own."""
+    """Return the reason phrase of a status; empty if the status is unknown."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:

@@ -1,6 +1,6 @@
-"""A small HTTP/1.1 client connection on asyncio streams: kept alive and bounded.
+"""A small HTTP/1.1 client connection on asyncio streams, with keep-alive and limits.
 
-The Runtime API is plain HTTP on a local address, so there is no TLS, no proxy, no redirect.
+The Runtime API is plain HTTP on a local address, so there is no TLS, no proxy and no redirect.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ NO_BODY = b"Content-Length: 0\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete HTTP answer; header names are in lower case."""
+    """A complete HTTP response. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -25,7 +25,8 @@ class Answer:
 
 
 class Connection:
-    """One connection to `address` (host:port); opened when needed, reopened when the host has closed it."""
+    """A connection to `address` (host:port), which is opened when needed and reopened if the host has closed
+    it."""
 
     def __init__(self, address: str) -> None:
         host, _, port = address.rpartition(":")
@@ -35,27 +36,30 @@ class Connection:
         self._writer: asyncio.StreamWriter | None = None
 
     async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """The streams of a connection that is usable as far as is known; raises OSError."""
+        """Return the streams of a connection that seems usable. Raises OSError."""
         if self._reader is None or self._writer is None or self._reader.at_eof() or self._writer.is_closing():
             self.close()
             self._reader, self._writer = await asyncio.open_connection(self._host, self._port, limit=MAX_HEAD)
         return self._reader, self._writer
 
     def close(self) -> None:
-        """End the connection; what is not yet sent is dropped."""
+        """Close the connection, and drop unsent data."""
         if self._writer is not None:
             self._writer.transport.abort()
         self._reader = self._writer = None
 
     def head(self, method: str, path: str, headers: Mapping[str, str]) -> bytes:
-        """The bytes of a request's head, without the blank line that ends it."""
+        """Return the bytes of a request head, without the blank line at its end."""
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         return f"{method} {path} HTTP/1.1\r\n{self._head}{lines}".encode("latin-1")
 
     async def request(
         self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> Answer:
-        """Send a request with a whole body; raises OSError or RuntimeAPIError and closes then."""
+        """Send a request with a complete body.
+
+        Closes the connection and raises OSError or RuntimeAPIError if it fails.
+        """
         length = f"Content-Length: {len(body)}\r\n\r\n".encode() if method == "POST" else b"\r\n"
         try:
             _, writer = await self.open()
@@ -63,12 +67,15 @@ class Connection:
             await writer.drain()
             return await self.answer()
         except BaseException:
-            # An answer that is still to come would be taken for that of the next request.
+            # A response that is still outstanding would be taken for that of the next request.
             self.close()
             raise
 
     async def answer(self) -> Answer:
-        """Read the answer to the request under way; raises ConnectionError when the host hangs up instead."""
+        """Read the response to the current request.
+
+        Raises ConnectionError if the host closes the connection.
+        """
         if self._reader is None:
             raise ConnectionError("no request is under way")
         try:
@@ -91,7 +98,7 @@ class Connection:
 
 
 def parse_head(head: bytes) -> tuple[int, dict[str, str]]:
-    """Status and headers (names in lower case) of an answer's head; raises ValueError."""
+    """Return the status and headers (names in lower case) of a response head. Raises ValueError."""
     status_line, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
     version, status, *_ = status_line.split(" ", 2)
     if not version.startswith("HTTP/1."):
@@ -103,7 +110,7 @@ def parse_head(head: bytes) -> tuple[int, dict[str, str]]:
 async def read_body(
     reader: asyncio.StreamReader, status: int, headers: Mapping[str, str]
 ) -> tuple[bytes, bool]:
-    """The body, and whether its end was marked, so that the connection can be used again."""
+    """Return the body, and whether its end was marked, so that the connection can be reused."""
     if status in (204, 304):
         return b"", True
     if "chunked" in headers.get("transfer-encoding", "").lower():

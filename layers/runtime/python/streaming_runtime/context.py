@@ -1,4 +1,4 @@
-"""The invocation's context as the app sees it: `scope["aws.context"]`, shaped like Lambda's Python
+"""The invocation's context for the app: `scope["aws.context"]`, shaped like Lambda's Python
 context."""
 
 import os
@@ -11,7 +11,7 @@ from streaming_runtime.runtime_api import Invocation
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """`deadline_ms` is in milliseconds since the epoch; the host kills the environment then."""
+    """`deadline_ms` is the time, in milliseconds since the epoch, at which the host kills the environment."""
 
     aws_request_id: str
     invoked_function_arn: str
@@ -26,7 +26,7 @@ class Context:
 
     @classmethod
     def of(cls, invocation: Invocation) -> Self:
-        """The context of an invocation, completed from Lambda's environment variables."""
+        """Return the context of an invocation, completed from Lambda's environment variables."""
         return cls(
             aws_request_id=invocation.request_id,
             invoked_function_arn=invocation.function_arn,
@@ -41,5 +41,5 @@ class Context:
         )
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until the host ends the invocation, never negative."""
+        """Return the milliseconds until the host ends the invocation, never negative."""
         return max(0, self.deadline_ms - int(time.time() * 1000))

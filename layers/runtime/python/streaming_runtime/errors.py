@@ -1,13 +1,13 @@
-"""Failures, and how they are told to Lambda.
+"""Failures, and how they are reported to Lambda.
 
     StreamingRuntimeError
     ├── SetupError      the function cannot start; carries Lambda's error type
     ├── EventError      an event that is not an HTTP request, or not one that can be answered
-    ├── BadRequestError a request that the client has to correct: it is answered with 400
-    ├── ResponseError   what the app sends is not a response
-    ├── ShutdownError   the environment ends while a request is in flight
-    └── RuntimeAPIError the host breaks the Runtime API's protocol
-    ClientDisconnected (OSError) nobody reads the response any more
+    ├── BadRequestError a request that the client has to correct, answered with 400
+    ├── ResponseError   the app sends something that is not a response
+    ├── ShutdownError   the environment shuts down while a request is in flight
+    └── RuntimeAPIError the host violates the protocol of the Runtime API
+    ClientDisconnected (OSError) nobody reads the response anymore
 
 Wire format: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html (streaming, error trailers).
 """
@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 ERROR_TYPE = "Lambda-Runtime-Function-Error-Type"
 ERROR_BODY = "Lambda-Runtime-Function-Error-Body"
-# Go's net/http, which the emulator is written in, takes a trailer block of 4,096 bytes, blank line included,
-# and resets the connection beyond; the margin is for hosts that count differently.
+# Go's net/http, which the emulator uses, accepts a trailer block of 4,096 bytes, including the blank line,
+# and resets the connection above that. The margin is for hosts that count differently.
 MAX_TRAILERS = 4_000
 MAX_MESSAGE = 8_000
 SHORT = 300
@@ -45,7 +45,7 @@ class SetupError(StreamingRuntimeError):
 
 
 class EventError(StreamingRuntimeError):
-    """The event is not an HTTP request that this function answers; `reason` says what it is instead."""
+    """The event is not an HTTP request that this function answers; `reason` says what it is."""
 
     kind = "Runtime.UnsupportedEvent"
 
@@ -57,36 +57,36 @@ class EventError(StreamingRuntimeError):
 
 
 class BadRequestError(StreamingRuntimeError):
-    """A request that cannot be read; the client gets the message with a 400."""
+    """A request that cannot be read. The client gets the message with a 400."""
 
     kind = "Runtime.BadRequest"
 
 
 class ResponseError(StreamingRuntimeError):
-    """A message of the app that breaks ASGI or cannot be expressed in HTTP."""
+    """A message of the app that violates ASGI or cannot be expressed in HTTP."""
 
     kind = "Runtime.InvalidResponse"
 
 
 class ShutdownError(StreamingRuntimeError):
-    """The execution environment was shut down before the app had finished."""
+    """The execution environment was shut down before the app finished."""
 
     kind = "Runtime.Shutdown"
 
 
 class RuntimeAPIError(StreamingRuntimeError):
-    """The host's Runtime API answered with something that is not its protocol."""
+    """The host's Runtime API sent a response that violates its protocol."""
 
     kind = "Runtime.APIError"
 
 
 class ClientDisconnected(OSError):
-    """`send` found that the host has ended the response: nobody reads it any more (ASGI 2.4)."""
+    """The host has ended the response, so `send` has no reader anymore (ASGI 2.4)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorReport:
-    """One failure: `kind` is `Function.Name` or `Runtime.Name`, `stack` the traceback."""
+    """A failure. `kind` is `Function.Name` or `Runtime.Name`, and `stack` is the traceback."""
 
     kind: str
     name: str
@@ -95,17 +95,18 @@ class ErrorReport:
     request_id: str
 
     def body(self) -> bytes:
-        """Lambda's error object as JSON."""
+        """Return Lambda's error object as JSON."""
         return self._dump(self.message, self.stack)
 
     def trailers(self) -> bytes:
-        """The two error trailers with the final blank line, never more than `MAX_TRAILERS` bytes."""
+        """Return the two error trailers with the final blank line, at most `MAX_TRAILERS` bytes."""
         head = f"{ERROR_TYPE}: {self.kind}\r\n{ERROR_BODY}: ".encode()
         room = (MAX_TRAILERS - len(head) - len(b"\r\n\r\n")) // 4 * 3
         return head + b64encode(self._fitted(room)) + b"\r\n\r\n"
 
     def _fitted(self, limit: int) -> bytes:
-        """The JSON in `limit` bytes: long texts are cut, then outer frames go, then more of the message."""
+        """Return the JSON within `limit` bytes: long texts are cut first, then outer frames, then more of the
+        message."""
         body, message = self.body(), self.message[:SHORT]
         stack = tuple(line[:SHORT] for line in self.stack)
         while len(body) > limit:
@@ -127,7 +128,7 @@ class ErrorReport:
 
 
 def describe(error: BaseException, request_id: str = "") -> ErrorReport:
-    """The report of an exception, bounded in size; `Function.` marks errors of the app."""
+    """Return the report of an exception, limited in size. Errors of the app begin with `Function.`."""
     if isinstance(error, StreamingRuntimeError):
         kind = name = error.kind
     else:
@@ -137,7 +138,7 @@ def describe(error: BaseException, request_id: str = "") -> ErrorReport:
 
 
 def _token(name: str) -> str:
-    """Class names may hold any letter and any length; a header may not."""
+    """Return the name in a form that a header can have; class names may have any character and any length."""
     return re.sub(r"[^A-Za-z0-9_.]", "_", name)[:100]
 
 
@@ -149,7 +150,7 @@ def _message(error: BaseException) -> str:
 
 
 def _stack(error: BaseException) -> tuple[str, ...]:
-    """The traceback with its causes; the runtime's own errors need none."""
+    """Return the traceback with its causes; empty for the runtime's own errors."""
     if isinstance(error, StreamingRuntimeError) and error.__cause__ is None:
         return ()
     lines = traceback.TracebackException.from_exception(error, limit=-MAX_FRAMES).format()

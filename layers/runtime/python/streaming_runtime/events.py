@@ -1,4 +1,4 @@
-"""From a Lambda event to an ASGI scope."""
+"""Conversion of a Lambda event to an ASGI scope."""
 
 import json
 from base64 import b64decode
@@ -10,13 +10,13 @@ from streaming_runtime.asgi import Scope
 from streaming_runtime.errors import BadRequestError, EventError
 from streaming_runtime.sources import Event, Source, source_of
 
-# Everything that may stand in a path as it is, and the escapes that are there already.
+# Characters that a path may contain unescaped, and the percent sign of existing escapes.
 PATH_SAFE = "/%:@!$&'()*+,;=-._~[]"
 MALFORMED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 def load_event(raw: bytes) -> tuple[Event, Source]:
-    """The event and its source; raises EventError when it is not an HTTP request."""
+    """Return the event and its source. Raises EventError if it is not an HTTP request."""
     try:
         event = json.loads(raw)
         return event, source_of(event)
@@ -25,7 +25,7 @@ def load_event(raw: bytes) -> tuple[Event, Source]:
 
 
 def http_request(event: Event) -> tuple[Scope, bytes]:
-    """The scope and the body; raises EventError, or BadRequestError for a body that cannot be decoded."""
+    """Return the scope and the body. Raises EventError, or BadRequestError if the body cannot be decoded."""
     try:
         scope = http_scope(event)
         text: str = event.get("body") or ""
@@ -38,9 +38,9 @@ def http_request(event: Event) -> tuple[Scope, bytes]:
 
 
 def http_scope(event: Event) -> Scope:
-    """The ASGI scope (spec 2.4); the event itself is `scope["aws.event"]`.
+    """Return the ASGI scope (spec 2.4), with the event itself as `scope["aws.event"]`.
 
-    As ASGI asks, `path` begins with `root_path`.
+    As ASGI requires, `path` begins with `root_path`.
     """
     context = event.get("requestContext", {})
     headers = headers_of(event)
@@ -56,14 +56,14 @@ def http_scope(event: Event) -> Scope:
         "asgi": {"version": "3.0", "spec_version": "2.4"},
         "http_version": "1.1",
         "method": method.upper(),
-        # Load balancers speak HTTP too; everything else is HTTPS only.
+        # Load balancers also accept HTTP; everything else is HTTPS only.
         "scheme": "http" if fields.get(b"x-forwarded-proto") == b"http" else "https",
         "path": unquote(raw_path),
         "raw_path": quote(raw_path, safe=PATH_SAFE).encode("ascii"),
         "query_string": _encode(query),
         "root_path": unquote(root),
         "headers": headers,
-        # Lambda does not give the client's port.
+        # Lambda does not provide the client's port.
         "client": (client, 0),
         "server": server_of(fields),
         "extensions": {},
@@ -72,7 +72,7 @@ def http_scope(event: Event) -> Scope:
 
 
 def _request_2_0(event: Event, context: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
-    """Method, root path, path, query and client's address."""
+    """Return the method, root path, path, query and address of the client."""
     http = context["http"]
     path = event.get("rawPath") or "/"
     return (
@@ -85,7 +85,8 @@ def _request_2_0(event: Event, context: Mapping[str, Any]) -> tuple[str, str, st
 
 
 def _request_1_0(event: Event, context: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
-    """Format 1.0 holds the path and the parameters decoded, the stage only in the context's path."""
+    """Return the same for format 1.0, which has decoded paths and parameters, and the stage only in the
+    context's path."""
     path = quote(event.get("path") or "/")
     full = quote(context.get("path") or "")
     root = _root_before(path, full, context)
@@ -95,7 +96,7 @@ def _request_1_0(event: Event, context: Mapping[str, Any]) -> tuple[str, str, st
 
 
 def _root_before(path: str, full: str, context: Mapping[str, Any]) -> str:
-    """The part of the full path before the path; the stage, where the two are not encoded alike."""
+    """Return the part of the full path before the path, or the stage if the two are encoded differently."""
     if full.endswith(path):
         return full.removesuffix(path)
     stage = f"/{context.get('stage')}"
@@ -103,14 +104,15 @@ def _root_before(path: str, full: str, context: Mapping[str, Any]) -> str:
 
 
 def _stage_in(path: str, context: Mapping[str, Any]) -> str:
-    """The stage where the path begins with it, as at an API's own domain."""
+    """Return the stage if the path begins with it, as at an API's own domain."""
     stage = f"/{context.get('stage')}"
     own_domain = ".execute-api." in (context.get("domainName") or "")
     return stage if own_domain and f"{path}/".startswith(f"{stage}/") else ""
 
 
 def _request_of_load_balancer(event: Event, headers: Mapping[bytes, bytes]) -> tuple[str, str, str, str, str]:
-    """Load balancers pass path and query on as they came, encoded, and themselves append the client."""
+    """Return the same for load balancers, which pass on path and query unchanged and append the client's
+    address."""
     values = _parameters(event)
     pairs = ((name, value if isinstance(value, list) else [value]) for name, value in values.items())
     query = "&".join(f"{name}={value}" for name, each in pairs for value in each)
@@ -123,11 +125,12 @@ def _parameters(event: Event) -> Mapping[str, Any]:
 
 
 def headers_of(event: Event) -> list[tuple[bytes, bytes]]:
-    """Names in lower case, every value of a repeated one, cookies joined into one `cookie` header."""
+    """Return the headers: names in lower case, all values of repeated ones, cookies joined into one `cookie`
+    header."""
     single, several = event.get("headers") or {}, event.get("multiValueHeaders") or {}
     fields = [(name.lower(), value) for name, value in single.items() if name not in several]
     fields += [(name.lower(), value) for name, values in several.items() for value in values]
-    # Format 2.0 lists the cookies apart; a header beside the list would repeat them.
+    # Format 2.0 lists the cookies separately; a header in addition would repeat them.
     cookies = event.get("cookies") or [value for name, value in fields if name == "cookie"]
     fields = [field for field in fields if field[0] != "cookie"]
     if cookies:
@@ -136,16 +139,19 @@ def headers_of(event: Event) -> list[tuple[bytes, bytes]]:
 
 
 def _with_length(headers: list[tuple[bytes, bytes]], length: int) -> list[tuple[bytes, bytes]]:
-    """The headers with the length of what the app gets, where one was told: gateways re-encode bodies."""
+    """Return the headers with the length of the body that the app gets, if they had one.
+
+    Gateways re-encode bodies.
+    """
     others = [field for field in headers if field[0] != b"content-length"]
     return headers if len(others) == len(headers) else [*others, (b"content-length", b"%d" % length)]
 
 
 def server_of(headers: Mapping[bytes, bytes]) -> tuple[str, int]:
-    """Name and port that the client asked for."""
+    """Return the host name and port that the client requested."""
     host = headers.get(b"host", b"").decode("latin-1").rsplit(":", 1)[0]
     port = headers.get(b"x-forwarded-port", b"")
-    # A client can forge the header, so it counts only where it can be a port.
+    # A client can forge the header, so it is used only if it is a valid port.
     return host or "localhost", int(port) if port.isdigit() and len(port) <= 5 else 443
 
 
@@ -161,7 +167,7 @@ def _malformed(error: Exception) -> EventError:
 
 
 def _encode(text: str) -> bytes:
-    """Bytes of a header or query: HTTP's Latin-1, or UTF-8 where the text is beyond it."""
+    """Return the bytes of a header or query: HTTP's Latin-1, or UTF-8 if the text needs it."""
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:

@@ -1,7 +1,7 @@
-"""A plain async generator of event and context as an ASGI app: what it yields is streamed.
+"""An ASGI app that streams the values of an async generator of event and context.
 
-The first value may be a dict with `statusCode`, `headers` (a value or a list of them per name) and `cookies`;
-the others are str or bytes.
+The first value may be a dict with `statusCode`, `headers` (a value or a list of values per name) and
+`cookies`. The others are str or bytes.
 """
 
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -17,7 +17,7 @@ DEFAULT_TYPE = (b"content-type", b"text/plain; charset=utf-8")
 
 
 def generator_app(handler: Generator) -> ASGIApp:
-    """The ASGI app that streams what the generator yields, each value as soon as it is there."""
+    """Return the ASGI app that streams the generator's values, each as soon as it is yielded."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -28,7 +28,7 @@ def generator_app(handler: Generator) -> ASGIApp:
 
 
 async def stream(values: AsyncGenerator[Any, None], send: Send) -> None:
-    """Send the values as one response. Raises ResponseError for what is not part of one."""
+    """Send the values as one response. Raises ResponseError for values that cannot be part of it."""
     first = await anext(values, b"")
     if isinstance(first, Mapping):
         await send(start(first))
@@ -42,7 +42,7 @@ async def stream(values: AsyncGenerator[Any, None], send: Send) -> None:
 
 
 def start(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """The message that begins a response; raises ResponseError for keys and values that mean nothing."""
+    """Return the message that starts a response. Raises ResponseError for invalid keys and values."""
     if unknown := metadata.keys() - KEYS:
         raise ResponseError(f"the first value has unknown keys {sorted(unknown)}; {sorted(KEYS)} are known")
     headers = metadata.get("headers") or {}
@@ -54,7 +54,7 @@ def start(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def body(value: object) -> dict[str, Any]:
-    """The message for one value."""
+    """Return the message for a value."""
     if not isinstance(value, str | bytes | bytearray | memoryview):
         raise ResponseError(
             f"the generator yielded {type(value).__name__}: it may yield str or bytes, and first a dict with "

@@ -1,4 +1,4 @@
-"""From the function's `Handler` setting to its ASGI app."""
+"""Loading of the ASGI app that the function's `Handler` setting names."""
 
 import gc
 import importlib
@@ -20,7 +20,10 @@ def extend_import_path() -> None:
 
 
 def parse_handler(handler: str) -> tuple[str, str]:
-    """Module and attribute of `module:app`, `module.app` or `package/module.app`; raises SetupError."""
+    """Return the module and attribute of `module:app`, `module.app` or `package/module.app`.
+
+    Raises SetupError.
+    """
     module, _, attribute = handler.rpartition(":" if ":" in handler else ".")
     module = module.removesuffix(".py").replace("/", ".").strip(".")
     if not module or not attribute.isidentifier():
@@ -32,9 +35,10 @@ def parse_handler(handler: str) -> tuple[str, str]:
 
 
 def load_app(handler: str) -> ASGIApp:
-    """Import the app. Raises SetupError, or what the module itself raises.
+    """Import the app. Raises SetupError, or the module's own exception.
 
-    Nothing that a module makes at import is garbage: no collection looks at it meanwhile, nor later.
+    Objects that modules create at import are not garbage, so the collector does not examine them then or
+    later.
     """
     module, attribute = parse_handler(handler)
     gc.disable()

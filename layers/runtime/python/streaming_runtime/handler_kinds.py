@@ -1,4 +1,5 @@
-"""Kinds of handlers: ASGI apps, async generators of event and context, and others, which get advice."""
+"""Kinds of handlers: ASGI apps, async generators of event and context, and unsupported ones, which get
+advice."""
 
 import inspect
 from collections.abc import Callable
@@ -19,7 +20,7 @@ OTHER = "it cannot be called with scope, receive and send"
 
 
 def as_app(handler: Callable[..., Any], name: str) -> ASGIApp:
-    """The ASGI app that a handler is or makes; raises SetupError that says what to write instead."""
+    """Return the ASGI app for a handler. Raises SetupError, which says what to write instead."""
     names = parameters(handler)
     if names is None:
         return handler
@@ -33,7 +34,7 @@ def as_app(handler: Callable[..., Any], name: str) -> ASGIApp:
 
 
 def advice_for(handler: Callable[..., Any], names: list[str]) -> str:
-    """The advice on a handler, empty for an ASGI app."""
+    """Return advice on a handler, which is empty for an ASGI app."""
     if names[:2] == ["environ", "start_response"]:
         return WSGI
     if names[:2] == ["event", "context"]:
@@ -48,7 +49,7 @@ def advice_for(handler: Callable[..., Any], names: list[str]) -> str:
 
 
 def parameters(handler: Callable[..., Any]) -> list[str] | None:
-    """The names of the parameters; None where they cannot be known, as of some callables in C."""
+    """Return the names of the parameters; None if they are unknown, as for some callables in C."""
     try:
         return list(inspect.signature(handler).parameters)
     except (ValueError, TypeError):
@@ -56,7 +57,7 @@ def parameters(handler: Callable[..., Any]) -> list[str] | None:
 
 
 def takes(handler: Callable[..., Any], count: int) -> bool:
-    """Return whether the handler can be called with so many positional arguments."""
+    """Return whether the handler can be called with this number of positional arguments."""
     try:
         inspect.signature(handler).bind(*range(count))
     except TypeError:
@@ -65,6 +66,6 @@ def takes(handler: Callable[..., Any], count: int) -> bool:
 
 
 def is_generator(handler: Callable[..., Any]) -> bool:
-    """Return whether calling the handler makes an async generator."""
+    """Return whether calling the handler creates an async generator."""
     call = handler if inspect.isroutine(handler) else type(handler).__call__
     return inspect.isasyncgenfunction(call)

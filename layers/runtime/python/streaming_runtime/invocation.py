@@ -1,4 +1,4 @@
-"""One invocation: the app is called with its request, and whatever happens is answered exactly once."""
+"""One invocation: call the app with the request, and answer the host exactly once, whatever happens."""
 
 import asyncio
 import json
@@ -20,12 +20,12 @@ from streaming_runtime.response import Response
 from streaming_runtime.runtime_api import Invocation, RuntimeAPI
 from streaming_runtime.sources import Mode, is_streamed
 
-# How long after the deadline the host may still take the rest of a response.
+# The time after the deadline in which the host may still accept the rest of a response.
 SETTLE_MARGIN_S = 5.0
 
 
 class Request:
-    """The app's `receive`: the whole body once, then nothing until the response is `over`."""
+    """The app's `receive`, which returns the whole body once, and then waits until the response is `over`."""
 
     def __init__(self, body: bytes, over: asyncio.Event) -> None:
         self._body: bytes | None = body
@@ -41,7 +41,7 @@ class Request:
 
 
 class Exchange:
-    """Request and response of one invocation."""
+    """The request and response of one invocation."""
 
     def __init__(
         self, app: ASGIApp, state: dict[str, Any], api: RuntimeAPI, invocation: Invocation, mode: Mode
@@ -57,12 +57,12 @@ class Exchange:
         self._cut_short = False
 
     def cut_short(self) -> None:
-        """End the app, since the environment shuts down; the response then ends with an error."""
+        """End the app because the environment shuts down. The response then ends with an error."""
         self._cut_short = True
         self._call.cancel()
 
     async def serve(self) -> None:
-        """Call the app and answer the host. Failures of either are logged, never raised."""
+        """Call the app and answer the host. Failures of both are logged, never raised."""
         error = await self._call
         try:
             await self._conclude(error)
@@ -72,17 +72,20 @@ class Exchange:
         except (OSError, RuntimeAPIError) as failure:
             logs.note(f"The error of {self._invocation.request_id} could not be reported: {failure}")
         finally:
-            # A task that the app has left behind in `receive` would wait for ever.
+            # A task that the app has left waiting in `receive` would wait forever.
             self._response.over.set()
 
     async def _outcome(self) -> BaseException | None:
-        """Call the app in a task (and context) of its own; what it raised, or None for a whole response."""
+        """Call the app in its own task and context.
+
+        Return what it raised, or None if the response is complete.
+        """
         logs.request_id.set(self._invocation.request_id)
         try:
             await self._run()
         except asyncio.CancelledError as error:
             return ShutdownError("the environment was shut down") if self._cut_short else error
-        # SystemExit as well: raised in a task it would end the loop, and other requests with it.
+        # Also SystemExit: raised in a task, it would end the loop and with it all other requests.
         except (Exception, SystemExit, BaseExceptionGroup) as error:
             return error
         return self._response.missing()
@@ -106,8 +109,8 @@ class Exchange:
             await self._response.stream.settle(self._settle_time())
 
     async def _report(self, error: BaseException) -> None:
-        """Log the error and report it; one that follows from the client's leaving is only noted."""
-        # Frameworks wrap the error that `send` has raised in errors of their own.
+        """Log and report the error. If the client's disconnect caused it, only log a note."""
+        # Frameworks wrap the error that `send` raised in their own errors.
         if disconnected := next(
             (cause for cause in causes(error) if isinstance(cause, ClientDisconnected)), None
         ):
@@ -125,7 +128,7 @@ class Exchange:
 
 
 async def refuse(send: Send, error: BadRequestError) -> None:
-    """Answer a request that the app cannot be given."""
+    """Answer a request that cannot be passed to the app."""
     body = json.dumps({"error": {"code": "bad_request", "message": str(error)}}).encode()
     headers = [(b"content-type", b"application/json")]
     await send({"type": "http.response.start", "status": 400, "headers": headers})
@@ -133,7 +136,7 @@ async def refuse(send: Send, error: BadRequestError) -> None:
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it followed from, innermost last."""
+    """Yield the error and its causes, innermost last."""
     seen = set[int]()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:

@@ -1,4 +1,4 @@
-"""ASGI lifespan: the app's startup belongs to Lambda's init, its shutdown to SIGTERM."""
+"""ASGI lifespan: startup runs in Lambda's init phase, shutdown on SIGTERM."""
 
 import asyncio
 from typing import Any
@@ -9,7 +9,7 @@ from streaming_runtime.errors import SetupError, describe
 
 
 class Lifespan:
-    """One run of the app's lifespan. `state` is what the app hands on to each request's `scope["state"]`."""
+    """One run of the app's lifespan. The app passes `state` on to each request's `scope["state"]`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -20,7 +20,7 @@ class Lifespan:
         self.state: dict[str, Any] = {}
 
     async def startup(self) -> None:
-        """Wait for the app's startup; an app that does not know lifespan has none. Raises SetupError."""
+        """Wait for the app's startup, if it supports lifespan. Raises SetupError."""
         self._task = asyncio.create_task(self._run())
         reply = await self._ask("lifespan.startup")
         if reply and reply["type"] == "lifespan.startup.failed":
@@ -28,19 +28,19 @@ class Lifespan:
         self._started = reply is not None
 
     async def shutdown(self) -> None:
-        """Wait for the app's shutdown. Raises SetupError when it failed."""
+        """Wait for the app's shutdown. Raises SetupError if it failed."""
         reply = await self._ask("lifespan.shutdown")
         if reply and reply["type"] == "lifespan.shutdown.failed":
             raise SetupError("Function.ShutdownFailed", reply.get("message") or "the app's shutdown failed")
 
     async def _ask(self, kind: str) -> Message | None:
-        """Send one message and wait for the reply; None when the app's lifespan has ended instead."""
+        """Send a message and return the reply; None if the app's lifespan has ended instead."""
         if self._task is None or self._task.done():
             return None
         self._to_app.put_nowait({"type": kind})
         reply = asyncio.create_task(self._from_app.get())
         await asyncio.wait([reply, self._task], return_when=asyncio.FIRST_COMPLETED)
-        # Both may have ended: an app that replied before it returned has replied.
+        # Both may have ended: the reply of an app that then returned still counts.
         if not self._from_app.empty() or reply.done():
             return await reply
         reply.cancel()
@@ -59,12 +59,15 @@ class Lifespan:
         return message
 
     async def _send(self, message: Message) -> None:
-        # Frameworks send the traceback as the message and raise the error again.
+        # Frameworks send the traceback as the message and then re-raise the error.
         self._explained = message["type"].endswith(".failed") and bool(message.get("message"))
         await self._from_app.put(message)
 
     def _log(self, error: BaseException) -> None:
-        """Write the traceback. ASGI lets the app run on, since apps without a lifespan raise on its scope."""
+        """Write the traceback.
+
+        The app continues, as ASGI requires, since apps without lifespan raise on its scope.
+        """
         report = describe(error)
         if self._asked and not self._explained:
             logs.failure(report)

@@ -1,6 +1,6 @@
-"""Output to stdout: log records with the request's id, and one line per uncaught error.
+"""Output to stdout: log records with the request's id, and one event per uncaught error.
 
-Text or JSON as `AWS_LAMBDA_LOG_FORMAT` says, in the shapes of Lambda's own Python runtime.
+`AWS_LAMBDA_LOG_FORMAT` selects text or JSON, in the formats of Lambda's own Python runtime.
 """
 
 import json
@@ -16,12 +16,12 @@ from streaming_runtime.errors import ErrorReport
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 TEXT = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(request_id)s\t%(message)s"
 TIME = "%Y-%m-%dT%H:%M:%S"
-# Lambda's level names that Python's logging does not know.
+# Names of Lambda's levels that Python's logging does not have.
 LEVELS = {"TRACE": "DEBUG", "WARN": "WARNING", "FATAL": "CRITICAL"}
 
 
 def configure() -> None:
-    """Flush stdout and stderr by line, and give the root logger a handler, as Lambda's runtime does."""
+    """Make stdout and stderr line-buffered, and give the root logger a handler, as Lambda's runtime does."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
@@ -37,14 +37,14 @@ def in_json() -> bool:
 
 
 def level() -> str:
-    """The level that Lambda's logging configuration asks for."""
+    """Return the level of Lambda's logging configuration."""
     name = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
     name = LEVELS.get(name, name)
     return name if name in logging.getLevelNamesMapping() else "WARNING"
 
 
 class TextFormatter(logging.Formatter):
-    """Tab-separated lines: level, time (UTC), request id, message."""
+    """Formats tab-separated lines: level, time (UTC), request id, message."""
 
     def format(self, record: logging.LogRecord) -> str:
         record.request_id = request_id.get()
@@ -52,7 +52,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object per record."""
+    """Formats one JSON object per record."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields = {
@@ -68,19 +68,19 @@ class JSONFormatter(logging.Formatter):
 
 
 def failure(report: ErrorReport) -> None:
-    """Write an uncaught error: one JSON object, or text whose lines stay one event in CloudWatch."""
+    """Write an uncaught error as one JSON object, or as text whose lines remain one event in CloudWatch."""
     if in_json():
         error = {"timestamp": _now(), "level": "ERROR", **json.loads(report.body())}
         line = json.dumps(error, ensure_ascii=False)
     else:
         title = f"[ERROR] {report.name}: {report.message}\tRequestId: {report.request_id}"
-        # CloudWatch begins a new event at \n, but not at \r.
+        # CloudWatch starts a new event at \n, but not at \r.
         line = "\r".join("\n".join([title, *report.stack]).splitlines())
     print(line, flush=True)
 
 
 def note(message: str) -> None:
-    """Write something worth knowing that is no error of the app."""
+    """Write a note that is not an error of the app."""
     if in_json():
         fields = {"timestamp": _now(), "level": "INFO", "message": message, "requestId": request_id.get()}
         print(json.dumps(fields, ensure_ascii=False), flush=True)

@@ -1,4 +1,4 @@
-"""Status, headers and cookies of one response."""
+"""The status, headers and cookies of a response."""
 
 import json
 import re
@@ -7,16 +7,16 @@ from collections.abc import Iterable
 from streaming_runtime.errors import ResponseError
 
 PRELUDE_END = b"\0" * 8
-# They describe one connection between app and server; the host has its own.
+# They describe the connection between app and server; the host has its own.
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
-# Joined values of these would be another value: two that differ are a mistake of the app.
+# Joining values of these would produce another value, so two different ones are an error of the app.
 SINGLE = {"content-length", "content-type", "content-range", "date", "etag", "last-modified", "location"}
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 BAD_VALUE = re.compile(r"[\r\n\0]")
 
 
 class Prelude:
-    """The part that is sent before the body. Raises ResponseError for what HTTP cannot carry."""
+    """The part that is sent before the body. Raises ResponseError for values that HTTP does not allow."""
 
     def __init__(self, status: int, headers: Iterable[Iterable[bytes]]) -> None:
         if not isinstance(status, int) or not 200 <= status <= 599:
@@ -43,7 +43,7 @@ class Prelude:
             raise ResponseError(f"the response header {name!r} was sent twice: {values[0]!r} and {value!r}")
 
     def _length(self) -> int | None:
-        """The body's length as the app declares it."""
+        """The length of the body that the app declares."""
         if "content-length" not in self.values:
             return None
         [text] = self.values["content-length"]
@@ -52,16 +52,16 @@ class Prelude:
         return int(text)
 
     def drop_length(self) -> None:
-        """Declare no length, where another body is sent than the app's."""
+        """Remove the declared length, if another body than the app's is sent."""
         self.values.pop("content-length", None)
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers with their values joined."""
+        """Return the headers with their values joined."""
         return {name: ", ".join(values) for name, values in self.values.items()}
 
     def encode(self, multi_value: bool = False) -> bytes:
-        """Lambda's metadata JSON (ASCII, so free of NUL) with the eight NUL bytes that end it."""
+        """Return Lambda's metadata JSON (ASCII, so without NUL) and the eight NUL bytes that end it."""
         fields = {"statusCode": self.status, "headers": self.headers, "cookies": self.cookies}
         if multi_value and (several := {name: each for name, each in self.values.items() if len(each) > 1}):
             fields["headers"] = {name: value for name, value in self.headers.items() if name not in several}

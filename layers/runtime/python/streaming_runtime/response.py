@@ -1,4 +1,4 @@
-"""The ASGI side of one response: messages of the app in, prelude and body out."""
+"""The ASGI side of a response: messages from the app in, prelude and body out."""
 
 import asyncio
 
@@ -9,17 +9,17 @@ from streaming_runtime.prelude import Prelude
 from streaming_runtime.runtime_api import Invocation, ResponseStream, RuntimeAPI
 from streaming_runtime.sources import FUNCTION_URL
 
-# Function URLs hang on a response without any body byte, so an empty one becomes a newline.
+# Function URLs hang if a response has no body, so an empty body becomes a newline.
 EMPTY_BODY = b"\n"
 BODYLESS = (204, 304)
 
 
 class Response:
-    """One response as far as the app has sent it; `send` is its ASGI callable.
+    """A response while the app sends it. `send` is its ASGI callable.
 
-    Nothing leaves before the first body message (ASGI allows it, AWS's Node runtime does the same), so an
-    error before that still becomes a clean 502. An empty first message with `more_body` flushes the headers.
-    `over` is set when the response is complete or nobody reads it any more.
+    Nothing is sent before the first body message (ASGI allows this, and AWS's Node runtime does the same), so
+    an earlier error still becomes a clean 502. An empty first message with `more_body` flushes the headers.
+    `over` is set when the response is complete or nobody reads it anymore.
     """
 
     def __init__(self, api: RuntimeAPI, invocation: Invocation) -> None:
@@ -27,13 +27,14 @@ class Response:
         self._invocation = invocation
         self._prelude: Prelude | None = None
         self._empty = True
-        # An app may send from two tasks, a heartbeat beside the answer: the response begins once.
+        # An app may send from two tasks, for example a heartbeat and the answer, but the response starts
+        # once.
         self._beginning = asyncio.Lock()
-        # Declared by the app, and sent so far where it has declared one.
+        # The length that the app declared, and the bytes sent so far if it declared one.
         self._length: int | None = None
         self._sent = 0
         self.stream: ResponseStream | BufferedResponse | None = None
-        # Of the request, set before the app is called.
+        # Attributes of the request, set before the app is called.
         self.source = FUNCTION_URL
         self.streamed = True
         self.head_only = False
@@ -41,7 +42,10 @@ class Response:
         self.over = asyncio.Event()
 
     async def send(self, message: Message) -> None:
-        """ASGI `send`; raises ClientDisconnected when nobody reads, ResponseError out of turn."""
+        """ASGI `send`.
+
+        Raises ClientDisconnected if nobody reads, and ResponseError for a message out of order.
+        """
         kind = message["type"]
         if kind == "http.response.body":
             await self._body(message.get("body", b""), message.get("more_body", False))
@@ -73,7 +77,10 @@ class Response:
             await self._finish(stream)
 
     def _count(self, length: int, size: int, more: bool) -> None:
-        """Compare what the app sends with its Content-Length: a client would hang or read too little."""
+        """Compare the sent bytes with the Content-Length.
+
+        If they differed, a client would hang or read too little.
+        """
         self._sent += size
         if self._sent > length or (self._sent < length and not more):
             raise ResponseError(f"the app declared a Content-Length of {length} and sent {self._sent} bytes")
@@ -82,7 +89,7 @@ class Response:
         if self._prelude is None:
             raise ResponseError("`http.response.body` was sent before `http.response.start`")
         if empty:
-            # The length would be wrong: a newline is sent in place of the body.
+            # The length would be wrong, because a newline is sent instead of the body.
             self._prelude.drop_length()
         async with self._beginning:
             if self.stream is None:
@@ -100,7 +107,7 @@ class Response:
             await stream.write(EMPTY_BODY)
         if isinstance(stream, BufferedResponse):
             stream.seal()
-        # Set before the await: an error that comes meanwhile must not send trailers behind the end.
+        # Set before the await: an error in the meantime must not send trailers after the end.
         self.complete = True
         await stream.end()
         self.over.set()
@@ -117,7 +124,7 @@ class Response:
         return ResponseError("the app returned before the last `http.response.body` message")
 
     async def fail(self, error: ErrorReport) -> None:
-        """Tell the host of a failure: an error before the first byte, trailers until the end."""
+        """Report a failure to the host: as an error before the first byte, as trailers afterwards."""
         if self.stream is None:
             await self._api.fail(self._invocation, error)
         elif not self.complete:

@@ -1,4 +1,4 @@
-"""The life of one execution environment: init, SnapStart, the `next` loops, shutdown."""
+"""The life cycle of an execution environment: init, SnapStart, the `next` loops, shutdown."""
 
 import asyncio
 import os
@@ -17,14 +17,14 @@ from streaming_runtime.sources import Mode, response_mode
 
 NEXT_ATTEMPTS = 5
 FIRST_DELAY_S = 0.1
-# Lambda kills an environment 0.5 to 2 s after SIGTERM: this long for requests, as long for the lifespan.
+# Lambda kills an environment 0.5 to 2 s after SIGTERM. Requests have this time, and then the lifespan.
 GRACE_S = 0.25
 MAX_CONCURRENCY = 1024
 EXIT_OK, EXIT_FAILED, EXIT_BEFORE_SNAPSHOT, EXIT_AFTER_RESTORE = 0, 1, 64, 65
 
 
 class Worker:
-    """One `next` loop with a connection of its own; it ends when stopped, or with a `failure` of the host."""
+    """A `next` loop with its own connection. It ends when it is stopped, or with a `failure` of the host."""
 
     def __init__(
         self, app: ASGIApp, state: dict[str, Any], address: str, alone: bool, mode: Mode = "stream"
@@ -40,14 +40,14 @@ class Worker:
         self.task = asyncio.create_task(self._run())
 
     def stop(self) -> None:
-        """Take no further invocation; the present one goes on."""
+        """Take no further invocations. The current one continues."""
         self._stopping = True
-        # `next` may wait for hours, while a request in flight can end by itself.
+        # `next` may wait for hours, whereas a request in flight can end by itself.
         if self._exchange is None:
             self.task.cancel()
 
     def cut_short(self) -> None:
-        """End the present invocation with an error."""
+        """End the current invocation with an error."""
         if self._exchange is not None:
             self._exchange.cut_short()
 
@@ -62,14 +62,14 @@ class Worker:
 
     async def _serve(self, invocation: Invocation) -> None:
         if self._alone:
-            # One variable for the process: with several invocations at once it would be another's.
+            # The process has one such variable. With concurrent invocations, it could belong to another one.
             set_trace_id(invocation.trace_id)
         self._exchange = Exchange(self._app, self._state, self._api, invocation, self._mode)
         await self._exchange.serve()
         self._exchange = None
 
     async def _next(self) -> Invocation:
-        """The next invocation; a connection that breaks is tried anew a few times."""
+        """Return the next invocation. If the connection breaks, it is retried a few times."""
         for attempt in range(NEXT_ATTEMPTS - 1):
             try:
                 return await self._api.next()
@@ -79,7 +79,7 @@ class Worker:
 
 
 def set_trace_id(trace_id: str | None) -> None:
-    """Tell X-Ray's SDKs and OpenTelemetry which trace this is."""
+    """Set the trace for X-Ray's SDKs and OpenTelemetry."""
     if trace_id is None:
         os.environ.pop("_X_AMZN_TRACE_ID", None)
     else:
@@ -87,7 +87,7 @@ def set_trace_id(trace_id: str | None) -> None:
 
 
 def concurrency() -> int:
-    """Return the number of invocations that the host sends at once. Raises SetupError."""
+    """Return the number of concurrent invocations that the host sends. Raises SetupError."""
     text = os.environ.get("AWS_LAMBDA_MAX_CONCURRENCY", "1")
     if not text.isdecimal() or len(text) > 4 or not 1 <= int(text) <= MAX_CONCURRENCY:
         message = f"AWS_LAMBDA_MAX_CONCURRENCY must be a number from 1 to {MAX_CONCURRENCY}, not {text!r}"
@@ -96,7 +96,7 @@ def concurrency() -> int:
 
 
 async def serve(app: ASGIApp, address: str) -> int:
-    """Serve invocations until a signal ends it or the host is lost; the process's exit status."""
+    """Serve invocations until a signal arrives or the host is lost, and return the exit status."""
     stop = stop_on_signals()
     lifespan = Lifespan(app)
     status = await initialize(lifespan, RuntimeAPI(address))
@@ -110,14 +110,14 @@ async def serve(app: ASGIApp, address: str) -> int:
 
 
 async def initialize(lifespan: Lifespan, api: RuntimeAPI) -> int:
-    """The app's startup and, with SnapStart, its snapshot; failures are logged and reported."""
+    """Start the app and, with SnapStart, take the snapshot. Failures are logged and reported."""
     try:
         concurrency(), response_mode()
         await lifespan.startup()
     except SetupError as error:
         return await fail_init(api, error)
     finally:
-        # A socket in the snapshot would be dead in every environment that is restored from it.
+        # A socket in the snapshot would be dead in every restored environment.
         api.close()
     if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
         return await snapshot(api)
@@ -141,7 +141,7 @@ async def snapshot(api: RuntimeAPI) -> int:
 
 
 async def fail_init(api: RuntimeAPI, error: BaseException) -> int:
-    """Log and report why the function cannot start; the exit status."""
+    """Log and report why the function cannot start, and return the exit status."""
     await report_start_failure(api.fail_init, error)
     return EXIT_FAILED
 
@@ -149,7 +149,7 @@ async def fail_init(api: RuntimeAPI, error: BaseException) -> int:
 async def report_start_failure(
     report: Callable[[ErrorReport], Awaitable[None]], error: BaseException, kind: str = ""
 ) -> None:
-    """Log an error and report it to the host, if that still listens."""
+    """Log an error and report it to the host, if it can still be reached."""
     failure = describe(error)
     failure = replace(failure, kind=kind) if kind else failure
     logs.failure(failure)
@@ -160,7 +160,7 @@ async def report_start_failure(
 
 
 def stop_on_signals() -> asyncio.Event:
-    """An event that SIGTERM and Ctrl-C set."""
+    """Return an event that SIGTERM and Ctrl-C set."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -168,7 +168,7 @@ def stop_on_signals() -> asyncio.Event:
 
 
 async def first_end(workers: list[Worker], stop: asyncio.Event) -> int:
-    """Wait for the signal or for a worker that has lost the host."""
+    """Wait for the signal, or until a worker has lost the host."""
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait([stopped, *(worker.task for worker in workers)], return_when=asyncio.FIRST_COMPLETED)
     if stopped.done():
@@ -180,7 +180,7 @@ async def first_end(workers: list[Worker], stop: asyncio.Event) -> int:
 
 
 async def drain(workers: list[Worker]) -> None:
-    """Let requests in flight end by themselves for a moment, then end them with an error."""
+    """Give requests in flight a moment to end, then end them with an error."""
     for worker in workers:
         worker.stop()
     tasks = [worker.task for worker in workers]
@@ -192,7 +192,7 @@ async def drain(workers: list[Worker]) -> None:
 
 
 async def end_lifespan(lifespan: Lifespan) -> None:
-    """The app's shutdown, for a moment."""
+    """Give the app a moment for its shutdown."""
     try:
         async with asyncio.timeout(GRACE_S):
             await lifespan.shutdown()

@@ -19,13 +19,13 @@ STREAMING = {
     "Content-Type": "application/vnd.awslambda.http-integration-response",
     "Trailer": f"{ERROR_TYPE}, {ERROR_BODY}",
 }
-# A body message above this is written in pieces, so that it is never copied whole.
+# A larger body message is written in pieces, so that it is never copied as a whole.
 MAX_CHUNK = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One `next`: the event as JSON bytes, and the headers that came with it."""
+    """A response to `next`: the event as JSON bytes, and its headers."""
 
     request_id: str
     deadline_ms: int
@@ -37,12 +37,12 @@ class Invocation:
 
     @property
     def echo(self) -> dict[str, str]:
-        """The header that response and error must repeat, where the host sent it."""
+        """Return the header that response and error must repeat, if the host sent it."""
         return {"Lambda-Runtime-Invocation-Id": self.invocation_id} if self.invocation_id else {}
 
 
 def parse_invocation(answer: Answer) -> Invocation:
-    """The invocation in an answer to `next`; raises RuntimeAPIError."""
+    """Return the invocation in a response to `next`. Raises RuntimeAPIError."""
     headers = answer.headers
     try:
         return Invocation(
@@ -59,7 +59,7 @@ def parse_invocation(answer: Answer) -> Invocation:
 
 
 class RuntimeAPI:
-    """One user of the Runtime API at `address` (host:port); not for two tasks at once."""
+    """A client of the Runtime API at `address` (host:port), for one task at a time."""
 
     def __init__(self, address: str) -> None:
         self._connection = Connection(address)
@@ -68,13 +68,13 @@ class RuntimeAPI:
         self._connection.close()
 
     async def next(self) -> Invocation:
-        """Wait for the next invocation, however long it takes; raises OSError or RuntimeAPIError."""
+        """Wait for the next invocation, however long it takes. Raises OSError or RuntimeAPIError."""
         return parse_invocation(await self._expect(200, "GET", "/invocation/next"))
 
     async def respond(self, invocation: Invocation, prelude: bytes, over: asyncio.Event) -> "ResponseStream":
-        """Begin the streamed response; `prelude` leaves together with the first bytes of the body.
+        """Begin the streamed response. `prelude` is sent together with the first bytes of the body.
 
-        `over` is set as soon as the host has answered or hung up.
+        `over` is set as soon as the host has answered or closed the connection.
         """
         _, writer = await self._connection.open()
         head = self._connection.head(
@@ -84,7 +84,7 @@ class RuntimeAPI:
         return ResponseStream(self._connection, writer, pending, over)
 
     async def respond_whole(self, invocation: Invocation, result: bytes) -> None:
-        """Post a buffered result, which is JSON; raises ClientDisconnected when the host does not take it."""
+        """Post a buffered result, which is JSON. Raises ClientDisconnected if the host does not accept it."""
         headers = {"Content-Type": "application/json", **invocation.echo}
         try:
             await self._expect(202, "POST", _path(invocation, "response"), headers, result)
@@ -100,7 +100,8 @@ class RuntimeAPI:
         await self._report("/init/error", error)
 
     async def restore(self) -> None:
-        """SnapStart: the snapshot is taken while this waits; it returns in a restored environment."""
+        """Wait for SnapStart: the snapshot is taken in the meantime, and this returns in a restored
+        environment."""
         await self._expect(200, "GET", "/restore/next")
         self.close()
 
@@ -126,9 +127,9 @@ def _path(invocation: Invocation, end: str) -> str:
 
 
 class ResponseStream:
-    """The chunked body of one response under way.
+    """The chunked body of a response in progress.
 
-    The host's answer is awaited from the start, since an early one (or a closed connection) means that
+    The host's answer is awaited from the start, because an early answer (or a closed connection) means that
     nobody reads the rest.
     """
 
@@ -145,9 +146,10 @@ class ResponseStream:
         self._answer.add_done_callback(self._answered)
 
     async def write(self, data: bytes) -> None:
-        """Send `data` as one chunk (large data in several), now; waits while the host reads slower than that.
+        """Send `data` at once, as one chunk (several if it is large), and wait while the host reads more
+        slowly.
 
-        Raises ClientDisconnected when the host has stopped reading.
+        Raises ClientDisconnected if the host has stopped reading.
         """
         if len(data) > MAX_CHUNK:
             for start in range(0, len(data), MAX_CHUNK):
@@ -158,12 +160,13 @@ class ResponseStream:
         if self._pending:
             chunk, self._pending = self._pending + chunk, b""
         self._writer.write(chunk)
-        # While the socket takes everything there is nothing to wait for, and this is called for every token.
+        # As long as the socket accepts everything, there is nothing to wait for. This is called for every
+        # token.
         if self._transport.get_write_buffer_size():
             await self._drain()
 
     async def end(self, error: ErrorReport | None = None) -> None:
-        """Mark the end of the body; `error` follows it as trailers. Raises ClientDisconnected."""
+        """Mark the end of the body, followed by `error` as trailers. Raises ClientDisconnected."""
         self._check()
         self._ended, self._failed = True, error is not None
         self._writer.write(self._pending + b"0\r\n" + (error.trailers() if error else b"\r\n"))
@@ -173,7 +176,8 @@ class ResponseStream:
     async def settle(self, seconds: float) -> None:
         """Wait at most `seconds` for the host's answer.
 
-        Raises ClientDisconnected when it hung up, did not answer in time, or refused the response.
+        Raises ClientDisconnected if the host closed the connection, did not answer in time, or refused the
+        response.
         """
         try:
             async with asyncio.timeout(seconds):
@@ -190,18 +194,18 @@ class ResponseStream:
             self._connection.close()
 
     def abort(self) -> None:
-        """End the connection: a body that stops without its end is never taken for a whole one."""
+        """Close the connection, so that a body without its end is never taken for a complete one."""
         self._answer.cancel()
         self._connection.close()
 
     def _answered(self, answer: asyncio.Task[Answer]) -> None:
         if not answer.cancelled():
-            # This marks the exception as seen: `settle` is not always reached.
+            # This marks the exception as retrieved, because `settle` is not always reached.
             answer.exception()
         self._over.set()
 
     def _check(self) -> None:
-        # If the app never awaits, the answer's task cannot run, but a failed write closes the transport.
+        # If the app never awaits, the task of the answer cannot run, but a failed write closes the transport.
         if self._over.is_set() or self._transport.is_closing():
             raise ClientDisconnected("the host has ended the response")
 
@@ -213,5 +217,5 @@ class ResponseStream:
 
 
 def describe_answer(answer: Answer) -> str:
-    """Status and the beginning of the body, for messages."""
+    """Return the status and the beginning of the body, for messages."""
     return f"{answer.status} {answer.body[:200].decode('utf-8', 'replace')}".rstrip()

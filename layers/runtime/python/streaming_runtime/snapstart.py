@@ -1,7 +1,7 @@
-"""SnapStart: hooks around the snapshot, in the registry of AWS's `snapshot_restore_py` where that is there.
+"""SnapStart: hooks around the snapshot, in the registry of AWS's `snapshot_restore_py` if it is installed.
 
-Functions and coroutine functions may be registered; before-hooks run in reverse order of registration,
-after-hooks in order, as in Lambda's own Python runtime.
+Hooks are functions or coroutine functions. Before-hooks run in reverse order of registration and after-hooks
+in order, as in Lambda's own Python runtime.
 """
 
 import importlib
@@ -14,7 +14,7 @@ Entry = tuple[Hook, tuple[Any, ...], dict[str, Any]]
 
 
 class Registry:
-    """The hooks where `snapshot_restore_py` is missing; the same functions as that module has."""
+    """A replacement for `snapshot_restore_py` with the same functions, if that module is not installed."""
 
     def __init__(self) -> None:
         self._before: list[Entry] = []
@@ -39,7 +39,7 @@ OWN = Registry()
 
 
 def registry() -> Any:
-    """AWS's module if it can be imported, so that there is one order for all hooks; else our own."""
+    """Return AWS's module if it can be imported, so that all hooks have one order; otherwise our own."""
     try:
         return importlib.import_module("snapshot_restore_py")
     except ImportError:
@@ -47,24 +47,24 @@ def registry() -> Any:
 
 
 def before_snapshot(hook: Hook, *args: Any, **kwargs: Any) -> Hook:
-    """Register `hook` to run before the snapshot is taken; usable as a decorator."""
+    """Register `hook` to run before the snapshot is taken. Can be used as a decorator."""
     registry().register_before_snapshot(hook, *args, **kwargs)
     return hook
 
 
 def after_restore(hook: Hook, *args: Any, **kwargs: Any) -> Hook:
-    """Register `hook` to run in each restored environment; usable as a decorator."""
+    """Register `hook` to run in each restored environment. Can be used as a decorator."""
     registry().register_after_restore(hook, *args, **kwargs)
     return hook
 
 
 async def run_before_snapshot() -> None:
-    """Run the before-hooks; raises what they raise."""
+    """Run the before-hooks. Raises what they raise."""
     await _run(reversed(list(registry().get_before_snapshot())))
 
 
 async def run_after_restore() -> None:
-    """Run the after-hooks; raises what they raise."""
+    """Run the after-hooks. Raises what they raise."""
     await _run(list(registry().get_after_restore()))
 
 

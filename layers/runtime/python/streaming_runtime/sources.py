@@ -1,4 +1,4 @@
-"""Sources of HTTP events, told by shape and version, and the form of answer that each takes.
+"""Sources of HTTP events, recognized by shape and version, and the form of response that each accepts.
 
 Below https://docs.aws.amazon.com: lambda/latest/dg/urls-invocation.html,
 apigateway/latest/developerguide/http-api-develop-integrations-lambda.html,
@@ -21,15 +21,15 @@ MODES: tuple[Mode, ...] = ("stream", "buffered", "auto")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One kind of HTTP event. `limit` is the size of a whole answer as JSON, in bytes."""
+    """A kind of HTTP event. `limit` is the maximum size of a buffered response as JSON, in bytes."""
 
     name: str
     streams: bool
-    # The answer lists every value of a header; otherwise the values are joined.
+    # The response lists every value of a header. Otherwise the values are joined.
     multi_value: bool = False
-    # The answer lists cookies apart from the headers.
+    # The response lists cookies separately from the headers.
     cookies: bool = False
-    # The answer has the status with its words.
+    # The response has the status with its reason phrase.
     description: bool = False
     limit: int = 6_291_556
 
@@ -45,7 +45,10 @@ LOAD_BALANCER_MULTI_VALUE = Source(
 
 
 def source_of(event: Event) -> Source:
-    """The source of an event; raises EventError for what is not HTTP, by name where it is known."""
+    """Return the source of an event.
+
+    Raises EventError if it is not HTTP; the error names the source if it is known.
+    """
     context = event.get("requestContext", {})
     if "http" in context:
         return _format_2_0(event.get("version", "2.0"), context.get("domainName") or "")
@@ -61,7 +64,7 @@ def source_of(event: Event) -> Source:
 def _format_2_0(version: str, domain: str) -> Source:
     if version != "2.0":
         raise EventError(f"its payload format {version!r} is not known, 2.0 and 1.0 are")
-    # A URL cannot have a domain of its own; events written by hand often have none at all.
+    # A function URL cannot have a custom domain; events written by hand often have none at all.
     return FUNCTION_URL if not domain or ".lambda-url." in domain else HTTP_API
 
 
@@ -74,7 +77,7 @@ def _other(event: Event) -> str:
 
 
 def response_mode() -> Mode:
-    """The mode of responses, from the environment. Raises SetupError."""
+    """Return the response mode from the environment. Raises SetupError."""
     text = os.environ.get(MODE, "stream")
     for mode in MODES:
         if mode == text:
@@ -83,7 +86,7 @@ def response_mode() -> Mode:
 
 
 def is_streamed(source: Source, mode: Mode) -> bool:
-    """Return whether to stream the response; raises EventError where the source cannot take a stream."""
+    """Return whether to stream the response. Raises EventError if the source cannot accept a stream."""
     if mode == "stream" and not source.streams:
         raise EventError(
             f"it comes from {source.name}, which takes whole responses only: set {MODE}=buffered on this "
