@@ -16,11 +16,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from local.app_layer import write_layer
 from local.template_yaml import parse_template
 
 PACKAGES_VARIABLE, SERVICES_VARIABLE = "APP_PACKAGES", "APP_SERVICES"
 LAYER = "AppLayer"
 FRAGMENT = "template.yaml"
+LAYER_SOURCES = ".aws-sam/app"
+"""Beside the template: what sam builds the layer from."""
+_PRODUCT_PACKAGES = "layers/shared/python/requirements.txt"
 RUN_AGENTS = (
     "ConversationFunction",
     "ContinueRunsFunction",
@@ -50,24 +54,25 @@ class App:
     fragment: Json = field(default_factory=dict)
     services: tuple[str, ...] = ()
 
-    def merged(self, template: Json) -> Json:
-        """The template with the layer, and what the fragment adds. Raises `AppError`."""
+    def merged(self, template: Json, sources: str = "") -> Json:
+        """The template with the layer, and what the fragment adds. `sources` are those of the layer, if they
+        are not the folder itself. Raises `AppError`."""
         merged: Json = json.loads(json.dumps(template))
         for section in _SECTIONS:
             _add(merged.setdefault(section, {}), self.fragment.get(section, {}), section)
-        merged["Resources"][LAYER] = self._layer()
+        merged["Resources"][LAYER] = self._layer(sources or self.folder.name)
         for name in RUN_AGENTS:
             if name in merged["Resources"]:
                 self._give(merged["Resources"][name]["Properties"])
         return {name: value for name, value in merged.items() if value != {}}
 
-    def _layer(self) -> Json:
+    def _layer(self, sources: str) -> Json:
         return {
             "Type": "AWS::Serverless::LayerVersion",
             "Metadata": {"BuildMethod": "python3.13", "BuildArchitecture": "arm64"},
             "Properties": {
                 "Description": "The deployment's own tools and agents",
-                "ContentUri": self.folder.name,
+                "ContentUri": sources,
                 "CompatibleRuntimes": ["python3.13"],
                 "CompatibleArchitectures": ["arm64"],
                 "RetentionPolicy": "Delete",
@@ -128,12 +133,15 @@ def _called(package: Path) -> Iterator[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write a template with the own code beside it in."""
+    """Write a template that includes the own code beside it, and the sources of its layer."""
     template, target = Path(arguments[0]), Path(arguments[1])
+    root = template.resolve().parent
     try:
-        app = find_app(template.resolve().parent / "app")
-        found = parse_template(template.read_text())
-        target.write_text(json.dumps(app.merged(found) if app else found, indent=1))  # JSON is YAML
+        app, written = find_app(root / "app"), parse_template(template.read_text())
+        if app:
+            write_layer(app.folder, root / _PRODUCT_PACKAGES, root / LAYER_SOURCES)
+            written = app.merged(written, LAYER_SOURCES)
+        target.write_text(json.dumps(written, indent=1))  # JSON is YAML
     except (AppError, SyntaxError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -6,6 +6,7 @@ extensions. Everything is then compiled, since /opt and /var/task are read-only 
 three times as long. A plain `sam build` works as well; it is only larger and slower to start.
 """
 
+import csv
 import json
 import shutil
 import subprocess
@@ -13,10 +14,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from local.app import SERVICES_VARIABLE
+from local.app import LAYER, SERVICES_VARIABLE
 from local.template_yaml import parse_template
 from millrace.stores.aws import FOR_CREDENTIALS, SERVICES
 
+PRODUCT_LAYER = "SharedLayer"
+MOST_BYTES = 250 * 1024 * 1024
+"""The limit for a function with all of its layers, unzipped:
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 USELESS = (
     "boto3/examples",
     "pycparser",
@@ -32,6 +37,7 @@ USELESS_FILES = (".c", ".h", ".pyi", ".pyx", "RECORD")  # endings, or names: pip
 def trim(build: Path) -> int:
     """Remove what no function uses from every layer and function; return the bytes saved."""
     before = size(build)
+    drop_doubles(build)
     kept = SERVICES | FOR_CREDENTIALS | named_services(build / "template.yaml")
     for data in [*build.glob("**/botocore/data"), *build.glob("**/boto3/data")]:
         for model in data.iterdir():
@@ -44,6 +50,36 @@ def trim(build: Path) -> int:
         if (path.suffix or path.name) in USELESS_FILES and path.is_file():
             path.unlink()
     return before - size(build)
+
+
+def drop_doubles(build: Path) -> None:
+    """Remove the packages from the layer of own code that the product's layer has in the same version, as
+    the build is constrained to."""
+    own, product = build / LAYER / "python", build / PRODUCT_LAYER / "python"
+    for package in own.glob("*.dist-info"):
+        if (product / package.name).is_dir():
+            with (package / "RECORD").open(newline="") as record:
+                for path, *_ in csv.reader(record):
+                    if ".." not in Path(path).parts:  # scripts, which layers do not have
+                        (own / path).unlink(missing_ok=True)
+            shutil.rmtree(package, ignore_errors=True)
+
+
+def oversized(build: Path) -> list[str]:
+    """Return an error for each function that Lambda would refuse for its size."""
+    template = parse_template((build / "template.yaml").read_text())
+    shared = template.get("Globals", {}).get("Function", {}).get("Layers", [])
+    errors = []
+    for name, one in template["Resources"].items():
+        layers = [layer["Ref"] for layer in (*shared, *one.get("Properties", {}).get("Layers", []))]
+        if one["Type"] == "AWS::Serverless::Function":
+            total = sum(size(build / part) for part in (name, *layers))
+            if total > MOST_BYTES:
+                errors.append(
+                    f"{name} has {total / 2**20:.0f} MB with its layers ({', '.join(layers)}); Lambda takes "
+                    f"at most {MOST_BYTES / 2**20:.0f} MB. Leave packages out of app/requirements.txt."
+                )
+    return errors
 
 
 def named_services(template: Path) -> set[str]:
@@ -83,7 +119,7 @@ def gather_layers(build: Path) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Gathers, trims, compiles and prints the size of each part."""
+    """Gather, trim, compile, and print the size of each part. Fail if Lambda would refuse a function."""
     build, python = Path(arguments[0]), arguments[1]
     gather_layers(build)
     saved = trim(build)
@@ -91,7 +127,10 @@ def main(arguments: list[str]) -> int:
     for part in sorted(path for path in build.iterdir() if path.is_dir()):
         print(f"{size(part) / 1e6:6.1f} MB  {part.name}")
     print(f"{saved / 1e6:6.1f} MB  saved")
-    return 0
+    errors = oversized(build)
+    for error in errors:
+        print(error, file=sys.stderr)
+    return 1 if errors else 0
 
 
 if __name__ == "__main__":

@@ -99,6 +99,6 @@ def test_template_that_is_built_has_the_projects_table(shop: Path) -> None:
     subprocess.run(command, cwd=sources, env=environment, check=True)
     resources = json.loads((sources / "template.app.json").read_text())["Resources"]
     assert resources["OrdersTable"]["Type"] == "AWS::DynamoDB::Table"
-    assert resources["AppLayer"]["Properties"]["ContentUri"] == "app"
+    assert resources["AppLayer"]["Properties"]["ContentUri"] == ".aws-sam/app"
     variables = resources["ConversationFunction"]["Properties"]["Environment"]["Variables"]
     assert variables["APP_PACKAGES"] == "shop"

@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from local import artifact
-from local.app import find_app
-from local.template_yaml import parse_template
+from local.app import main as app_main
 from millrace.project.init import init
 from millrace.project.sources import write_sources
 from tests.aws import Aws
@@ -96,29 +95,34 @@ async def test_built_function_starts_with_the_built_layers_only(
 @pytest.mark.soak
 @pytest.mark.skipif(not SOAKING, reason="installs all packages of the layer: make soak")
 async def test_built_function_of_a_project_has_its_own_code(rie: Path, tmp_path: Path, aws: Aws) -> None:
-    """The project of the tutorial, whose code also asks for a service that Millrace does not use."""
+    """The project of the tutorial, whose code also asks for a service that Millrace does not use, and for a
+    framework."""
     shop, sources = tmp_path / "shop", tmp_path / "sources"
     init(shop)
     follow_tutorial(shop)
     with (shop / "app" / "shop" / "orders.py").open("a") as file:
         file.write("\n\nMAILER = boto3.client('ses', region_name='us-east-1')\n")
+    (shop / "app" / "requirements.txt").write_text("millrace[langgraph]\n")
     write_sources(ROOT, sources, shop / "app")
-    app = find_app(sources / "app")
-    assert app is not None
-    merged = app.merged(parse_template((sources / "template.yaml").read_text()))["Resources"]
+    assert app_main([str(sources / "template.yaml"), str(sources / "template.app.json")]) == 0
+    merged = json.loads((sources / "template.app.json").read_text())["Resources"]
+    services = merged["ConversationFunction"]["Properties"]["Environment"]["Variables"]["APP_SERVICES"]
     parts = (*LAYERS, "AppLayer", "ConversationFunction")
     plan = reduced(parts, merged, sources)
-    own = {"APP_PACKAGES": "shop", "APP_SERVICES": ",".join(app.services), "ORDERS_TABLE": "orders"}
+    own = {"APP_PACKAGES": "shop", "APP_SERVICES": services, "ORDERS_TABLE": "orders"}
     plan["Resources"]["ConversationFunction"]["Properties"]["Environment"] = {"Variables": own}
     built, python = build_template(tmp_path, plan)
     for part in parts:
         modules, made = compiled(built / part)
         assert modules == made, part
+    added = {one.name.partition("-")[0] for one in (built / "AppLayer" / "python").glob("*.dist-info")}
+    assert "langgraph" in added
+    assert not added & {"millrace", "pydantic", "httpx", "boto3"}
     for layer in parts[:-1]:
         shutil.copytree(built / layer, built / "opt", dirs_exist_ok=True)
-    services = {one.name for one in (built / "opt/python/botocore/data").iterdir()}
-    assert "ses" in services
-    assert "ec2" not in services
+    models = {one.name for one in (built / "opt/python/botocore/data").iterdir()}
+    assert "ses" in models
+    assert "ec2" not in models
     command = [str(built / "opt/streaming-bootstrap"), python, "/var/runtime/bootstrap.py"]
     folders = (built / "ConversationFunction", built / "opt/python")
     variables = aws.environment("ConversationFunction") | own | {"_HANDLER": "app.app"}
