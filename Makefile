@@ -78,7 +78,7 @@ sdk/typescript/dist/index.js: sdk/typescript/node_modules/.done sdk/typescript/l
 web/dist/index.html: web/node_modules/.done sdk/typescript/node_modules/.done $(shell find web/src web/public web/*.html web/*.ts web/*.json sdk/typescript/src -type f 2>/dev/null)
 	$(NPM) run --silent build
 
-wheel: $(VENV)/.dev web/dist/index.html sdk/typescript/dist/index.js ## build the package that projects install, in dist/
+wheel: $(VENV)/.local web/dist/index.html sdk/typescript/dist/index.js ## build the package that projects install, in dist/
 	$(BIN)/python -m hatchling build -t wheel
 
 install: $(VENV)/.dev .venv-sam/.done web/node_modules/.done sdk/typescript/node_modules/.done tests/clients/node_modules/.done ## install everything that tests and checks need

@@ -1,4 +1,4 @@
-"""What the layer of a project's own code is built from, and what is left out of it."""
+"""The layer with a project's own code: its sources, and the packages that are left out of it."""
 
 import json
 from pathlib import Path

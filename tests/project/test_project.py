@@ -1,16 +1,18 @@
 """A project that is made of the built wheel, in a folder of its own: its tests, and what sam would build."""
 
+import json
 import os
 import re
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import PathDistribution, version
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from millrace.project.commands import COMMANDS, main
 from millrace.project.files import ProjectError, stack_folder
-from millrace.project.init import init
+from millrace.project.init import init, requirement
 from tests.project.building import ROOT, build_site, millrace, python
 
 
@@ -23,6 +25,39 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shop(site: Path, tmp_path: Path) -> Path:
     assert "make run" in millrace(site, tmp_path, "init", "my-shop")
     return tmp_path / "my-shop"
+
+
+class Installed(PathDistribution):
+    """A package whose `direct_url.json` is this."""
+
+    def __init__(self, origin: object) -> None:
+        self._origin = origin
+
+    version = "1.2"
+
+    def read_text(self, filename: str | os.PathLike[str]) -> str | None:
+        assert filename == "direct_url.json"
+        return json.dumps(self._origin) if self._origin else None
+
+
+WHEEL = "file:///tmp/dist/millrace-1.2-py3-none-any.whl"
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        (None, "millrace[local]==1.2"),
+        ({"url": WHEEL, "archive_info": {"hash": "sha256=1"}}, f"millrace[local] @ {WHEEL}"),
+        ({"url": "file:///srv/millrace", "dir_info": {}}, "millrace[local] @ file:///srv/millrace"),
+        (
+            {"url": "https://example.com/millrace", "vcs_info": {"vcs": "git", "commit_id": "a1"}},
+            "millrace[local] @ git+https://example.com/millrace@a1",
+        ),
+    ],
+)
+def test_new_project_requires_the_millrace_that_made_it(origin: object, expected: str) -> None:
+    assert requirement(Installed(origin)) == expected
+    assert Requirement(expected).name == "millrace"
 
 
 def test_new_project_has_its_names_and_the_installed_version(shop: Path) -> None:

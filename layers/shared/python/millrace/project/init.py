@@ -1,7 +1,8 @@
 """New projects: an `app/` with a tool and an agent, their tests, and a Makefile that runs the stack."""
 
+import json
 import re
-from importlib.metadata import version
+from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 from millrace.project.files import ProjectError
@@ -35,5 +36,17 @@ def _named(path: str, package: str) -> str:
 
 
 def _filled(text: str, name: str, package: str) -> str:
-    known = {"PACKAGE": package, "PROJECT": name, "VERSION": version("millrace")}
+    known = {"PACKAGE": package, "PROJECT": name, "REQUIREMENT": requirement(distribution("millrace"))}
     return re.sub("|".join(known), lambda found: known[found[0]], text)
+
+
+def requirement(installed: Distribution) -> str:
+    """Return the requirement of the Millrace that is installed: its version, or where it was installed from
+    if that was no package index, as its `direct_url.json` says (PEP 610)."""
+    package = "millrace[local]"
+    origin = json.loads(installed.read_text("direct_url.json") or "{}")
+    if not origin:
+        return f"{package}=={installed.version}"
+    if repository := origin.get("vcs_info"):
+        return f"{package} @ {repository['vcs']}+{origin['url']}@{repository['commit_id']}"
+    return f"{package} @ {origin['url']}"
