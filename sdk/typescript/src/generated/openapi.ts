@@ -1762,7 +1762,7 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description A remote A2A agent, by the address of its card or above it; the tool is `<name>__send_message`. */
+        /** @description A remote A2A agent, by the address of its card or one above it. Its tool is `<name>__send_message`. */
         A2aAgent: {
             name: string;
             url: string;
@@ -1796,7 +1796,7 @@ export interface components {
             /** @default  */
             description?: string;
             /**
-             * @description provider:model; empty takes the default
+             * @description provider:model; empty for the default
              * @default
              */
             model?: string;
@@ -1808,7 +1808,7 @@ export interface components {
             /** @description remote A2A agents that the agent may send messages to */
             a2aAgents?: components["schemas"]["A2aAgent"][];
             /**
-             * @description the most that any viewer may see
+             * @description the highest detail that a viewer may see
              * @default full
              * @enum {string}
              */
@@ -1819,7 +1819,7 @@ export interface components {
              */
             react?: boolean;
             /**
-             * @description how the model writes thinking and tool calls into its text, where its server leaves them there; null: by the model's name
+             * @description the format in which the model writes thinking and tool calls into its text, if its server leaves them there; null: by the model's name
              * @default null
              */
             dialect?: ("plain" | "harmony" | "hermes" | "mistral" | "llama" | "deepseek" | "kimi" | "minimax") | null;
@@ -1829,48 +1829,48 @@ export interface components {
              */
             startsInThinking?: boolean | null;
             /**
-             * @description a JSON Schema (2020-12, 32 KB) that answers must fit; done has the value as output
+             * @description a JSON Schema (2020-12, 32 KB) that answers must match; done has the value as output
              * @default null
              */
             responseSchema?: {
                 [key: string]: unknown;
             } | null;
             /**
-             * @description how much a Claude model may think before each answer; less than limits.maxTokens
+             * @description the tokens that a Claude model may think before each answer; less than limits.maxTokens
              * @default null
              */
             thinkingTokens?: number | null;
             /**
-             * @description the context window of the model in tokens, prompt and answer together; null: by the model's name, where it is known
+             * @description the context window of the model in tokens, prompt and answer together; null: by the model's name, if it is known
              * @default null
              */
             contextTokens?: number | null;
             /**
-             * @description what the model takes beside text; null: by the model's name, where it is known
+             * @description the attachments that the model accepts; null: by the model's name, if it is known
              * @default null
              */
             accepts?: ("image" | "pdf")[] | null;
             /**
-             * @description provider:model that sums up what the model cannot hold any more; empty takes the agent's own
+             * @description provider:model that summarizes what no longer fits into the context window; empty for the agent's own
              * @default
              */
             compactionModel?: string;
             /**
-             * @description when nobody answers a call in time: the agent goes on without it, or the run fails
+             * @description if nobody answers a call in time: the agent continues without it, or the run fails
              * @default continue
              * @enum {string}
              */
             onExpired?: "continue" | "fail";
             limits?: components["schemas"]["AgentLimits"];
-            /** @description what users may begin with: each is shown before the first message, and sent as it is */
+            /** @description suggested first messages, shown before the conversation begins and sent as they are */
             starters?: string[];
             /**
-             * @description whether A2A clients of the organization find the agent and send it tasks
+             * @description whether A2A clients of the organization can find the agent and send it tasks
              * @default false
              */
             exposeA2A?: boolean;
             /**
-             * @description the label of the file that it is kept in, see `millrace apply`; empty for none
+             * @description the label of the file that defines it, see `millrace apply`; empty for none
              * @default
              */
             managedBy?: string;
@@ -1918,8 +1918,8 @@ export interface components {
             statuses?: string[] | null;
         };
         /**
-         * @description Limits of a run. Tokens are the model's output tokens over the whole run; cost is in US dollars
-         *     and applies only where the model's price is known.
+         * @description Limits of a run. Tokens are the model's output tokens over the whole run. The cost is in US dollars,
+         *     and limited only if the model's price is known.
          */
         AgentLimits: {
             /** @default 20 */
@@ -1945,13 +1945,13 @@ export interface components {
             defaultModel: string;
             providers: string[];
         };
-        /** @description An agent as GET shows it, edited; `id`, `builtin`, `createdAt` and `updatedAt` are ignored. */
+        /** @description An agent as GET returns it, with edits; `id`, `builtin`, `createdAt` and `updatedAt` are ignored. */
         AgentReplacement: {
             name: string;
             /** @default  */
             description?: string;
             /**
-             * @description provider:model; empty takes the default
+             * @description provider:model; empty for the default
              * @default
              */
             model?: string;
@@ -1963,7 +1963,7 @@ export interface components {
             /** @description remote A2A agents that the agent may send messages to */
             a2aAgents?: components["schemas"]["A2aAgent"][];
             /**
-             * @description the most that any viewer may see
+             * @description the highest detail that a viewer may see
              * @default full
              * @enum {string}
              */
@@ -1974,7 +1974,7 @@ export interface components {
              */
             react?: boolean;
             /**
-             * @description how the model writes thinking and tool calls into its text, where its server leaves them there; null: by the model's name
+             * @description the format in which the model writes thinking and tool calls into its text, if its server leaves them there; null: by the model's name
              * @default null
              */
             dialect?: ("plain" | "harmony" | "hermes" | "mistral" | "llama" | "deepseek" | "kimi" | "minimax") | null;
@@ -1984,48 +1984,48 @@ export interface components {
              */
             startsInThinking?: boolean | null;
             /**
-             * @description a JSON Schema (2020-12, 32 KB) that answers must fit; done has the value as output
+             * @description a JSON Schema (2020-12, 32 KB) that answers must match; done has the value as output
              * @default null
              */
             responseSchema?: {
                 [key: string]: unknown;
             } | null;
             /**
-             * @description how much a Claude model may think before each answer; less than limits.maxTokens
+             * @description the tokens that a Claude model may think before each answer; less than limits.maxTokens
              * @default null
              */
             thinkingTokens?: number | null;
             /**
-             * @description the context window of the model in tokens, prompt and answer together; null: by the model's name, where it is known
+             * @description the context window of the model in tokens, prompt and answer together; null: by the model's name, if it is known
              * @default null
              */
             contextTokens?: number | null;
             /**
-             * @description what the model takes beside text; null: by the model's name, where it is known
+             * @description the attachments that the model accepts; null: by the model's name, if it is known
              * @default null
              */
             accepts?: ("image" | "pdf")[] | null;
             /**
-             * @description provider:model that sums up what the model cannot hold any more; empty takes the agent's own
+             * @description provider:model that summarizes what no longer fits into the context window; empty for the agent's own
              * @default
              */
             compactionModel?: string;
             /**
-             * @description when nobody answers a call in time: the agent goes on without it, or the run fails
+             * @description if nobody answers a call in time: the agent continues without it, or the run fails
              * @default continue
              * @enum {string}
              */
             onExpired?: "continue" | "fail";
             limits?: components["schemas"]["AgentLimits"];
-            /** @description what users may begin with: each is shown before the first message, and sent as it is */
+            /** @description suggested first messages, shown before the conversation begins and sent as they are */
             starters?: string[];
             /**
-             * @description whether A2A clients of the organization find the agent and send it tasks
+             * @description whether A2A clients of the organization can find the agent and send it tasks
              * @default false
              */
             exposeA2A?: boolean;
             /**
-             * @description the label of the file that it is kept in, see `millrace apply`; empty for none
+             * @description the label of the file that defines it, see `millrace apply`; empty for none
              * @default
              */
             managedBy?: string;
@@ -2039,8 +2039,8 @@ export interface components {
             updatedAt?: string | null;
         };
         /**
-         * @description Asks an agent; the result is its answer's text. With `plan` the agent plans which of its tools to call
-         *     before they are called and it answers.
+         * @description Asks an agent; the result is the text of its answer. With `plan` the agent first plans which of its
+         *     tools to call, then they are called, and then it answers.
          */
         AgentStep: {
             name: string;
@@ -2057,7 +2057,7 @@ export interface components {
             /** @default false */
             plan?: boolean;
         };
-        /** @description An agent for those who only use it: without instructions, tools and limits. */
+        /** @description An agent without instructions, tools and limits, for those who only use it. */
         AgentSummary: {
             id: string;
             name: string;
@@ -2126,7 +2126,7 @@ export interface components {
         AlertChanges: {
             [key: string]: unknown;
         };
-        /** @description An alert of a rule; `id` names this one alert. */
+        /** @description An alert of a rule; `id` identifies this alert. */
         AlertFacts: {
             id: string;
             ruleId: string;
@@ -2158,7 +2158,7 @@ export interface components {
             to: string;
             points: components["schemas"]["MetricValue"][];
         };
-        /** @description A rule as GET shows it, edited; `id`, `createdAt`, `updatedAt` and `state` are ignored. */
+        /** @description A rule as GET returns it, with edits; `id`, `createdAt`, `updatedAt` and `state` are ignored. */
         AlertReplacement: {
             name: string;
             /** @enum {string} */
@@ -2170,7 +2170,7 @@ export interface components {
             op?: "gt" | "gte" | "lt" | "lte";
             threshold: number;
             /**
-             * @description resolved beyond it; default: 10 % off
+             * @description resolved beyond this value; default: 10 % off
              * @default null
              */
             resolveThreshold?: number | null;
@@ -2180,7 +2180,7 @@ export interface components {
             /** @default true */
             enabled?: boolean;
             /**
-             * @description the label of the file that it is kept in, see `millrace apply`; empty for none
+             * @description the label of the file that defines it, see `millrace apply`; empty for none
              * @default
              */
             managedBy?: string;
@@ -2195,7 +2195,7 @@ export interface components {
                 [key: string]: unknown;
             } | null;
         };
-        /** @description An alert is over. */
+        /** @description An alert was resolved. */
         AlertResolvedEvent: {
             id: string;
             time: string;
@@ -2219,7 +2219,7 @@ export interface components {
             op?: "gt" | "gte" | "lt" | "lte";
             threshold: number;
             /**
-             * @description resolved beyond it; default: 10 % off
+             * @description resolved beyond this value; default: 10 % off
              * @default null
              */
             resolveThreshold?: number | null;
@@ -2229,7 +2229,7 @@ export interface components {
             /** @default true */
             enabled?: boolean;
             /**
-             * @description the label of the file that it is kept in, see `millrace apply`; empty for none
+             * @description the label of the file that defines it, see `millrace apply`; empty for none
              * @default
              */
             managedBy?: string;
@@ -2255,7 +2255,7 @@ export interface components {
             op?: "gt" | "gte" | "lt" | "lte";
             threshold: number;
             /**
-             * @description resolved beyond it; default: 10 % off
+             * @description resolved beyond this value; default: 10 % off
              * @default null
              */
             resolveThreshold?: number | null;
@@ -2265,7 +2265,7 @@ export interface components {
             /** @default true */
             enabled?: boolean;
             /**
-             * @description the label of the file that it is kept in, see `millrace apply`; empty for none
+             * @description the label of the file that defines it, see `millrace apply`; empty for none
              * @default
              */
             managedBy?: string;
@@ -2275,9 +2275,9 @@ export interface components {
             state: components["schemas"]["RuleState"];
         };
         /**
-         * @description The settings of an alert rule. `error_rate` is 0 to 1, `cost` US dollars, `latency_p95`
-         *     milliseconds, `tokens` a sum, `stuck_run` the seconds for which a running run has been silent,
-         *     `backpressure` 0 to 1; `window` is in milliseconds.
+         * @description The settings of an alert rule. Units of the thresholds: `error_rate` 0 to 1, `cost` US dollars,
+         *     `latency_p95` milliseconds, `tokens` a sum, `stuck_run` the seconds for which an active run has been
+         *     silent, `backpressure` 0 to 1. `window` is in milliseconds.
          */
         AlertSettings: {
             name: string;
@@ -2290,7 +2290,7 @@ export interface components {
             op?: "gt" | "gte" | "lt" | "lte";
             threshold: number;
             /**
-             * @description resolved beyond it; default: 10 % off
+             * @description resolved beyond this value; default: 10 % off
              * @default null
              */
             resolveThreshold?: number | null;
@@ -2300,7 +2300,7 @@ export interface components {
             /** @default true */
             enabled?: boolean;
             /**
-             * @description the label of the file that it is kept in, see `millrace apply`; empty for none
+             * @description the label of the file that defines it, see `millrace apply`; empty for none
              * @default
              */
             managedBy?: string;
@@ -2317,7 +2317,7 @@ export interface components {
             /** @default null */
             states?: ("triggered" | "resolved")[] | null;
         };
-        /** @description An alert has begun. */
+        /** @description An alert was triggered. */
         AlertTriggeredEvent: {
             id: string;
             time: string;
@@ -2329,7 +2329,7 @@ export interface components {
             type: "alert:triggered";
             alert: components["schemas"]["AlertFacts"];
         };
-        /** @description The limits of an organization: of all that it does, of each user, and of each agent. */
+        /** @description The limits of an organization: in total, for each user, and for each agent. */
         AllLimits: {
             /**
              * @default {
@@ -2467,7 +2467,7 @@ export interface components {
             /** @description updated at most once an hour */
             lastUsedAt: string | null;
         };
-        /** @description A call that waited has been answered; `answeredBy` is null where its time was over. */
+        /** @description A call that waited was answered; `answeredBy` is null if it expired. */
         ApprovalAnsweredEvent: {
             parent?: string;
             agentId?: string;
@@ -2486,7 +2486,7 @@ export interface components {
         };
         /**
          * @description A call waits for a person: a tool that needs an approval, or a question. `arguments` are `{}` unless
-         *     the client asks for `detail=full`; at `expiresAt` the call counts as rejected.
+         *     the client asks for `detail=full`; at `expiresAt` the call is rejected.
          */
         ApprovalRequestedEvent: {
             parent?: string;
@@ -2522,7 +2522,7 @@ export interface components {
             /** @default null */
             states?: ("requested" | "answered")[] | null;
         };
-        /** @description The people who may answer; any one of these is enough. */
+        /** @description The people who may answer; matching one of these is enough. */
         Approvers: {
             /**
              * @description users with this scope
@@ -2545,11 +2545,11 @@ export interface components {
              */
             owner?: boolean;
         };
-        /** @description Asks when the expression over the call's arguments gives anything but `false`. */
+        /** @description Ask if the expression over the call's arguments returns anything but `false`. */
         AskWhen: {
             ask: string;
         };
-        /** @description A call that waits for a person. `name` is null where the agent does not show it. */
+        /** @description A call that waits for a person. `name` is null if the agent does not show it. */
         AskedCall: {
             callId: string;
             kind: string;
@@ -2968,7 +2968,7 @@ export interface components {
             deleted: number;
             more: boolean;
         };
-        /** @description `all`: really all, where nothing is chosen. */
+        /** @description A request to delete dead letters. `all` confirms that all are meant if nothing is selected. */
         DeletionRequest: {
             ids?: string[];
             /** @default null */
@@ -3034,10 +3034,10 @@ export interface components {
             durationMs: number;
         };
         /**
-         * @description The run has ended well. `cost` is in US dollars, null where the model's price is not known;
-         *     `firstTokenMs` is the time to the first token of the answer, where that is known; `output` is the answer
-         *     as JSON, where a schema was asked for. Those of flows have `executionId`, `flow`, `result`, and
-         *     the `answers` of people.
+         * @description The run has ended successfully. `cost` is in US dollars, null if the model's price is not known.
+         *     `firstTokenMs` is the time to the first token of the answer, if known; `output` is the answer as JSON,
+         *     if a schema was requested. Those of flows have `executionId`, `flow`, `result`, and the `answers` of
+         *     people.
          */
         DoneEvent: {
             /**
@@ -3099,7 +3099,7 @@ export interface components {
             /** @default null */
             error?: string | null;
         };
-        /** @description Ends the flow here, with the `result` of an expression. */
+        /** @description Ends the flow, with the `result` of an expression. */
         EndStep: {
             name: string;
             /** @default null */
@@ -3130,7 +3130,7 @@ export interface components {
             createdAt: string;
             doneAt: string | null;
         };
-        /** @description The run has ended badly; `retryable` says whether sending the message again may work. */
+        /** @description The run has failed; `retryable` says whether sending the message again may succeed. */
         ErrorEvent: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -3217,7 +3217,7 @@ export interface components {
         /** @description A file: a PDF, or text (plain, Markdown, CSV, JSON). */
         FilePart: {
             /**
-             * @description read when the agent runs
+             * @description fetched when the agent runs
              * @default null
              */
             url?: string | null;
@@ -3227,7 +3227,7 @@ export interface components {
              */
             data?: string | null;
             /**
-             * @description of a file uploaded by POST /api/files
+             * @description the id of a file that was uploaded with POST /api/files
              * @default null
              */
             fileId?: string | null;
@@ -3279,7 +3279,7 @@ export interface components {
             output?: string | null;
             limits?: components["schemas"]["AgentLimits"];
             /**
-             * @description the label of the file that it is kept in, see `millrace apply`; empty for none
+             * @description the label of the file that defines it, see `millrace apply`; empty for none
              * @default
              */
             managedBy?: string;
@@ -3355,7 +3355,7 @@ export interface components {
             /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
-        /** @description A flow as GET shows it, edited; `name`, `createdAt` and `updatedAt` are ignored. */
+        /** @description A flow as GET returns it, with edits; `name`, `createdAt` and `updatedAt` are ignored. */
         FlowReplacement: {
             /** @default  */
             description?: string;
@@ -3364,7 +3364,7 @@ export interface components {
             output?: string | null;
             limits?: components["schemas"]["AgentLimits"];
             /**
-             * @description the label of the file that it is kept in, see `millrace apply`; empty for none
+             * @description the label of the file that defines it, see `millrace apply`; empty for none
              * @default
              */
             managedBy?: string;
@@ -3407,7 +3407,7 @@ export interface components {
             index: number;
             total: number;
         };
-        /** @description A step of a flow does not run, since its `when` is not true. */
+        /** @description A step of a flow is skipped, since its `when` is not true. */
         FlowStepSkippedEvent: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -3419,7 +3419,7 @@ export interface components {
             index: number;
             total: number;
         };
-        /** @description A step of a flow begins; `index` counts from 0. */
+        /** @description A step of a flow has started; `index` counts from 0. */
         FlowStepStartEvent: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -3456,7 +3456,7 @@ export interface components {
             status: "ok";
             version: string;
         };
-        /** @description Nothing else was sent for five seconds; or, with an id, where the stream begins. */
+        /** @description Nothing else was sent for five seconds; with an id, it marks where the stream begins. */
         HeartbeatEvent: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -3467,7 +3467,7 @@ export interface components {
         /** @description An image: PNG, JPEG, GIF or WebP. */
         ImagePart: {
             /**
-             * @description read when the agent runs
+             * @description fetched when the agent runs
              * @default null
              */
             url?: string | null;
@@ -3477,7 +3477,7 @@ export interface components {
              */
             data?: string | null;
             /**
-             * @description of a file uploaded by POST /api/files
+             * @description the id of a file that was uploaded with POST /api/files
              * @default null
              */
             fileId?: string | null;
@@ -3498,7 +3498,7 @@ export interface components {
             /** @default null */
             idempotencyKey?: string | null;
         };
-        /** @description A live message has been put before the model, in this iteration (counted from 1). */
+        /** @description A live message was passed to the model, in this iteration (counted from 1). */
         InjectedEvent: {
             parent?: string;
             agentId?: string;
@@ -3534,7 +3534,7 @@ export interface components {
             code: string;
             message: string;
         };
-        /** @description The most of a level; null is no limit. Days are in UTC, the cost is in US dollars. */
+        /** @description The limits of a level; null is no limit. Days are in UTC, the cost is in US dollars. */
         LevelLimits: {
             /** @default null */
             tokensPerDay?: number | null;
@@ -3628,7 +3628,7 @@ export interface components {
              */
             scope?: string;
             /**
-             * @description the only tools that the agent gets, by the server's own names; null takes all
+             * @description the tools that the agent gets, by the server's own names; null: all
              * @default null
              */
             tools?: string[] | null;
@@ -3787,7 +3787,7 @@ export interface components {
         ModelCallList: {
             items: components["schemas"]["RunModelCallEvent"][];
         };
-        /** @description Tokens of one call of a model; see `TokenUsage`. */
+        /** @description Tokens of one model call; see `TokenUsage`. */
         ModelCallTokens: {
             input: number;
             output: number;
@@ -3800,7 +3800,7 @@ export interface components {
             /** @default  */
             description?: string;
             /**
-             * @description provider:model; empty takes the default
+             * @description provider:model; empty for the default
              * @default
              */
             model?: string;
@@ -3812,7 +3812,7 @@ export interface components {
             /** @description remote A2A agents that the agent may send messages to */
             a2aAgents?: components["schemas"]["A2aAgent"][];
             /**
-             * @description the most that any viewer may see
+             * @description the highest detail that a viewer may see
              * @default full
              * @enum {string}
              */
@@ -3823,7 +3823,7 @@ export interface components {
              */
             react?: boolean;
             /**
-             * @description how the model writes thinking and tool calls into its text, where its server leaves them there; null: by the model's name
+             * @description the format in which the model writes thinking and tool calls into its text, if its server leaves them there; null: by the model's name
              * @default null
              */
             dialect?: ("plain" | "harmony" | "hermes" | "mistral" | "llama" | "deepseek" | "kimi" | "minimax") | null;
@@ -3833,48 +3833,48 @@ export interface components {
              */
             startsInThinking?: boolean | null;
             /**
-             * @description a JSON Schema (2020-12, 32 KB) that answers must fit; done has the value as output
+             * @description a JSON Schema (2020-12, 32 KB) that answers must match; done has the value as output
              * @default null
              */
             responseSchema?: {
                 [key: string]: unknown;
             } | null;
             /**
-             * @description how much a Claude model may think before each answer; less than limits.maxTokens
+             * @description the tokens that a Claude model may think before each answer; less than limits.maxTokens
              * @default null
              */
             thinkingTokens?: number | null;
             /**
-             * @description the context window of the model in tokens, prompt and answer together; null: by the model's name, where it is known
+             * @description the context window of the model in tokens, prompt and answer together; null: by the model's name, if it is known
              * @default null
              */
             contextTokens?: number | null;
             /**
-             * @description what the model takes beside text; null: by the model's name, where it is known
+             * @description the attachments that the model accepts; null: by the model's name, if it is known
              * @default null
              */
             accepts?: ("image" | "pdf")[] | null;
             /**
-             * @description provider:model that sums up what the model cannot hold any more; empty takes the agent's own
+             * @description provider:model that summarizes what no longer fits into the context window; empty for the agent's own
              * @default
              */
             compactionModel?: string;
             /**
-             * @description when nobody answers a call in time: the agent goes on without it, or the run fails
+             * @description if nobody answers a call in time: the agent continues without it, or the run fails
              * @default continue
              * @enum {string}
              */
             onExpired?: "continue" | "fail";
             limits?: components["schemas"]["AgentLimits"];
-            /** @description what users may begin with: each is shown before the first message, and sent as it is */
+            /** @description suggested first messages, shown before the conversation begins and sent as they are */
             starters?: string[];
             /**
-             * @description whether A2A clients of the organization find the agent and send it tasks
+             * @description whether A2A clients of the organization can find the agent and send it tasks
              * @default false
              */
             exposeA2A?: boolean;
             /**
-             * @description the label of the file that it is kept in, see `millrace apply`; empty for none
+             * @description the label of the file that defines it, see `millrace apply`; empty for none
              * @default
              */
             managedBy?: string;
@@ -3937,7 +3937,7 @@ export interface components {
             /** @default null */
             organization?: string | null;
         };
-        /** @description A flow to be made. */
+        /** @description A flow to create. */
         NewFlow: {
             /** @default  */
             description?: string;
@@ -3946,7 +3946,7 @@ export interface components {
             output?: string | null;
             limits?: components["schemas"]["AgentLimits"];
             /**
-             * @description the label of the file that it is kept in, see `millrace apply`; empty for none
+             * @description the label of the file that defines it, see `millrace apply`; empty for none
              * @default
              */
             managedBy?: string;
@@ -4012,8 +4012,8 @@ export interface components {
             config: components["schemas"]["ChatConfig"] | components["schemas"]["SnsConfig"];
         };
         /**
-         * @description Sends an object through a destination of a pipeline of the organization; the result tells what became
-         *     of it.
+         * @description Sends an object through a destination of one of the organization's pipelines; the result is the
+         *     outcome.
          */
         NotifyStep: {
             name: string;
@@ -4026,7 +4026,7 @@ export interface components {
             type: "notify";
             pipelineId: string;
             /**
-             * @description which of the pipeline's destinations
+             * @description the pipeline's destination, from 0
              * @default 0
              */
             destination?: number;
@@ -4038,7 +4038,7 @@ export interface components {
         OpenApiDocument: {
             [key: string]: unknown;
         };
-        /** @description The most of the whole organization. */
+        /** @description The limits of the whole organization. */
         OrganizationLimits: {
             /** @default null */
             tokensPerDay?: number | null;
@@ -4085,7 +4085,7 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        /** @description The backpressure of a pipeline, from 0 (it keeps up) to 1; at most one a minute. */
+        /** @description The backpressure of a pipeline, from 0 (it keeps up) to 1; at most once per minute. */
         PipelineBackpressureEvent: {
             id: string;
             time: string;
@@ -4181,8 +4181,8 @@ export interface components {
             pipelines: components["schemas"]["PipelineTotals"];
         };
         /**
-         * @description Takes events (a list or one object) through a pipeline's transforms; the result is its outputs. Nothing
-         *     is delivered. Either `pipelineId` or a `definition`.
+         * @description Sends events (a list or one object) through a pipeline's transforms; the result is the output. Nothing
+         *     is delivered. Has either `pipelineId` or a `definition`.
          */
         PipelineStep: {
             name: string;
@@ -4315,8 +4315,8 @@ export interface components {
             leftComplete: boolean;
         };
         /**
-         * @description `version`: with the `current` definition, or each with its `original` one. `fromStep` begins there with
-         *     the event as it came to the place where it failed.
+         * @description A request for a redrive. `version` selects the `current` definition, or for each dead letter its
+         *     `original` one. `fromStep` starts at that step, with the event as it was when it failed.
          */
         RedriveRequest: {
             ids?: string[];
@@ -4387,7 +4387,7 @@ export interface components {
         RestorableDeletion: {
             restorableUntil: string;
         };
-        /** @description So many events are no longer kept: take a new snapshot. */
+        /** @description This many events are no longer available; read a new snapshot. */
         ResyncEvent: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -4425,7 +4425,7 @@ export interface components {
             createdBy: string;
             createdAt: string;
         };
-        /** @description The events after this id are void: another process goes on from there. */
+        /** @description The events after this id are void: another process continues from there. */
         RewindEvent: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -4452,10 +4452,7 @@ export interface components {
         };
         /** @description A run: one answer of an agent, or one execution of a flow. */
         Run: components["schemas"]["RunView"];
-        /**
-         * @description A call that waited since `requestedAt` has been answered; `answeredBy` is null where its time was
-         *     over.
-         */
+        /** @description A call that waited since `requestedAt` was answered; `answeredBy` is null if it expired. */
         RunApprovalAnsweredEvent: {
             id: string;
             time: string;
@@ -4482,7 +4479,7 @@ export interface components {
             step?: string;
         };
         /**
-         * @description A call of the run waits for a person. `arguments`, `prompt`, `options` and `schema` are there where the
+         * @description A call of the run waits for a person. `arguments`, `prompt`, `options` and `schema` are present if the
          *     agent shows them; `requestedBy` is the user for whom the run works.
          */
         RunApprovalRequestedEvent: {
@@ -4516,7 +4513,7 @@ export interface components {
             step?: string;
         };
         /**
-         * @description A run has ended well. `result` is its answer, at most 16,000 characters of it; null once its
+         * @description A run has ended successfully. `result` is its answer, at most 16,000 characters of it; null once its
          *     conversation was deleted.
          */
         RunCompletedEvent: {
@@ -4564,7 +4561,7 @@ export interface components {
             /** @constant */
             status: "deleted";
         };
-        /** @description A run has ended badly. */
+        /** @description A run has failed. */
         RunErrorEvent: {
             id: string;
             time: string;
@@ -4597,7 +4594,7 @@ export interface components {
         RunEvent: components["schemas"]["StartEvent"] | components["schemas"]["StatusEvent"] | components["schemas"]["ThinkingEvent"] | components["schemas"]["TokenEvent"] | components["schemas"]["ToolCallEvent"] | components["schemas"]["ToolOutputEvent"] | components["schemas"]["ToolResultEvent"] | components["schemas"]["InjectedEvent"] | components["schemas"]["ApprovalRequestedEvent"] | components["schemas"]["ApprovalAnsweredEvent"] | components["schemas"]["WaitingEvent"] | components["schemas"]["RewindEvent"] | components["schemas"]["FlowStepStartEvent"] | components["schemas"]["FlowStepCompleteEvent"] | components["schemas"]["FlowStepSkippedEvent"] | components["schemas"]["DoneEvent"] | components["schemas"]["ErrorEvent"] | components["schemas"]["HeartbeatEvent"];
         /**
          * @description The agent's memory was used: a live message (`inject`), a search of conversations (`search`), or
-         *     what it keeps of its user (`remember`, `recall`, `forget`). Texts are null where they are hidden.
+         *     memories of its user (`remember`, `recall`, `forget`). Texts are null if they are hidden.
          */
         RunMemoryEvent: {
             id: string;
@@ -4622,8 +4619,8 @@ export interface components {
             hits?: number;
         };
         /**
-         * @description A call of the model has ended. `cost` is in US dollars, null where the price is not known; `estimated`
-         *     says that the server did not count the tokens. `parent` is the call of the sub-agent that asked it.
+         * @description A model call has ended. `cost` is in US dollars, null if the price is not known; `estimated` says that
+         *     the server did not count the tokens. `parent` is the call of the sub-agent that made it.
          */
         RunModelCallEvent: {
             id: string;
@@ -4655,7 +4652,7 @@ export interface components {
             /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
-        /** @description The tokens that a run has written so far, and what they cost in US dollars; at most one a second. */
+        /** @description The tokens that a run has written so far, and their cost in US dollars; at most once per second. */
         RunProgressEvent: {
             id: string;
             time: string;
@@ -4674,7 +4671,7 @@ export interface components {
             tokens: number;
             cost: number | null;
         };
-        /** @description A run has begun. */
+        /** @description A run has started. */
         RunStartedEvent: {
             id: string;
             time: string;
@@ -4694,7 +4691,7 @@ export interface components {
             /** @constant */
             status: "running";
         };
-        /** @description A run has come to another state. */
+        /** @description A run has changed its state. */
         RunStatusChangedEvent: {
             id: string;
             time: string;
@@ -4715,7 +4712,7 @@ export interface components {
              */
             type: "run:status_changed";
         };
-        /** @description A tool has answered, or a sub-agent: `subAgentId` names it. `parent` is as in `run:tool_started`. */
+        /** @description A tool, or the sub-agent in `subAgentId`, has finished. `parent` is as in `run:tool_started`. */
         RunToolCompletedEvent: {
             id: string;
             time: string;
@@ -4740,8 +4737,8 @@ export interface components {
             bytes: number;
         };
         /**
-         * @description A tool is at work; its name is null where the agent does not show it. `parent` is the call of the
-         *     sub-agent that works with it.
+         * @description A tool has started; its name is null if the agent does not show it. `parent` is the call of the
+         *     sub-agent that uses it.
          */
         RunToolStartedEvent: {
             id: string;
@@ -4762,7 +4759,7 @@ export interface components {
             callId: string;
             parent?: string;
         };
-        /** @description A run, as `GET /api/runs/{run_id}` shows it. */
+        /** @description A run as `GET /api/runs/{run_id}` returns it. */
         RunView: {
             id: string;
             conversationId: string;
@@ -5042,7 +5039,7 @@ export interface components {
             type: "split";
             config: components["schemas"]["SplitConfig"];
         };
-        /** @description The run has begun; `messageId` is the answer's id. */
+        /** @description The run has started; `messageId` is the answer's id. */
         StartEvent: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -5054,7 +5051,7 @@ export interface components {
             messageId: string;
             agentId: string;
         };
-        /** @description Progress of the agent, for people. */
+        /** @description Progress of the agent, for users. */
         StatusEvent: {
             parent?: string;
             agentId?: string;
@@ -5067,7 +5064,7 @@ export interface components {
             message: string;
             icon?: string;
         };
-        /** @description The answer of a person to a step of a flow; `answeredBy` is null where nobody answered in time. */
+        /** @description A person's answer to a step of a flow; `answeredBy` is null if nobody answered in time. */
         StepAnswer: {
             step: string;
             decision: string;
@@ -5092,7 +5089,7 @@ export interface components {
             ok: boolean;
             durationMs: number;
         };
-        /** @description A stop: nothing of the agent, or of the organization without an `agentId`, runs until it is lifted. */
+        /** @description A stop: nothing of the agent or, without `agentId`, of the organization runs until it is removed. */
         Stop: {
             agentId: string | null;
             reason: string;
@@ -5178,7 +5175,7 @@ export interface components {
             type: "text";
             text: string;
         };
-        /** @description A piece of reasoning. In the history it is a whole thought, with its duration where that is known. */
+        /** @description A piece of reasoning. In the history it is a complete thought, with its duration if that is known. */
         ThinkingEvent: {
             parent?: string;
             agentId?: string;
@@ -5233,8 +5230,8 @@ export interface components {
             token: string;
         };
         /**
-         * @description Tokens, as the model's server counted them; `estimated` is there, and true, where it did not. Those
-         *     that were read from a prompt cache, or written to one, are part of the input.
+         * @description Tokens as the model's server counted them; `estimated` is present, and true, if it did not. Tokens that
+         *     were read from or written to a prompt cache are part of the input.
          */
         TokenUsage: {
             input: number;
@@ -5245,8 +5242,8 @@ export interface components {
             cacheWrite?: number;
         };
         /**
-         * @description The agent calls a tool. `arguments` are `{}` unless the client asks for `detail=full`. `client`: the
-         *     tool came with the message, and the client runs it itself; all of such a call is always shown.
+         * @description The agent calls a tool. `arguments` are `{}` unless the client asks for `detail=full`. With `client`,
+         *     the tool came with the message and the client runs it; such a call is always shown completely.
          */
         ToolCallEvent: {
             parent?: string;
@@ -5269,7 +5266,7 @@ export interface components {
             ok: boolean;
             summary: string;
         };
-        /** @description A piece of a tool's result while the tool is at work; only `detail=full` shows it. */
+        /** @description A piece of a tool's result while the tool is running; only shown with `detail=full`. */
         ToolOutputEvent: {
             parent?: string;
             agentId?: string;
@@ -5293,8 +5290,8 @@ export interface components {
             status?: string | null;
         };
         /**
-         * @description A tool has answered. `bytes` is the size of the whole `result`, which only `detail=full` shows. The
-         *     duration is null where it is not known.
+         * @description A tool has finished. `bytes` is the size of the complete `result`, which is only shown with
+         *     `detail=full`. The duration is null if it is not known.
          */
         ToolResultEvent: {
             parent?: string;
@@ -5314,8 +5311,8 @@ export interface components {
             result?: string;
         };
         /**
-         * @description Calls a tool; `arguments` are expressions, as in a pipeline's map. The result is what the tool gave,
-         *     as JSON where it is an object, a list or a number.
+         * @description Calls a tool; `arguments` are expressions, as in a pipeline's map. The result is the tool's, parsed as
+         *     JSON if it is an object, a list or a number.
          */
         ToolStep: {
             name: string;
@@ -5332,8 +5329,8 @@ export interface components {
             };
         };
         /**
-         * @description A tool of an agent with the rule by which it asks first. The tools of MCP servers are named as the
-         *     model sees them, `<server>__<tool>`; here they only get their rule.
+         * @description A tool of an agent with its approval rule. The tools of MCP servers are named as the model sees them,
+         *     `<server>__<tool>`; listing one here only sets its rule.
          */
         ToolUse: {
             name: string;
@@ -5343,12 +5340,12 @@ export interface components {
              */
             policy?: ("auto" | "ask") | components["schemas"]["AskWhen"];
             /**
-             * @description who may answer; without it the user for whom the run works
+             * @description the people who may answer; by default the user for whom the run works
              * @default null
              */
             approvers?: components["schemas"]["Approvers"] | null;
             /**
-             * @description seconds to wait; without it as long as the deployment allows
+             * @description seconds to wait; by default as long as the deployment allows
              * @default null
              */
             expires?: number | null;
@@ -5407,7 +5404,7 @@ export interface components {
             items: components["schemas"]["UsageOfLevel"][];
             resetsAt: string;
         };
-        /** @description The most of each user. */
+        /** @description The limits of each user. */
         UserLimits: {
             /** @default null */
             tokensPerDay?: number | null;
@@ -5440,8 +5437,8 @@ export interface components {
             engines: components["schemas"]["SpeechEngine"][];
         };
         /**
-         * @description Suspends the flow until a person answers; the result is what they have given. A rejection, or no answer
-         *     in time, ends the flow: nothing further runs.
+         * @description Suspends the flow until a person answers; the result is the answer. If it is rejected, or not answered
+         *     in time, the flow ends and no further step runs.
          */
         WaitStep: {
             name: string;
@@ -5455,7 +5452,7 @@ export interface components {
             /** @default  */
             prompt?: string;
             /**
-             * @description the only answers there are
+             * @description the possible answers
              * @default null
              */
             choices?: string[] | null;
@@ -5467,12 +5464,12 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             /**
-             * @description who may answer; without it the user who started the flow
+             * @description the people who may answer; by default the user who started the flow
              * @default null
              */
             approvers?: components["schemas"]["Approvers"] | null;
             /**
-             * @description seconds to wait; without it as long as the deployment allows
+             * @description seconds to wait; by default as long as the deployment allows
              * @default null
              */
             expires?: number | null;

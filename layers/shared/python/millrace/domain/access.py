@@ -29,23 +29,26 @@ ROLES: dict[str, frozenset[str]] = {
     "operator": _OPERATOR,
     "admin": SCOPES,
 }
-"""The scopes that each role grants: a customer uses agents, a member also sees all of the organization, an
-operator also acts on it, an admin also decides what agents are and manages the organization."""
+"""The scopes that each role grants: a customer uses agents; a member can also read everything of the
+organization; an operator can also act on it; an admin can also change agents and manage the organization."""
 NO_ROLE = "none"
 """The default role that grants nothing."""
 
 Access = Literal["none", "read", "write", "own"]
-"""What a user may do with a conversation; each level includes the ones before it. `write` is to send, steer
-and stop; `own` is to delete and share."""
+"""A user's access to a conversation. Each level includes the ones before it. `write` allows sending,
+live messages and stopping; `own` allows deleting and sharing."""
 _LEVELS: tuple[Access, ...] = get_args(Access)
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A verified caller. `organization` starts every key of every table. `id` is the token's subject,
-    `claims` are those about the user, `roles` those that the token names, or the default one. `scopes` may
-    hold names that only the deployment's own tools know. `issued_ms` is the time of the token, to
-    which revocations are compared; None of API keys, and where it was checked before."""
+    """A verified caller.
+
+    `organization` is the beginning of every key in every table. `id` is the token's subject and `claims` are
+    those about the user. `roles` are those that the token names, or the default one. `scopes` may include
+    names that only the deployment's own tools use. `issued_ms` is the time at which the token was issued,
+    which is compared with revocations; None for API keys, and if it was checked before.
+    """
 
     organization: str
     id: str
@@ -59,13 +62,13 @@ class Principal:
         return scope in self.scopes
 
     def require(self, scope: Scope) -> None:
-        """Raises `Forbidden` when the caller lacks the scope."""
+        """Raise `Forbidden` if the caller lacks the scope."""
         if scope not in self.scopes:
             raise missing_scope(self, scope)
 
 
 def missing_scope(caller: Principal, scope: Scope) -> Forbidden:
-    """The error for a caller without a scope; it names the roles that have it."""
+    """Return the error for a caller without a scope. It names the roles that have the scope."""
     granting = ", ".join(role for role, granted in ROLES.items() if scope in granted)
     message = f"This needs the scope {scope!r}; the roles with it are {granting}."
     if not caller.scopes:
@@ -74,8 +77,8 @@ def missing_scope(caller: Principal, scope: Scope) -> Forbidden:
 
 
 def access_of(caller: Principal, owner: str, shares: Mapping[str, Access]) -> Access:
-    """Return what a caller of the same organization may do with something of an owner's. An empty owner is
-    nobody: it belongs to those who observe or manage."""
+    """Return the access of a caller of the same organization to something with an owner. If the owner is
+    empty, it belongs to those who observe or manage."""
     if caller.may("conversations:manage") or (owner and owner == caller.id):
         return "own"
     shared = shares.get(caller.id, "none")
@@ -83,13 +86,13 @@ def access_of(caller: Principal, owner: str, shares: Mapping[str, Access]) -> Ac
 
 
 def includes(access: Access, wanted: Access) -> bool:
-    """Return whether a level of access includes another."""
+    """Return whether a level of access includes another one."""
     return _LEVELS.index(access) >= _LEVELS.index(wanted)
 
 
 def role_table(more: str) -> dict[str, frozenset[str]]:
-    """Return the roles with what a deployment adds to them, written `role=scope scope,role=scope`: scopes for
-    a role that is there, or a role of its own. Raises `ValueError`."""
+    """Return the roles with the deployment's additions, written `role=scope scope,role=scope`: more scopes
+    for an existing role, or a new role. Raises `ValueError`."""
     table = dict(ROLES)
     for entry in filter(None, (part.strip() for part in more.split(","))):
         role, found, scopes = entry.partition("=")
@@ -102,11 +105,11 @@ def role_table(more: str) -> dict[str, frozenset[str]]:
 def grant(
     table: Mapping[str, frozenset[str]], named: frozenset[str], scopes: frozenset[str], default_role: str
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the roles and scopes of a caller whose token names these.
+    """Return the roles and scopes of a caller from those in the token.
 
-    Roles say what the user may do; scopes of ours then limit what the token's client may do in the user's
-    name. Without a role of ours the scopes count as they are. A token that names neither has the default
-    role."""
+    Roles say what the user may do; our scopes in the token then limit what its client may do on behalf of the
+    user. Without one of our roles, the scopes count by themselves. A token with neither has the default role.
+    """
     limited = bool(scopes & SCOPES)
     if not named & table.keys():
         if limited or default_role == NO_ROLE:

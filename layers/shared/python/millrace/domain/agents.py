@@ -1,4 +1,4 @@
-"""Agents: what they are made of, and the two that are always there."""
+"""Agents: their settings, and the agents that are always available."""
 
 import re
 from typing import Annotated, Any, Literal, Self
@@ -14,8 +14,8 @@ _MODEL = re.compile(r"[a-z][a-z0-9-]{0,31}:.*", re.DOTALL)
 
 
 class AgentLimits(WireModel):
-    """Limits of a run. Tokens are the model's output tokens over the whole run; cost is in US dollars
-    and applies only where the model's price is known."""
+    """Limits of a run. Tokens are the model's output tokens over the whole run. The cost is in US dollars,
+    and limited only if the model's price is known."""
 
     max_iterations: int = Field(default=20, ge=1, le=200)
     max_tokens: int = Field(default=8192, ge=1, le=1_000_000)
@@ -28,15 +28,15 @@ DialectName = Literal["plain", "harmony", "hermes", "mistral", "llama", "deepsee
 ToolSource = Literal["builtin", "app", "agent", "mcp", "a2a"]
 """The origin of a tool; `app` is the deployment's own code."""
 CODE = "code:"
-"""Begins the model of an agent that is a function of the deployment's own: its id follows."""
+"""The prefix of the model of an agent in code, followed by the agent's id."""
 
 Starter = Annotated[str, Field(min_length=1, max_length=200)]
 ToolName = Annotated[str, Field(min_length=1, max_length=140)]
 
 
 class ToolUse(WireModel):
-    """A tool of an agent with the rule by which it asks first. The tools of MCP servers are named as the
-    model sees them, `<server>__<tool>`; here they only get their rule."""
+    """A tool of an agent with its approval rule. The tools of MCP servers are named as the model sees them,
+    `<server>__<tool>`; listing one here only sets its rule."""
 
     name: ToolName
     policy: Policy = Field(
@@ -44,34 +44,34 @@ class ToolUse(WireModel):
         description="auto, ask, or {ask: an expression over the arguments, such as amount > 50}",
     )
     approvers: Approvers | None = Field(
-        default=None, description="who may answer; without it the user for whom the run works"
+        default=None, description="the people who may answer; by default the user for whom the run works"
     )
     expires: int | None = Field(
-        default=None, ge=1, description="seconds to wait; without it as long as the deployment allows"
+        default=None, ge=1, description="seconds to wait; by default as long as the deployment allows"
     )
 
     @property
     def asks(self) -> bool:
-        """True for a tool that may need an approval."""
+        """True if the tool may need an approval."""
         return self.policy != "auto"
 
     def who(self) -> Approvers:
-        """Return who may answer."""
+        """Return the people who may answer."""
         return self.approvers or OWNER
 
 
 HIDDEN = "[hidden]"
-"""Stands for a stored secret in an answer; given back in a change it keeps the secret as it is."""
+"""Replaces a stored secret in an answer. When sent back in a change, it keeps the secret."""
 QUERY = "?"
-"""The key among a stored server's headers under which the query of its URL is kept, which may be a secret."""
+"""The key among a stored server's headers for the query of its URL, which may be a secret."""
 AGENT_BYTES = 256 * 1024
-"""The most that an agent may have as JSON: it is one item of a table."""
+"""The maximum size of an agent as JSON, since it is one item of a table."""
 
 
 class RemoteServer(WireModel):
     """A server whose tools appear as `<name>__<tool>`."""
 
-    # Stored, the values of `headers` and the query of `url` are encrypted (`services.mcp_secrets`).
+    # When stored, the values of `headers` and the query of `url` are encrypted (`services.mcp_secrets`).
 
     name: str = Field(pattern=r"^[A-Za-z0-9-]+(_[A-Za-z0-9-]+)*$", max_length=24)
     url: str = Field(max_length=2048)
@@ -84,14 +84,14 @@ class RemoteServer(WireModel):
     )
 
     def redacted(self) -> Self:
-        """The server as clients may see it: the names of its headers, and no value."""
+        """Return the server for clients: with the names of its headers but not their values."""
         headers = {name: HIDDEN for name in self.headers if name != QUERY}
         base, separator, _ = self.url.partition("?")
         return self.model_copy(update={"url": f"{base}?{HIDDEN}" if separator else base, "headers": headers})
 
 
 class A2aAgent(RemoteServer):
-    """A remote A2A agent, by the address of its card or above it; the tool is `<name>__send_message`."""
+    """A remote A2A agent, by the address of its card or one above it. Its tool is `<name>__send_message`."""
 
 
 class McpServer(RemoteServer):
@@ -101,16 +101,16 @@ class McpServer(RemoteServer):
         default=None,
         min_length=1,
         max_length=128,
-        description="the only tools that the agent gets, by the server's own names; null takes all",
+        description="the tools that the agent gets, by the server's own names; null: all",
     )
 
 
 class AgentSettings(WireModel):
-    """The settings of an agent that a client gives and may change later."""
+    """The settings of an agent that clients can set and change."""
 
     name: str = Field(min_length=1, max_length=120)
     description: str = Field(default="", max_length=1000)
-    model: str = Field(default="", max_length=2048, description="provider:model; empty takes the default")
+    model: str = Field(default="", max_length=2048, description="provider:model; empty for the default")
     instructions: str = Field(default="", max_length=100_000)
     tools: list[ToolName | ToolUse] = Field(
         default_factory=list,
@@ -124,12 +124,12 @@ class AgentSettings(WireModel):
         alias="a2aAgents",
         description="remote A2A agents that the agent may send messages to",
     )
-    visibility: Detail = Field(default="full", description="the most that any viewer may see")
+    visibility: Detail = Field(default="full", description="the highest detail that a viewer may see")
     react: bool = Field(default=False, description="the model writes ReAct lines (Action:, Observation:)")
     dialect: DialectName | None = Field(
         default=None,
-        description="how the model writes thinking and tool calls into its text, where its server leaves "
-        "them there; null: by the model's name",
+        description="the format in which the model writes thinking and tool calls into its text, if its "
+        "server leaves them there; null: by the model's name",
     )
     starts_in_thinking: bool | None = Field(
         default=None,
@@ -137,46 +137,46 @@ class AgentSettings(WireModel):
     )
     response_schema: dict[str, Any] | None = Field(
         default=None,
-        description="a JSON Schema (2020-12, 32 KB) that answers must fit; done has the value as output",
+        description="a JSON Schema (2020-12, 32 KB) that answers must match; done has the value as output",
     )
     thinking_tokens: int | None = Field(
         default=None,
         ge=1024,
         le=64_000,
-        description="how much a Claude model may think before each answer; less than limits.maxTokens",
+        description="the tokens that a Claude model may think before each answer; less than limits.maxTokens",
     )
     context_tokens: int | None = Field(
         default=None,
         ge=1000,
         le=10_000_000,
         description="the context window of the model in tokens, prompt and answer together; null: by the "
-        "model's name, where it is known",
+        "model's name, if it is known",
     )
     accepts: list[Literal["image", "pdf"]] | None = Field(
         default=None,
         max_length=2,
-        description="what the model takes beside text; null: by the model's name, where it is known",
+        description="the attachments that the model accepts; null: by the model's name, if it is known",
     )
     compaction_model: str = Field(
         default="",
         max_length=2048,
-        description="provider:model that sums up what the model cannot hold any more; empty takes the "
-        "agent's own",
+        description="provider:model that summarizes what no longer fits into the context window; empty for "
+        "the agent's own",
     )
     on_expired: OnExpired = Field(
         default="continue",
-        description="when nobody answers a call in time: the agent goes on without it, or the run fails",
+        description="if nobody answers a call in time: the agent continues without it, or the run fails",
     )
     limits: AgentLimits = Field(default_factory=AgentLimits.known)
     starters: list[Starter] = Field(
         default_factory=list,
         max_length=3,
-        description="what users may begin with: each is shown before the first message, and sent as it is",
+        description="suggested first messages, shown before the conversation begins and sent as they are",
     )
     expose_a2a: bool = Field(
         default=False,
         alias="exposeA2A",
-        description="whether A2A clients of the organization find the agent and send it tasks",
+        description="whether A2A clients of the organization can find the agent and send it tasks",
     )
     managed_by: ManagedBy = ""
 
@@ -199,7 +199,7 @@ class AgentSettings(WireModel):
 
 
 class AgentSummary(WireModel):
-    """An agent for those who only use it: without instructions, tools and limits."""
+    """An agent without instructions, tools and limits, for those who only use it."""
 
     id: str
     name: str
@@ -211,7 +211,7 @@ class AgentSummary(WireModel):
 
 
 class AgentReplacement(AgentSettings):
-    """An agent as GET shows it, edited; `id`, `builtin`, `createdAt` and `updatedAt` are ignored."""
+    """An agent as GET returns it, with edits; `id`, `builtin`, `createdAt` and `updatedAt` are ignored."""
 
     id: str | None = None
     builtin: bool | None = None
@@ -228,13 +228,13 @@ class Agent(AgentSettings):
     updated_at: str | None = None
 
     def redacted(self) -> "Agent":
-        """The agent as clients may see it, without the secrets of its MCP servers and A2A agents."""
+        """Return the agent without the secrets of its MCP servers and A2A agents."""
         servers = [server.redacted() for server in self.mcp_servers]
         agents = [agent.redacted() for agent in self.a2a_agents]
         return self.model_copy(update={"mcp_servers": servers, "a2a_agents": agents})
 
     def summary(self) -> AgentSummary:
-        """The agent as its users may see it."""
+        """Return the agent for those who only use it."""
         return AgentSummary(**{name: getattr(self, name) for name in AgentSummary.model_fields})
 
 
@@ -272,7 +272,7 @@ ASSISTANT = Agent.known(
 CONFORMANCE = Agent.known(
     id="conformance",
     name="Conformance",
-    description="Does what the official conformance kit of A2A says by the ids of its messages.",
+    description="Does what A2A's official conformance kit asks for by the ids of its messages.",
     model="conformance:",
     tools=["conformance_artifact", "conformance_message", "ask_user"],
     builtin=True,
@@ -282,17 +282,18 @@ BUILTIN_AGENTS: dict[str, Agent] = {agent.id: agent for agent in (ASSISTANT, DEM
 
 
 OWN_AGENTS: dict[str, Agent] = {}
-"""The agents that a deployment has in code (`millrace.agent.own`)."""
+"""The deployment's agents in code (see `millrace.agent.own`)."""
 
 
 def fixed_agent(agent_id: str) -> Agent | None:
-    """The agent of this id that every organization has and none can change."""
+    """Return the agent with this id that every organization has and nobody can change; None if there is
+    none."""
     return BUILTIN_AGENTS.get(agent_id) or OWN_AGENTS.get(agent_id)
 
 
 def listed_agents(default_model: str, default_agent: str = "") -> list[Agent]:
-    """The fixed agents that a deployment shows: the default one, where it names one of these, then those that
-    it has in code; the assistant only where there is a model behind it."""
+    """Return the fixed agents that a deployment lists: first the default agent, if it is one of them, then
+    the agents in code. The assistant is listed only if a model is configured."""
     has_model = not default_model.startswith(("demo:", "echo:"))
     listed = [*OWN_AGENTS.values(), *([ASSISTANT] if has_model else []), DEMO, ECHO]
     return sorted(listed, key=lambda agent: agent.id != default_agent)

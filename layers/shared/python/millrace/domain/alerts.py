@@ -1,7 +1,7 @@
 """Alert rules: what is measured, when an alert is triggered, and when it is resolved.
 
-Between triggered and resolved lies a margin (hysteresis): a metric that hovers around its threshold does not
-make an alert flap.
+There is a margin between the two thresholds (hysteresis), so that a metric which hovers around one of them
+does not trigger and resolve the alert repeatedly.
 """
 
 from typing import Annotated, Any, Literal
@@ -14,27 +14,30 @@ from millrace.domain.wire import WireModel
 
 Metric = Literal["error_rate", "cost", "latency_p95", "tokens", "stuck_run", "backpressure"]
 Op = Literal["gt", "gte", "lt", "lte"]
-# Without a threshold of its own an alert is resolved a tenth beyond the one that triggers it: a value at the
-# threshold would trigger and resolve it again and again.
+# Without a threshold of its own, an alert is resolved 10 % beyond the threshold that triggers it.
 MARGIN = 0.1
 STORED = "stored"
-"""The validation context of a rule that was accepted before, maybe by fewer checks."""
+"""The validation context of a stored rule, which may have been accepted by fewer checks."""
 MIN_WINDOW_MS, MAX_WINDOW_MS = 10_000, 3_600_000
 MAX_RULES = 100
 AgentId = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 class AlertSettings(WireModel):
-    """The settings of an alert rule. `error_rate` is 0 to 1, `cost` US dollars, `latency_p95`
-    milliseconds, `tokens` a sum, `stuck_run` the seconds for which a running run has been silent,
-    `backpressure` 0 to 1; `window` is in milliseconds."""
+    """The settings of an alert rule. Units of the thresholds: `error_rate` 0 to 1, `cost` US dollars,
+    `latency_p95` milliseconds, `tokens` a sum, `stuck_run` the seconds for which an active run has been
+    silent, `backpressure` 0 to 1. `window` is in milliseconds."""
 
     name: str = Field(min_length=1, max_length=120)
     metric: Metric
     op: Op = "gt"
     threshold: float = Field(ge=0, le=1e12, allow_inf_nan=False)
     resolve_threshold: float | None = Field(
-        default=None, ge=0, le=1e12, allow_inf_nan=False, description="resolved beyond it; default: 10 % off"
+        default=None,
+        ge=0,
+        le=1e12,
+        allow_inf_nan=False,
+        description="resolved beyond this value; default: 10 % off",
     )
     window: int = Field(default=300_000, ge=MIN_WINDOW_MS, le=MAX_WINDOW_MS)
     agent_ids: list[AgentId] = Field(default_factory=list, max_length=100)
@@ -50,7 +53,8 @@ class AlertSettings(WireModel):
 
     @model_validator(mode="after")
     def _can_trigger(self, info: ValidationInfo) -> "AlertSettings":
-        """A share that has to be beyond 1 (or below 0) would never trigger. Stored rules are left alone."""
+        """Check that the threshold can be exceeded: a rate above 1 or below 0 never occurs. Stored rules are
+        not checked."""
         share = self.metric in ("error_rate", "backpressure")
         beyond = self.triggers_above and (self.threshold > 1 or (self.threshold == 1 and self.op == "gt"))
         below = self.threshold == 0 and self.op == "lt"
@@ -72,7 +76,7 @@ class AlertSettings(WireModel):
 
 
 class AlertReplacement(AlertSettings):
-    """A rule as GET shows it, edited; `id`, `createdAt`, `updatedAt` and `state` are ignored."""
+    """A rule as GET returns it, with edits; `id`, `createdAt`, `updatedAt` and `state` are ignored."""
 
     id: str | None = None
     created_at: str | None = None
@@ -89,8 +93,8 @@ class AlertRule(AlertSettings):
 
 
 class AlertState(Struct, frozen=True):
-    """The state of a rule. `count` numbers its alerts; `version` fences writers. `unannounced` holds
-    the last event until it is on the bus."""
+    """The state of a rule. `count` is the number of its alerts; `version` detects concurrent writers.
+    `unannounced` is the last event until it has been published on the bus."""
 
     triggered: bool = False
     count: int = 0
@@ -100,8 +104,8 @@ class AlertState(Struct, frozen=True):
 
 
 def is_triggered(rule: AlertSettings, value: float | None, triggered: bool) -> bool:
-    """Return whether a rule is triggered at this value. A triggered rule stays so until the value is
-    back at `resolve_value`; without a value (nothing ran) it is not triggered."""
+    """Return whether a rule is triggered at this value. A triggered rule stays triggered until the value
+    returns to `resolve_value`; without a value (nothing ran) it is not triggered."""
     if value is None:
         return False
     if not triggered:
@@ -117,7 +121,7 @@ def _compare(op: Op, value: float, threshold: float) -> bool:
 
 
 def alert_to_wire(rule: AlertRule, state: AlertState, value: float | None, at: str) -> dict[str, Any]:
-    """The `alert` of an event; `id` names this one alert of the rule."""
+    """Return the `alert` of an event; `id` identifies this alert of the rule."""
     return {
         "id": f"{rule.id}:{state.count}",
         "ruleId": rule.id,

@@ -2,8 +2,8 @@
 
 A bucket is JSON: `{agentId: {"runs", "errors", "cost", "unpriced", "tokens", "backpressure", "durations":
 {bin: n}}}`. `unpriced` counts the model calls whose cost is not known; runs of unknown duration have no bin.
-Durations are kept as a histogram with bins 5 % wide, so a percentile is within 2.5 % and a bucket's size does
-not grow with traffic.
+Durations are kept as a histogram with bins 5 % wide, so percentiles are accurate to 2.5 % and the size of a
+bucket does not grow with traffic.
 """
 
 import math
@@ -21,13 +21,13 @@ Bucket = dict[str, dict[str, Any]]
 
 
 def bucket_start(ms: int) -> int:
-    """The start of the bucket that holds this time."""
+    """Return the start of the bucket that contains this time."""
     return ms - ms % BUCKET_MS
 
 
 def bucket_of(event: Event, now: int) -> int | None:
-    """The start of the bucket that counts an event: that of its own time (`now` for one from the future).
-    None for events that say nothing of metrics, and for those too late for any rule."""
+    """Return the start of the bucket that counts an event: that of the event's time, or of `now` if that is
+    in the future. None for events without metrics, and for those that are too late for any rule."""
     at = min(from_iso(event["time"]), now)
     if not _facts(event) or now - at > MAX_WINDOW_MS:
         return None
@@ -35,7 +35,7 @@ def bucket_of(event: Event, now: int) -> int | None:
 
 
 def count(bucket: Bucket, event: Event) -> None:
-    """Add a recorded event to its bucket."""
+    """Add an event to its bucket."""
     totals = bucket.setdefault(event.get("agentId", ""), {})
     for name, value in _facts(event).items():
         if name == "durations":
@@ -69,7 +69,7 @@ def _bin(duration_ms: float) -> str:
 def value_of(
     rule: AlertSettings, buckets: Iterable[Bucket], live: Iterable[dict[str, Any]], now: int
 ) -> float | None:
-    """The rule's metric over these buckets and running runs; None when there is nothing to measure."""
+    """Return the rule's metric over these buckets and active runs; None if there is nothing to measure."""
     if rule.metric == "stuck_run":
         runs = [run for run in live if not rule.agent_ids or run["agentId"] in rule.agent_ids]
         return max((now - from_iso(run["lastEventAt"])) / 1000 for run in runs) if runs else None
@@ -91,7 +91,7 @@ def _concerns(rule: AlertSettings, agent: str) -> bool:
 
 
 def _sum(kept: list[dict[str, Any]], name: str) -> float:
-    # Plain addition of many small costs would make the sum depend on their order.
+    # Plain addition of many small costs would depend on their order.
     return math.fsum(totals.get(name, 0) for totals in kept)
 
 

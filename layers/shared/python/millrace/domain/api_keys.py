@@ -1,7 +1,7 @@
-"""API keys of servers: what a secret looks like, and what a key is.
+"""API keys of servers: the form of a secret, and the record of a key.
 
-A secret is `mk_`, 43 characters of chance (256 bits), and 6 of a checksum over them, so that scanners of
-repositories can tell one from other text, and made-up ones are refused without a look into the table.
+A secret is `mk_`, 43 random characters (256 bits), and 6 of a checksum over them, so that secret scanners can
+distinguish one from other text, and invalid ones are refused without reading the table.
 """
 
 import hashlib
@@ -14,15 +14,18 @@ from millrace.domain.access import Principal
 
 PREFIX = "mk_"
 OWNER_PREFIX = "key:"
-"""Begins the user id of a key. No issuer's user has such an id."""
+"""The prefix of a key's user id, which no issuer's user may have."""
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _CHANCE, _CHECKSUM = 43, 6
 
 
 class ApiKey(Struct, frozen=True):
-    """A key as admins see it. Times are epoch milliseconds; `days` is its lifetime from one rotation to the
-    next. `start` is the beginning of its secret, by which people recognize it; while a rotation lasts, the
-    secret before it has `previous_start` and is valid until `previous_expires_ms`."""
+    """A key as admins see it.
+
+    Times are epoch milliseconds. `days` is the lifetime from one rotation to the next. `start` is the
+    beginning of the secret, by which people recognize it. During a rotation, the previous secret has
+    `previous_start` and is valid until `previous_expires_ms`.
+    """
 
     id: str
     name: str
@@ -43,7 +46,7 @@ class ApiKey(Struct, frozen=True):
 
 
 class KeyHolder(Struct, frozen=True):
-    """The caller that a secret stands for, until `expires_ms`."""
+    """The caller whom a secret identifies, until `expires_ms`."""
 
     organization: str
     key_id: str
@@ -52,30 +55,31 @@ class KeyHolder(Struct, frozen=True):
 
     @property
     def caller(self) -> Principal:
-        """The caller: a key owns what it makes, across its rotations."""
+        """The caller. A key owns what it creates, even after its rotation."""
         return Principal(self.organization, OWNER_PREFIX + self.key_id, self.scopes)
 
 
 def new_secret() -> str:
-    """Return a secret that nobody has."""
+    """Return a new random secret."""
     chance = "".join(secrets.choice(_ALPHABET) for _ in range(_CHANCE))
     return PREFIX + chance + _checksum(chance)
 
 
 def well_formed(secret: str) -> bool:
-    """Return whether a text can be a secret at all."""
+    """Return whether a text has the form of a secret."""
     chance, checksum = secret[len(PREFIX) : -_CHECKSUM], secret[-_CHECKSUM:]
     right = secret.startswith(PREFIX) and len(chance) == _CHANCE and chance.isascii()
     return right and chance.isalnum() and checksum == _checksum(chance)
 
 
 def start_of_secret(secret: str) -> str:
-    """Return the part of a secret that may be shown: too little to guess the rest."""
+    """Return the part of a secret that may be shown, which is too short to guess the rest."""
     return secret[: len(PREFIX) + 5]
 
 
 def hash_of(secret: str) -> str:
-    """Return what the table has in place of a secret. A plain hash is enough for 256 bits of chance."""
+    """Return the hash that the table stores instead of a secret. A plain hash is enough for 256 random
+    bits."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 

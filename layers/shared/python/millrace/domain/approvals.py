@@ -1,7 +1,7 @@
 """Calls that wait for a person: tools that need an approval, and questions to the user.
 
-A run that meets one stops working until it is answered. Who may answer is decided by the agent or the flow
-(`Approvers`), never by what an answer says.
+A run with such a call stops working until it is answered. The agent or the flow decides who may answer
+(`Approvers`), never the content of an answer.
 """
 
 from collections.abc import Sequence
@@ -18,27 +18,27 @@ from millrace.domain.runs import Run
 from millrace.domain.wire import WireModel
 
 Kind = Literal["approval", "question", "input", "client"]
-"""A tool call to be approved, a question of an agent's, a step of a flow that waits for input, or a call of a
-tool that the client runs itself."""
+"""A tool call to approve, a question of an agent, a step of a flow that waits for input, or a call of a tool
+that the client runs itself."""
 Decision = Literal["approve", "reject", "answer"]
 OnExpired = Literal["continue", "fail"]
 
 ASK_USER = "ask_user"
 """The built-in tool that asks a question."""
 EXPIRED = "expired"
-"""The reason of a call that nobody answered in time."""
+"""The reason for the rejection of a call that nobody answered in time."""
 MAX_SECONDS = 365 * 24 * 3600
 ARGUMENTS_BYTES = 64 * 1024
-"""The most that the arguments of a call that needs an approval may have as JSON: people read them."""
+"""The maximum size of the arguments of a call that needs an approval, as JSON: people have to read them."""
 SCHEMA_BYTES = 16 * 1024
 CONTENT_BYTES = 64 * 1024
 REASON_CHARACTERS = 2000
 CALLS_AT_ONCE = 16
-"""The most calls that may wait in one run at the same time."""
+"""The maximum number of calls that may wait in one run at the same time."""
 
 
 class Approvers(WireModel):
-    """The people who may answer; any one of these is enough."""
+    """The people who may answer; matching one of these is enough."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -65,11 +65,11 @@ class Approvers(WireModel):
 
 
 OWNER = Approvers.known(owner=True)
-"""The approvers where none are named: the run's own user."""
+"""The default approvers: the run's own user."""
 
 
 class AskWhen(WireModel):
-    """Asks when the expression over the call's arguments gives anything but `false`."""
+    """Ask if the expression over the call's arguments returns anything but `false`."""
 
     ask: str = Field(min_length=1, max_length=2000)
 
@@ -78,8 +78,8 @@ Policy = Literal["auto", "ask"] | AskWhen
 
 
 class Answer(Struct, frozen=True):
-    """An answer to a call. `by` is the user who gave it, empty where the time was over. `arguments` are the
-    edited ones of an approval, None where they are as the agent gave them."""
+    """An answer to a call. `by` is the user who gave it; empty if the call expired. `arguments` are the
+    edited ones of an approval; None if they are unchanged."""
 
     decision: Decision
     by: str
@@ -89,7 +89,7 @@ class Answer(Struct, frozen=True):
     reason: str | None = None
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON object as clients see it."""
+        """Return the JSON object for clients."""
         return {
             "decision": self.decision,
             "arguments": self.arguments,
@@ -101,11 +101,11 @@ class Answer(Struct, frozen=True):
 
     @property
     def expired(self) -> bool:
-        """True for an answer that nobody gave: the time was over."""
+        """True if nobody answered in time."""
         return self.decision == "reject" and not self.by
 
     def says_the_same(self, other: "Answer") -> bool:
-        """Return whether another answer decides the same, whoever gave it and when."""
+        """Return whether another answer makes the same decision, whoever gave it and when."""
         return self._decides() == other._decides()
 
     def _decides(self) -> bytes:
@@ -114,7 +114,7 @@ class Answer(Struct, frozen=True):
 
 
 class GivenAnswer(Struct, frozen=True):
-    """An answer as a caller gives it."""
+    """An answer as the caller gave it."""
 
     call_id: str
     decision: Decision
@@ -124,18 +124,18 @@ class GivenAnswer(Struct, frozen=True):
 
 
 def expired_answer(now_ms: int) -> Answer:
-    """The answer to a call that nobody answered in time."""
+    """Return the answer to a call that nobody answered in time."""
     return Answer("reject", "", iso(now_ms), reason=EXPIRED)
 
 
 class WaitingCall(Struct, frozen=True):
     """A call that waits for an answer, or has one.
 
-    `name` is the tool's or the step's. `schema` is the JSON Schema of an approval's arguments, or of the
-    content of an answer; None where anything goes. `user` is the one for whom the run works, `position` the
-    call's place among those of its turn; a call is `settled` once its run has gone on or is over. The `path`
-    leads from the run's agent, or the flow's step, to the agent that asks; it is empty where the run's own
-    agent does.
+    `name` is that of the tool or step. `schema` is the JSON Schema of an approval's arguments, or of the
+    content of an answer; None if anything is accepted. `user` is the one for whom the run works, and
+    `position` the index of the call in its turn. A call is `settled` once its run has continued or ended.
+    `path` leads from the run's agent, or the flow's step, to the agent that asks; it is empty if that is the
+    run's own agent.
     """
 
     slot: Slot
@@ -164,7 +164,8 @@ class WaitingCall(Struct, frozen=True):
     def of(
         cls, run: Run, now_ms: int, call_id: str, kind: Kind, name: str, seconds: int, **asked: Any
     ) -> "WaitingCall":
-        """Return a call of a run that waits for so many seconds from now; `asked` are its own fields."""
+        """Return a call of a run that waits for this many seconds from now. `asked` has the remaining
+        fields."""
         return cls(
             slot=run.slot,
             run_id=run.id,
@@ -181,7 +182,7 @@ class WaitingCall(Struct, frozen=True):
 
     @property
     def state(self) -> Literal["waiting", "answered", "closed"]:
-        """A call that is closed was never answered: its run is over."""
+        """The state of the call. A closed call was never answered, and its run has ended."""
         if self.answer is not None:
             return "answered"
         return "closed" if self.settled else "waiting"
@@ -192,7 +193,7 @@ class WaitingCall(Struct, frozen=True):
         return same and self.approvers.admit(caller, self.user)
 
     def to_wire(self) -> dict[str, Any]:
-        """The whole call as JSON, as those see it who may answer."""
+        """Return the complete call as JSON, for those who may answer."""
         return {
             "runId": self.run_id,
             "callId": self.call_id,
@@ -216,8 +217,8 @@ class WaitingCall(Struct, frozen=True):
         }
 
     def seen_by(self, caller: Principal) -> dict[str, Any]:
-        """The call as the caller sees it: who may answer must see everything, others what the agent's
-        visibility shows."""
+        """Return the call for a caller: everything for those who may answer, otherwise what the agent's
+        visibility allows."""
         able = self.admits(caller)
         seen = self.to_wire() | {"canAnswer": able}
         if able or self.visibility == "full" or self.kind != "approval":

@@ -1,5 +1,5 @@
-"""Entries of the audit log: who did what, when, to what, and what came of it. They name things by their ids:
-none has a secret, or a word of a message."""
+"""Entries of the audit log: who did what, when, to what, and with what outcome. They refer to things by their
+ids and never contain a secret or the content of a message."""
 
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -10,13 +10,13 @@ from msgspec import Struct, field
 from millrace.domain.clock import iso
 
 Kind = Literal["act", "access", "refusal"]
-"""A call that changes something; one that reads what belongs to somebody else; one that was not allowed."""
+"""A call that changes something, a read of another user's data, or a refused call."""
 
 
 class AuditEntry(Struct, frozen=True):
-    """An entry. `action` is an operation of the API as its document names it, `target` the ids that it was
-    about, `created` the path of what it made. `status` is that of its answer; None where its process ended
-    before."""
+    """An entry. `action` is an operation of the API as its document names it, `target` the ids of what it was
+    about, `created` the path of what it created. `status` is that of the answer; None if the process ended
+    before that."""
 
     id: str
     at_ms: int
@@ -29,7 +29,7 @@ class AuditEntry(Struct, frozen=True):
     created: str | None = None
 
     def to_wire(self) -> dict[str, Any]:
-        """The entry as admins see it."""
+        """Return the entry as admins see it."""
         return {
             "id": self.id,
             "at": iso(self.at_ms),
@@ -44,7 +44,7 @@ class AuditEntry(Struct, frozen=True):
 
 
 class CurrentCall(Struct, frozen=True):
-    """The call that is being answered: its operation and its id."""
+    """The current call of the API: its operation and its id."""
 
     action: str = ""
     request_id: str = ""
@@ -54,10 +54,10 @@ _CURRENT: ContextVar[CurrentCall] = ContextVar("call", default=CurrentCall())  #
 
 
 def current_call() -> CurrentCall:
-    """The call that is being answered; an empty one outside of one."""
+    """Return the current call; an empty one outside of a call."""
     return _CURRENT.get()
 
 
 def set_call(call: CurrentCall) -> None:
-    """For the current task, and those that it starts."""
+    """Set the current call for the current task and those that it starts."""
     _CURRENT.set(call)

@@ -1,10 +1,11 @@
-"""Backpressure: the risk that a pipeline falls behind for good, from 0 to 1:
+"""Backpressure: the risk that a pipeline falls behind permanently, from 0 to 1:
 
     max(lag / target lag, depth / (drain rate x target lag), throttled / attempts)
 
-The depth is that of the queues that all pipelines share. It and the lag count for a pipeline as far as they
-are its own doing: by its own messages that wait, against the part of the depth that would be fair. So nobody
-is refused because of somebody else's backlog, and who has none is under no pressure, however late it was.
+The depth is that of the queues, which all pipelines share. Depth and lag count for a pipeline only as far as
+it causes them: by the share of the waiting messages that are its own, compared with a fair share. So nobody
+is refused because of somebody else's backlog, and a pipeline without one has no backpressure, however late
+its events were.
 """
 
 from collections.abc import Iterable
@@ -13,13 +14,15 @@ from msgspec import Struct
 
 TARGET_LAG_MS = 30_000
 REFUSE_AT = 0.95
-"""From here on nothing more is taken in over HTTP."""
+"""From this value on, no more events are accepted over HTTP."""
 LEAST_ATTEMPTS = 20
-"""A single 429 on a quiet day is no pressure."""
+"""A single 429 on a quiet day does not count as backpressure."""
 LEAST_WAITING = 20
-"""Messages of a pipeline, of up to 200 events: fewer hold up nobody, and may wait behind somebody else's."""
+"""The messages of a pipeline, of up to 200 events, below which it delays nobody, and may itself be waiting
+behind others."""
 IDLE_PER_SECOND = 100.0
-"""Messages per second that a queue which is not behind can drain at least: it drains only what comes."""
+"""The minimum rate in messages per second that a queue without a backlog is assumed to drain at, since the
+measured rate is only that of arrivals."""
 BEHIND_MS = 5_000
 _LEAST_PER_SECOND = 0.1
 
@@ -32,15 +35,16 @@ class Drain(Struct, frozen=True):
 
     @property
     def rate(self) -> float:
-        """Messages per second that the queue can be drained at, as far as one knows."""
+        """The messages per second at which the queue can be drained, as far as known."""
         if self.lag_ms >= BEHIND_MS:
             return max(self.per_second, _LEAST_PER_SECOND)
         return max(self.per_second, IDLE_PER_SECOND)
 
 
 def drain_of(taken: Iterable[tuple[int, int, int]], now: int) -> Drain:
-    """From what was taken: (start in epoch ms, messages, sum of their lags in ms). The rate is that since the
-    first of these, so that a burst after a silence is not measured by the silence."""
+    """Return the drain from samples of received messages: (start in epoch ms, messages, sum of their lags in
+    ms). The rate is measured from the first sample, so that a burst after a pause is not averaged with the
+    pause."""
     entries = [entry for entry in taken if entry[1]]
     messages = sum(count for _, count, _ in entries)
     if not messages:
@@ -50,20 +54,20 @@ def drain_of(taken: Iterable[tuple[int, int, int]], now: int) -> Drain:
 
 
 def share_of(own: int, depth: int, pipelines: int) -> float:
-    """Return a pipeline's share of what waits, from 0 to 1: `own` messages of `depth`, on a queue that so
-    many pipelines use just now."""
+    """Return a pipeline's share of what waits, from 0 to 1: `own` messages of `depth`, on a queue that this
+    many pipelines use at the moment."""
     if own <= 0 or depth <= 0:
         return 0.0
     return min(own * max(pipelines, 1) / max(depth, own), own / LEAST_WAITING, 1.0)
 
 
 def queue_backpressure(depth: int, drain: Drain) -> float:
-    """The time that draining takes, against the target."""
+    """Return the time that draining the queue takes, relative to the target lag."""
     return depth / (drain.rate * TARGET_LAG_MS / 1000)
 
 
 def backpressure_of(lag_ms: float, queues: float, throttled: int, attempts: int) -> float:
-    """`queues` is the highest `queue_backpressure`; `throttled` of `attempts` deliveries were answered with
-    "fewer requests"."""
+    """Return the backpressure. `queues` is the highest `queue_backpressure`; `throttled` of `attempts`
+    deliveries were answered with a request to slow down."""
     refused = throttled / max(attempts, LEAST_ATTEMPTS)
     return round(min(max(lag_ms / TARGET_LAG_MS, queues, refused, 0.0), 1.0), 3)

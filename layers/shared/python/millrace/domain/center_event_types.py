@@ -1,6 +1,6 @@
 """The events of the command center, field by field.
 
-The OpenAPI document is made of them, as of `event_types`; nothing else imports this module.
+The OpenAPI document is created from them, as from `event_types`; nothing else imports this module.
 """
 
 from typing import Any, Literal, NotRequired
@@ -20,8 +20,8 @@ class CenterFacts(TypedDict):
 
 
 class RunFacts(CenterFacts):
-    """The fields of every event of a run. `hops` is there where a pipeline's delivery caused the run,
-    `traceparent` where its request was part of a trace."""
+    """The fields of every event of a run. `hops` is present if a pipeline's delivery caused the run,
+    `traceparent` if its request was part of a trace."""
 
     runId: str
     agentId: str
@@ -32,7 +32,7 @@ class RunFacts(CenterFacts):
 
 
 class RunView(TypedDict):
-    """A run, as `GET /api/runs/{run_id}` shows it."""
+    """A run as `GET /api/runs/{run_id}` returns it."""
 
     id: str
     conversationId: str
@@ -54,7 +54,7 @@ class RunView(TypedDict):
 
 
 class EndedFacts(RunFacts):
-    """The fields of the last event of a run; null where something is not known."""
+    """The fields of the last event of a run; null if something is not known."""
 
     run: RunView
     status: str
@@ -68,7 +68,7 @@ class EndedFacts(RunFacts):
 
 
 class RunStartedEvent(RunFacts):
-    """A run has begun."""
+    """A run has started."""
 
     type: Literal["run:started"]
     run: RunView
@@ -81,11 +81,11 @@ RunStatusChange = TypedDict(
 
 
 class RunStatusChangedEvent(RunFacts, RunStatusChange):
-    """A run has come to another state."""
+    """A run has changed its state."""
 
 
 class RunProgressEvent(RunFacts):
-    """The tokens that a run has written so far, and what they cost in US dollars; at most one a second."""
+    """The tokens that a run has written so far, and their cost in US dollars; at most once per second."""
 
     type: Literal["run:progress"]
     tokens: int
@@ -93,8 +93,8 @@ class RunProgressEvent(RunFacts):
 
 
 class RunToolStartedEvent(RunFacts):
-    """A tool is at work; its name is null where the agent does not show it. `parent` is the call of the
-    sub-agent that works with it."""
+    """A tool has started; its name is null if the agent does not show it. `parent` is the call of the
+    sub-agent that uses it."""
 
     type: Literal["run:tool_started"]
     tool: str | None
@@ -103,7 +103,7 @@ class RunToolStartedEvent(RunFacts):
 
 
 class RunToolCompletedEvent(RunFacts):
-    """A tool has answered, or a sub-agent: `subAgentId` names it. `parent` is as in `run:tool_started`."""
+    """A tool, or the sub-agent in `subAgentId`, has finished. `parent` is as in `run:tool_started`."""
 
     type: Literal["run:tool_completed"]
     tool: str | None
@@ -116,7 +116,7 @@ class RunToolCompletedEvent(RunFacts):
 
 
 class ModelCallTokens(TypedDict):
-    """Tokens of one call of a model; see `TokenUsage`."""
+    """Tokens of one model call; see `TokenUsage`."""
 
     input: int
     output: int
@@ -125,8 +125,8 @@ class ModelCallTokens(TypedDict):
 
 
 class RunModelCallEvent(RunFacts):
-    """A call of the model has ended. `cost` is in US dollars, null where the price is not known; `estimated`
-    says that the server did not count the tokens. `parent` is the call of the sub-agent that asked it."""
+    """A model call has ended. `cost` is in US dollars, null if the price is not known; `estimated` says that
+    the server did not count the tokens. `parent` is the call of the sub-agent that made it."""
 
     type: Literal["run:llm_call"]
     parent: NotRequired[str]
@@ -141,7 +141,7 @@ class RunModelCallEvent(RunFacts):
 
 class RunMemoryEvent(RunFacts):
     """The agent's memory was used: a live message (`inject`), a search of conversations (`search`), or
-    what it keeps of its user (`remember`, `recall`, `forget`). Texts are null where they are hidden."""
+    memories of its user (`remember`, `recall`, `forget`). Texts are null if they are hidden."""
 
     type: Literal["run:memory_op"]
     op: str
@@ -153,7 +153,7 @@ class RunMemoryEvent(RunFacts):
 
 
 class RunApprovalRequestedEvent(RunFacts, AskedCall):
-    """A call of the run waits for a person. `arguments`, `prompt`, `options` and `schema` are there where the
+    """A call of the run waits for a person. `arguments`, `prompt`, `options` and `schema` are present if the
     agent shows them; `requestedBy` is the user for whom the run works."""
 
     type: Literal["approval:requested"]
@@ -167,8 +167,7 @@ class RunApprovalRequestedEvent(RunFacts, AskedCall):
 
 
 class RunApprovalAnsweredEvent(RunFacts, AskedCall):
-    """A call that waited since `requestedAt` has been answered; `answeredBy` is null where its time was
-    over."""
+    """A call that waited since `requestedAt` was answered; `answeredBy` is null if it expired."""
 
     type: Literal["approval:answered"]
     requestedAt: NotRequired[str]
@@ -180,7 +179,7 @@ class RunApprovalAnsweredEvent(RunFacts, AskedCall):
 
 
 class RunCompletedEvent(EndedFacts):
-    """A run has ended well. `result` is its answer, at most 16,000 characters of it; null once its
+    """A run has ended successfully. `result` is its answer, at most 16,000 characters of it; null once its
     conversation was deleted."""
 
     type: Literal["run:completed"]
@@ -188,7 +187,7 @@ class RunCompletedEvent(EndedFacts):
 
 
 class RunErrorEvent(EndedFacts):
-    """A run has ended badly."""
+    """A run has failed."""
 
     type: Literal["run:error"]
     error: dict[str, Any]
@@ -202,7 +201,7 @@ class RunDeletedEvent(RunFacts):
 
 
 class AlertFacts(TypedDict):
-    """An alert of a rule; `id` names this one alert."""
+    """An alert of a rule; `id` identifies this alert."""
 
     id: str
     ruleId: str
@@ -219,21 +218,21 @@ class AlertFacts(TypedDict):
 
 
 class AlertTriggeredEvent(CenterFacts):
-    """An alert has begun."""
+    """An alert was triggered."""
 
     type: Literal["alert:triggered"]
     alert: AlertFacts
 
 
 class AlertResolvedEvent(CenterFacts):
-    """An alert is over."""
+    """An alert was resolved."""
 
     type: Literal["alert:resolved"]
     alert: AlertFacts
 
 
 class PipelineBackpressureEvent(CenterFacts):
-    """The backpressure of a pipeline, from 0 (it keeps up) to 1; at most one a minute."""
+    """The backpressure of a pipeline, from 0 (it keeps up) to 1; at most once per minute."""
 
     type: Literal["pipeline:backpressure"]
     pipelineId: str
@@ -241,7 +240,7 @@ class PipelineBackpressureEvent(CenterFacts):
 
 
 class ResyncEvent(TypedDict):
-    """So many events are no longer kept: take a new snapshot."""
+    """This many events are no longer available; read a new snapshot."""
 
     type: Literal["resync"]
     missed: int

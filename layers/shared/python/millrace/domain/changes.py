@@ -1,9 +1,9 @@
-"""Changes of database rows: what they are, whose they are, and rows of DynamoDB as plain JSON. Pure.
+"""Changes of database rows: their form, their owners, and conversion of DynamoDB's rows to plain JSON. Pure.
 
-A change belongs to one organization. Which one, the operator says per table, never the row's writer alone:
-`orders=acme` gives all of a table to one organization, `customers=@tenant` each row to the one that its
-attribute `tenant` names. A row that moves between two organizations leaves the one and comes to the other, so
-that neither sees what the other had.
+A change belongs to one organization. The operator determines which one for each table, rather than leaving it
+to the writer of a row: `orders=acme` assigns a whole table to one organization, `customers=@tenant` each row
+to the one in its attribute `tenant`. A row that moves between two organizations is deleted for the one and
+inserted for the other, so that neither sees what the other had.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,13 +21,13 @@ Operation = Literal["insert", "update", "delete"]
 _LONGEST_ATTRIBUTE = 255
 SEQUENCE_DIGITS = 40
 _DIGITS = 20
-"""No integer of 64 bits has more."""
+"""No 64-bit integer has more digits."""
 
 
 class Change(Struct, frozen=True):
-    """One row that changed; `time` in epoch milliseconds, `old` and `new` where the source tells them.
-    `expired` marks what DynamoDB deleted because its time to live was over; `left_out` names the images that
-    are too large to be told. `sequence` orders the changes of one row; see `ordered`."""
+    """A changed row. `time` is in epoch milliseconds; `old` and `new` are set if the source provides them.
+    `expired` marks a row that DynamoDB deleted because of its TTL. `left_out` names the images that are too
+    large to be included. `sequence` orders the changes of one row; see `ordered`."""
 
     id: str
     time: int
@@ -42,14 +42,14 @@ class Change(Struct, frozen=True):
 
 
 class Owners:
-    """Tables and whose changes they hold."""
+    """The tables, and the organizations that own their changes."""
 
     def __init__(self, owners: Mapping[str, str]) -> None:
         self._owners = dict(owners)
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Reads `table=organization,table=@attribute`; blanks do not matter. Raises `InvalidRequest`."""
+        """Parse `table=organization,table=@attribute`, ignoring blanks. Raises `InvalidRequest`."""
         owners: dict[str, str] = {}
         for entry in filter(None, (part.strip() for part in text.split(","))):
             table, _, owner = (part.strip() for part in entry.partition("="))
@@ -60,9 +60,9 @@ class Owners:
         return cls(owners)
 
     def split(self, change: Change) -> list[tuple[str, Change]]:
-        """The change for each organization that it is for: one, or two where a row moved.
+        """Return the change for each organization that receives it: one, or two if a row moved.
 
-        Raises `Unavailable` for a table that is not listed, `InvalidRequest` where no row names an owner.
+        Raises `Unavailable` for a table that is not listed, `InvalidRequest` if no row names an owner.
         """
         owner = self._owners.get(change.table)
         if owner is None:
@@ -76,8 +76,8 @@ class Owners:
 
 
 def ordered(number: int | str) -> str | None:
-    """A sequence number as text that compares as the number: DynamoDB's have up to 40 digits, which no
-    JSON number holds. None for what is no number."""
+    """Return a sequence number as text that sorts like the number: DynamoDB's have up to 40 digits, more than
+    any JSON number. None if it is not a number."""
     text = str(number)
     return text.zfill(SEQUENCE_DIGITS) if text.isdecimal() else None
 
@@ -95,7 +95,7 @@ def _by_attribute(attribute: str, change: Change) -> Iterator[tuple[str, Change]
         raise InvalidRequest(f"No organization in the row's {attribute!r}.", code="organization_missing")
     if change.operation != "update" or before == after:
         yield str(after or before), change
-    elif change.old is None or change.new is None:  # the stream tells one image: nobody knows of a move
+    elif change.old is None or change.new is None:  # with only one image, moves cannot be detected
         yield str(after or before), change
     else:
         if before is not None:
@@ -110,7 +110,7 @@ def _owner_in(attribute: str, keys: Row, row: Row | None) -> str | None:
 
 
 def number(text: str) -> int | float | str:
-    """A decimal number, exactly: as a JSON number where 64 bits hold it, else as its text."""
+    """Return a decimal number exactly: as a JSON number if it fits into 64 bits, otherwise as its text."""
     value = Decimal(text)
     if value.adjusted() < _DIGITS and value == value.to_integral_value():
         whole = int(value)
@@ -120,13 +120,13 @@ def number(text: str) -> int | float | str:
 
 
 def plain_row(row: Mapping[str, Any]) -> Row:
-    """A DynamoDB item (`{"name": {"S": "text"}, ...}`) as plain JSON; see `plain`."""
+    """Convert a DynamoDB item (`{"name": {"S": "text"}, ...}`) to plain JSON; see `plain`."""
     return {name: plain(value) for name, value in row.items()}
 
 
 def plain(value: Any) -> Any:
-    """An attribute value in DynamoDB's JSON as plain JSON: numbers exactly, bytes in base 64 as they came,
-    sets as sorted lists. Raises `InvalidRequest` for what is no attribute value."""
+    """Convert an attribute value in DynamoDB's JSON to plain JSON: exact numbers, bytes in base 64 unchanged,
+    sets as sorted lists. Raises `InvalidRequest` if it is not an attribute value."""
     if not isinstance(value, dict) or len(value) != 1:
         raise InvalidRequest("An attribute value must have exactly one type.", code="invalid_record")
     ((kind, inner),) = value.items()

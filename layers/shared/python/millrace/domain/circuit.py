@@ -1,10 +1,11 @@
 """A circuit breaker for one destination, as pure steps from one state to the next.
 
-closed: requests go out and are counted. Half of at least 20 failed within a minute, or two were not answered
-in time and none was: open. Proven: it has answered well within ten minutes, and no worse since.
-open: nothing goes out until `until`; then one probe may (half-open), all others wait for its result.
-A probe that succeeds closes the circuit, one that fails opens it again, each time for twice as long.
-disabled: the server said that the destination is gone (410), or an operator; nothing goes out any more.
+closed: requests are sent and counted. It opens if half of at least 20 failed within a minute, or if two were
+not answered in time and none was answered. It is proven if it has answered well within the last ten minutes,
+and no worse since. open: nothing is sent until `until`; then one probe is allowed (half-open), and all others
+wait for its result. A probe that succeeds closes the circuit; one that fails opens it again, each time for
+twice as long. disabled: the server said that the destination no longer exists (410), or an operator disabled
+it; nothing is sent.
 """
 
 from typing import Literal
@@ -24,9 +25,9 @@ PROVEN_MS = 10 * 60_000
 
 
 class Circuit(Struct, frozen=True):
-    """Times in epoch milliseconds. `until` is 0 while closed; `opened` counts openings in a row. `reason`
-    says in words why nothing goes out. `hung` counts jobs that got no answer in time, `proven` is until when
-    it counts as one that answers."""
+    """The state of a circuit. Times are in epoch milliseconds. `until` is 0 while it is closed; `opened`
+    counts consecutive openings. `reason` says in words why nothing is sent. `hung` counts jobs without an
+    answer in time, and `proven` is the time until which the destination counts as one that answers."""
 
     since: int = 0
     succeeded: int = 0
@@ -45,8 +46,8 @@ class Circuit(Struct, frozen=True):
 
 
 class Admission(Struct, frozen=True):
-    """`probe` asks for the probe's place, which has to be taken with `probing` first; `wait_ms` says when
-    to ask again. `proven`: no place is needed for the job."""
+    """The decision on a request. With `probe`, the caller must first reserve the probe with `probing`.
+    `wait_ms` says when to ask again. `proven` says that the job needs no slot."""
 
     verdict: Literal["go", "probe", "wait", "disabled"]
     wait_ms: int = 0
@@ -54,25 +55,25 @@ class Admission(Struct, frozen=True):
 
 
 def admission(circuit: Circuit, now: int) -> Admission:
-    """Return whether a request may go out now."""
+    """Return whether a request may be sent now."""
     if circuit.disabled:
         return Admission("disabled")
     if not circuit.is_open:
         return Admission("go", proven=now < circuit.proven)
     if now < circuit.until:
         return Admission("wait", circuit.until - now)
-    if now < circuit.probe_until:  # which is when its holder must have died; it may tell any moment
+    if now < circuit.probe_until:  # after that, its holder must have died; it may report at any moment
         return Admission("wait", min(circuit.probe_until - now, ASK_AGAIN_MS))
     return Admission("probe", proven=False)
 
 
 def probing(circuit: Circuit, now: int) -> Circuit:
-    """The probe's place is taken, for a minute at most: its holder may crash."""
+    """Reserve the probe, for at most a minute as its holder may crash."""
     return replace(circuit, probe_until=now + PROBE_MS)
 
 
 def unused(circuit: Circuit) -> Circuit:
-    """The probe's place is given back: nothing was sent."""
+    """Release the probe: nothing was sent."""
     return replace(circuit, probe_until=0)
 
 
@@ -80,15 +81,15 @@ def probed(circuit: Circuit, healthy: bool, now: int, reason: str = "") -> Circu
     """Apply the result of a probe."""
     if healthy:
         return Circuit(since=now, proven=now + PROVEN_MS)
-    # A probe that comes late, after another one or an operator has closed the circuit, opens nothing.
+    # A late probe, after another one or an operator has closed the circuit, does not open it.
     return _opened(circuit, now, reason) if circuit.is_open else circuit
 
 
 def counted(
     circuit: Circuit, succeeded: int, failed: int, now: int, reason: str = "", hung: bool = False
 ) -> Circuit:
-    """After requests that were let through; `hung`: none of them was answered in time. Results that come in
-    after it opened change nothing."""
+    """Apply the results of requests that were allowed; `hung` says that none was answered in time. Results
+    that arrive after the circuit has opened change nothing."""
     if circuit.is_open or circuit.disabled:
         return circuit
     if now - circuit.since >= WINDOW_MS:
@@ -104,12 +105,13 @@ def counted(
 
 
 def disabled(circuit: Circuit, now: int, reason: str = "") -> Circuit:
-    """Nothing goes out any more; the first reason stays."""
+    """Disable the circuit: nothing is sent any more. The first reason is kept."""
     return circuit if circuit.disabled else replace(circuit, disabled=True, since=now, reason=reason)
 
 
 def _proven(circuit: Circuit, succeeded: int, failed: int, now: int) -> int:
-    """Until when it counts as one that answers. A write a minute is enough to keep it so."""
+    """Return the time until which the destination counts as one that answers. It is extended at most once per
+    minute."""
     if failed >= succeeded:
         return 0 if failed else circuit.proven
     return now + PROVEN_MS if circuit.proven < now + PROVEN_MS - WINDOW_MS else circuit.proven

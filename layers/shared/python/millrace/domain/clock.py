@@ -1,4 +1,4 @@
-"""Time as the product counts it: milliseconds since the epoch, ISO 8601 in UTC on the wire."""
+"""Times: milliseconds since the epoch internally, ISO 8601 in UTC for clients."""
 
 import time
 from collections.abc import Callable
@@ -10,25 +10,26 @@ Clock = Callable[[], int]
 
 
 def now_ms() -> int:
-    """The wall clock, in milliseconds."""
+    """Return the current time in milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
 
 
 def iso(ms: int) -> str:
-    """`2026-11-21T03:18:00.123Z`."""
+    """Return a time as ISO 8601: `2026-11-21T03:18:00.123Z`."""
     stamp = datetime.fromtimestamp(ms / 1000, UTC)
-    # The milliseconds come from the integer: those of `stamp` went through a float.
+    # The milliseconds are taken from the integer, since `stamp` was computed with a float.
     return stamp.strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
 
 
 def updated_time(clock: Clock, before: str | None) -> str:
-    """The time of an update, and never the one `before`: conflicting updates are told apart by it."""
+    """Return the time of an update, which is always different from `before`, since conflicting updates are
+    detected by it."""
     now = clock()
     return iso(now) if iso(now) != before else iso(now + 1)
 
 
 def from_iso(text: str) -> int:
-    """Milliseconds since the epoch of an ISO 8601 time. Raises `InvalidRequest`."""
+    """Return the milliseconds since the epoch of an ISO 8601 time. Raises `InvalidRequest`."""
     try:
         moment = datetime.fromisoformat(text)
         return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

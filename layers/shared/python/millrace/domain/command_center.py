@@ -1,4 +1,4 @@
-"""The command center's events: which there are, who sees which, and what a viewer's filters mean."""
+"""The command center's events: their types, their visibility, and viewers' filters."""
 
 from msgspec import Struct
 
@@ -25,12 +25,12 @@ EVENT_TYPES = (
     "pipeline:backpressure",
 )
 TEXTS = ("result", "query", "text", "arguments", "prompt", "reason")
-"""The fields of events that repeat what was said in a run."""
+"""The fields of events that repeat content of a run."""
 MAX_NAMES = 100
 
 
 def center_stream(organization: str) -> str:
-    """The event-log stream of an organization's command center."""
+    """Return the event-log stream of an organization's command center."""
     return f"{organization}#center"
 
 
@@ -43,7 +43,7 @@ class Filters(Struct, frozen=True):
 
     @classmethod
     def parse(cls, agent_ids: str, event_types: str, run_ids: str) -> "Filters":
-        """From comma-separated lists. Raises `InvalidRequest` for an unknown type or too many names."""
+        """Parse comma-separated lists. Raises `InvalidRequest` for an unknown type or too many names."""
         types = _names("eventTypes", event_types)
         unknown = sorted(types.difference(EVENT_TYPES))
         if unknown:
@@ -54,7 +54,7 @@ class Filters(Struct, frozen=True):
         return cls(_names("agentIds", agent_ids), types, _names("runIds", run_ids))
 
     def admit(self, event: Event) -> bool:
-        """Return whether the filters admit an event. An alert concerns the agents that its rule names,
+        """Return whether the filters admit an event. An alert concerns the agents that its rule names, or
         every agent if it names none, and a single run only if it names one."""
         if self.event_types and event["type"] not in self.event_types:
             return False
@@ -63,7 +63,7 @@ class Filters(Struct, frozen=True):
         return not self.agent_ids or self._concerns_agents(event)
 
     def admits_run(self, run: Event) -> bool:
-        """The same for a run of the snapshot, whatever the types."""
+        """Return whether the filters admit a run of the snapshot, regardless of types."""
         wanted = not self.run_ids or run["runId"] in self.run_ids
         return wanted and (not self.agent_ids or run["agentId"] in self.agent_ids)
 

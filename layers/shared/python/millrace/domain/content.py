@@ -4,9 +4,9 @@
     {"type": "image", "url" | "data" + "mediaType" | "fileId", "name"?}
     {"type": "file", "url" + "mediaType" | "data" + "mediaType" | "fileId", "name"?}
 
-Stored, a part is a block of the history beside those that `agent.model` tells of: `{"text": str}`, or
-`{"image" | "file": {"mediaType", "name", "size", "fileId" | "url"}}`. No block has the bytes themselves.
-Every face of the product makes its parts by `attachment`, whatever its clients call them.
+A part is stored as a block of the history, in addition to those in `agent.model`: `{"text": str}`, or
+`{"image" | "file": {"mediaType", "name", "size", "fileId" | "url"}}`. No block contains the bytes themselves.
+Every protocol creates its parts with `attachment`, whatever its clients call them.
 """
 
 import base64
@@ -24,8 +24,8 @@ from millrace.errors import InvalidRequest, TooLarge, UnsupportedMedia
 MOST_PARTS = 32
 MOST_ATTACHMENTS = 10
 INLINE_BYTES = 3_500_000
-"""The most bytes that a message may bring within itself: Lambda takes requests of 6 MB, and base64 makes four
-bytes of three."""
+"""The maximum bytes of attachments within a message: Lambda accepts requests of 6 MB, and base64 turns three
+bytes into four."""
 MOST_URL = 2048
 MOST_NAME = 200
 KINDS = ("image", "file")
@@ -44,11 +44,11 @@ class _Attachment(WireModel):
     """The fields that images and files share: exactly one of `url`, `data` and `fileId`."""
 
     url: str | None = Field(
-        default=None, max_length=MOST_URL, pattern=r"^https?://", description="read when the agent runs"
+        default=None, max_length=MOST_URL, pattern=r"^https?://", description="fetched when the agent runs"
     )
     data: str | None = Field(default=None, description="base64; with mediaType")
     file_id: str | None = Field(
-        default=None, max_length=64, description="of a file uploaded by POST /api/files"
+        default=None, max_length=64, description="the id of a file that was uploaded with POST /api/files"
     )
     media_type: str | None = Field(default=None, max_length=128)
     name: str | None = Field(default=None, max_length=MOST_NAME)
@@ -76,7 +76,7 @@ class _Attachment(WireModel):
         return name
 
     def bytes(self) -> bytes:
-        """The bytes of `data`. Raises `InvalidRequest`."""
+        """Return the bytes of `data`. Raises `InvalidRequest`."""
         return _decoded(self.data or "")
 
 
@@ -125,9 +125,11 @@ def attachment(
     file_id: str | None = None,
     name: str | None = None,
 ) -> Attachment:
-    """The image or file that a client of any protocol has sent: `url` may be a `data:` URL, `data` is base64,
-    `media_type` may be missing where the URL tells it or an image is meant. Raises `InvalidRequest` or
-    `UnsupportedMedia`."""
+    """Return an image or file from a client of any protocol.
+
+    `url` may be a `data:` URL, `data` is base64, and `media_type` may be missing if the URL contains it or an
+    image is meant. Raises `InvalidRequest` or `UnsupportedMedia`.
+    """
     if any(one is not None and not isinstance(one, str) for one in (media_type, url, data, file_id, name)):
         raise InvalidRequest("The fields of an image or a file must be texts.", code="invalid_request")
     if url and url[:5].lower() == "data:":
@@ -152,7 +154,7 @@ def attachment(
 
 
 def unsupported(media_type: str) -> UnsupportedMedia:
-    """The error for a media type that no model is sent."""
+    """Return the error for a media type that no model is sent."""
     return UnsupportedMedia(
         f"{media_type or 'Content without a media type'} cannot be sent to an agent; send one of "
         f"{', '.join([*IMAGE_TYPES, *FILE_TYPES])}.",
@@ -161,7 +163,7 @@ def unsupported(media_type: str) -> UnsupportedMedia:
 
 
 def _data_url(url: str) -> tuple[str, str]:
-    """The media type and the base64 of a `data:` URL."""
+    """Return the media type and the base64 of a `data:` URL."""
     head, comma, body = url[5:].partition(",")
     if not comma:
         raise InvalidRequest("A data: URL must have a comma before its data.", code="invalid_request")
@@ -179,7 +181,7 @@ def _host_of(url: str) -> str | None:
 
 
 def _decoded(data: str) -> bytes:
-    # Some clients leave out the padding, and break lines as mail does.
+    # Some clients omit the padding, and break lines as in mail.
     text = "".join(data.split())
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
@@ -190,7 +192,7 @@ def _decoded(data: str) -> bytes:
 
 
 def check_content(content: Content) -> None:
-    """Check what can be known of a content before anything is read. Raises `InvalidRequest` or `TooLarge`."""
+    """Check what is known of a content before anything is read. Raises `InvalidRequest` or `TooLarge`."""
     found = attachments(content)
     if not text_of(content).strip() and not found:
         raise InvalidRequest("The message is empty.", code="empty_message")
@@ -211,27 +213,27 @@ def check_content(content: Content) -> None:
 
 
 def attachments(content: Content) -> list[Attachment]:
-    """The images and files of a content, in order."""
+    """Return the images and files of a content, in order."""
     return [] if isinstance(content, str) else [one for one in content if not isinstance(one, TextPart)]
 
 
 def text_of(content: Content) -> str:
-    """The texts of a content, one below the other."""
+    """Return the texts of a content, one below the other."""
     if isinstance(content, str):
         return content
     return "\n".join(part.text for part in content if isinstance(part, TextPart))
 
 
 def fingerprint(content: Content) -> str:
-    """A text that is the same for the same content."""
+    """Return a text that is equal for equal content."""
     if isinstance(content, str):
         return content
     return "\0".join(part.model_dump_json(exclude_none=True) for part in content)
 
 
 def to_blocks(content: Content, stored: Mapping[int, Block]) -> list[Block]:
-    """The content as blocks of the history; `stored` has, by its number among the parts, what is known of
-    each that is a file."""
+    """Return the content as blocks of the history. `stored` has the facts about each part that is a file, by
+    its index."""
     if isinstance(content, str):
         return [{"text": content}]
     return [_block(part, stored.get(number, {})) for number, part in enumerate(content)]
@@ -245,12 +247,12 @@ def _block(part: Part, stored: Block) -> Block:
 
 
 def attached(block: Mapping[str, Any]) -> Block | None:
-    """The facts of a block that is an image or a file; None for every other block."""
+    """Return the facts of a block that is an image or a file; None for any other block."""
     return next((block[kind] for kind in KINDS if kind in block), None)
 
 
 def note_of(block: Mapping[str, Any]) -> str:
-    """A few words that stand for an image or a file where only text can be."""
+    """Return a note that stands for an image or a file in text."""
     kind = "image" if "image" in block else "file"
     about = attached(block) or {}
     named = about.get("name") or about.get("url") or about.get("mediaType") or ""
@@ -258,6 +260,6 @@ def note_of(block: Mapping[str, Any]) -> str:
 
 
 def plain_text(blocks: Iterable[Mapping[str, Any]]) -> str:
-    """The texts of blocks, with a note for each image and file, one below the other."""
+    """Return the texts of blocks, with a note for each image and file, one below the other."""
     lines = (note_of(block) if attached(block) else block.get("text", "") for block in blocks)
     return "\n".join(line for line in lines if line)

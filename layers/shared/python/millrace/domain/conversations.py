@@ -1,4 +1,4 @@
-"""Conversations: slots, messages, and what they look like to clients."""
+"""Conversations: slots, messages, and their form for clients."""
 
 from typing import Any, Literal
 
@@ -10,14 +10,14 @@ from millrace.domain.ids import valid_id
 from millrace.errors import InvalidRequest
 
 MESSAGE_BYTES = 512 * 1024
-"""The most that a message to an agent may have, in bytes of UTF-8."""
+"""The maximum size of a message to an agent, in bytes of UTF-8."""
 LIVE_MESSAGE_MARKER = "[Live message from the user, sent while you were working]"
-"""What precedes an injected message in the history that the model sees. One constant, documented."""
+"""Precedes a live message in the history that the model sees."""
 
 
 class Slot(Struct, frozen=True):
-    """A conversation or one of its threads, in which one run at a time may be active. `key` is the
-    partition of its items; no other organization can form it."""
+    """A conversation or one of its threads, which can have one active run at a time. `key` is the partition
+    of its items; no other organization can form it."""
 
     organization: str
     conversation_id: str
@@ -34,7 +34,7 @@ class Slot(Struct, frozen=True):
 
     @classmethod
     def of(cls, organization: str, conversation_id: str, thread_id: str | None = None) -> "Slot":
-        """Check ids that came from outside. Raises `InvalidRequest`."""
+        """Create a slot from the ids in a request. Raises `InvalidRequest`."""
         for name, value in (("conversationId", conversation_id), ("threadId", thread_id)):
             if value is not None and not valid_id(value):
                 raise InvalidRequest(
@@ -45,9 +45,9 @@ class Slot(Struct, frozen=True):
 
 
 class WorkPosition(Struct, frozen=True):
-    """The position of a message outside the history, where an agent works for another one or for a step of a
-    flow: the `work` (the id of the call, or of the step), and its `number` there. With it the messages of
-    this work hold what the events up to `announced` have told of it, and the agent has `used` so much."""
+    """The position of a message outside the history, in the work of a sub-agent or for a step of a flow: the
+    `work` (the id of the call or step) and the `number` there. Up to this message, the stored messages of the
+    work cover the events up to `announced`, and the agent has `used` this much."""
 
     work: str
     number: int
@@ -56,10 +56,12 @@ class WorkPosition(Struct, frozen=True):
 
 
 class StoredMessage(Struct):
-    """A message of the history: Converse-style blocks and where they came from. `steps` are the events of the
-    run that led to it (see `domain.projection.kept_step`), `visibility` is the run's (None: stored before it
-    was kept), `extra` tells how the run ended. `created_by` is the user who wrote it; empty where nobody
-    did, and in messages that are older than authors."""
+    """A message of the history: Converse-style blocks and their origin.
+
+    `steps` are the events of the run that led to it (see `domain.projection.kept_step`). `visibility` is the
+    run's (None for messages of earlier releases). `extra` says how the run ended. `created_by` is the user
+    who wrote it; empty if nobody did, and in messages of releases without authors.
+    """
 
     id: str
     role: Literal["user", "assistant"]
@@ -75,7 +77,8 @@ class StoredMessage(Struct):
     position: WorkPosition | None = None
 
     def to_wire(self) -> dict[str, Any]:
-        """The whole message as JSON, without its steps; viewers get it by `domain.projection`."""
+        """Return the whole message as JSON, without its steps. Viewers receive it through
+        `domain.projection`."""
         body: dict[str, Any] = {
             "id": self.id,
             "role": self.role,
@@ -90,8 +93,8 @@ class StoredMessage(Struct):
 
 
 class Conversation(Struct, frozen=True):
-    """A conversation. `created_by` is the user whose it is, `shared_with` what others may do with it. One
-    that is not `listed` is missing from lists, not from anything else: a trial of an agent, for example."""
+    """A conversation. `created_by` is its owner, and `shared_with` says what others may do with it. A
+    conversation that is not `listed`, such as a trial of an agent, is only missing from lists."""
 
     id: str
     agent_id: str
@@ -105,7 +108,7 @@ class Conversation(Struct, frozen=True):
     listed: bool = True
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON object as clients see it."""
+        """Return the JSON object for clients."""
         return {
             "id": self.id,
             "agentId": self.agent_id,
@@ -120,7 +123,7 @@ class Conversation(Struct, frozen=True):
 
 
 def title_of(text: str) -> str:
-    """A conversation's title from its first message: the first line, at most 80 characters."""
+    """Return a conversation's title from its first message: the first line, at most 80 characters."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     first = lines[0] if lines else "New conversation"
     return first if len(first) <= 80 else first[:79].rstrip() + "…"

@@ -1,4 +1,4 @@
-"""The differences of two JSON values, by path."""
+"""The differences between two JSON values, by path."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,8 +7,8 @@ Difference = dict[str, Any]
 
 
 def differences(before: Any, after: Any, path: str = "") -> Iterator[Difference]:
-    """`{path, change, before?, after?}` for each part that was added, removed or changed. The elements of
-    lists are compared by their place."""
+    """Yield `{path, change, before?, after?}` for each part that was added, removed or changed. The elements
+    of lists are compared by position."""
     if isinstance(before, dict) and isinstance(after, dict):
         yield from _of_members(before, after, path)
     elif isinstance(before, list) and isinstance(after, list):

@@ -1,4 +1,4 @@
-"""Erasures: the deletion of all that a user, or an organization, has left, step by step."""
+"""Erasures: the deletion of everything that belongs to a user or an organization, step by step."""
 
 from typing import Any, Literal
 
@@ -9,16 +9,19 @@ from millrace.domain.stepwise import name_of
 
 State = Literal["running", "done"]
 QUIET_MS = 20 * 60 * 1000
-"""The time in which functions under way end, and queues hand out what they hold: longer than both."""
+"""The time after which active functions have ended, and queues have delivered their messages; longer than
+both."""
 USER_STEPS = ("conversations", "shares", "memories", "files", "exports", "counts")
 ORGANIZATION_STEPS = ("conversations", "schedules", "quiet", "objects", "items")
-"""The last two are repeated after a quiet time until they find nothing."""
+"""The last two are repeated after a waiting time until they find nothing."""
 
 
 class Erasure(Struct, frozen=True):
-    """An erasure under way, or done: of a user, or with an empty `user_id` of the organization. `step` and
-    `cursor` say where it goes on; `removed` counts what it has deleted, `found` what this pass of an
-    organization's has. `until_ms`: the time before which no other process claims it."""
+    """An erasure, in progress or done: of a user or, with an empty `user_id`, of the organization.
+
+    `step` and `cursor` say where it continues. `removed` counts what it has deleted, `found` what the current
+    pass of an organization's erasure has found. No other process claims it before `until_ms`.
+    """
 
     organization: str
     user_id: str
@@ -40,11 +43,11 @@ class Erasure(Struct, frozen=True):
 
     @property
     def step_name(self) -> str:
-        """The step that comes next, or `done`."""
+        """The name of the next step, or `done`."""
         return name_of(self.steps, self.step)
 
     def to_wire(self) -> dict[str, Any]:
-        """The erasure as admins see it."""
+        """Return the erasure as admins see it."""
         return {
             "userId": self.user_id or None,
             "state": "done" if self.done_ms else "running",

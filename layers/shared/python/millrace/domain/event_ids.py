@@ -11,10 +11,11 @@ _NO_RUN = "none"
 
 
 class EventId(NamedTuple):
-    """The event `seq` of a run; the cursor from which a stream goes on. A run id contains no dot.
+    """The event `seq` of a run, after which a stream is resumed. A run id contains no dot.
 
-    Without a run it is the beginning of a conversation, before its first run (`none.0` on the wire); the
-    number `MAX_SEQ` stands for the time after a run."""
+    Without a run it is the beginning of a conversation, before its first run (`none.0` in JSON); the number
+    `MAX_SEQ` stands for the time after a run.
+    """
 
     run_id: str | None
     seq: int
@@ -24,7 +25,7 @@ class EventId(NamedTuple):
 
 
 def parse_event_id(text: str) -> EventId:
-    """Return the event that a client names by run and number. Raises `InvalidRequest`."""
+    """Return the event in a client's id of run and number. Raises `InvalidRequest`."""
     run_id, dot, number = text.rpartition(".")
     if not dot:
         raise InvalidRequest(
@@ -38,7 +39,7 @@ def parse_event_id(text: str) -> EventId:
 
 
 def parse_event_id_of(text: str, run_id: str) -> int:
-    """Return the number of an event of one run, named by its id or by the number alone. Raises
+    """Return the number of an event of one run, from its id or from the number alone. Raises
     `InvalidRequest`."""
     if "." not in text:
         return parse_seq(text)
@@ -53,7 +54,7 @@ def parse_event_id_of(text: str, run_id: str) -> int:
 
 def parse_seq(text: str) -> int:
     """Return an event's number. Raises `InvalidRequest`."""
-    # isdigit() alone also holds for characters such as ², which int() does not read.
+    # isdigit() alone also accepts characters such as ², which int() does not read.
     if not text.isascii() or not text.isdigit() or len(text) > _DIGITS:
         raise _invalid()
     return int(text)

@@ -1,7 +1,7 @@
-"""The events of runs, field by field: the types of what `domain.events` makes.
+"""The events of runs, field by field: the types of what `domain.events` creates.
 
-The OpenAPI document is made of them. Only type checkers and that document import this module; a function that
-streams has no use for it.
+The OpenAPI document is created from them. Only that and type checkers import this module, as functions that
+stream do not need it.
 """
 
 from typing import Any, Literal, NotRequired
@@ -12,8 +12,8 @@ from millrace.domain.events import Detail
 
 
 class TokenUsage(TypedDict):
-    """Tokens, as the model's server counted them; `estimated` is there, and true, where it did not. Those
-    that were read from a prompt cache, or written to one, are part of the input."""
+    """Tokens as the model's server counted them; `estimated` is present, and true, if it did not. Tokens that
+    were read from or written to a prompt cache are part of the input."""
 
     input: int
     output: int
@@ -24,8 +24,8 @@ class TokenUsage(TypedDict):
 
 
 class Within(TypedDict):
-    """The origin of an event, if it is not the run's own agent: the tool call that asked a sub-agent, that
-    agent, and the step of a flow."""
+    """The origin of an event that does not come from the run's own agent: the tool call that started a
+    sub-agent, that agent, and the step of a flow."""
 
     parent: NotRequired[str]
     agentId: NotRequired[str]
@@ -33,7 +33,7 @@ class Within(TypedDict):
 
 
 class StartEvent(TypedDict):
-    """The run has begun; `messageId` is the answer's id."""
+    """The run has started; `messageId` is the answer's id."""
 
     type: Literal["start"]
     runId: str
@@ -43,7 +43,7 @@ class StartEvent(TypedDict):
 
 
 class StatusEvent(Within):
-    """Progress of the agent, for people."""
+    """Progress of the agent, for users."""
 
     type: Literal["status"]
     message: str
@@ -51,13 +51,13 @@ class StatusEvent(Within):
 
 
 class LoggedStatusEvent(StatusEvent):
-    """A status in the log: with the least detail that shows it."""
+    """A status in the log, with the lowest detail that shows it."""
 
     leastDetail: NotRequired[Detail]
 
 
 class ThinkingEvent(Within):
-    """A piece of reasoning. In the history it is a whole thought, with its duration where that is known."""
+    """A piece of reasoning. In the history it is a complete thought, with its duration if that is known."""
 
     type: Literal["thinking"]
     text: str
@@ -72,8 +72,8 @@ class TokenEvent(Within):
 
 
 class ToolCallEvent(Within):
-    """The agent calls a tool. `arguments` are `{}` unless the client asks for `detail=full`. `client`: the
-    tool came with the message, and the client runs it itself; all of such a call is always shown."""
+    """The agent calls a tool. `arguments` are `{}` unless the client asks for `detail=full`. With `client`,
+    the tool came with the message and the client runs it; such a call is always shown completely."""
 
     type: Literal["tool_call"]
     id: str
@@ -83,7 +83,7 @@ class ToolCallEvent(Within):
 
 
 class ToolOutputEvent(Within):
-    """A piece of a tool's result while the tool is at work; only `detail=full` shows it."""
+    """A piece of a tool's result while the tool is running; only shown with `detail=full`."""
 
     type: Literal["tool_output"]
     id: str
@@ -92,8 +92,8 @@ class ToolOutputEvent(Within):
 
 
 class ToolResultEvent(Within):
-    """A tool has answered. `bytes` is the size of the whole `result`, which only `detail=full` shows. The
-    duration is null where it is not known."""
+    """A tool has finished. `bytes` is the size of the complete `result`, which is only shown with
+    `detail=full`. The duration is null if it is not known."""
 
     type: Literal["tool_result"]
     id: str
@@ -106,7 +106,7 @@ class ToolResultEvent(Within):
 
 
 class AskedCall(TypedDict):
-    """A call that waits for a person. `name` is null where the agent does not show it."""
+    """A call that waits for a person. `name` is null if the agent does not show it."""
 
     callId: str
     kind: str
@@ -115,7 +115,7 @@ class AskedCall(TypedDict):
 
 class ApprovalRequestedEvent(Within, AskedCall):
     """A call waits for a person: a tool that needs an approval, or a question. `arguments` are `{}` unless
-    the client asks for `detail=full`; at `expiresAt` the call counts as rejected."""
+    the client asks for `detail=full`; at `expiresAt` the call is rejected."""
 
     type: Literal["approval_requested"]
     arguments: dict[str, Any]
@@ -126,7 +126,7 @@ class ApprovalRequestedEvent(Within, AskedCall):
 
 
 class ApprovalAnsweredEvent(Within, AskedCall):
-    """A call that waited has been answered; `answeredBy` is null where its time was over."""
+    """A call that waited was answered; `answeredBy` is null if it expired."""
 
     type: Literal["approval_answered"]
     decision: str
@@ -143,14 +143,14 @@ class WaitingEvent(TypedDict):
 
 
 class RewindEvent(TypedDict):
-    """The events after this id are void: another process goes on from there."""
+    """The events after this id are void: another process continues from there."""
 
     type: Literal["rewind"]
     after: str
 
 
 class InjectedEvent(Within):
-    """A live message has been put before the model, in this iteration (counted from 1)."""
+    """A live message was passed to the model, in this iteration (counted from 1)."""
 
     type: Literal["injected"]
     messageId: str
@@ -159,7 +159,7 @@ class InjectedEvent(Within):
 
 
 class FlowStepStartEvent(TypedDict):
-    """A step of a flow begins; `index` counts from 0."""
+    """A step of a flow has started; `index` counts from 0."""
 
     type: Literal["flow_step_start"]
     name: str
@@ -182,7 +182,7 @@ class FlowStepCompleteEvent(TypedDict):
 
 
 class FlowStepSkippedEvent(TypedDict):
-    """A step of a flow does not run, since its `when` is not true."""
+    """A step of a flow is skipped, since its `when` is not true."""
 
     type: Literal["flow_step_skipped"]
     name: str
@@ -202,7 +202,7 @@ class WaitingFor(TypedDict):
 
 
 class StepAnswer(TypedDict):
-    """The answer of a person to a step of a flow; `answeredBy` is null where nobody answered in time."""
+    """A person's answer to a step of a flow; `answeredBy` is null if nobody answered in time."""
 
     step: str
     decision: str
@@ -212,10 +212,10 @@ class StepAnswer(TypedDict):
 
 
 class DoneEvent(TypedDict):
-    """The run has ended well. `cost` is in US dollars, null where the model's price is not known;
-    `firstTokenMs` is the time to the first token of the answer, where that is known; `output` is the answer
-    as JSON, where a schema was asked for. Those of flows have `executionId`, `flow`, `result`, and
-    the `answers` of people."""
+    """The run has ended successfully. `cost` is in US dollars, null if the model's price is not known.
+    `firstTokenMs` is the time to the first token of the answer, if known; `output` is the answer as JSON,
+    if a schema was requested. Those of flows have `executionId`, `flow`, `result`, and the `answers` of
+    people."""
 
     type: Literal["done"]
     messageId: str
@@ -232,7 +232,7 @@ class DoneEvent(TypedDict):
 
 
 class ErrorEvent(TypedDict):
-    """The run has ended badly; `retryable` says whether sending the message again may work."""
+    """The run has failed; `retryable` says whether sending the message again may succeed."""
 
     type: Literal["error"]
     message: str
@@ -243,7 +243,7 @@ class ErrorEvent(TypedDict):
 
 
 class HeartbeatEvent(TypedDict):
-    """Nothing else was sent for five seconds; or, with an id, where the stream begins."""
+    """Nothing else was sent for five seconds; with an id, it marks where the stream begins."""
 
     type: Literal["heartbeat"]
 

@@ -1,13 +1,13 @@
-"""The events of a run, as they stand in the log and (projected) on the wire.
+"""The events of a run, in the log and (projected) for clients.
 
-An event is a JSON object with a `type`; the log keeps every event in full, numbered from 1 upwards.
-The builders below are the catalogue; `domain.event_types` has the type of each. An event of a sub-agent
-carries `parent` (the tool call that started it) and `agentId` beside its own fields.
+An event is a JSON object with a `type`. The log keeps every event completely, numbered from 1. The builders
+below are the catalog; `domain.event_types` has the type of each. An event of a sub-agent has additional
+fields `parent` (the tool call that started it) and `agentId`.
 """
 
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
-if TYPE_CHECKING:  # the types are for checkers and for the OpenAPI document: streams do not import them
+if TYPE_CHECKING:  # types are only for checkers and the OpenAPI document; streams do not import them
     from millrace.domain.event_types import (
         ApprovalAnsweredEvent,
         ApprovalRequestedEvent,
@@ -37,8 +37,8 @@ TERMINAL = frozenset({"done", "error"})
 
 
 class LogEntry(NamedTuple):
-    """An event with its place in the log; `data` is its JSON, encoded once for the log and the wire. `at` is
-    when it was numbered, in milliseconds since 1970; 0 in logs that are older than these times."""
+    """An event with its number in the log. `data` is its JSON, encoded once for the log and for clients. `at`
+    is the time at which it was numbered, in milliseconds since 1970; 0 in logs of earlier releases."""
 
     seq: int
     type: str
@@ -48,7 +48,7 @@ class LogEntry(NamedTuple):
 
 
 def start(run_id: str, conversation_id: str, message_id: str, agent_id: str) -> Event:
-    """The run has begun; `messageId` is the answer's id."""
+    """The run has started; `messageId` is the answer's id."""
     event: StartEvent = {
         "type": "start",
         "runId": run_id,
@@ -60,8 +60,8 @@ def start(run_id: str, conversation_id: str, message_id: str, agent_id: str) -> 
 
 
 def status(message: str, icon: str | None = None, least: Detail | None = None) -> Event:
-    """Progress of the agent, for people. A status that names tools carries the `least` detail at which
-    it is shown."""
+    """Progress of the agent, for users. A status that names tools has the `least` detail at which it is
+    shown."""
     event: LoggedStatusEvent = {"type": "status", "message": message}
     if icon:
         event["icon"] = icon
@@ -83,7 +83,7 @@ def token(text: str) -> Event:
 
 
 def tool_call(id: str, name: str, arguments: Any, *, client: bool = False) -> Event:
-    """The agent calls a tool, one that the client runs where it says so."""
+    """The agent calls a tool; with `client`, one that the client runs."""
     event: ToolCallEvent = {"type": "tool_call", "id": id, "name": name, "arguments": arguments}
     if client:
         event["client"] = True
@@ -91,14 +91,14 @@ def tool_call(id: str, name: str, arguments: Any, *, client: bool = False) -> Ev
 
 
 def tool_output(id: str, name: str, output: str) -> Event:
-    """A piece of a tool's result while the tool is at work (seen at `detail=full` only)."""
+    """A piece of a tool's result while the tool is running (only shown with `detail=full`)."""
     event: ToolOutputEvent = {"type": "tool_output", "id": id, "name": name, "output": output}
     return cast(Event, event)
 
 
 def tool_result(id: str, name: str, ok: bool, summary: str, result: str, duration_ms: int | None) -> Event:
-    """A tool has answered: `result` is its whole text (seen at `detail=full` only), `bytes` its size. The
-    duration is null where it is not known."""
+    """A tool has finished: `result` is its complete text (only shown with `detail=full`), `bytes` its size.
+    The duration is null if it is not known."""
     event: ToolResultEvent = {
         "type": "tool_result",
         "id": id,
@@ -123,7 +123,7 @@ def approval_requested(
     schema: dict[str, Any] | None = None,
 ) -> Event:
     """A call waits for a person: a tool that needs an approval, or a question. `prompt`, `options` and
-    `schema` are those of a question; `expiresAt` is the time at which the call counts as rejected."""
+    `schema` are those of a question; at `expiresAt` the call is rejected."""
     event: ApprovalRequestedEvent = {
         "type": "approval_requested",
         "callId": call_id,
@@ -145,7 +145,7 @@ def approval_requested(
 def approval_answered(
     call_id: str, kind: str, name: str, decision: str, by: str | None, reason: str | None
 ) -> Event:
-    """A call that waited has been answered; `answeredBy` is null where its time was over."""
+    """A call that waited was answered; `answeredBy` is null if it expired."""
     event: ApprovalAnsweredEvent = {
         "type": "approval_answered",
         "callId": call_id,
@@ -169,7 +169,7 @@ def waiting(calls: list[Event], expires_at: str) -> Event:
 
 
 def injected(message_id: str, content: str, iteration: int) -> Event:
-    """A live message has been put before the model, in this iteration (counted from 1)."""
+    """A live message was passed to the model, in this iteration (counted from 1)."""
     event: InjectedEvent = {
         "type": "injected",
         "messageId": message_id,
@@ -180,7 +180,7 @@ def injected(message_id: str, content: str, iteration: int) -> Event:
 
 
 def flow_step_start(name: str, kind: str, index: int, total: int) -> Event:
-    """A step of a flow begins."""
+    """A step of a flow has started."""
     event: FlowStepStartEvent = {
         "type": "flow_step_start",
         "name": name,
@@ -207,7 +207,7 @@ def flow_step_complete(name: str, duration_ms: int, ok: bool, index: int, total:
 
 
 def flow_step_skipped(name: str, index: int, total: int) -> Event:
-    """A step of a flow does not run, since its `when` is not true."""
+    """A step of a flow is skipped, since its `when` is not true."""
     event: FlowStepSkippedEvent = {
         "type": "flow_step_skipped",
         "name": name,
@@ -226,8 +226,8 @@ def done(
     duration_ms: int | None,
     first_token_ms: int | None = None,
 ) -> Event:
-    """The run has ended well. `cost` in US dollars, null where the price is not known; the time to the
-    first token only where it is known."""
+    """The run has ended successfully. `cost` is in US dollars, null if the price is not known; the time to
+    the first token is present only if it is known."""
     event: DoneEvent = {
         "type": "done",
         "messageId": message_id,
@@ -242,8 +242,8 @@ def done(
 
 
 def rewind(after: str) -> Event:
-    """Another process goes on with the run: all that was told of it after the event with the id `after`, up
-    to this event, is void. What was lost comes again, perhaps in other words."""
+    """Another process continues the run: everything after the event with the id `after`, up to this event, is
+    void. What was lost is repeated, perhaps in other words."""
     event: RewindEvent = {"type": "rewind", "after": after}
     return cast(Event, event)
 
@@ -254,16 +254,16 @@ def deleted() -> Event:
 
 
 def expired() -> Event:
-    """Stands for the rest of a run whose log is no longer kept."""
+    """Stands for the rest of a run whose log has expired."""
     return error("The events of this run are no longer kept; read the messages.", "run_expired", False)
 
 
 def error(message: str, code: str, retryable: bool) -> Event:
-    """The run has ended badly; `retryable` says whether sending the message again may work."""
+    """The run has failed; `retryable` says whether sending the message again may succeed."""
     event: ErrorEvent = {"type": "error", "message": message, "code": code, "retryable": retryable}
     return cast(Event, event)
 
 
 def error_facts(event: Event) -> Event:
-    """The fields of an `error` that its run keeps."""
+    """Return the fields of an `error` that its run keeps."""
     return {name: event[name] for name in ("message", "code", "retryable", "step") if name in event}

@@ -1,4 +1,4 @@
-"""Exports: everything that is kept of a user, or of an organization, as zip archives, part by part."""
+"""Exports: everything that is stored about a user or an organization, as zip archives, part by part."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from millrace.domain.clock import iso
 from millrace.domain.stepwise import name_of
 
 KEPT_MS = 7 * 24 * 3600 * 1000
-"""An export can be downloaded until so long after it was asked for; then the bucket deletes it."""
+"""The time after its request for which an export can be downloaded; then the bucket deletes it."""
 EXPORTS = "exports/"
-"""The bucket deletes what lies here after seven days."""
+"""The bucket deletes objects with this prefix after seven days."""
 USER_STEPS = ("conversations", "shares", "memories", "files", "counts", "keys", "audit")
 ORGANIZATION_STEPS = ("items", "objects")
 EXCLUDED = {
@@ -19,13 +19,15 @@ EXCLUDED = {
     "only the names are told",
     "exports": "this export and other ones, and erasures",
 }
-"""What no export has, with the reason."""
+"""Data that is not exported, with the reason."""
 
 
 class Export(Struct, frozen=True):
-    """An export under way, or done: of a user, or with an empty `user_id` of the organization. `step` and
-    `cursor` say where it goes on. `parts` have `items` records and files, and `size` bytes. `until_ms`: the
-    time before which no other process claims it; `tries`: how often the next part was begun."""
+    """An export, in progress or done: of a user or, with an empty `user_id`, of the organization.
+
+    `step` and `cursor` say where it continues. `parts` have `items` records and files, and `size` bytes. No
+    other process claims it before `until_ms`. `tries` is the number of times that the next part was started.
+    """
 
     id: str
     organization: str
@@ -50,21 +52,21 @@ class Export(Struct, frozen=True):
 
     @property
     def step_name(self) -> str:
-        """The step that comes next, or `done`."""
+        """The name of the next step, or `done`."""
         return name_of(self.steps, self.step)
 
     @property
     def expires_ms(self) -> int:
-        """The time from which it can be downloaded no more."""
+        """The time until which it can be downloaded."""
         return self.created_ms + KEPT_MS
 
     @property
     def prefix(self) -> str:
-        """The beginning of the keys of its objects."""
+        """The prefix of the keys of its objects."""
         return f"{EXPORTS}{self.organization}/{self.id}/"
 
     def to_wire(self) -> dict[str, Any]:
-        """The export as admins see it."""
+        """Return the export as admins see it."""
         return {
             "id": self.id,
             "userId": self.user_id or None,
@@ -81,7 +83,7 @@ class Export(Struct, frozen=True):
 
 
 class ExportPart(Struct, frozen=True):
-    """A zip archive of an export: its number from 1 on, the key of its object, and its size in bytes."""
+    """A zip archive of an export: its number from 1, the key of its object, and its size in bytes."""
 
     number: int
     key: str

@@ -14,18 +14,18 @@ from millrace.errors import InvalidRequest, NotFound, TooLarge
 
 MOST_BYTES = 25_000_000
 MOST_TEXT_BYTES = 1_000_000
-"""Of a file that a model reads as text."""
+"""The maximum size of a file that a model reads as text."""
 UPLOAD_SECONDS = 15 * 60
 UNUSED_SECONDS = 24 * 3600
-"""A file that no message has used by then is deleted."""
+"""The time after which a file that no message has used is deleted."""
 UPLOADS = "uploads/"
-"""The bucket deletes what lies here after a day or two; nothing but forms writes here."""
+"""The bucket deletes objects with this prefix after a day or two; only upload forms write there."""
 KEPT = "conversations/"
 
 
 class StoredFile(Struct, frozen=True):
-    """A file of its `owner`. `conversation_id` is the conversation that keeps it, None as long as no message
-    has used it; then it expires at `expires_ms`."""
+    """A file of its `owner`. `conversation_id` is the conversation that keeps it; None while no message has
+    used it, and then it expires at `expires_ms`."""
 
     id: str
     organization: str
@@ -38,7 +38,7 @@ class StoredFile(Struct, frozen=True):
 
     @property
     def expires_ms(self) -> int | None:
-        """The time at which it is deleted, in milliseconds since the epoch; None for one that is used."""
+        """The time at which it is deleted, in milliseconds since the epoch; None if a message uses it."""
         return None if self.conversation_id else self.created_ms + UNUSED_SECONDS * 1000
 
     @property
@@ -49,11 +49,11 @@ class StoredFile(Struct, frozen=True):
         return f"{UPLOADS}{self.organization}/{self.id}"
 
     def block(self) -> dict[str, Any]:
-        """The facts that a message's block has of it."""
+        """Return the facts about the file in a message's block."""
         return {"fileId": self.id, "mediaType": self.media_type, "name": self.name, "size": self.size}
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON object as clients see it."""
+        """Return the JSON object for clients."""
         return {
             "fileId": self.id,
             "name": self.name,
@@ -68,7 +68,7 @@ class StoredFile(Struct, frozen=True):
 def new_file(
     organization: str, owner: str, name: str, media_type: str, size: int, now: int, allowed: tuple[str, ...]
 ) -> StoredFile:
-    """A file that is about to be uploaded. Raises `InvalidRequest` or `TooLarge`."""
+    """Return the record of a file to upload. Raises `InvalidRequest` or `TooLarge`."""
     try:
         media_type = checked_type(media_type, allowed)
     except ValueError as error:
@@ -78,7 +78,7 @@ def new_file(
 
 
 def check_size(media_type: str, size: int) -> None:
-    """Raises `TooLarge`."""
+    """Raise `TooLarge` if a file of this type must not have this size."""
     most = MOST_TEXT_BYTES if media_type in TEXT_TYPES else MOST_BYTES
     if size > most:
         raise TooLarge(
@@ -87,23 +87,23 @@ def check_size(media_type: str, size: int) -> None:
 
 
 def content_id(root: Slot, data: bytes) -> str:
-    """The id of a file that a message brings within itself: the same whenever it is sent again there."""
+    """Return the id of a file within a message: the same whenever it is sent again in the conversation."""
     digest = hashlib.sha256(root.key.encode() + b"\0" + data).digest()
     return f"file_{b32encode(digest)[:32].decode()}"
 
 
 def kept_prefix(root: Slot) -> str:
-    """The beginning of the keys of all files that a conversation keeps."""
+    """Return the prefix of the keys of all files that a conversation keeps."""
     return f"{KEPT}{root.organization}/{root.conversation_id}/"
 
 
 def kept_key(root: Slot, file_id: str) -> str:
-    """The key of the object of a file that a conversation keeps."""
+    """Return the object's key of a file that a conversation keeps."""
     return f"{kept_prefix(root)}{file_id}"
 
 
 def unknown_file() -> NotFound:
-    """The error for a file that is not there, or is not the caller's to see."""
+    """Return the error for a file that does not exist, or that the caller must not see."""
     return NotFound(
         "No file has this id: it was never uploaded, has expired unused, or is another user's.",
         code="file_not_found",

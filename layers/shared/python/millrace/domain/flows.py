@@ -1,4 +1,4 @@
-"""Flows: named lists of steps, and how far each execution of one has come."""
+"""Flows: named lists of steps, and the progress of their executions."""
 
 from typing import Annotated, Any, Literal
 
@@ -13,9 +13,9 @@ from millrace.domain.wire import WireModel
 
 MAX_STEPS = 32
 FLOW_BYTES, INPUT_BYTES, RESULTS_BYTES = 64 * 1024, 100 * 1024, 200 * 1024
-"""Together they fit into one item of 400 KB."""
+"""The maximum sizes, which together fit into one item of 400 KB."""
 AGENT_PREFIX = "flow:"
-"""Starts the agent id under which a flow's runs appear."""
+"""The prefix of the agent id of a flow's runs."""
 
 FLOW_NAME = r"^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$"
 FlowName = Annotated[str, Field(pattern=FLOW_NAME)]
@@ -25,15 +25,16 @@ Expression = Annotated[str, Field(min_length=1, max_length=2000)]
 
 class FlowStep(WireModel):
     """Base of the steps. Expressions see `input` (what was posted), `steps` (results by name), `last`, and
-    `answers` (who decided what, by step). A step whose `when` is not true is skipped; its result is null."""
+    `answers` (who decided what, by step). A step whose `when` is not true is skipped, and its result is
+    null."""
 
     name: StepName
     when: Expression | None = None
 
 
 class AgentStep(FlowStep):
-    """Asks an agent; the result is its answer's text. With `plan` the agent plans which of its tools to call
-    before they are called and it answers."""
+    """Asks an agent; the result is the text of its answer. With `plan` the agent first plans which of its
+    tools to call, then they are called, and then it answers."""
 
     type: Literal["agent"]
     agent_id: str = Field(min_length=1, max_length=128)
@@ -42,8 +43,8 @@ class AgentStep(FlowStep):
 
 
 class ToolStep(FlowStep):
-    """Calls a tool; `arguments` are expressions, as in a pipeline's map. The result is what the tool gave,
-    as JSON where it is an object, a list or a number."""
+    """Calls a tool; `arguments` are expressions, as in a pipeline's map. The result is the tool's, parsed as
+    JSON if it is an object, a list or a number."""
 
     type: Literal["tool"]
     tool: str = Field(min_length=1, max_length=140)
@@ -51,8 +52,8 @@ class ToolStep(FlowStep):
 
 
 class PipelineStep(FlowStep):
-    """Takes events (a list or one object) through a pipeline's transforms; the result is its outputs. Nothing
-    is delivered. Either `pipelineId` or a `definition`."""
+    """Sends events (a list or one object) through a pipeline's transforms; the result is the output. Nothing
+    is delivered. Has either `pipelineId` or a `definition`."""
 
     type: Literal["pipeline"]
     pipeline_id: str | None = Field(default=None, min_length=1, max_length=128)
@@ -67,39 +68,39 @@ class PipelineStep(FlowStep):
 
 
 class WaitStep(FlowStep):
-    """Suspends the flow until a person answers; the result is what they have given. A rejection, or no answer
-    in time, ends the flow: nothing further runs."""
+    """Suspends the flow until a person answers; the result is the answer. If it is rejected, or not answered
+    in time, the flow ends and no further step runs."""
 
     type: Literal["wait_for_input"]
     prompt: str = Field(default="", max_length=2000)
     choices: list[Annotated[str, Field(min_length=1, max_length=200)]] | None = Field(
-        default=None, min_length=1, max_length=20, description="the only answers there are"
+        default=None, min_length=1, max_length=20, description="the possible answers"
     )
     answer_schema: dict[str, Any] | None = Field(
         default=None, alias="schema", description="JSON Schema of the answer"
     )
     approvers: Approvers | None = Field(
-        default=None, description="who may answer; without it the user who started the flow"
+        default=None, description="the people who may answer; by default the user who started the flow"
     )
     expires: int | None = Field(
-        default=None, ge=1, description="seconds to wait; without it as long as the deployment allows"
+        default=None, ge=1, description="seconds to wait; by default as long as the deployment allows"
     )
 
 
 class EndStep(FlowStep):
-    """Ends the flow here, with the `result` of an expression."""
+    """Ends the flow, with the `result` of an expression."""
 
     type: Literal["end"]
     result: Expression = "last"
 
 
 class NotifyStep(FlowStep):
-    """Sends an object through a destination of a pipeline of the organization; the result tells what became
-    of it."""
+    """Sends an object through a destination of one of the organization's pipelines; the result is the
+    outcome."""
 
     type: Literal["notify"]
     pipeline_id: str = Field(min_length=1, max_length=128)
-    destination: int = Field(default=0, ge=0, le=31, description="which of the pipeline's destinations")
+    destination: int = Field(default=0, ge=0, le=31, description="the pipeline's destination, from 0")
     payload: dict[str, Any] = Field(default_factory=dict, max_length=50)
 
 
@@ -109,8 +110,8 @@ Step = Annotated[
 
 
 class FlowSettings(WireModel):
-    """The settings of a flow that a client gives. `output` is an expression; without it the last step's
-    result is the flow's."""
+    """The settings of a flow that clients can set. `output` is an expression; without it the last step's
+    result is that of the flow."""
 
     description: str = Field(default="", max_length=1000)
     steps: list[Step] = Field(min_length=1, max_length=MAX_STEPS)
@@ -127,13 +128,13 @@ class FlowSettings(WireModel):
 
 
 class NewFlow(FlowSettings):
-    """A flow to be made."""
+    """A flow to create."""
 
     name: FlowName
 
 
 class FlowReplacement(FlowSettings):
-    """A flow as GET shows it, edited; `name`, `createdAt` and `updatedAt` are ignored."""
+    """A flow as GET returns it, with edits; `name`, `createdAt` and `updatedAt` are ignored."""
 
     name: str | None = None
     created_at: str | None = None
@@ -152,18 +153,18 @@ class Flow(NewFlow):
         return agent_id_of(self.name)
 
     def summary(self) -> dict[str, Any]:
-        """The flow as those may see it who only run it: without its steps."""
+        """Return the flow without its steps, for those who only run it."""
         shown = {"name", "description", "created_at", "updated_at"}
         return self.model_dump(mode="json", by_alias=True, include=shown)
 
 
 def agent_id_of(flow: str) -> str:
-    """Return what the runs of a flow carry as agent id."""
+    """Return the agent id of a flow's runs."""
     return AGENT_PREFIX + flow
 
 
 class StepAnswer(Struct, frozen=True):
-    """A person's answer to a step that waited. `by` is empty where nobody answered in time."""
+    """A person's answer to a step that waited. `by` is empty if nobody answered in time."""
 
     step: str
     decision: str
@@ -172,7 +173,7 @@ class StepAnswer(Struct, frozen=True):
     reason: str | None = None
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON object as clients see it."""
+        """Return the JSON object for clients."""
         return {
             "step": self.step,
             "decision": self.decision,
@@ -183,9 +184,9 @@ class StepAnswer(Struct, frozen=True):
 
 
 class Execution(Struct, frozen=True):
-    """One execution: the flow as it was when it began, what was posted, the results and answers so far, and
-    the step that comes next. `begun` names a step that has begun and must not run twice; `owner` is the user
-    who started it."""
+    """One execution: the flow as it was at the start, the input, the results and answers so far, and the next
+    step. `begun` names a step that has started and must not run twice; `owner` is the user who started the
+    execution."""
 
     id: str
     flow: Flow
@@ -199,12 +200,12 @@ class Execution(Struct, frozen=True):
     begun: str = ""
 
     def payload(self) -> dict[str, Any]:
-        """The values that expressions see."""
+        """Return the values that expressions see."""
         last = list(self.results.values())[-1] if self.results else self.input
         answers = {answer.step: answer.to_wire() for answer in self.answers}
         return {"input": self.input, "steps": self.results, "last": last, "answers": answers}
 
     def reached(self, step: str, result: Any) -> "Execution":
-        """The execution with the result of the step that came next."""
+        """Return the execution with the result of the next step added."""
         results = self.results | {step: result}
         return replace(self, results=results, next_step=self.next_step + 1, begun="")

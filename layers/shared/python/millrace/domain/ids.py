@@ -1,4 +1,4 @@
-"""Identifiers: what may be one, and how new ones are made."""
+"""Identifiers: which texts are valid, and how new ones are generated."""
 
 import os
 import re
@@ -13,25 +13,27 @@ _last = 0
 
 
 def valid_id(text: str) -> bool:
-    """Ids of clients (conversations, threads, agents): up to 128 of `A-Z a-z 0-9 _ . : ~ -`. What separates
-    the parts of a table's key (`#`) can never be inside one."""
+    """Return whether a text is a valid id from a client (conversation, thread, agent): up to 128 of `A-Z a-z
+    0-9 _ . : ~ -`. It can never contain the separator of a table's key (`#`)."""
     return _ID.fullmatch(text) is not None
 
 
 def valid_organization(text: str) -> bool:
-    """Organizations come from a token's claim; the same rule, `@` and `|` allowed."""
+    """Return whether a text is a valid organization, which comes from a token's claim: as an id, but `@` and
+    `|` are allowed."""
     return _ORGANIZATION.fullmatch(text) is not None
 
 
 def valid_user(text: str) -> bool:
     """Return whether a text can be a user's id, which is whatever an issuer puts into `sub`: OpenID Connect
-    allows 255 characters. Unprintable ones, among them halves of surrogate pairs, cannot be stored."""
+    allows 255 characters. Unprintable ones, including halves of surrogate pairs, cannot be stored."""
     return 0 < len(text) <= 255 and text.isprintable() and not text.isspace()
 
 
 def new_ulid() -> str:
-    """A ULID (26 characters of Crockford's base 32: 48 bits of milliseconds, 80 of chance), strictly
-    increasing within a process, so that ids made in one millisecond sort as they were made."""
+    """Return a ULID (26 characters of Crockford's base 32: 48 bits of milliseconds, 80 random bits). ULIDs
+    increase strictly within a process, so that ids of the same millisecond sort in the order in which they
+    were generated."""
     global _last
     fresh = (time.time_ns() // 1_000_000 << 80) | int.from_bytes(os.urandom(10))
     with _lock:
@@ -41,5 +43,5 @@ def new_ulid() -> str:
 
 
 def new_id(prefix: str) -> str:
-    """`<prefix>_<ulid>`: `run_01J...`, `msg_01J...`."""
+    """Return `<prefix>_<ulid>`: `run_01J...`, `msg_01J...`."""
     return f"{prefix}_{new_ulid()}"

@@ -1,9 +1,9 @@
-"""The one reader of JSON that comes from outside, so that a document means the same wherever it arrives.
+"""The reader of all JSON that comes from outside, so that a document means the same wherever it arrives.
 
 UTF-8, with or without a byte order mark. Refused, because readers disagree on them and something would be
-lost: NaN and infinity, numbers beyond a double, integers beyond 64 bits, a key given twice in one object,
-halves of surrogate pairs, bytes that are no UTF-8, and more than 1,000 levels of nesting (an event, or the
-body of a request, may have 100).
+lost: NaN and infinity, numbers beyond a double, integers beyond 64 bits, duplicate keys in one object, halves
+of surrogate pairs, invalid UTF-8, and more than 1,000 levels of nesting (100 for an event or the body of a
+request).
 """
 
 import json
@@ -17,17 +17,18 @@ import orjson
 from millrace.errors import InvalidRequest, TooLarge, UnsupportedMedia
 
 DEEPEST = 100
-"""The levels that a value may have which is stored within others."""
+"""The maximum levels of a value that is stored inside others."""
 _WRITTEN = 254
-"""The levels that can be written."""
+"""The maximum levels that can be written."""
 LOWEST, HIGHEST = -(2**63), 2**64 - 1
 _BOM = b"\xef\xbb\xbf"
 _UNUSUAL = re.compile(rb"[0-9]{19}|\\u00[0-3]")
-"""Long numbers, and escapes of characters that need none: they would hide the end of a key."""
+"""Long numbers, and escapes of characters that need none, which would hide the end of a key."""
 _KEY = re.compile(rb'"[ \t\r\n]*:')
 _CHUNK = 64 * 1024
 _MOST_MEMBERS = 100
-"""Of gzip data: what is behind a member is copied for the next one, so many small ones would take minutes."""
+"""The maximum members of gzip data: the rest after a member is copied for the next one, so many small ones
+would take minutes."""
 _NO_ENCODING = frozenset({"", "identity"})
 LINES = frozenset(
     {"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"}
@@ -36,7 +37,7 @@ LINES = frozenset(
 
 
 class InvalidJson(InvalidRequest):
-    """A text that is no JSON, or that readers would not all read alike."""
+    """A text that is not JSON, or that readers would interpret differently."""
 
     code = "invalid_json"
 
@@ -55,7 +56,7 @@ def read_json(data: bytes, what: str = "The body") -> Any:
 
 
 def read_shallow(data: bytes, what: str = "The body") -> Any:
-    """Return the value of a document that is stored, and written again, within others. Raises `InvalidJson`,
+    """Return the value of a document that is stored and written again inside others. Raises `InvalidJson`,
     also for more than `DEEPEST` levels."""
     value = read_json(data, what)
     check_levels(value, DEEPEST, what)
@@ -63,24 +64,24 @@ def read_shallow(data: bytes, what: str = "The body") -> Any:
 
 
 def check_levels(value: Any, most: int, what: str = "The body") -> None:
-    """Raise `InvalidJson` for a value that was read and has more than `most` levels."""
+    """Raise `InvalidJson` if a value has more than `most` levels."""
     wrapped = value
     for _ in range(_WRITTEN - most):
         wrapped = [wrapped]
     try:
-        orjson.dumps(wrapped)  # much quicker than a look at each value
+        orjson.dumps(wrapped)  # much faster than visiting each value
     except TypeError:
         raise InvalidJson(f"{what} is nested more than {most} levels deep.") from None
 
 
 def read_lines(data: bytes) -> list[Any]:
-    """Return the values of JSON lines; empty ones are left out. Raises `InvalidJson` that names the line."""
+    """Return the values of JSON lines, ignoring empty lines. Raises `InvalidJson` that names the line."""
     lines = enumerate(data.removeprefix(_BOM).split(b"\n"), start=1)
     return [read_json(line, f"Line {number}") for number, line in lines if line.strip()]
 
 
 def read_documents(data: bytes, content_type: str) -> Any:
-    """Return what a body holds by its content type: a document, or a list for JSON lines.
+    """Return the content of a body by its content type: a document, or a list for JSON lines.
 
     Raises `InvalidJson`, and `UnsupportedMedia` for other types.
     """
@@ -100,7 +101,7 @@ def media_type(content_type: str) -> str:
 def inflate(data: bytes, encoding: str, limit: int) -> bytes:
     """Return a body without its `Content-Encoding`, which may be gzip, of at most `limit` bytes.
 
-    Raises `TooLarge`, `UnsupportedMedia`, or `InvalidRequest` for a body that is cut or damaged.
+    Raises `TooLarge`, `UnsupportedMedia`, or `InvalidRequest` if the body is cut off or damaged.
     """
     encoding = encoding.strip().lower()
     if encoding in _NO_ENCODING:
@@ -129,8 +130,8 @@ def _gunzip(data: bytes, limit: int) -> bytes:
 
 
 def _members(data: bytes) -> Iterator[bytes]:
-    """The content of each gzip member, in pieces. Raises `EOFError` where the last one is cut, and
-    `InvalidRequest` for too many."""
+    """Yield the content of each gzip member, in pieces. Raises `EOFError` if the last one is cut off, and
+    `InvalidRequest` if there are too many."""
     for _ in range(_MOST_MEMBERS):
         if not data:
             return
@@ -141,7 +142,7 @@ def _members(data: bytes) -> Iterator[bytes]:
             if not piece and not member.eof and not member.unconsumed_tail:
                 raise EOFError
             yield piece
-        # Zeros behind a member are padding, which gzip itself ignores.
+        # Zeros after a member are padding, which gzip itself ignores.
         data = member.unused_data.lstrip(b"\0")
     if data:
         raise InvalidRequest(
@@ -150,22 +151,22 @@ def _members(data: bytes) -> Iterator[bytes]:
 
 
 def _is_suspicious(data: bytes, value: Any) -> bool:
-    """Return true if a slower look is needed. What was read, written again, has as many keys as the document
-    unless one was given twice."""
+    """Return whether a document needs a slower check. A parsed document, written again, has as many keys as
+    before unless one was duplicated."""
     if _UNUSUAL.search(data):
         return True
     if b":" not in data:
         return False
     try:
         written = orjson.dumps(value)
-    except TypeError:  # nested more deeply than can be written
+    except TypeError:  # nested too deeply to be written
         return True
     return len(_KEY.findall(data)) != len(_KEY.findall(written))
 
 
 def _check_closely(data: bytes, what: str) -> None:
     def integer(digits: str) -> int:
-        # The length comes first: int() raises an error of its own for texts of more than 4,300 digits.
+        # Check the length first: int() raises an error of its own for texts of more than 4,300 digits.
         if len(digits) > 20 or not LOWEST <= int(digits) <= HIGHEST:
             raise InvalidJson(
                 f"{what} has an integer of more than 64 bits; write it as a string: {digits:.40}"

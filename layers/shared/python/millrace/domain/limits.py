@@ -28,14 +28,14 @@ Name = Literal[
 ]
 MOST_CONCURRENT = 1000
 SOON_SECONDS = 2
-"""After this time a caller may ask again for a run where too many are under way."""
+"""The seconds after which a caller may retry if too many runs are active."""
 LATER_SECONDS = 3600
-"""The same where somebody has to delete something first."""
+"""The seconds after which a caller may retry if something must be deleted first."""
 _Count = Annotated[int, Field(strict=True, ge=0, le=10**9)]
 
 
 class LevelLimits(WireModel):
-    """The most of a level; null is no limit. Days are in UTC, the cost is in US dollars."""
+    """The limits of a level; null is no limit. Days are in UTC, the cost is in US dollars."""
 
     tokens_per_day: Annotated[int, Field(strict=True, ge=0, le=10**15)] | None = None
     cost_per_day: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] | None = None
@@ -44,60 +44,61 @@ class LevelLimits(WireModel):
 
     @property
     def any(self) -> bool:
-        """True where something is limited that a run is counted for."""
+        """True if a limit is set for which runs must be counted."""
         return self.daily or self.requests_per_minute is not None or self.concurrent_runs is not None
 
     @property
     def daily(self) -> bool:
-        """True where what a day uses is limited."""
+        """True if a limit per day is set."""
         return self.tokens_per_day is not None or self.cost_per_day is not None
 
     @property
     def rate(self) -> Rate | None:
-        """The limit of requests as a bucket that holds a minute's; None without one."""
+        """The limit of requests as a bucket for a minute; None without a limit."""
         if self.requests_per_minute is None:
             return None
         return Rate(self.requests_per_minute / 60, self.requests_per_minute)
 
 
 class UserLimits(LevelLimits):
-    """The most of each user."""
+    """The limits of each user."""
 
     conversations: _Count | None = None
     storage_bytes: Annotated[int, Field(strict=True, ge=0, le=10**15)] | None = None
 
 
 class OrganizationLimits(UserLimits):
-    """The most of the whole organization."""
+    """The limits of the whole organization."""
 
     agents: _Count | None = None
     secrets: _Count | None = None
 
 
 class AllLimits(WireModel):
-    """The limits of an organization: of all that it does, of each user, and of each agent."""
+    """The limits of an organization: in total, for each user, and for each agent."""
 
     organization: OrganizationLimits = OrganizationLimits.known()
     user: UserLimits = UserLimits.known()
     agent: LevelLimits = LevelLimits.known()
 
     def of(self, level: Level) -> LevelLimits:
-        """The limits of a level."""
+        """Return the limits of a level."""
         found: LevelLimits = getattr(self, level)
         return found
 
     def conversations(self, level: Level) -> int | None:
-        """The most conversations at a level."""
+        """Return the maximum number of conversations at a level."""
         found = self.of(level)
         return found.conversations if isinstance(found, UserLimits) else None
 
     def over(self, defaults: "AllLimits") -> "AllLimits":
-        """These limits, with the defaults where they say nothing."""
+        """Return these limits, with the defaults for those that are not set."""
         parts: dict[str, Any] = {level: self._filled(level, defaults) for level in LEVELS}
         return self.model_copy(update=parts)
 
     def _filled(self, level: Level, defaults: "AllLimits") -> LevelLimits:
-        # Not `model_dump`, for which pydantic would build the models: most organizations set no limit.
+        # Not `model_dump`, for which pydantic would have to build the models: most organizations set no
+        # limit.
         own = {name: value for name, value in self.of(level) if value is not None}
         return defaults.of(level).model_copy(update=own)
 
@@ -106,8 +107,8 @@ LEVELS: tuple[Level, ...] = get_args(Level)
 
 
 def default_limits(text: str) -> AllLimits:
-    """Return the limits that a deployment gives to every organization, written
-    `level.limit=number level.limit=number`. Raises `ValueError`."""
+    """Return the deployment's limits for every organization, written `level.limit=number level.limit=number`.
+    Raises `ValueError`."""
     found: dict[str, dict[str, float]] = {level: {} for level in LEVELS}
     for entry in text.split():
         name, equals, number = entry.partition("=")
@@ -122,7 +123,7 @@ _NUMBER = re.compile(r"[0-9]{1,15}([.][0-9]{1,6})?")
 
 
 class Stop(WireModel):
-    """A stop: nothing of the agent, or of the organization without an `agentId`, runs until it is lifted."""
+    """A stop: nothing of the agent or, without `agentId`, of the organization runs until it is removed."""
 
     agent_id: str | None
     reason: str
@@ -131,7 +132,8 @@ class Stop(WireModel):
 
 
 class Revocation(WireModel):
-    """Tokens of a user that count no more, or of everybody without a `userId`: those from before a time."""
+    """A revocation of the tokens of a user or, without `userId`, of everybody, that were issued before a
+    time."""
 
     user_id: str | None
     not_before: int
@@ -140,9 +142,11 @@ class Revocation(WireModel):
 
 
 class Control(WireModel):
-    """All that holds up runs of an organization. `version` counts its changes; conversations are counted
-    since the one that set their limit. While it is `erasing`, nobody is let in; conversations in which
-    nothing has happened for `conversation_days` are deleted."""
+    """Everything that restricts the runs of an organization.
+
+    `version` counts changes; conversations are counted since the version that set their limit. While it is
+    `erasing`, nobody is admitted. Conversations without activity for `conversation_days` are deleted.
+    """
 
     version: int = 0
     counting_since: int = 0
@@ -153,17 +157,17 @@ class Control(WireModel):
     conversation_days: int | None = None
 
     def stop_of(self, agent_id: str) -> Stop | None:
-        """Return the stop that holds up an agent."""
+        """Return the stop that applies to an agent."""
         return next((one for one in self.stops if one.agent_id in (None, agent_id)), None)
 
     def check_caller(self, caller: Principal) -> None:
-        """Raises `Forbidden` while the organization is erased, `Unauthenticated` for a revoked token."""
+        """Raise `Forbidden` while the organization is being erased, `Unauthenticated` for a revoked token."""
         if self.erasing:
-            raise Forbidden("The organization has been erased.", code="organization_erased")
+            raise Forbidden("The organization is being erased.", code="organization_erased")
         self.check_token(caller)
 
     def check_token(self, caller: Principal) -> None:
-        """Raises `Unauthenticated` for a caller whose token was revoked."""
+        """Raise `Unauthenticated` if the caller's token was revoked."""
         if caller.issued_ms is None:
             return
         for one in self.revocations:
@@ -171,22 +175,22 @@ class Control(WireModel):
                 raise Unauthenticated("The token was revoked; sign in again.", code="token_revoked")
 
     def check(self, agent_id: str) -> None:
-        """Raises `Forbidden` for an agent that is stopped."""
+        """Raise `Forbidden` if the agent is stopped."""
         if stop := self.stop_of(agent_id):
             what = "All agents of the organization are" if stop.agent_id is None else "The agent is"
             raise Forbidden(f"{what} stopped: {stop.reason}", code="agent_stopped", agentId=stop.agent_id)
 
 
 class Used(Struct, frozen=True):
-    """The use of a day's limits; `cost` in millionths of a US dollar."""
+    """The usage on a day; `cost` is in millionths of a US dollar."""
 
     tokens: int = 0
     cost: int = 0
 
 
 class Reached(Struct, frozen=True):
-    """A limit that is reached. `limit` and `used` in its unit; `retry_after` in seconds, for limits of a day
-    until the next one."""
+    """A limit that is reached. `limit` and `used` are in its unit; `retry_after` is in seconds, for limits
+    per day until the next day."""
 
     level: Level
     name: Name
@@ -196,15 +200,15 @@ class Reached(Struct, frozen=True):
 
     @property
     def finish_reason(self) -> str:
-        """The finish reason of a run that ends at this limit."""
+        """The finish reason of a run that ends because of this limit."""
         return "max_cost" if self.name == "costPerDay" else "max_tokens"
 
     def describe(self) -> str:
-        """Say which limit it is."""
+        """Return a description of the limit."""
         return f"The {self.level}'s limit {self.name} of {self.limit:g} is reached ({self.used:g} used)."
 
     def error(self, now: int) -> TooManyRequests:
-        """The error for a caller at the limit."""
+        """Return the error for a caller at the limit."""
         return TooManyRequests(
             f"{self.describe()} {self._advice(now)}",
             code="limit_reached",
@@ -217,28 +221,28 @@ class Reached(Struct, frozen=True):
 
     def _advice(self, now: int) -> str:
         if self.retry_after is None:
-            return f"It begins anew at {iso(next_day(now))}."
+            return f"It starts again at {iso(next_day(now))}."
         if self.retry_after >= LATER_SECONDS:
-            return "Delete what nobody needs, or have an admin raise the limit."
+            return "Delete some that are no longer needed, or ask an admin to raise the limit."
         return "Try again later."
 
 
 def check_count(name: Name, most: int | None, used: int, level: Level = "organization") -> None:
-    """Raises `TooManyRequests` where there are as many of something as there may be."""
+    """Raise `TooManyRequests` if the maximum number of something exists."""
     if most is not None and used >= most:
         raise Reached(level, name, most, used, LATER_SECONDS).error(0)
 
 
 class Standing(Struct, frozen=True):
-    """A caller's standing: the limits, the use of each level today (absent: not counted), and the limit of
-    requests or runs that has refused this one."""
+    """The limits and usage that apply to a caller: the usage of each level today (absent: not counted), and
+    the limit of requests or runs that has refused this one."""
 
     control: Control
     used: Mapping[Level, Used] = field(default_factory=dict)
     refused: Reached | None = None
 
     def reached(self) -> Reached | None:
-        """Return the first limit of the day that is reached."""
+        """Return the first limit per day that is reached."""
         for level, used in self.used.items():
             limits = self.control.limits.of(level)
             if limits.tokens_per_day is not None and used.tokens >= limits.tokens_per_day:
@@ -248,8 +252,8 @@ class Standing(Struct, frozen=True):
         return None
 
     def check(self, agent_id: str, now: int, *, replaces: bool = False) -> None:
-        """Raises `Forbidden` for an agent that is stopped, `TooManyRequests` where a limit is reached. A run
-        that `replaces` another one is not refused for those under way."""
+        """Raise `Forbidden` if the agent is stopped, `TooManyRequests` if a limit is reached. A run that
+        `replaces` another one is not refused because of active runs."""
         self.control.check(agent_id)
         refused = self.refused
         if refused and replaces and refused.name == "concurrentRuns":
@@ -264,5 +268,5 @@ def day_of(now: int) -> str:
 
 
 def next_day(now: int) -> int:
-    """Return the beginning of the day after a moment, in UTC."""
+    """Return the beginning of the next day, in UTC."""
     return (now // DAY_MS + 1) * DAY_MS

@@ -1,14 +1,14 @@
-"""Lines of streams of bytes that may end in any of the ways that Server-Sent Events allow."""
+"""Normalizes lines in streams of bytes that may end in any of the ways that Server-Sent Events allow."""
 
 
 class LineEnds:
-    """Makes every line of a stream end in a line feed, however the network cut the stream."""
+    """Ends every line of a stream with a line feed, regardless of how the network split it."""
 
     def __init__(self) -> None:
         self._return = False
 
     def plain(self, chunk: bytes) -> bytes:
-        """Return the chunk with line feeds only; a carriage return at its end waits for its own."""
+        """Return the chunk with line feeds only. A carriage return at its end waits for the next chunk."""
         if not self._return and b"\r" not in chunk:
             return chunk
         if self._return:

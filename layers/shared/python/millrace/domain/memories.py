@@ -1,4 +1,4 @@
-"""Memories that agents keep of their users."""
+"""Memories that agents keep about their users."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 from msgspec import Struct
 
 MEMORY_BYTES = 4000
-"""The most that one memory may have, in bytes of UTF-8."""
+"""The maximum size of one memory, in bytes of UTF-8."""
 MOST_MEMORIES = 200
-"""Of one user with one agent."""
+"""The maximum number of memories of one user with one agent."""
 
 
 class Memory(Struct, frozen=True):
-    """Something that an agent remembers of a user. Times are ISO 8601."""
+    """A memory of an agent about a user. Times are ISO 8601."""
 
     id: str
     agent_id: str
@@ -21,7 +21,7 @@ class Memory(Struct, frozen=True):
     updated_at: str
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON object as clients see it."""
+        """Return the JSON object for clients."""
         return {
             "id": self.id,
             "agentId": self.agent_id,
@@ -32,8 +32,8 @@ class Memory(Struct, frozen=True):
 
 
 def best_matches(memories: Sequence[Memory], query: str, limit: int) -> list[Memory]:
-    """The memories that hold most of the query's words, the latest first among equals; without a query the
-    latest."""
+    """Return the memories that contain most of the query's words, latest first among equals; without a query,
+    the latest."""
     latest = sorted(memories, key=lambda one: one.updated_at, reverse=True)
     words = set(query.lower().split())
     if not words:

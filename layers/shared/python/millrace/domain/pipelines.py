@@ -1,7 +1,6 @@
-"""Pipelines as an organization has them: their states, and what leads from one to the next.
+"""Pipelines of an organization: their states, and the transitions between them.
 
-created --start--> running <--pause / resume--> paused
-running, paused --stop--> stopped (for good)
+created --start--> running <--pause / resume--> paused running, paused --stop--> stopped (final)
 """
 
 import re
@@ -28,8 +27,8 @@ _NEXT: dict[tuple[PipelineState, Action], PipelineState] = {
 
 
 class Pipeline(WireModel):
-    """One pipeline with its current definition (as its author wrote it). `version` counts definitions,
-    `revision` every change of the item. Until `hold_until` (epoch ms) windows wait for events that came
+    """A pipeline with its current definition, as its author wrote it. `version` counts definitions,
+    `revision` every change of the item. Until `hold_until` (epoch ms) windows wait for events that arrived
     while the pipeline was paused."""
 
     id: str
@@ -43,7 +42,7 @@ class Pipeline(WireModel):
     hold_until: int = 0
 
     def to_public(self) -> dict[str, Any]:
-        """The JSON object as clients see it: the definition, and what became of it."""
+        """Return the JSON object for clients: the definition and the state."""
         return self.definition | {
             "id": self.id,
             "state": self.state,
@@ -59,7 +58,7 @@ class Pipeline(WireModel):
 
     @property
     def accepts_events(self) -> bool:
-        """True while its source feeds it; events for a paused one are kept until it is resumed."""
+        """True while the pipeline accepts events. A paused one keeps them until it is resumed."""
         return self.state in ("running", "paused")
 
     def waits(self, now: int) -> bool:
@@ -68,10 +67,10 @@ class Pipeline(WireModel):
 
 
 def check_chosen_id(pipeline_id: str, by_address: bool) -> None:
-    """Raise for an id that a client may not choose.
+    """Raise an error if a client may not choose this id.
 
-    A webhook's address is found by the id alone, whose ever the pipeline is, so the ids of sources that are
-    reached `by_address` are ours to give.
+    A webhook's address is found by the id alone, whichever organization owns the pipeline. So the server
+    assigns the ids of pipelines whose sources are reached `by_address`.
     """
     if not _CHOSEN.fullmatch(pipeline_id):
         raise InvalidRequest(
@@ -92,7 +91,7 @@ def allowed(state: PipelineState) -> list[Action]:
 
 
 def after(state: PipelineState, action: Action) -> PipelineState:
-    """The state that an action leads to. Raises `Conflict` that names the allowed ones."""
+    """Return the state after an action. Raises `Conflict` that names the allowed actions."""
     if (state, action) not in _NEXT:
         can = allowed(state)
         hint = f"allowed now: {', '.join(can)}" if can else "create a new one with the same definition"
@@ -106,7 +105,7 @@ def after(state: PipelineState, action: Action) -> PipelineState:
 
 
 def check_deletable(state: PipelineState) -> None:
-    """Raises `Conflict` for one that takes events."""
+    """Raise `Conflict` if the pipeline accepts events."""
     if state in ("running", "paused"):
         raise Conflict(
             f"The pipeline is {state}: stop it first.",

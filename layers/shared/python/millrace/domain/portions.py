@@ -1,4 +1,4 @@
-"""Split what one call cannot take into portions that it can."""
+"""Splits items into portions of the size that one call accepts."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -9,8 +9,8 @@ T = TypeVar("T")
 def portions(
     items: Iterable[T], size_of: Callable[[T], int], most_bytes: int, most: int | None = None
 ) -> Iterator[list[T]]:
-    """Yield the items in their order, in lists of at most `most` items and `most_bytes` bytes. An item that
-    is larger than that is a list by itself."""
+    """Yield the items in order, in lists of at most `most` items and `most_bytes` bytes. An item that is
+    larger than that is a list by itself."""
     portion: list[T] = []
     size = 0
     for item in items:

@@ -1,7 +1,7 @@
-"""The one view of a run: what a viewer may see of its events and messages, by detail.
+"""The only view of a run: what a viewer may see of its events and messages, by detail.
 
 The levels are `answer`, `steps` and `full`. Every outlet (streams, history, JSON answers, flows, the command
-center, pipelines) shows a run through this module, so that none tells what another one hides.
+center, pipelines) shows a run through this module, so that none reveals what another one hides.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,30 +14,33 @@ from millrace.domain.events import DETAILS, Detail, Event, LogEntry
 
 _ALWAYS = frozenset({"start", "status", "rewind", "done", "error", "heartbeat"})
 _ASKS = frozenset({"approval_requested", "approval_answered", "waiting"})
-"""Events about calls that wait for a person. All viewers see that something waits, and the questions that are
-put to the user; which tool it is only where tools are shown."""
+"""Events about calls that wait for a person. All viewers see that something waits, and the questions to the
+user; the tool's name only if tools are shown."""
 _PASSING = frozenset({"injected", "waiting", "tool_output"})
-"""Events that no message keeps: they stand in the history, or in a tool's result, in full."""
+"""Events that no message keeps, because the history or a tool's result has them completely."""
 _LEAST = "leastDetail"
-"""The tag of a status that says more than `answer` shows."""
+"""The tag of a status that reveals more than `answer` shows."""
 CAP = "visibility"
-"""The tag of events of an agent that shows less than the run that asked it."""
+"""The tag of events of an agent that shows less than the run that started it."""
 
 
 def capped(detail: Detail, visibility: Detail) -> Detail:
-    """The lesser of what the viewer asks for and what the agent allows."""
+    """Return the lower of the requested detail and the agent's visibility."""
     return min(detail, visibility, key=DETAILS.index)
 
 
 def project(event: Event, detail: Detail) -> Event | None:
-    """The event as this viewer sees it, None where it is hidden.
+    """Return the event as this viewer sees it; None if it is hidden.
 
     `answer`: start, status, token, done, error, and that something waits for an answer. `steps`: also
     thinking, live messages, flow steps, and tool calls and results by name and summary (`arguments` is then
-    `{}`: clients rely on its being an object).
-    `full`: also arguments and raw results, and the output of tools at work. A sub-agent's tokens are its
-    reasoning for the run's reader, so they come as `thinking` with its `parent`, and its own end is not
-    shown; where that agent shows less than the run, its own visibility holds for its events."""
+    `{}`, since clients rely on an object). `full`: also arguments, raw results, and the output of running
+    tools.
+
+    A sub-agent's tokens are reasoning to the reader of the run, so they are shown as `thinking` with its
+    `parent`, and its own end is not shown. If that agent shows less than the run, its own visibility applies
+    to its events.
+    """
     kind = event["type"]
     if _is_for_client(event) and "parent" not in event:
         return event
@@ -62,13 +65,13 @@ def project(event: Event, detail: Detail) -> Event | None:
 
 
 def _is_for_client(event: Event) -> bool:
-    """Return whether an event is a call of a tool that the client gave, and cannot run unless it sees it."""
+    """Return whether an event is a call of a tool of the client, which must see it in order to run it."""
     return event.get("client", False) or event.get("kind") == "client"
 
 
 def _asked(event: Event, detail: Detail) -> Event:
-    """An event about waiting calls without arguments; and without the names of tools, for those who see the
-    answer only."""
+    """Return an event about waiting calls without arguments and, for viewers who see only the answer, without
+    the names of tools."""
     shown = event | {"arguments": {}} if "arguments" in event else event
     if detail == "steps":
         return shown
@@ -102,11 +105,12 @@ def _without(event: Event, *names: str) -> Event:
 
 
 def project_message(message: StoredMessage, detail: Detail) -> dict[str, Any] | None:
-    """The message as this viewer sees it in the history, None where all of it is hidden.
+    """Return the message as this viewer sees it in the history; None if all of it is hidden.
 
     `answer`: texts, images and files, and how the run ended. `steps`: also thinking, and tools by name and
-    result status; `steps` lists what the stream showed on the way, in order. `full`: also arguments and raw
-    results."""
+    status of the result; `steps` lists what the stream showed before the answer, in order. `full`: also
+    arguments and raw results.
+    """
     content = [shown for block in message.content if (shown := _block(block, detail))]
     steps = [shown for step in _whole_steps(message) if (shown := project(step, detail))]
     if message.content and not (content or steps or message.extra):
@@ -128,7 +132,7 @@ def _block(block: dict[str, Any], detail: Detail) -> dict[str, Any] | None:
 
 
 def _whole_steps(message: StoredMessage) -> list[Event]:
-    """The kept steps with the arguments and results that are in the message's blocks."""
+    """Return the kept steps with the arguments and results from the message's blocks."""
     arguments = {use["toolUseId"]: use["input"] for block in message.content if (use := block.get("toolUse"))}
     results = {
         result["toolUseId"]: "".join(part.get("text", "") for part in result["content"])
@@ -150,8 +154,8 @@ def _whole_step(step: Event, arguments: dict[str, Any], results: dict[str, str])
 
 
 def kept_step(event: Event) -> Event | None:
-    """The part of an event that its run's messages keep for the history: None for what is not a step of the
-    way to the answer. Arguments and results stand in the messages' own blocks."""
+    """Return the part of an event that its run's messages keep for the history; None if it is not a step
+    towards the answer. Arguments and results are in the messages' own blocks."""
     kind = event["type"]
     if kind == "token":
         return project(event, "steps") if "parent" in event else None
@@ -161,19 +165,20 @@ def kept_step(event: Event) -> Event | None:
 
 
 def settled(logged: Iterable[LogEntry]) -> list[LogEntry]:
-    """The events without those that a `rewind` among them takes back, and without the rewinds themselves."""
+    """Return the events without those that a `rewind` among them takes back, and without the rewinds
+    themselves."""
     return [one for one in without_taken_back(logged) if one.type != "rewind"]
 
 
 def last_announced(logged: Sequence[LogEntry]) -> list[LogEntry]:
-    """The events of the step in which a process stopped, also where it took them back itself as it left: what
-    is stored of them is told again, and what they cost counts."""
+    """Return the events of the step in which a process stopped, even if it took them back itself before it
+    ended: those that were stored are reported again, and their cost counts."""
     left = bool(logged) and logged[-1].type == "rewind"
     return settled(logged[:-1] if left else logged)
 
 
 def without_taken_back(logged: Iterable[LogEntry]) -> list[LogEntry]:
-    """The events without those that a `rewind` among them takes back."""
+    """Return the events without those that a `rewind` among them takes back."""
     kept: list[LogEntry] = []
     for one in logged:
         if one.type == "rewind":
@@ -185,5 +190,5 @@ def without_taken_back(logged: Iterable[LogEntry]) -> list[LogEntry]:
 
 
 def rewound_to(rewind: LogEntry) -> int:
-    """The number of the event after which a `rewind` takes everything back."""
+    """Return the number of the event after which a `rewind` takes everything back."""
     return parse_event_id(rewind.event["after"]).seq

@@ -1,7 +1,8 @@
 """The record of a run in the command center: the events seen so far, and its current state.
 
-Events come at least once and in any order. An event's id is `<subject>:<n>` (a run's id and a count from 1),
-so that a few ranges of numbers tell all that were seen. An ended run takes no second end.
+Events arrive at least once and in any order. An event's id is `<subject>:<n>` (a run's id and a count from
+1), so that a few ranges of numbers represent all events that were seen. A run that has ended accepts no
+second end.
 """
 
 from typing import Any
@@ -17,16 +18,19 @@ from millrace.errors import InvalidRequest
 OVER = frozenset({"completed", "failed", "stopped"})
 RANGES = 200
 MOST_CALLS = 500
-"""The model calls of a run that its record finds."""
+"""The maximum number of a run's model calls that its record can find."""
 MODEL_CALL = "run:llm_call"
 _TEXTS = ("id", "type", "time", "organization")
 
 
 class Subject(Struct):
-    """A run (or another thing that events are about). `seen` holds ranges `[first, last]` in order; `view` is
-    what the snapshot shows, as clients see it; `ended`: its last event has been recorded. `texts` are the
-    places in the organization's stream of the events that repeat what was said in it; once it is `deleted`
-    there are none. `calls` are the places of those about its latest model calls."""
+    """A run (or another subject of events).
+
+    `seen` has ranges `[first, last]` in order. `view` is what the snapshot shows to clients. `ended` says
+    that its last event has been recorded. `texts` are the positions, in the organization's stream, of the
+    events that repeat content of the run; once it is `deleted` there are none. `calls` are the positions of
+    those about its latest model calls.
+    """
 
     id: str
     seen: list[list[int]] = field(default_factory=list)
@@ -40,12 +44,12 @@ class Subject(Struct):
 
     @property
     def live(self) -> bool:
-        """True while the snapshot shows the run, that is until it has ended."""
+        """True while the snapshot shows the run, which is until it has ended."""
         return bool(self.view) and self.view["status"] not in OVER
 
 
 def check_event(event: Any) -> Event:
-    """An event that can be recorded. Raises `InvalidRequest` for one that can never be."""
+    """Return an event that can be recorded. Raises `InvalidRequest` if it cannot."""
     if not isinstance(event, dict) or not all(isinstance(event.get(name), str) for name in _TEXTS):
         raise InvalidRequest(f"An event needs the texts {', '.join(_TEXTS)}.", code="invalid_event")
     subject, number = split_id(event["id"])
@@ -60,14 +64,13 @@ def check_event(event: Any) -> Event:
 
 
 def split_id(event_id: str) -> tuple[str, int]:
-    """`("run_01J", 7)` of `run_01J:7`; the number is 0 when there is none."""
+    """Split an id, for example `run_01J:7` into `("run_01J", 7)`. The number is 0 if there is none."""
     subject, _, number = event_id.rpartition(":")
     return subject, int(number) if number.isascii() and number.isdigit() and len(number) <= 15 else 0
 
 
 def apply(subject: Subject, event: Event) -> bool:
-    """Apply an event to the run's record; return False for one that was applied before, or for a second
-    end."""
+    """Apply an event to the run's record; return False if it was already applied, or is a second end."""
     number = split_id(event["id"])[1]
     if not add_number(subject.seen, number):
         return False
@@ -83,22 +86,22 @@ def apply(subject: Subject, event: Event) -> bool:
 
 
 def as_recorded(subject: Subject, event: Event) -> Event:
-    """The event as it may be recorded: of a deleted run without what was said in it."""
+    """Return the event as it may be recorded: without content if the run is deleted."""
     return without_texts(event) if subject.deleted else event
 
 
 def without_texts(event: Event) -> Event:
-    """The event without what was said in its run."""
+    """Return the event without the content of its run."""
     return event | {name: None for name in TEXTS if name in event}
 
 
 def has_texts(event: Event) -> bool:
-    """Return whether the event contains text that was said in its run."""
+    """Return whether the event has content of its run."""
     return any(event.get(name) for name in TEXTS)
 
 
 def placed(subject: Subject, event: Event, number: int) -> None:
-    """Note the event's place in the organization's stream, if it is looked for later."""
+    """Note the event's position in the organization's stream, if it has to be found later."""
     if has_texts(event):
         subject.texts.append(number)
     if event["type"] == MODEL_CALL:
@@ -106,8 +109,8 @@ def placed(subject: Subject, event: Event, number: int) -> None:
 
 
 def add_number(ranges: list[list[int]], number: int) -> bool:
-    """Add a number to ordered ranges; False when it is there. Beyond `RANGES` gaps the oldest gap counts as
-    seen: what was lost that long ago does not come any more."""
+    """Add a number to ordered ranges; return False if it is already there. If there are more than `RANGES`
+    gaps, the oldest one counts as seen, as events that were lost that long ago do not arrive any more."""
     at = len(ranges)
     while at and ranges[at - 1][0] > number:
         at -= 1
@@ -124,7 +127,7 @@ def add_number(ranges: list[list[int]], number: int) -> bool:
 
 
 def _update_view(subject: Subject, event: Event, number: int) -> None:
-    """The run as the event shows it; what only grows never shrinks, whatever the order."""
+    """Update the run by the event. Values that only grow never shrink, whatever the order of the events."""
     view = subject.view or _unknown(event)
     view["lastEventAt"] = max(view["lastEventAt"], event["time"])
     if event.get("agentName"):
@@ -140,14 +143,15 @@ def _update_view(subject: Subject, event: Event, number: int) -> None:
         view["tool"] = event.get("tool") if event["type"] == "run:tool_started" else None
     status = event.get("to") if event["type"] == "run:status_changed" else event.get("status")
     if event["type"] == DELETED:
-        status = "stopped"  # what a run that was under way has become
+        status = "stopped"  # the new state of a run that was active
     if isinstance(status, str) and _is_newer(subject, status, number):
         view["status"] = status
     subject.view = view
 
 
 def _is_newer(subject: Subject, status: str, number: int) -> bool:
-    """Return whether a status is the latest: a run waits and goes on, and its events come in any order."""
+    """Return whether a status is the latest: a run may wait and continue, and its events arrive in any
+    order."""
     if subject.view and subject.view["status"] in OVER:
         return False
     if status not in OVER and number < subject.status_event:
@@ -173,7 +177,7 @@ def _unknown(event: Event) -> dict[str, Any]:
 
 
 def _more(known: Any, reported: Any) -> Any:
-    """The greater of two figures; None where neither is known."""
+    """Return the greater of two values; None if neither is known."""
     if not isinstance(reported, int | float):
         return known
     return reported if known is None else max(known, reported)

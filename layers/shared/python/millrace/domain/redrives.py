@@ -1,4 +1,4 @@
-"""Redrives: dead letters sent again, page by page, at a rate."""
+"""Redrives: dead letters that are sent again, page by page, at a limited rate."""
 
 from typing import Annotated, Any, Literal
 
@@ -10,7 +10,7 @@ from millrace.errors import Conflict, InvalidRequest
 
 MAX_IDS = 100
 PAGE_SECONDS = 10
-"""A page is what may be sent in so many seconds."""
+"""A page is what may be sent in this many seconds."""
 
 DeadLetterId = Annotated[str, Field(min_length=1, max_length=100)]
 Place = Annotated[str, Field(pattern=r"^(step|destination):[0-9]{1,2}$")]
@@ -18,8 +18,8 @@ RedriveState = Literal["running", "done", "cancelled"]
 
 
 class DeadLetterSelection(WireModel):
-    """A selection of dead letters: those with these `ids`; or those of a `place` (`step:0`,
-    `destination:1`), with a `code`, of events accepted `from` .. `to` (ISO 8601). All by default."""
+    """A selection of dead letters: those with these `ids`; or those of a `place` (`step:0`, `destination:1`),
+    with a `code`, of events accepted `from` .. `to` (ISO 8601). All by default."""
 
     ids: Annotated[list[DeadLetterId], Field(max_length=MAX_IDS)] = Field(default_factory=list)
     place: Place | None = None
@@ -33,7 +33,7 @@ class DeadLetterSelection(WireModel):
         return bool(self.ids or self.place or self.code or self.since or self.until)
 
     def times(self) -> tuple[int, int | None]:
-        """Epoch milliseconds. Raises `InvalidRequest`."""
+        """Return the times in epoch milliseconds. Raises `InvalidRequest`."""
         since = from_iso(self.since) if self.since else 0
         until = from_iso(self.until) if self.until else None
         if until is not None and since >= until:
@@ -42,8 +42,8 @@ class DeadLetterSelection(WireModel):
 
 
 class RedriveRequest(DeadLetterSelection):
-    """`version`: with the `current` definition, or each with its `original` one. `fromStep` begins there with
-    the event as it came to the place where it failed."""
+    """A request for a redrive. `version` selects the `current` definition, or for each dead letter its
+    `original` one. `fromStep` starts at that step, with the event as it was when it failed."""
 
     version: Literal["current", "original"] = "current"
     from_step: Annotated[int, Field(ge=0, le=99)] | None = None
@@ -51,14 +51,15 @@ class RedriveRequest(DeadLetterSelection):
 
 
 class DeletionRequest(DeadLetterSelection):
-    """`all`: really all, where nothing is chosen."""
+    """A request to delete dead letters. `all` confirms that all are meant if nothing is selected."""
 
     all: bool = False
 
 
 class Redrive(WireModel):
-    """The progress of a redrive: `page` counts what was sent page by page, `after` is the last dead letter
-    looked at. `skipped` dead letters stay: the definition has no such step or destination (any more)."""
+    """The progress of a redrive. `page` counts the pages, `after` is the last dead letter that was processed.
+    `skipped` dead letters are kept, because the definition has no such step or destination, or no longer has
+    it."""
 
     id: str
     state: RedriveState = "running"
@@ -72,7 +73,7 @@ class Redrive(WireModel):
     revision: int = 1
 
     def to_public(self) -> dict[str, Any]:
-        """The JSON object as clients see it."""
+        """Return the JSON object for clients."""
         return {
             "id": self.id,
             "state": self.state,
@@ -84,7 +85,8 @@ class Redrive(WireModel):
         }
 
     def sent(self, redriven: int, skipped: int, after: str | None, now: int) -> "Redrive":
-        """After a page; without `after` it was the last. One that was cancelled stays so."""
+        """Return the redrive after a page; without `after` it was the last. A canceled redrive stays
+        canceled."""
         over = after is None and self.state == "running"
         return self._next(
             state="done" if over else self.state,
@@ -96,7 +98,7 @@ class Redrive(WireModel):
         )
 
     def cancelled(self, now: int) -> "Redrive":
-        """Raises `Conflict` for one that is over."""
+        """Return the canceled redrive. Raises `Conflict` if it has ended."""
         if self.state != "running":
             raise Conflict(f"The redrive is {self.state}.", code="redrive_over", state=self.state)
         return self._next(state="cancelled", updated_at=now)

@@ -1,7 +1,7 @@
-"""Replacing a resource by PUT: the body is the resource as GET shows it, with any edits.
+"""Replacing a resource by PUT: the body is the resource as GET returns it, with any edits.
 
-Fields that the server fills are accepted, so that the answer of a GET can be sent back, and ignored; only an
-id that is not the one of the path is a mistake.
+Fields that the server sets are accepted, so that the answer of a GET can be sent back, and ignored. Only an
+id that differs from the one in the path is an error.
 """
 
 from typing import Annotated, NamedTuple, TypeVar
@@ -16,15 +16,15 @@ ManagedBy = Annotated[
     str,
     Field(
         pattern=rf"^({LABEL}(/{LABEL})?)?$",
-        description="the label of the file that it is kept in, see `millrace apply`; empty for none",
+        description="the label of the file that defines it, see `millrace apply`; empty for none",
     ),
 ]
 
 
 class WriteOptions(NamedTuple):
-    """The options of a write. With `unchanged_since`, the `updatedAt` that was read before (empty where there
-    was nothing), it is refused if somebody has changed the resource meanwhile. A `dry_run` checks everything
-    and writes nothing."""
+    """The options of a write. With `unchanged_since`, the `updatedAt` that was read before (empty if there
+    was nothing), it is refused if the resource has been changed in the meantime. A `dry_run` checks
+    everything and writes nothing."""
 
     unchanged_since: str | None = None
     dry_run: bool = False
@@ -39,20 +39,20 @@ PLAIN = WriteOptions()
 
 
 def changed() -> Conflict:
-    """The error for a write that is based on an earlier state."""
+    """Return the error for a write that is based on an earlier state."""
     return Conflict(
         "Somebody else has changed this in the meantime; read it again and retry.", code="changed"
     )
 
 
 def settings_of(kind: type[Settings], given: BaseModel) -> Settings:
-    """Return the part of a replacement that a client may set, keeping which fields were given."""
+    """Return the part of a replacement that a client may set, keeping track of which fields were given."""
     fields = given.model_fields_set & kind.model_fields.keys()
     return kind.model_construct(fields, **{name: getattr(given, name) for name in kind.model_fields})
 
 
 def check_same(name: str, given: object, expected: str) -> None:
-    """Raise `InvalidRequest` for an id in the body that is another than the one in the path."""
+    """Raise `InvalidRequest` if an id in the body differs from the one in the path."""
     if given is not None and given != expected:
         raise InvalidRequest(
             f"{name}: the body has {given!r:.80} and the path {expected!r:.80}; omit `{name}`.",

@@ -1,4 +1,4 @@
-"""The definition of a run: what another process needs to continue it, as it was when the run began."""
+"""The definition of a run: what another process needs to continue it, as it was when the run started."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -12,13 +12,14 @@ from millrace.domain.content import Attachment
 
 Kind = Literal["agent", "flow"]
 STEP = "step:"
-"""Begins the name of the work of an agent for a step of a flow; no id of a call has a colon."""
+"""The prefix of the name of an agent's work for a step of a flow; no id of a call contains a colon."""
 DEEPEST = 3
-"""Agents may ask agents that ask agents, and no deeper."""
+"""The maximum depth to which agents may ask agents that ask agents."""
 
 
 class ClientTool(Struct, frozen=True):
-    """A tool that the client of a run gave, and runs itself; `parameters` is a JSON Schema of type object."""
+    """A tool that the client of a run provides and runs itself. `parameters` is a JSON Schema of type
+    object."""
 
     name: str
     description: str
@@ -26,7 +27,7 @@ class ClientTool(Struct, frozen=True):
 
 
 class EarlierMessage(Struct, frozen=True):
-    """A message that was said elsewhere before: a client that keeps its own history sends all of it."""
+    """A message from before the conversation, sent by a client that keeps its own history."""
 
     role: Literal["user", "assistant"]
     content: list[dict[str, Any]]
@@ -34,10 +35,13 @@ class EarlierMessage(Struct, frozen=True):
 
 
 class RunDefinition(Struct, frozen=True):
-    """The agent as it was defined when the run began (secrets of its MCP servers encrypted, as they are
-    stored), and the user in whose name it works: an edit, a deploy or a new role changes no run in
-    mid-flight. `first` is the position of the message that began the run. `work` is what else runs of this
-    `kind` need, as a JSON object, `client_tools` the tools that came with the message."""
+    """The agent as it was defined when the run started (with the secrets of its MCP servers encrypted, as
+    they are stored), and the user for whom it works, so that an edit, a deployment or a new role does not
+    change an active run.
+
+    `first` is the position of the message that started the run. `work` is what runs of this `kind` need in
+    addition, as a JSON object. `client_tools` are the tools that came with the message.
+    """
 
     kind: Kind
     agent: Agent
@@ -47,7 +51,7 @@ class RunDefinition(Struct, frozen=True):
     client_tools: Sequence[ClientTool] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON object that is stored."""
+        """Return the JSON object that is stored."""
         user = self.user
         return {
             "kind": self.kind,
@@ -66,7 +70,7 @@ class RunDefinition(Struct, frozen=True):
 
     @classmethod
     def of(cls, stored: dict[str, Any]) -> "RunDefinition":
-        """The definition that a JSON object holds."""
+        """Return the definition in a stored JSON object."""
         user = stored["user"]
         principal = Principal(
             user["organization"],

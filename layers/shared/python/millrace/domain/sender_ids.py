@@ -1,7 +1,7 @@
-"""Ids by which senders name what they send, the same when they send it again. Pure.
+"""Ids by which senders identify what they send, the same when they send it again. Pure.
 
-An event's own id counts first (Stripe's `id`, Slack's `event_id`, a CloudEvent's `source` and `id`), then the
-request's. Equal bodies are no identity: a meter that reads 7 twice has told two things.
+An event's own id is preferred (Stripe's `id`, Slack's `event_id`, a CloudEvent's `source` and `id`), then the
+request's. Equal bodies do not identify an event: a meter that reads 7 twice has reported two values.
 """
 
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ _REQUEST_IDS = ("webhook-id", "x-github-delivery", "x-shopify-webhook-id", "idem
 
 
 def sender_id(scheme: Scheme | None, headers: Mapping[str, str], payload: Mapping[str, Any]) -> str | None:
-    """Return the id of one event, wherever it is sent from; None where only its request may have one.
-    Header names in lower case."""
+    """Return the id of one event, the same wherever it is sent from; None if only its request may have one.
+    Header names are in lower case."""
     if scheme == "standard":
-        return None  # the request's id is the one that is signed
+        return None  # the signed id is that of the request
     if "stripe-signature" in headers:
         return _text(payload.get("id"))
     if "x-slack-signature" in headers:
@@ -25,7 +25,7 @@ def sender_id(scheme: Scheme | None, headers: Mapping[str, str], payload: Mappin
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:
-    """Return what the sender calls this request; None where it does not say."""
+    """Return the sender's id of this request; None if it has none."""
     if "ce-id" in headers:
         return _named(headers.get("ce-source"), headers["ce-id"])
     return next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
@@ -36,7 +36,8 @@ def _cloud_event(payload: Mapping[str, Any]) -> str | None:
 
 
 def _named(source: Any, id: Any) -> str | None:
-    """A CloudEvent is known by source and id together; a source, which is a URI, has no spaces."""
+    """Return the id of a CloudEvent from its source and id together. A source, which is a URI, contains no
+    spaces."""
     known = _text(id)
     return f"{source} {known}" if known and _text(source) else known
 

@@ -1,4 +1,4 @@
-"""Signatures of incoming webhooks, checked on the raw body before anything of it is read. Pure.
+"""Signatures of incoming webhooks, checked on the raw body before it is parsed. Pure.
 
     standard   Standard Webhooks: `webhook-id`, `webhook-timestamp`, `webhook-signature: v1,<base64>` over
                `id.timestamp.body`; the secret is base64, with or without `whsec_`
@@ -8,8 +8,8 @@
     shopify    `x-shopify-hmac-sha256: <base64>` over the body
     hmac       `x-signature: <hex>` over the body, with or without `sha256=`
 
-All are HMAC-SHA256. Where a time is signed, it may be five minutes off. GitHub's, Shopify's and plain ones
-sign none: their repetitions are known by the delivery's id alone.
+All are HMAC-SHA256. If a time is signed, it may be off by five minutes. GitHub, Shopify and plain ones sign
+none, so their repetitions are recognized only by the delivery's id.
 """
 
 import base64
@@ -29,17 +29,17 @@ _BASE64 = frozenset({"standard", "shopify"})
 
 
 def check_signature(scheme: Scheme, secret: str, headers: Mapping[str, str], body: bytes, now: int) -> None:
-    """Header names in lower case, `now` in epoch ms. Raises `Unauthenticated`."""
+    """Check a signature. Header names are in lower case, `now` is in epoch ms. Raises `Unauthenticated`."""
     signed, given = _parts(scheme, headers, body, now // 1000)
     digest = hmac.new(_key(scheme, secret), signed, sha256).digest()
     wanted = base64.b64encode(digest) if scheme in _BASE64 else digest.hex().encode()
-    # All are compared, so that the time taken tells nothing.
+    # All are compared, so that the time taken reveals nothing.
     if not any([hmac.compare_digest(wanted, one.encode()) for one in given[:_MOST_SIGNATURES]]):
         raise _refused("The signature does not match the body and the secret.")
 
 
 def _parts(scheme: Scheme, headers: Mapping[str, str], body: bytes, now: int) -> tuple[bytes, list[str]]:
-    """The signed bytes and the signatures offered."""
+    """Return the signed bytes and the given signatures."""
     if scheme == "standard":
         id, time = _header(headers, "webhook-id"), _header(headers, "webhook-timestamp")
         _check_time(time, now)
@@ -78,7 +78,7 @@ def _header(headers: Mapping[str, str], name: str) -> str:
 
 
 def _check_time(text: str, now: int) -> None:
-    # Cut before it is read: int() raises for texts of more than 4,300 digits.
+    # Cut before it is parsed: int() raises for texts of more than 4,300 digits.
     if not text.isascii() or not text.isdigit() or abs(int(text[:15]) - now) > TOLERANCE_SECONDS:
         raise _refused("The signature's time is missing or more than five minutes off.")
 

@@ -1,8 +1,8 @@
-"""Work that is done step by step, in the order of its steps' names."""
+"""Work that is done in steps, which have names and an order."""
 
 from collections.abc import Sequence
 
 
 def name_of(steps: Sequence[str], step: int) -> str:
-    """The name of the step that comes next, or `done`."""
+    """Return the name of the next step, or `done`."""
     return steps[step] if step < len(steps) else "done"

@@ -1,4 +1,4 @@
-"""The summary that stands for the older part of a conversation when a model is asked."""
+"""The summary that replaces the older part of a conversation when a model is asked."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,14 +9,14 @@ from msgspec.structs import asdict, replace
 from millrace.domain.conversations import StoredMessage
 
 LATEST_BYTES = 64_000
-"""The most that is stored of the latest question, in bytes of UTF-8."""
+"""The maximum size of the stored latest question, in bytes of UTF-8."""
 SUMMARY_ID = "summary"
-"""The id of the message that brings a summary into a history; no stored message has it."""
+"""The id of the message with a summary in a history; no stored message has it."""
 
 
 class Summary(Struct, frozen=True):
-    """The `text` tells what was said before the message `first_kept`. Kept word by word are the `first`
-    question of the conversation, and, where the work on it has been going on since, the `latest` one."""
+    """A summary. `text` summarizes what was said before the message `first_kept`. The `first` question of the
+    conversation is kept verbatim and, if the work on it continues, so is the `latest` one."""
 
     text: str
     first_kept: str
@@ -24,11 +24,12 @@ class Summary(Struct, frozen=True):
     latest: str = ""
 
     def to_json(self) -> dict[str, str]:
-        """The JSON object that is stored."""
+        """Return the JSON object that is stored."""
         return asdict(self)
 
     def bounded(self) -> "Summary":
-        """The summary as it is stored: a conversation is opened with it, so a long question is cut."""
+        """Return the summary with a long question cut for storage, since it is read whenever the conversation
+        is opened."""
         whole = self.latest.encode(errors="replace")
         if len(whole) <= LATEST_BYTES:
             return self
@@ -37,11 +38,11 @@ class Summary(Struct, frozen=True):
 
     @classmethod
     def of(cls, stored: dict[str, Any]) -> "Summary":
-        """The summary that is stored."""
+        """Return the summary in a stored JSON object."""
         return cls(**stored)
 
     def message(self) -> StoredMessage:
-        """The user's message with which a history begins instead of what was summarized."""
+        """Return the user's message that begins a history instead of what was summarized."""
         parts = [
             ("The first message of this conversation", self.first),
             ("Summary of what was said since then; the messages themselves are left out", self.text),
@@ -52,14 +53,14 @@ class Summary(Struct, frozen=True):
 
 
 def summary_in(history: Sequence[StoredMessage]) -> Summary | None:
-    """Return the summary with which a history begins, None where it begins with something else."""
+    """Return the summary at the beginning of a history; None if there is none."""
     found = history[0].extra.get(SUMMARY_ID) if history and history[0].id == SUMMARY_ID else None
     return Summary.of(found) if found else None
 
 
 def summarized(history: Sequence[StoredMessage], summary: Summary | None) -> list[StoredMessage]:
-    """The history as a model gets it: with the summary in place of what it stands for. A history that
-    begins later than what the summary leaves is whole behind it."""
+    """Return the history for a model, with the summary in place of what it covers. A history that begins
+    later than that follows the summary completely."""
     if summary is None:
         return list(history)
     ids = [message.id for message in history]

@@ -1,27 +1,28 @@
 """A rate limit as slots in time: `per_second` requests on average, `burst` at once. Pure.
 
-Slots are reserved a little ahead, so that whoever has one waits for it in place. Who gets none is sent away
-until its turn is near, to the end of a line: jobs come back one after the other instead of all at once. Times
-are epoch milliseconds.
+Slots are reserved a little ahead, so that whoever has one waits for it in place. A job without a slot is sent
+back to the queue until its turn is near, in the order of a line, so that jobs come back one after the other
+instead of all at once. Times are epoch milliseconds.
 
-A slot may be used a little late, never early. Requests that are late come closer to the next ones: a second
-then has those of `late` more milliseconds. Where slots are further apart than that, it has none more. Where
-they are closer, they are that much further apart than the limit asks, so that no second exceeds it.
+A slot may be used a little late, but never early. A late request comes closer to the next ones, so a second
+may contain the requests of `late` more milliseconds. If slots are further apart than that, it contains no
+more. If they are closer, they are spaced that much wider than the limit requires, so that no second exceeds
+it.
 """
 
 from msgspec import Struct
 
 AHEAD_MS = 2_000
 LONGEST_AHEAD_MS = 5_000
-"""Slots may be reserved for `AHEAD_MS` and three intervals, and for no longer than this."""
+"""The maximum time for which slots are reserved ahead, which is otherwise `AHEAD_MS` and three intervals."""
 LATE_MS = 20
 LONGEST_LATE_MS = 250
 _EXACT_MS = 0.01
 
 
 class Rate(Struct, frozen=True):
-    """A limit. A request may come every `interval` ms, and `burst` at once after a rest. Who comes to a slot
-    `late` ms after it needs another."""
+    """A limit: a request every `interval` ms, and `burst` at once after a pause. A request that is `late` ms
+    late for its slot needs another one."""
 
     per_second: float
     burst: int
@@ -33,7 +34,7 @@ class Rate(Struct, frozen=True):
 
     @property
     def tolerance(self) -> float:
-        """The milliseconds by which `full_at` may lie ahead while there is room for another request."""
+        """The milliseconds by which `full_at` may be ahead while there is room for another request."""
         return (self.burst - 1) * self.interval
 
     @property
@@ -42,22 +43,22 @@ class Rate(Struct, frozen=True):
 
     @property
     def ahead(self) -> float:
-        """For how long slots are reserved ahead."""
+        """The time for which slots are reserved ahead."""
         return min(AHEAD_MS + 3 * self.interval, LONGEST_AHEAD_MS)
 
 
 class Bucket(Struct, frozen=True):
-    """`full_at`: when the whole burst is available again. `queue_end`: when a job that joins the queue now
-    may send (both in epoch milliseconds)."""
+    """The state of a limit. `full_at` is when the whole burst is available again; `queue_end` is when a job
+    that joins the queue now may send (both in epoch milliseconds)."""
 
     full_at: float = 0.0
     queue_end: float = 0.0
 
 
 class SlotRequest(Struct, frozen=True):
-    """`count` slots at once, until `ends`. `due`: requests that are still to come, all in all. A job that is
-    `new` does not overtake the line; one that was `served` does not go to its end. `lead`: milliseconds until
-    the first slot can be used."""
+    """A request for `count` slots at once, until `ends`. `due` is the number of requests still to come in
+    total. A job that is `new` does not overtake the line; one that was `served` does not go to its end.
+    `lead` is the time in milliseconds until the first slot can be used."""
 
     count: int
     due: int
@@ -68,15 +69,15 @@ class SlotRequest(Struct, frozen=True):
 
 
 class Grant(Struct, frozen=True):
-    """The times of the slots that are reserved; without any, the milliseconds to stay away."""
+    """The times of the reserved slots or, if there are none, the milliseconds to wait before asking again."""
 
     slots: tuple[float, ...] = ()
     wait_ms: int = 0
 
 
 def reserve(bucket: Bucket, rate: Rate, request: SlotRequest, now: int) -> tuple[Bucket, Grant]:
-    """The bucket after as many slots as can be had were reserved, and they; or after the place in the line
-    was taken, and the wait. A clock that goes backwards makes no slots."""
+    """Reserve as many of the slots as possible, or a place in the line. Returns the new bucket, and the slots
+    or the wait. A clock that goes backwards does not create slots."""
     overtakes = request.new and bucket.queue_end > now + rate.ahead
     start = now + request.lead
     until = start if overtakes else min(now + rate.ahead, request.ends)
@@ -92,7 +93,8 @@ def reserve(bucket: Bucket, rate: Rate, request: SlotRequest, now: int) -> tuple
 
 
 def _join_queue(bucket: Bucket, rate: Rate, request: SlotRequest, now: int) -> tuple[Bucket, Grant]:
-    """Jobs come back before their turn, so that no slot is left while they are on their way."""
+    """Add a job to the line. Jobs come back before their turn, so that no slot is unused while they are on
+    their way."""
     slot = _first_free(bucket.full_at, rate, now)
     queue_end = bucket.queue_end
     if not request.served:
@@ -102,6 +104,6 @@ def _join_queue(bucket: Bucket, rate: Rate, request: SlotRequest, now: int) -> t
 
 
 def _first_free(full_at: float, rate: Rate, now: int) -> float:
-    """Floats of this size are exact to some tenths of a microsecond."""
+    """Return the first time that is free. Floats of this size are exact to some tenths of a microsecond."""
     free = full_at - rate.tolerance
     return free if free > now + _EXACT_MS else float(now)

@@ -1,6 +1,6 @@
 """Traces: the W3C trace context of a request, and the ids of a run's spans.
 
-Ids are made of those of the run, so that whoever reports a span again reports the same one.
+The ids are derived from those of the run, so that a span that is reported again has the same id.
 """
 
 import re
@@ -14,14 +14,15 @@ _CURRENT: ContextVar[str] = ContextVar("traceparent", default="")
 
 
 class TraceContext(NamedTuple):
-    """The trace that a run belongs to and the span that caused it; that is empty where there is none."""
+    """The trace of a run, and the span that caused the run; empty if there is none."""
 
     trace_id: bytes
     parent: bytes = b""
 
 
 def read_traceparent(value: str) -> str:
-    """A `traceparent` header as version 00; empty for what is none (https://www.w3.org/TR/trace-context)."""
+    """Return a `traceparent` header as version 00; empty if it is not valid
+    (https://www.w3.org/TR/trace-context)."""
     found = _FORM.fullmatch(value.strip())
     if found is None:
         return ""
@@ -31,19 +32,18 @@ def read_traceparent(value: str) -> str:
 
 
 def current_traceparent() -> str:
-    """The `traceparent` of the request that is being answered, or of the run that goes on; empty where there
-    is none."""
+    """Return the `traceparent` of the current request or run; empty if there is none."""
     return _CURRENT.get()
 
 
 def set_traceparent(traceparent: str) -> None:
-    """For the current task, and those that it starts."""
+    """Set the `traceparent` for the current task and those that it starts."""
     _CURRENT.set(traceparent)
 
 
 def context_of(organization: str, run_id: str, traceparent: str) -> TraceContext:
-    """The context of a run: that of its request, or a trace of its own. Two organizations may use one run id,
-    since clients can choose it."""
+    """Return the context of a run: that of its request, or a new trace. The organization is part of the id,
+    since clients can choose run ids and two organizations may use the same one."""
     if traceparent:
         _, trace_id, parent, _ = traceparent.split("-")
         return TraceContext(bytes.fromhex(trace_id), bytes.fromhex(parent))
@@ -51,5 +51,5 @@ def context_of(organization: str, run_id: str, traceparent: str) -> TraceContext
 
 
 def span_id(organization: str, run_id: str, *part: str) -> bytes:
-    """The id of a run's span, or of that of a `part` of it."""
+    """Return the id of a run's span, or of the span of a `part` of it."""
     return sha256("\0".join((organization, run_id, "span", *part)).encode()).digest()[:8]

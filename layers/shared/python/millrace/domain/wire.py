@@ -1,4 +1,4 @@
-"""The base of JSON objects that go over the wire."""
+"""The base of the JSON objects of the API."""
 
 from typing import Any, Self
 
@@ -6,15 +6,15 @@ from pydantic import BaseModel, ConfigDict
 
 
 def to_camel(name: str) -> str:
-    """The name of a field as it goes over the wire. pydantic's own looks at each with three patterns, and an
-    init names some hundred fields."""
+    """Return the name of a field in JSON. pydantic's own function matches three patterns for each name, and
+    an init has some hundred fields."""
     first, *rest = name.split("_")
     return first + "".join(map(str.title, rest))
 
 
 class WireModel(BaseModel):
-    """Base of what goes over the wire: camelCase there, unknown fields refused. A process needs few of these
-    models, so each is built when it is first used, and not at import."""
+    """Base of the JSON objects of the API: camelCase, unknown fields refused. A process needs only a few of
+    these models, so each is built when it is first used rather than at import."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="forbid", defer_build=True
@@ -22,10 +22,10 @@ class WireModel(BaseModel):
 
     @classmethod
     def known(cls, **values: Any) -> Self:
-        """One whose values the code itself gives, by the names of the fields: they are not checked, which
+        """Create an object from values in the code, by the names of the fields, without validation, which
         would build the model at import. `tests/domain/test_wire.py` checks them."""
         return cls.model_construct(**values)
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON object as clients see it."""
+        """Return the JSON object for clients."""
         return self.model_dump(mode="json", by_alias=True)

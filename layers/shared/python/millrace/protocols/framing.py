@@ -1,7 +1,8 @@
-"""Chunks as Server-Sent Events, each with an id behind which the stream can go on.
+"""Chunks as Server-Sent Events, each with an id after which the stream can be resumed.
 
-The id of an event's last chunk is the event's own, `<runId>.<seq>`; that of the n-th of several is
-`<runId>.<seq>-<n>`. Whoever has seen the first names an event of the log, as on every other stream.
+The id of an event's last chunk is that of the event, `<runId>.<seq>`; that of its n-th chunk before that is
+`<runId>.<seq>-<n>`. So a client that has seen a whole event names an event of the log, as on every other
+stream.
 """
 
 from collections.abc import Sequence
@@ -13,11 +14,11 @@ from millrace.errors import InvalidRequest
 from millrace.protocols.protocol import RETRY, Projection
 
 WHOLE = 0
-"""The part of an event all of whose chunks were seen."""
+"""The part that says that all chunks of an event were seen."""
 
 
 class ChunkId(NamedTuple):
-    """The last chunk that a client has seen: the n-th of an event's, `WHOLE` for all of them."""
+    """The last chunk that a client has seen: the n-th of an event, or `WHOLE` for all of its chunks."""
 
     event: EventId
     part: int = WHOLE
@@ -32,9 +33,9 @@ class ChunkId(NamedTuple):
 
 
 def parse_chunk_id(text: str) -> ChunkId:
-    """Return the chunk that a client names, or the event. Raises `InvalidRequest`."""
+    """Return the chunk or event that a client names. Raises `InvalidRequest`."""
     event, dash, part = text.rpartition("-")
-    if not dash or "." not in event:  # ids of runs may have dashes
+    if not dash or "." not in event:  # the ids of runs may contain dashes
         return ChunkId(parse_event_id(text))
     found = ChunkId(parse_event_id(event), parse_seq(part))
     if not found.part:
@@ -43,8 +44,8 @@ def parse_chunk_id(text: str) -> ChunkId:
 
 
 class Framed:
-    """The stream of a projection (see `protocol.Encoder`), from its first event on; what a client has seen
-    is left out: the chunks up to one of them, and so many behind it (`skip`). `numbered` adds the ids."""
+    """The stream of a projection (see `protocol.Encoder`) from its first event on, without the chunks that a
+    client has seen and the next `skip` chunks. With `numbered`, chunks have ids."""
 
     def __init__(
         self,
@@ -60,7 +61,7 @@ class Framed:
         self._seen = seen
         self._skip = skip
         self.count = 0
-        """The chunks so far behind the one that was seen, those that were skipped included."""
+        """The number of chunks so far after the one that was seen, including skipped ones."""
 
     def frames(self, batch: Sequence[LogEntry]) -> bytes:
         """See `protocol.Encoder`."""
@@ -78,7 +79,7 @@ class Framed:
         left = len(chunks) - hidden
         hidden += min(max(self._skip - self.count, 0), left)
         self.count += left
-        if len(chunks) == 1:  # the usual case
+        if len(chunks) == 1:  # the most frequent case
             return b"" if hidden else b"%b%b\n\n" % (self._id(entry.seq), chunks[0])
         return b"".join(
             b"%b%b\n\n" % (self._id(entry.seq, 0 if n == len(chunks) else n), chunk)
@@ -87,7 +88,7 @@ class Framed:
         )
 
     def _known(self, seq: int, chunks: int) -> int:
-        """Return how many of an event's chunks were seen."""
+        """Return how many of an event's chunks the client has seen."""
         if self._seen is None or not seq or seq > self._seen.event.seq:
             return 0
         if seq < self._seen.event.seq or not self._seen.part:
@@ -101,7 +102,8 @@ class Framed:
 
 
 def is_final(last: LogEntry | None) -> bool:
-    """Return whether a stream that ends with this event ends for good, not for lack of time."""
+    """Return whether a stream that ends with this event has really ended, and has not just run out of
+    time."""
     if last is None or "parent" in last.event:
         return False
     return last.type in TERMINAL or last.type == "waiting"

@@ -1,4 +1,4 @@
-"""The table of protocols: one row each. Their code is imported when a client speaks them."""
+"""The table of protocols, one row each. Their code is imported when a client uses them."""
 
 from collections.abc import Mapping
 
@@ -24,9 +24,9 @@ def _ag_ui(view: View, options: Mapping[str, str]) -> Projection:
 
 AG_UI = StreamProtocol("ag_ui", project=_ag_ui, detail="full")
 """Options: `threadId` and `runId`, the client's own; `before`, the messages before the run as JSON;
-`opening`, which begins with a snapshot of them."""
+`opening`, to begin with a snapshot of them."""
 A2A = StreamProtocol("a2a")
-"""Updates of tasks, by `a2a.projection.TaskProjection`: its streams begin with the task as it stands."""
+"""Updates of tasks, by `a2a.projection.TaskProjection`. Streams begin with the current state of the task."""
 
 
 def _openai_chat(view: View, options: Mapping[str, str]) -> Projection:
@@ -42,7 +42,7 @@ def _openai_chat(view: View, options: Mapping[str, str]) -> Projection:
 
 
 OPENAI_CHAT = StreamProtocol("openai_chat", project=_openai_chat, detail="full")
-"""Options: `after`, the number of the event behind which the completion begins; `usage`; `structured`."""
+"""Options: `after`, the number of the event after which the completion begins; `usage`; `structured`."""
 
 
 def _openai_responses(view: View, options: Mapping[str, str]) -> Projection:
@@ -52,7 +52,7 @@ def _openai_responses(view: View, options: Mapping[str, str]) -> Projection:
 
 
 OPENAI_RESPONSES = StreamProtocol("openai_responses", project=_openai_responses, detail="full")
-"""Option: `after`, the number of the event behind which the response begins."""
+"""Option: `after`, the number of the event after which the response begins."""
 
 
 def _mcp(view: View, options: Mapping[str, str]) -> Projection:
@@ -75,5 +75,5 @@ def _ai_sdk(view: View, options: Mapping[str, str]) -> Projection:
 AI_SDK = StreamProtocol(
     "ai_sdk", project=_ai_sdk, detail="full", headers={"x-vercel-ai-ui-message-stream": "v1"}
 )
-"""Option: `ai`, the client's version where it is 7."""
+"""Option: `ai`, the client's version if it is 7."""
 PROTOCOLS: tuple[StreamProtocol, ...] = (NATIVE, AG_UI, OPENAI_CHAT, OPENAI_RESPONSES, A2A, MCP, AI_SDK)

@@ -1,4 +1,4 @@
-"""The agent card: an agent of ours as A2A clients find it."""
+"""The agent card, which describes one of our agents to A2A clients."""
 
 import hashlib
 from typing import Any
@@ -34,8 +34,9 @@ def agent_card(
     *,
     pushes: bool = False,
 ) -> dict[str, Any]:
-    """Return the card of an agent whose interfaces are at `url`; `issuer` gives the tokens. Without `skills`
-    the card tells what the agent is for, and not by which tools. `pushes`: the deployment pushes updates."""
+    """Return the card of an agent whose interfaces are at `url`. `issuer` is the issuer of the tokens.
+    Without `skills` the card says what the agent is for, but not which tools it has. `pushes` says whether
+    the deployment pushes updates."""
     schemes = {BEARER: _bearer()} | ({OIDC: _oidc(issuer)} if issuer else {})
     card = AgentCard(
         name=agent.name,
@@ -57,19 +58,19 @@ def agent_card(
 
 
 def own_skill(agent: Agent) -> AgentSkill:
-    """The agent itself as a skill: an agent without tools can talk."""
+    """Return the agent itself as a skill, since an agent without tools can talk."""
     return AgentSkill(
         id=agent.id, name=agent.name, description=agent.description or agent.name, tags=["chat"]
     )
 
 
 def tool_skill(name: str, description: str) -> AgentSkill:
-    """A tool of the agent as a skill."""
+    """Return a tool of the agent as a skill."""
     return AgentSkill(id=name, name=name.replace("_", " "), description=description or name, tags=["tool"])
 
 
 def etag_of(card: dict[str, Any]) -> str:
-    """Return the entity tag of a card: the same for the same card."""
+    """Return the entity tag of a card, which depends only on the card."""
     digest = hashlib.sha256(orjson.dumps(card, option=orjson.OPT_SORT_KEYS)).hexdigest()
     return f'"{digest[:32]}"'
 

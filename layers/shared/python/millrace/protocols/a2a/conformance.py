@@ -1,8 +1,9 @@
-"""The built-in agent `conformance`, as the official conformance kit of A2A wants its agent under test.
+"""The built-in agent `conformance`, which behaves as A2A's official conformance kit expects of the agent
+under test.
 
-The kit says by the prefix of a message's id what the agent is to do. The agent's model
-(`agent.providers.conformance`) does what other models do: it writes, asks, fails and calls tools. What no
-tool of ours gives, files and direct messages, its two tools have as their results, in the protocol's JSON.
+The prefix of a message's id tells the agent what to do. Its model (`agent.providers.conformance`) does what
+other models do: it writes, asks, fails and calls tools. Files and direct messages, which none of our other
+tools produce, are the results of its two tools, in the protocol's JSON.
 """
 
 import orjson
@@ -18,7 +19,7 @@ ARTIFACT, MESSAGE = CONFORMANCE.tool_names[:2]
 
 
 def scripted_artifact(entry: LogEntry) -> Artifact | None:
-    """The artifact that a tool of the agent has made."""
+    """Return the artifact that a tool of the agent has made."""
     if entry.event["name"] != ARTIFACT:
         return None
     part = ParseDict(orjson.loads(entry.event["result"]), Part())
@@ -26,7 +27,7 @@ def scripted_artifact(entry: LogEntry) -> Artifact | None:
 
 
 def direct_message(run: Run, entry: LogEntry) -> Message | None:
-    """The message with which the agent answers in place of a task."""
+    """Return the message with which the agent answers instead of a task."""
     if entry.event["name"] != MESSAGE:
         return None
     return Message(

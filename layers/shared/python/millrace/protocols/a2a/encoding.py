@@ -1,7 +1,8 @@
-"""Updates of a task as Server-Sent Events, in each of the bindings: LF only, one line of JSON each.
+"""Encodes updates of a task as Server-Sent Events, for each of the bindings: LF only, one line of JSON each.
 
-The `id` of an event is `<runId>.<seq>`, as on every stream of a run. An update behind which others of
-the same event come has none: whoever is cut off there gets it again, and all of them repeat what they say.
+The `id` of an event is `<runId>.<seq>`, as on every stream of a run. If an event leads to several updates,
+only the last one has an id: a client that is cut off before it receives all of them again, and they state the
+same.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,22 +16,22 @@ from millrace.protocols.a2a.projection import TaskProjection, Update
 
 Json = dict[str, Any]
 Shape = Callable[[Update], Json]
-"""Makes the JSON of one update in one binding."""
+"""Returns the JSON of one update in one binding."""
 
 
 def rest(update: Update) -> Json:
-    """The update as HTTP+JSON has it."""
+    """Return the update in the form of HTTP+JSON."""
     return to_json(update.response)
 
 
 def rpc(request_id: str | int | float | None) -> Shape:
-    """Return the shape of JSON-RPC: each update is a response to the request."""
+    """Return the form of JSON-RPC, in which each update is a response to the request."""
     return lambda update: {"jsonrpc": "2.0", "id": request_id, "result": to_json(update.response)}
 
 
 def typed(projection: TaskProjection) -> Shape:
-    """Return the shape for clients that read `type`, and their fields beside the protocol's own: `status` in
-    words, the `message` of it, the `chunk` of an artifact, and the whole artifact at its last chunk."""
+    """Return the form for clients that read `type` and further fields: `status` in words, its `message`, the
+    `chunk` of an artifact, and the whole artifact with its last chunk."""
 
     def shaped(update: Update) -> Json:
         body = to_json(update.response)
@@ -46,12 +47,12 @@ def typed(projection: TaskProjection) -> Shape:
 
 
 def encode(updates: Iterable[Update], run_id: str, shape: Shape) -> bytes:
-    """The frames of these updates."""
+    """Return the frames of these updates."""
     return b"".join([_frame(update, run_id, shape) for update in updates])
 
 
 def list_json(found: ListTasksResponse) -> Json:
-    """A page of tasks, with its empty fields: clients rely on them."""
+    """Return a page of tasks, including empty fields, on which clients rely."""
     return {
         "tasks": [to_json(task) for task in found.tasks],
         "nextPageToken": found.next_page_token,
@@ -61,13 +62,13 @@ def list_json(found: ListTasksResponse) -> Json:
 
 
 def to_json(message: Any) -> Json:
-    """A message of the protocol as its JSON."""
+    """Return a message of the protocol as JSON."""
     found: Json = MessageToDict(message)
     return found
 
 
 def word_of(state: str) -> str:
-    """A state as people write it: `input-required`."""
+    """Return a state in words: `input-required`."""
     return state.removeprefix("TASK_STATE_").lower().replace("_", "-")
 
 

@@ -1,4 +1,4 @@
-"""Errors in the protocol's two shapes: `google.rpc.Status` over HTTP+JSON, and JSON-RPC's."""
+"""Errors in the protocol's two forms: `google.rpc.Status` for HTTP+JSON, and JSON-RPC's."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ _STATUSES: dict[type[A2AError], tuple[int, str]] = {
     ContentTypeNotSupportedError: (415, "INVALID_ARGUMENT"),
     VersionNotSupportedError: (400, "UNIMPLEMENTED"),
 }
-"""Where the SDK's table is not the specification's (5.4)."""
+"""Entries in which the SDK's table differs from the specification (5.4)."""
 
 
 def rest_error(error: A2AError | MillraceError) -> tuple[int, dict[str, Any]]:
@@ -73,8 +73,7 @@ _KINDS: dict[int, type[A2AError]] = {
 
 
 def details(error: A2AError | MillraceError) -> list[dict[str, Any]]:
-    """Return what programs read of an error: a reason, with the fields that are wrong where it is about
-    them."""
+    """Return the details for programs: a reason and, if fields are invalid, these fields."""
     if isinstance(error, MillraceError):
         reason, domain = error.code.upper(), OURS
         metadata = {name: str(value) for name, value in error.details.items()}

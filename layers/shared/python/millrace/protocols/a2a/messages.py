@@ -1,4 +1,4 @@
-"""Messages of A2A clients as ours, and the history of a run as theirs."""
+"""Converts messages of A2A clients to ours, and the history of a run to theirs."""
 
 import base64
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ _ANSWER = frozenset({"callId", "decision", "arguments", "content", "reason"})
 
 
 def read_message(request: SendMessageRequest) -> TaskMessage:
-    """Return what a client says. Raises `InvalidParamsError` or `ContentTypeNotSupportedError`."""
+    """Return the message of a client. Raises `InvalidParamsError` or `ContentTypeNotSupportedError`."""
     message = request.message
     if message.role != Role.ROLE_USER:
         raise InvalidParamsError("message.role must be ROLE_USER: the agent writes its own messages.")
@@ -50,7 +50,7 @@ def read_message(request: SendMessageRequest) -> TaskMessage:
 
 
 def _attachment_of(part: Part, number: int) -> Attachment:
-    """The image or file that a part brings or names."""
+    """Return the image or file that a part contains or refers to."""
     data = base64.b64encode(part.raw).decode() if part.raw else None
     try:
         return attachment(
@@ -78,7 +78,7 @@ def _answer_of(part: Part) -> dict[str, Any] | None:
 
 
 def _data_of(part: Part) -> Any:
-    """The data of a part. Protobuf has no integers there: those of the client would come as 5.0."""
+    """Return the data of a part with integers restored, as protobuf turns 5 into 5.0."""
     return _with_integers(MessageToDict(part.data))
 
 
@@ -106,8 +106,8 @@ def _text_of(part: Part, number: int) -> str:
 
 
 def history(run: Run, messages: Iterable[StoredMessage], calls: Iterable[WaitingCall]) -> list[Message]:
-    """The messages between the client and the agent in one run, in their order: the answer itself is an
-    artifact, and not among them."""
+    """Return the messages between the client and the agent in one run, in order. The answer itself is not
+    included, as it is an artifact."""
     said = [*_said(run, messages), *(one for call in calls for one in _asked(run, call))]
     return [message for _, message in sorted(said, key=lambda one: one[0])]
 

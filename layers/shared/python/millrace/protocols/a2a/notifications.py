@@ -1,4 +1,4 @@
-"""A task's updates as push notifications: every status, and each artifact once it is whole."""
+"""A task's updates as push notifications: every status, and each artifact once it is complete."""
 
 from collections.abc import Iterable
 
@@ -12,8 +12,8 @@ from millrace.protocols.a2a.projection import TaskProjection
 
 
 def notifications(run: Run, entries: Iterable[LogEntry]) -> list[tuple[int, list[bytes]]]:
-    """The notifications of each event of a run, from the first on, with the number of the event. Pieces of an
-    artifact are left out: a request for each would be more than anybody wants to receive."""
+    """Return the notifications of each event of a run, from the first on, with the number of the event.
+    Pieces of an artifact are left out, since a request for each would be too many."""
     projection = TaskProjection(run)
     found: list[tuple[int, list[bytes]]] = []
     for entry in entries:

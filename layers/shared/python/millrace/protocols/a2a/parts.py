@@ -1,4 +1,4 @@
-"""Parts of A2A messages and artifacts that are made of a run's events."""
+"""Parts of A2A messages and artifacts, made from a run's events."""
 
 from typing import Any
 
@@ -10,11 +10,12 @@ from google.protobuf.struct_pb2 import Value
 from millrace.domain.events import Event
 
 _DEPTH = 60
-"""Of data, at two a level: an object takes three of the 100 levels that a whole message of protobuf has."""
+"""The maximum depth of data: an object takes up to two of the 100 levels that a whole protobuf message may
+have."""
 
 
 def question_parts(calls: list[Event]) -> list[Part]:
-    """The questions of calls that wait: for people as text, for programs as data."""
+    """Return the questions of waiting calls: for people as text, for programs as data."""
     parts = []
     for call in calls:
         parts.append(Part(text=_question(call)))
@@ -24,7 +25,7 @@ def question_parts(calls: list[Event]) -> list[Part]:
 
 
 def data_part(value: Any, media_type: str = "") -> Part:
-    """A value as data; its JSON as a text where it is nested more deeply than the protocol's data may be."""
+    """Return a value as data or, if it is nested more deeply than the protocol allows, its JSON as text."""
     try:
         return Part(data=ParseDict(value, Value(), max_recursion_depth=_DEPTH), media_type=media_type)
     except ParseError:

@@ -1,8 +1,8 @@
-"""A run's events as an A2A task and the updates of it.
+"""Projects a run's events to an A2A task and its updates.
 
-A pure fold: the same events give the same task, in whatever process and however often. Of the updates that
-one event leads to only the last may add to what came before; all others state something anew. So a client
-that was cut off between them, and comes back with the id of the event before, loses and doubles nothing.
+This is a pure fold: the same events give the same task, in any process and any number of times. If an event
+leads to several updates, only the last one may add to earlier content; the others replace it. So a client
+that is cut off between them, and continues after the previous event, loses and duplicates nothing.
 """
 
 from collections.abc import Iterable
@@ -39,13 +39,13 @@ TERMINAL = frozenset(
     }
 )
 OUTPUT = "output"
-"""The artifact of an answer that fits the agent's `responseSchema`."""
+"""The name of the artifact with an answer that matches the agent's `responseSchema`."""
 _STOPPED = frozenset({"stopped", "interrupted"})
 
 
 class Update(Struct, frozen=True):
-    """Something to send, with the number of the event that a client has seen after it; 0 while more follows
-    of the same event."""
+    """An update to send, with the number of the event that the client has seen after it; 0 if more updates of
+    the same event follow."""
 
     seq: int
     response: StreamResponse
@@ -53,7 +53,7 @@ class Update(Struct, frozen=True):
 
 
 class TaskProjection(Struct):
-    """The task as far as events have been taken. `texts` are the pieces of the answer with their numbers."""
+    """A task, built from the events so far. `texts` are the pieces of the answer with their numbers."""
 
     run: Run
     detail: Detail = "steps"
@@ -72,7 +72,8 @@ class TaskProjection(Struct):
         return self.state in TERMINAL
 
     def apply(self, batch: Iterable[LogEntry]) -> list[Update]:
-        """Take events in; return the updates that they lead to, pieces of the answer joined."""
+        """Apply events and return the updates that they lead to, with adjacent pieces of the answer
+        joined."""
         updates: list[Update] = []
         for entry in batch:
             for update in self._apply(entry):
@@ -83,7 +84,7 @@ class TaskProjection(Struct):
         return updates
 
     def task(self) -> Task:
-        """The task as it stands, without its history."""
+        """Return the current state of the task, without its history."""
         artifacts = [self._answer([self.answer])] if self.begun else []
         return Task(
             id=self.run.id,
@@ -93,16 +94,16 @@ class TaskProjection(Struct):
         )
 
     def snapshot(self) -> StreamResponse:
-        """The task as it stands, as the first of a stream."""
+        """Return the current state of the task as the first item of a stream."""
         return StreamResponse(task=self.task())
 
     @property
     def answer(self) -> str:
-        """The text of the answer so far."""
+        """Return the text of the answer so far."""
         return "".join(text for _, text in self.texts)
 
     def set_answer(self, text: str) -> None:
-        """Take the answer from elsewhere: the log is no longer kept."""
+        """Set the answer from another source, because the log has expired."""
         self.texts, self.begun = [(0, text)], bool(text)
 
     def _apply(self, entry: LogEntry) -> list[Update]:
@@ -116,7 +117,7 @@ class TaskProjection(Struct):
         ]
 
     def _resumed(self, event: Event) -> list[StreamResponse]:
-        """A task that does something is at work."""
+        """Return the update for a task that continues its work."""
         quiet = ("start", "status", "waiting", "done", "error", "rewind", "approval_requested")
         if event["type"] in quiet or self.state == TaskState.TASK_STATE_WORKING:
             return []
@@ -170,7 +171,7 @@ class TaskProjection(Struct):
         return []
 
     def _ended(self, seq: int, event: Event) -> list[StreamResponse]:
-        # An empty last piece may come twice and changes nothing.
+        # An empty last piece may be sent twice without effect.
         found = [self._artifact(self._answer([""]), append=True, last=True)] if self.begun else []
         if self.direct:
             self.state = TaskState.TASK_STATE_COMPLETED
@@ -222,7 +223,7 @@ class TaskProjection(Struct):
         return TaskStatus(state=self.state, message=self.message, timestamp=self._time())
 
     def _time(self) -> Timestamp | None:
-        """The time of the status where it follows from the run: events have none of their own."""
+        """The time of the status if the run has it; the events have no times."""
         if self.over:
             ended = from_iso(self.run.ended_at) if self.run.ended_at else self.ended_ms
             return timestamp(ended) if ended else None
@@ -231,7 +232,7 @@ class TaskProjection(Struct):
 
 
 def timestamp(ms: int) -> Timestamp:
-    """The time in milliseconds as the protocol writes it."""
+    """Return a time in milliseconds in the form of the protocol."""
     found = Timestamp()
     found.FromMilliseconds(ms)
     return found
@@ -251,7 +252,7 @@ def _text_of(event: Event, response: StreamResponse) -> str:
 
 
 def _joined(before: Update, update: Update) -> Update | None:
-    """One update for two pieces of the answer in a row."""
+    """Join two consecutive pieces of the answer into one update; None for other updates."""
     if not (before.text and update.text):
         return None
     text = before.text + update.text
@@ -262,7 +263,7 @@ def _joined(before: Update, update: Update) -> Update | None:
 
 
 def state_of(run: Run) -> TaskState:
-    """The state of a task by its run alone."""
+    """Return the state of a task from its run alone."""
     error: dict[str, Any] = run.error or {}
     match run.state:
         case "completed":

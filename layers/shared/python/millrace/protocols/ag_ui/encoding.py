@@ -1,4 +1,4 @@
-"""A run as AG-UI 1.0 shows it: a pure projection of its log."""
+"""A pure projection of a run's log to AG-UI 1.0."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,12 @@ from millrace.protocols.ag_ui.transcript import Chunk, Message, whole
 
 
 class AgUiProjection:
-    """The events of one run under the ids that AG-UI's client gave its thread and run.
+    """The events of one run under the ids of the client's thread and run.
 
-    AG-UI cannot take back what it said, but it can replace all messages: a `rewind` becomes a snapshot of
-    the messages `before` the run, as its client has them, and of what is left of its own. For a client that
-    has none yet the run begins with one (`opening`)."""
+    AG-UI cannot take back events, but it can replace all messages: a `rewind` becomes a snapshot of the
+    messages `before` the run, as the client has them, and of those of the run that remain. For a client
+    without messages the run begins with a snapshot (`opening`).
+    """
 
     def __init__(
         self,
@@ -38,11 +39,11 @@ class AgUiProjection:
         return [b"data: " + orjson.dumps(chunk) for chunk in self.events(entry)]
 
     def end(self, last: LogEntry | None) -> bytes:
-        """See `protocols.protocol.Projection`. The stream ends with its last event."""
+        """See `protocols.protocol.Projection`. The last event ends the stream."""
         return b""
 
     def events(self, entry: LogEntry) -> list[Chunk]:
-        """AG-UI's events for the next one of the log."""
+        """Return AG-UI's events for the next entry of the log."""
         if entry.type == "rewind":
             return self._rewind(rewound_to(entry))
         event = project(entry.event, self._detail)
@@ -62,7 +63,7 @@ class AgUiProjection:
             new.apply(event)
         new.attempt = old.attempt + 1
         if (new.messages, new.subagents, new.steps) == (old.messages, old.subagents, old.steps):
-            return []  # nothing of it was shown
+            return []  # none of it was sent
         self._state, closed = new, new.continue_from(old)
         return [*closed, self._snapshot()] if old.running else []
 

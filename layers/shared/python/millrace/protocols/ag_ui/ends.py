@@ -1,4 +1,4 @@
-"""The ends of AG-UI's runs: outcomes, interrupts, usage."""
+"""The end of a run in AG-UI: outcomes, interrupts, usage."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from millrace.domain.events import Event
 
 STOPS = frozenset({"stopped", "interrupted", "deleted"})
-"""The finish reasons of runs that somebody stopped."""
+"""The finish reasons of runs that were stopped by somebody."""
 _APPROVAL = {
     "type": "object",
     "properties": {
@@ -19,12 +19,12 @@ _APPROVAL = {
 
 
 def cancelled(done: Event) -> bool:
-    """Return whether a run that has ended was stopped."""
+    """Return whether a run was stopped."""
     return done["finishReason"] in STOPS
 
 
 def usage_of(done: Event) -> dict[str, Any]:
-    """`{usage}` of a run; empty where it is not known."""
+    """Return `{usage}` of a run; empty if it is not known."""
     used = done["usage"]
     if not used:
         return {}
@@ -34,8 +34,8 @@ def usage_of(done: Event) -> dict[str, Any]:
 
 
 def interrupts(calls: Sequence[Event], ids: Mapping[str, str], expires_at: str) -> dict[str, Any]:
-    """The outcome of a run that waits: interrupts for people. Where only the client's own tools are asked for
-    it is a success that names them, as AG-UI has it."""
+    """Return the outcome of a run that waits: interrupts for people. If it waits only for tools of the
+    client, it is a success that names them, as AG-UI specifies."""
     asked = [call for call in calls if call["kind"] != "client"]
     if asked:
         found = [_interrupt(call, ids[call["callId"]], expires_at) for call in asked]

@@ -1,4 +1,4 @@
-"""A conversation's messages as AG-UI's clients keep them."""
+"""Converts a conversation's messages to those of AG-UI's clients."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,8 +11,8 @@ Json = dict[str, Any]
 
 
 def to_messages(history: Iterable[Json]) -> list[Json]:
-    """Messages as a viewer may see them (`services.runs.history`) in AG-UI's form: a result is a message of
-    its own, and reasoning is one before the answer."""
+    """Convert messages that a viewer may see (`services.runs.history`) to AG-UI's form: a result is a
+    separate message, and reasoning is a message before the answer."""
     return [message for one in history for message in _messages(one)]
 
 

@@ -1,4 +1,4 @@
-"""The requests of AG-UI's clients (`RunAgentInput`), and their meaning here."""
+"""The requests of AG-UI's clients (`RunAgentInput`), and what they mean here."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 
 class Loose(WireModel):
-    """A model of somebody else's: fields that we do not know are theirs."""
+    """Base of AG-UI's models: unknown fields are ignored."""
 
     model_config = WireModel.model_config | {"extra": "ignore"}
 
@@ -31,7 +31,7 @@ class Tool(Loose):
 
 
 class Context(Loose):
-    """A fact that the application gives to the agent."""
+    """A fact that the application tells the agent."""
 
     description: str = Field(max_length=4000)
     value: str = Field(max_length=100_000)
@@ -46,7 +46,7 @@ class Resume(Loose):
 
 
 class Message(Loose):
-    """A message as the client keeps it; what it may hold depends on its role."""
+    """A message as the client keeps it. Its fields depend on its role."""
 
     id: str = Field(default="", max_length=256)
     role: Literal["user", "assistant", "system", "developer", "tool", "activity", "reasoning"]
@@ -65,8 +65,8 @@ class ForwardedProps(Loose):
 
 
 class AgUiRunInput(Loose):
-    """The body of `POST /agui`. The thread is a conversation; `runId` is the idempotency key of the run.
-    With `parentRunId` it goes on behind that run, on a branch where another one has gone on there."""
+    """The body of `POST /agui`. The thread is a conversation; `runId` is the idempotency key of the run. With
+    `parentRunId` it continues after that run, on a new branch if another message already follows it."""
 
     thread_id: str = Field(min_length=1, max_length=128)
     run_id: str = Field(min_length=1, max_length=128)
@@ -79,18 +79,18 @@ class AgUiRunInput(Loose):
     resume: list[Resume] = Field(default_factory=list, max_length=64)
 
     def question(self) -> Content:
-        """The user's message that begins the run: the last one. Raises `InvalidRequest`."""
+        """Return the last message, the user's, which starts the run. Raises `InvalidRequest`."""
         said = self._said()
         if not said or said[-1].role != "user":
             raise InvalidRequest("The last message must be from the user.", code="empty_message")
         return to_content(said[-1].content)
 
     def earlier(self) -> list[EarlierMessage]:
-        """The messages before, for a conversation that we have not seen."""
+        """Return the messages before it, for a conversation that we have not seen."""
         return earlier_messages(self._said()[:-1])
 
     def before(self) -> str:
-        """The messages that the client has, as JSON, for a snapshot."""
+        """Return the client's messages as JSON, for a snapshot."""
         shown = [one.model_dump(by_alias=True, exclude_unset=True) for one in self.messages]
         return _json([one for one in shown if one["role"] != "activity"])
 
@@ -98,7 +98,7 @@ class AgUiRunInput(Loose):
         return [one for one in self.messages if one.role in ("user", "assistant", "tool")]
 
     def instructions(self) -> str:
-        """The instructions of the application: system messages, context and state."""
+        """Return the instructions of the application: system messages, context and state."""
         system = [
             text_of(to_content(one.content)) for one in self.messages if one.role in ("system", "developer")
         ]
@@ -107,12 +107,12 @@ class AgUiRunInput(Loose):
         return "\n\n".join([*system, *context, *state])
 
     def client_tools(self) -> list[ClientTool]:
-        """The client's tools."""
+        """Return the client's tools."""
         blank = {"type": "object", "properties": {}}
         return [ClientTool(one.name, one.description, one.parameters or blank) for one in self.tools]
 
     def tool_results(self) -> list[GivenAnswer]:
-        """The results of the client's tools at the end of the messages."""
+        """Return the results of the client's tools at the end of the messages."""
         found: list[GivenAnswer] = []
         for message in reversed(self._said()):
             if message.role != "tool":
@@ -121,7 +121,7 @@ class AgUiRunInput(Loose):
         return found[::-1]
 
     def answers(self) -> list[GivenAnswer]:
-        """The answers to interrupts."""
+        """Return the answers to interrupts."""
         return [answer_of(one) for one in self.resume]
 
 
@@ -132,8 +132,8 @@ def _result(message: Message) -> GivenAnswer:
 
 
 def answer_of(resume: Resume) -> GivenAnswer:
-    """The answer that an entry of `resume` gives: to an approval `true`, `false`, or `{approved,
-    editedArguments?, reason?}`; to a question the answer itself. `{decision, ...}` is our own form."""
+    """Return the answer in an entry of `resume`: for an approval `true`, `false`, or `{approved,
+    editedArguments?, reason?}`; for a question the answer itself. `{decision, ...}` is our own form."""
     payload, id = resume.payload, resume.interrupt_id
     if resume.status == "cancelled":
         return GivenAnswer(id, "reject", reason=_reason(payload))
@@ -171,7 +171,7 @@ def _reason(given: Any) -> str | None:
 
 
 def to_content(content: Any) -> Content:
-    """A message's content: a text, or parts. Raises `InvalidRequest`."""
+    """Return the content of a message, which is a text or parts. Raises `InvalidRequest`."""
     if content is None or isinstance(content, str):
         return content or ""
     if not isinstance(content, list) or not all(isinstance(one, dict) for one in content):
@@ -184,7 +184,7 @@ def _part(part: Json) -> Part:
     kind = part.get("type")
     if kind == "text" and isinstance(part.get("text"), str):
         return TextPart.model_construct(text=part["text"])
-    source = part.get("source") or part  # `binary` parts, which 1.0 has no more, are flat
+    source = part.get("source") or part  # `binary` parts, which are no longer part of 1.0, are flat
     if not isinstance(source, dict):
         raise InvalidRequest("The source of a part must be an object.", code="invalid_request")
     more = part.get("metadata")
@@ -204,7 +204,7 @@ def _part(part: Json) -> Part:
 
 
 def earlier_messages(messages: Sequence[Message]) -> list[EarlierMessage]:
-    """Messages as a history: texts, and calls with their results; what has no counterpart is left out."""
+    """Return messages as a history of texts, and calls with their results. Anything else is left out."""
     answered = {one.tool_call_id for one in messages if one.role == "tool"}
     called: set[str] = set()
     found: list[EarlierMessage] = []

@@ -1,4 +1,4 @@
-"""The state of a run in AG-UI: what is open, and which chunks the next event of the log makes."""
+"""The state of a run in AG-UI: its open parts, and the chunks of the next event of the log."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,11 +13,12 @@ VERSION = "1.0"
 
 
 class RunState:
-    """The open parts and the messages of a run so far. `attempt` counts the rewinds before:
-    an agent that is asked again is another invocation, whose id must be new.
+    """The open parts and the messages of a run so far. `attempt` counts the rewinds so far, since an agent
+    that is asked again is another invocation, which needs a new id.
 
-    AG-UI ends a run where ours waits for people, and the answer begins its next run: `running` is false
-    between the two."""
+    AG-UI ends a run when ours waits for people, and starts the next one with the answer. `running` is false
+    in between.
+    """
 
     def __init__(self, thread_id: str, run_id: str) -> None:
         self._thread_id, self._run_id = thread_id, run_id
@@ -51,7 +52,7 @@ class RunState:
         }
 
     def apply(self, event: Event) -> list[Chunk]:
-        """The chunks of an event, as its viewer sees it; none of a kind that AG-UI has no use for."""
+        """Return the chunks of an event, as its viewer sees it; none for a kind that AG-UI does not have."""
         handle = self._handlers.get(event["type"])
         if handle is None:
             return []
@@ -114,8 +115,8 @@ class RunState:
         return chunks
 
     def continue_from(self, old: "RunState") -> list[Chunk]:
-        """Go on in the place of a state of which the end is void: the chunks that close what it has left
-        open, and open what it had closed. Nothing that was closed is opened here but steps."""
+        """Continue from a state whose end was taken back. Returns chunks that close the parts which it left
+        open; of those that it closed, only steps are opened again."""
         chunks = [chunk for transcript in old._transcripts.values() for chunk in transcript.close()]
         for transcript in self._transcripts.values():
             transcript.close()
@@ -141,7 +142,7 @@ class RunState:
         ended = self._close_subagent(self._invocations.get(event["id"], ""))
         asked = self._asked.pop(event["id"], None)
         if asked and asked["kind"] == "client":
-            return ended  # the client has sent this message itself
+            return ended  # the client sent this message itself
         facts = {"ok": event["ok"], "durationMs": event["durationMs"]}
         content = event["result"] if "result" in event else event["summary"]
         return [*ended, *self._transcript(event).result(self._exposed(event["id"]), content, facts)]
@@ -156,7 +157,7 @@ class RunState:
     def _exposed(self, call_id: str) -> str:
         return self._calls.get(call_id, call_id)
 
-    # --- agents that work for this one -------------------------------------------------------------
+    # --- sub-agents -------------------------------------------------------------------------------
 
     def _main(self) -> Transcript:
         return self._transcript_of("")
@@ -171,7 +172,7 @@ class RunState:
         return self._transcripts[subagent]
 
     def _invocation(self, event: Event) -> str:
-        """The id of the invocation that an event belongs to; empty for the run's own agent."""
+        """Return the id of the invocation that an event belongs to; empty for the run's own agent."""
         return self._invocations.get(event.get("parent", ""), "")
 
     def _open_subagent(self, event: Event) -> list[Chunk]:

@@ -1,4 +1,4 @@
-"""One agent's part of a run in AG-UI: its messages, of which one text and one thought are open at most."""
+"""The messages of one agent in an AG-UI run, of which at most one text and one thought are open."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ Message = dict[str, Any]
 
 
 class Transcript(Struct):
-    """The agent of the run (`subagent` empty), or one that works for it. `prefix` begins the ids of its
-    messages, which are unique over all runs; calls belong to the message of the `turn` under way."""
+    """The agent of the run (`subagent` is empty), or a sub-agent. `prefix` makes the ids of its messages
+    unique over all runs. Calls belong to the message of the current `turn`."""
 
     prefix: str
     subagent: str
@@ -21,7 +21,7 @@ class Transcript(Struct):
     turn: Message | None = None
 
     def say(self, text: str) -> list[Chunk]:
-        """A piece of the answer."""
+        """Return the chunks of a piece of the answer."""
         chunks = self.close_thought()
         if self.text is None:
             self.text = self.turn = self._new("assistant")
@@ -31,7 +31,7 @@ class Transcript(Struct):
         return chunks
 
     def think(self, text: str) -> list[Chunk]:
-        """A piece of reasoning."""
+        """Return the chunks of a piece of reasoning."""
         chunks = self.close_text()
         if self.thought is None:
             self.thought, self.turn = self._new("reasoning"), None
@@ -43,7 +43,7 @@ class Transcript(Struct):
         return chunks
 
     def call(self, id: str, name: str, arguments: str) -> list[Chunk]:
-        """A whole call of a tool: the log has it only when the model has ended it."""
+        """Return the chunks of a complete tool call; the log has no partial ones."""
         chunks = self.close()
         if self.turn is None:
             self.turn = self._new("assistant")
@@ -58,7 +58,7 @@ class Transcript(Struct):
         ]
 
     def result(self, id: str, content: str, facts: dict[str, Any]) -> list[Chunk]:
-        """The result of a call."""
+        """Return the chunks of the result of a call."""
         chunks, self.turn = self.close(), None
         id_of_result = f"{self.prefix}-{id}"
         message = {"id": id_of_result, "role": "tool", "toolCallId": id, "content": [content]}
@@ -103,7 +103,7 @@ class Transcript(Struct):
 
 
 def whole(message: Message) -> Message:
-    """The message as a snapshot has it."""
+    """Return the message as it is in a snapshot."""
     content = "".join(message["content"])
     shown = {name: value for name, value in message.items() if name != "content"}
     return shown | {"content": content} if content or message["role"] != "assistant" else shown

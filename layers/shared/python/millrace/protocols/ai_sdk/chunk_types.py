@@ -6,7 +6,7 @@ from typing_extensions import TypedDict
 
 
 class UiStart(TypedDict):
-    """A message begins; `messageId` is the answer's id."""
+    """The message starts; `messageId` is the answer's id."""
 
     type: Literal["start"]
     messageId: NotRequired[str]
@@ -14,13 +14,13 @@ class UiStart(TypedDict):
 
 
 class UiStep(TypedDict):
-    """A turn of the model begins, ends, or is taken back (`ai` 7)."""
+    """A turn of the model starts, ends, or is taken back (`ai` 7)."""
 
     type: Literal["start-step", "finish-step", "reset-step"]
 
 
 class UiPartStart(TypedDict):
-    """A text or a reasoning begins; `providerMetadata.millrace.seq` is the number of its first event."""
+    """A text or reasoning starts; `providerMetadata.millrace.seq` is the number of its first event."""
 
     type: Literal["text-start", "reasoning-start"]
     id: str
@@ -28,7 +28,7 @@ class UiPartStart(TypedDict):
 
 
 class UiPartDelta(TypedDict):
-    """A text or a reasoning goes on."""
+    """The next piece of a text or of reasoning."""
 
     type: Literal["text-delta", "reasoning-delta"]
     id: str
@@ -36,14 +36,14 @@ class UiPartDelta(TypedDict):
 
 
 class UiPartEnd(TypedDict):
-    """A text or a reasoning ends."""
+    """A text or reasoning ends."""
 
     type: Literal["text-end", "reasoning-end"]
     id: str
 
 
 class UiToolInput(TypedDict):
-    """A call of a tool; one without `providerExecuted` is answered by the client."""
+    """A tool call. Without `providerExecuted` the client answers it."""
 
     type: Literal["tool-input-available"]
     toolCallId: str
@@ -63,7 +63,7 @@ class UiApprovalRequest(TypedDict):
 
 
 class UiApprovalResponse(TypedDict):
-    """The approval has an answer (`ai` 7)."""
+    """The approval was answered (`ai` 7)."""
 
     type: Literal["tool-approval-response"]
     approvalId: str
@@ -80,7 +80,7 @@ class UiToolOutput(TypedDict):
 
 
 class UiToolError(TypedDict):
-    """The call has failed."""
+    """The call failed."""
 
     type: Literal["tool-output-error"]
     toolCallId: str
@@ -95,7 +95,7 @@ class UiToolDenied(TypedDict):
 
 
 class UiData(TypedDict):
-    """A part of our own."""
+    """One of our own parts."""
 
     type: Literal["data-status", "data-injected", "data-rewind", "data-output", "data-live-message"]
     data: Any
@@ -111,7 +111,7 @@ class UiMetadata(TypedDict):
 
 
 class UiError(TypedDict):
-    """The answer has failed."""
+    """The answer failed."""
 
     type: Literal["error"]
     errorText: str

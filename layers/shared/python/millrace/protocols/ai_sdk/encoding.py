@@ -1,7 +1,7 @@
 """A run as a UI message stream of the AI SDK (version 1 of the stream), as `ai` 6 and 7 read it.
 
-The stream makes one UI message. Its parts carry `providerMetadata.millrace.seq`, the number of the event with
-which they begin: a part `data-rewind` takes back those between its `after` and itself.
+The stream creates one UI message. Its parts have `providerMetadata.millrace.seq`, the number of their first
+event. A part `data-rewind` takes back the parts between its `after` and itself.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,13 +17,13 @@ from millrace.protocols.protocol import View
 
 DONE = b"data: [DONE]\n\n"
 WAITING = b'data: {"type":"finish","finishReason":"tool-calls"}\n\n' + DONE
-"""The end of a stream whose run waits for people: the client sends their answers, and gets the rest."""
+"""The end of a stream whose run waits for people: the client sends their answers and receives the rest."""
 _FINISH_REASONS = {"stop": "stop", "max_tokens": "length", "refusal": "content-filter"}
 _NO_EVENT: Event = {}
 
 
 class _OpenPart(Struct, frozen=True):
-    """A text or a reasoning that goes on. `prefix` is the chunk of its next piece, up to the piece."""
+    """An open text or reasoning. `prefix` is the chunk of its next piece, up to the piece itself."""
 
     kind: str
     id: str
@@ -32,14 +32,14 @@ class _OpenPart(Struct, frozen=True):
 
 
 class AiSdkProjection:
-    """See `protocols.protocol.Projection`. `version` is the client's: 7 knows chunks on which 6 fails."""
+    """See `protocols.protocol.Projection`. `version` is the client's: 7 accepts chunks that make 6 fail."""
 
     def __init__(self, view: View, version: int = 6) -> None:
         self._view = view
         self._version = version
         self._open: _OpenPart | None = None
-        self._step = 0  # the number of the event with which the step began, 0 between steps
-        self._answered = False  # a call of this step has its result, so that the model speaks next
+        self._step = 0  # the number of the event with which the step began; 0 between steps
+        self._answered = False  # a call of this step has its result, so the model is asked next
         self._tools = ToolParts(view.run.id, version)
         self._handlers: Mapping[str, Callable[[int, Event], list[Chunk]]] = {
             "start": self._start,
@@ -57,7 +57,7 @@ class AiSdkProjection:
     def chunks(self, entry: LogEntry) -> Sequence[bytes]:
         """See `protocols.protocol.Projection`."""
         event = entry.event
-        if entry.type == "token" and "parent" not in event and CAP not in event:  # the usual case
+        if entry.type == "token" and "parent" not in event and CAP not in event:  # the most frequent case
             return self._piece(entry.seq, "text", event["token"], _NO_EVENT)
         if entry.type == "rewind":
             return [line(chunk) for chunk in self._rewind(entry.seq, rewound_to(entry))]
@@ -96,7 +96,7 @@ class AiSdkProjection:
         return [{"type": f"{part.kind}-end", "id": part.id}] if part else []
 
     def _begin_step(self, seq: int, *, own: bool = True) -> list[Chunk]:
-        """A step is a turn of the model with the results of its calls."""
+        """Begin a step, which is a turn of the model with the results of its calls."""
         ended = self._end_step() if own and self._answered else []
         if self._step:
             return ended
@@ -108,7 +108,7 @@ class AiSdkProjection:
         return self._close() + ([{"type": "finish-step"}] if ended else [])
 
     def _hidden(self, event: Event) -> list[Chunk]:
-        """The bounds of turns that a viewer does not see: a `rewind` may lead to each of them."""
+        """Handle a hidden event that bounds turns, since a `rewind` may go back to it."""
         if event["type"] == "injected":
             return self._end_step()
         if event["type"] in ("tool_call", "tool_result"):
@@ -141,7 +141,8 @@ class AiSdkProjection:
         return [*self._end_step(), data("injected", _without_type(event), part_id=event["messageId"])]
 
     def _rewind(self, seq: int, after: int) -> list[Chunk]:
-        """Version 7 can drop the parts of a step; every version is told which parts are void."""
+        """Take back parts. Version 7 can drop the parts of a step; every version is told which parts are
+        void."""
         closed = self._close()
         void = self._step > after
         self._tools.take_back(after)

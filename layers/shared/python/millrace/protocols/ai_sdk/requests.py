@@ -19,7 +19,7 @@ MOST_MESSAGES = 2000
 
 
 class _Open(BaseModel):
-    """The base of requests that have fields of the application, too: those that are not known are ignored."""
+    """Base of requests that may also have fields of the application, which are ignored."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
 
@@ -34,7 +34,7 @@ class UiMessage(_Open):
 
 class ChatRequest(_Open):
     """A chat as `useChat` sends it; `agentId`, `threadId`, `ifBusy` and `responseSchema` come from its
-    `body`. Without an `id` the chat is named by its first message."""
+    `body`. A chat without an `id` is identified by its first message."""
 
     id: str | None = Field(default=None, min_length=1, max_length=128)
     messages: list[UiMessage] = Field(min_length=1, max_length=MOST_MESSAGES)
@@ -56,17 +56,18 @@ class ChatRequest(_Open):
 
     @property
     def last(self) -> UiMessage:
-        """The message that is new, or that has new answers."""
+        """Return the message that is new or has new answers."""
         return self.messages[-1]
 
     @property
     def chat_id(self) -> str:
-        """The conversation. Some transports send no id: their chats are told apart by the first message."""
+        """Return the conversation id. Some transports send no id; their chats are identified by the first
+        message."""
         return self.id or f"chat-{_digest(self.messages[0].id)}"
 
     def branch(self) -> BranchPoint | None:
-        """The place of the answer or of the message. An edited message goes behind the one before it: user's
-        messages have ids of the client's, answers have ours."""
+        """Return the position of the answer or message. An edited message follows the one before it: the ids
+        of user messages are the client's, those of answers are ours."""
         if self.trigger == "regenerate-message":
             return BranchPoint(self.message_id or "", again=True)
         if self.trigger is None or self.message_id is None or self.message_id != self.last.id:
@@ -78,20 +79,20 @@ class ChatRequest(_Open):
 
     @property
     def is_edit(self) -> bool:
-        """True where the last message takes the place of an earlier one of its id."""
+        """True if the last message replaces an earlier one with the same id."""
         return self.trigger == "submit-message" and self.message_id is not None
 
     @property
     def counted(self) -> bool:
-        """True for a client that resumes by the count of chunks (`WorkflowChatTransport`): what it is sent
-        must be in the log, since a count cannot tell what was lost with a process."""
+        """True for a client that resumes by counting chunks (`WorkflowChatTransport`). It is sent only what
+        is in the log, since a count cannot tell what was lost with a process."""
         return self.trigger is None
 
     @property
     def idempotency_key(self) -> str | None:
-        """The same message again is the same run; an edited one is another, also where it is edited back to
-        what it was (see `NewMessage.is_edit`), and so is a regenerated answer, which is told apart by the id
-        of the answer that it replaces."""
+        """Return the idempotency key. The same message sent again is the same run. An edited message is a new
+        run, even if it is edited back (see `NewMessage.is_edit`), and so is a regenerated answer, which is
+        identified by the answer that it replaces."""
         if self.trigger == "regenerate-message":
             return f"ai-sdk:again:{_digest(self.last.id, self.message_id)}" if self.message_id else None
         parts = orjson.dumps(self.last.parts, option=orjson.OPT_SORT_KEYS).decode()
@@ -101,7 +102,7 @@ class ChatRequest(_Open):
 
 
 class ClientAnswer(Struct, frozen=True):
-    """An answer to a call, as the parts of an assistant's message have it."""
+    """An answer to a call, from the parts of an assistant's message."""
 
     call_id: str
     decision: Decision
@@ -110,7 +111,7 @@ class ClientAnswer(Struct, frozen=True):
 
 
 def content_of(message: UiMessage) -> str | Sequence[Part]:
-    """The content of a user's message. Raises `InvalidRequest` or `UnsupportedMedia`."""
+    """Return the content of a user's message. Raises `InvalidRequest` or `UnsupportedMedia`."""
     parts = [part for given in message.parts if (part := _part(given))]
     texts = [part.text for part in parts if isinstance(part, TextPart)]
     if len(texts) < len(parts):
@@ -131,7 +132,7 @@ def _part(given: dict[str, Any]) -> Part | None:
         return attachment(
             _text(given, "mediaType"), url=_text(given, "url"), name=name if isinstance(name, str) else None
         )
-    return None  # data parts and the like are the application's own
+    return None  # data parts and the like belong to the application
 
 
 def _text(given: dict[str, Any], name: str) -> str:
@@ -142,7 +143,7 @@ def _text(given: dict[str, Any], name: str) -> str:
 
 
 def answers_in(message: UiMessage) -> Iterator[ClientAnswer]:
-    """The answers that an assistant's message has to calls that waited: to approvals, and the outputs of
+    """Yield the answers of an assistant's message to calls that waited: to approvals, and the outputs of
     questions and of tools that the client runs."""
     for part in message.parts:
         kind, call_id = part.get("type"), part.get("toolCallId")

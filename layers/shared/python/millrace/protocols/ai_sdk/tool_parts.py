@@ -1,4 +1,4 @@
-"""Calls of tools as tool parts: their ids, their approvals, their outputs."""
+"""Tool calls as tool parts: their ids, approvals and outputs."""
 
 from typing import Any
 
@@ -20,8 +20,9 @@ class _ToolPart(Struct):
 class ToolParts:
     """The tool parts of one run.
 
-    A tool that runs on our side is `providerExecuted`, so that no client waits to run it. A question and a
-    tool of the client's own are not: their output comes from the client."""
+    A tool that we run is `providerExecuted`, so that no client tries to run it. A question, or a tool of the
+    client, is not: its output comes from the client.
+    """
 
     def __init__(self, run_id: str, version: int) -> None:
         self._run_id = run_id
@@ -29,15 +30,15 @@ class ToolParts:
         self._parts: dict[str, _ToolPart] = {}
 
     def call(self, seq: int, event: Event) -> list[Chunk]:
-        """The part of a `tool_call`. A question comes with `approval_requested`, which has its text in every
-        detail."""
+        """Return the part of a `tool_call`. A question is sent with `approval_requested`, which has its text
+        in every detail."""
         if event["name"] == ASK_USER and "parent" not in event:
             return []
         part = self._new(seq, event["id"])
         return [self._input(part, seq, event, event["name"], event["arguments"], ours="client" not in event)]
 
     def result(self, seq: int, event: Event) -> list[Chunk]:
-        """The output of a call: the result, its summary where the viewer does not see that."""
+        """Return the output of a call: its result or, for viewers who do not see that, its summary."""
         before = self._known(seq, event["id"], event["name"], event, {})
         part = self._parts[event["id"]]
         text = event.get("result", event["summary"])
@@ -48,7 +49,7 @@ class ToolParts:
         return [*before, {"type": "tool-output-available", "toolCallId": part.id, "output": text}]
 
     def requested(self, seq: int, event: Event) -> list[Chunk]:
-        """A call that waits: an approval, or the input of what the client answers itself."""
+        """Return the part of a waiting call: an approval, or the input of what the client answers itself."""
         call_id, name, kind = event["callId"], event["name"] or "tool", event["kind"]
         if kind == "question":
             asked = {"question": event.get("prompt"), "options": event.get("options")}
@@ -62,7 +63,7 @@ class ToolParts:
         return [*before, request | {"approvalDescriptor": {"expiresAt": event["expiresAt"]}}]
 
     def answered(self, event: Event) -> list[Chunk]:
-        """The answer to an approval, which `ai` 6 has no chunk for."""
+        """Return the answer to an approval, for which `ai` 6 has no chunk."""
         part = self._parts.get(event["callId"])
         if part is None or event["kind"] != "approval":
             return []
@@ -74,11 +75,12 @@ class ToolParts:
         return [response | ({"reason": event["reason"]} if event["reason"] else {})]
 
     def take_back(self, after: int) -> None:
-        """Calls that began after an event are void."""
+        """Forget the calls that began after an event."""
         self._parts = {call: part for call, part in self._parts.items() if part.seq <= after}
 
     def _new(self, seq: int, call_id: str) -> _ToolPart:
-        """The part of a new call. Ids may come again (ReAct has but one), those of parts do not."""
+        """Return the part of a new call. Ids of calls may repeat (ReAct uses only one); those of parts do
+        not."""
         part_id = f"{call_id}-{seq}" if call_id in self._parts else call_id
         self._parts[call_id] = part = _ToolPart(part_id, seq)
         return part
@@ -86,7 +88,7 @@ class ToolParts:
     def _known(
         self, seq: int, call_id: str, name: str, event: Event, arguments: Any, *, ours: bool = True
     ) -> list[Chunk]:
-        """The call itself, where the client has not seen it."""
+        """Return the call itself, if the client has not seen it."""
         if call_id in self._parts:
             return []
         return [self._input(self._new(seq, call_id), seq, event, name, arguments, ours=ours)]
@@ -100,10 +102,10 @@ class ToolParts:
 
 
 def approval_id(run_id: str, call_id: str) -> str:
-    """The id by which a client answers a call."""
+    """Return the id with which a client answers a call."""
     return f"{run_id}.{call_id}"
 
 
 def call_of(approval: str) -> str:
-    """The call that an approval's id names; a run's id has no dot."""
+    """Return the call that an approval's id names. A run's id contains no dot."""
     return approval.partition(".")[2]

@@ -1,1 +1,1 @@
-"""The Model Context Protocol: a run as the answer to a call of a tool."""
+"""The Model Context Protocol: a run as the answer to a tool call."""

@@ -1,7 +1,8 @@
-"""A client's call of a tool, and the session that it belongs to.
+"""A client's tool call, and the session that it belongs to.
 
 No process remembers either of them. A session's id says what the client can do, and the ids of a call's
-events carry the call, so any process can go on with both. Neither grants anything: the token tells who asks.
+events contain the call, so any process can continue both. Neither grants access: the token identifies the
+caller.
 """
 
 import re
@@ -16,10 +17,10 @@ from millrace.errors import InvalidRequest
 from millrace.protocols.framing import ChunkId, parse_chunk_id
 
 HANDSHAKE_VERSION = "2025-11-25"
-"""The last version that begins with `initialize`, and the first with tasks and with events that only have an
-id."""
+"""The last version that begins with `initialize`, and the first one with tasks and with events that have only
+an id."""
 MODERN_VERSION = "2026-07-28"
-"""The first version without sessions: each request says who its client is and what it can do."""
+"""The first version without sessions: each request describes its client."""
 MOST_ID = 128
 _SESSION = re.compile(r"([0-9a-f]{32})-([en])")
 
@@ -27,33 +28,34 @@ RequestId = str | int
 
 
 class Session(NamedTuple):
-    """A session of a client before version 2026-07-28. `elicits`: it can ask its user."""
+    """A session of a client before version 2026-07-28. `elicits` says whether it can ask its user."""
 
     nonce: str
     elicits: bool
 
     @classmethod
     def new(cls, *, elicits: bool) -> "Session":
-        """Return a session of its own."""
+        """Return a new session."""
         return cls(secrets.token_hex(16), elicits)
 
     def __str__(self) -> str:
         return f"{self.nonce}-{'e' if self.elicits else 'n'}"
 
     def key(self, request_id: RequestId) -> str:
-        """The idempotency key of a request: a client that sends it again means the same call."""
+        """Return the idempotency key of a request, so that a client which sends it again means the same
+        call."""
         return f"mcp:{self.nonce}:{type(request_id).__name__[0]}{request_id}"
 
 
 def parse_session(text: str) -> Session | None:
-    """Return the session with an id; None for an id that is not one of ours."""
+    """Return the session with an id; None if the id is not one of ours."""
     found = _SESSION.fullmatch(text)
     return Session(found[1], found[2] == "e") if found else None
 
 
 class Call(Struct, frozen=True):
     """A request that a run answers: its JSON-RPC id, its progress token, the version that its client speaks,
-    whether the client can ask its user, and whether it is to be answered with a task at once."""
+    whether the client can ask its user, and whether to answer with a task at once."""
 
     request_id: RequestId
     version: str = HANDSHAKE_VERSION
@@ -63,7 +65,7 @@ class Call(Struct, frozen=True):
 
     @property
     def is_modern(self) -> bool:
-        """True for a version without sessions, streams that resume, and requests of the server."""
+        """True for a version without sessions, streams that resume, and requests from the server."""
         return self.version >= MODERN_VERSION
 
     def __str__(self) -> str:
@@ -72,7 +74,7 @@ class Call(Struct, frozen=True):
 
 
 def parse_call(text: str) -> Call:
-    """Return a call by its text. Raises `InvalidRequest`."""
+    """Return the call in a text. Raises `InvalidRequest`."""
     try:
         request_id, version, token, elicits, task = orjson.loads(
             urlsafe_b64decode(text + "=" * (-len(text) % 4))
@@ -86,7 +88,7 @@ def parse_call(text: str) -> Call:
 
 
 def parse_call_event(text: str) -> tuple[Call, ChunkId]:
-    """Return the call and the chunk that the id of an event names, `<call>.<runId>.<number>`. Raises
+    """Return the call and the chunk in the id of an event, `<call>.<runId>.<number>`. Raises
     `InvalidRequest`."""
     call, dot, chunk = text.partition(".")
     if not dot or len(text) > 1024:

@@ -1,4 +1,4 @@
-"""A run as the messages that answer one call of a tool: progress, questions, the result."""
+"""A run as the messages that answer one tool call: progress, questions, the result."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,14 +16,14 @@ from millrace.protocols.protocol import RETRY, View
 
 Json = dict[str, Any]
 PRIMING = b"data: "
-"""An event with an id and no message: from here on a client can come back."""
+"""An event with an id and no message, after which a client can resume."""
 POLL_MS = 1000
 RELATED_TASK = "io.modelcontextprotocol/related-task"
 
 
 class McpProjection:
-    """See `protocol.Projection`. Tokens become progress where the client asked for it; the last chunk is the
-    answer to its request."""
+    """See `protocol.Projection`. Tokens become progress if the client requested it; the last chunk answers
+    its request."""
 
     def __init__(self, view: View, call: Call) -> None:
         self._view = view
@@ -41,7 +41,7 @@ class McpProjection:
         kind = event["type"]
         if kind == "start":
             return self._begin()
-        if self._call.task:  # answered at its start
+        if self._call.task:  # was answered when it started
             return ()
         if kind == "rewind":
             after = parse_event_id(event["after"]).seq
@@ -55,13 +55,13 @@ class McpProjection:
         return self._progress(entry.seq, event)
 
     def end(self, last: LogEntry | None) -> bytes:
-        """See `protocol.Projection`. A stream that ends with a wait says so only here: in a replay
-        the wait may be over."""
+        """See `protocol.Projection`. Only a stream that ends here says that the run waits: in a replay the
+        wait may be over."""
         waits = last is not None and last.type == "waiting" and self._pending is not None
         return self._response(self._pending or {}) + b"\n\n" if waits else b""
 
     def come_back(self, last: LogEntry | None, seen: int) -> bytes:
-        """Return the end of a stream that breaks off for lack of time: the client comes back and gets the
+        """Return the end of a stream that has run out of time, which makes the client come back for the
         rest."""
         if not self._call.is_modern:
             return RETRY
@@ -101,15 +101,15 @@ class McpProjection:
         return {"resultType": "input_required", "inputRequests": requests, "requestState": state}
 
     def _waiting(self, event: Event, asked: list[Event]) -> Json:
-        """Say what waits, for clients that cannot ask their user."""
+        """Return an answer that says what waits, for clients that cannot ask their user."""
         lines = [
             f"- {message_of(one)} Answer with the tool answer_approval: runId {self._view.run.id}, "
             f"callId {one['callId']}"
             for one in asked
         ]
         text = "\n".join([f"The run waits for a person until {event['expiresAt']}:", *lines])
-        # No structured content: an agent's own schema has no place for this. Clients accept that of errors
-        # only.
+        # Without structured content, since an agent's own schema has no field for this. Clients accept that
+        # only in errors.
         return self._content(text, is_error=True)
 
     def _result(self, last: Event) -> Json:
@@ -137,8 +137,8 @@ class McpProjection:
 
 
 class McpFramed(Framed):
-    """The stream of a call. Its ids carry the call, so that any process can go on; versions that cannot
-    resume get none."""
+    """The stream of a call. Its ids contain the call, so that any process can continue it; versions that
+    cannot resume get no ids."""
 
     def __init__(self, view: View, call: Call, seen: ChunkId | None) -> None:
         self._mcp = McpProjection(view, call)
@@ -156,12 +156,12 @@ class McpFramed(Framed):
 
 
 def response(request_id: RequestId | None, result: Json) -> Json:
-    """A JSON-RPC response."""
+    """Return a JSON-RPC response."""
     return {"jsonrpc": "2.0", "id": request_id, "result": result}
 
 
 def task_of(run: Run) -> Json:
-    """A run as a task of version 2025-11-25."""
+    """Return a run as a task of version 2025-11-25."""
     return {
         "taskId": run.id,
         "status": _STATUS[run.state],

@@ -1,4 +1,4 @@
-"""Calls that wait for a person as questions to the user of an MCP client, and the answers."""
+"""Converts calls that wait for a person to questions for the user of an MCP client, and the answers back."""
 
 from typing import Any
 
@@ -15,23 +15,24 @@ _PRIMITIVES = frozenset({"string", "number", "integer", "boolean"})
 
 
 def question_id(run_id: str, call_id: str) -> str:
-    """The id of a question: a run's id has no colon."""
+    """Return the id of a question. A run's id contains no colon."""
     return f"{PREFIX}:{run_id}:{call_id}"
 
 
 def parse_question_id(text: object) -> tuple[str, str] | None:
-    """Return the ids of the run and of the call that a question is about; None for no question of ours."""
+    """Return the ids of the run and of the call that a question is about; None if it is not one of our
+    questions."""
     parts = text.split(":", 2) if isinstance(text, str) else []
     return (parts[1], parts[2]) if len(parts) == 3 and parts[0] == PREFIX else None
 
 
 def question(asked: Event) -> Json:
-    """The parameters of `elicitation/create` for an `approval_requested` event."""
+    """Return the parameters of `elicitation/create` for an `approval_requested` event."""
     return {"mode": "form", "message": message_of(asked), "requestedSchema": _form(asked)}
 
 
 def message_of(asked: Event) -> str:
-    """The question in words."""
+    """Return the question in words."""
     if asked.get("prompt"):
         return str(asked["prompt"])
     if asked["kind"] == "input":
@@ -43,7 +44,7 @@ def message_of(asked: Event) -> str:
 
 def _form(asked: Event) -> Json:
     if asked["kind"] == "approval":
-        reason = {"type": "string", "title": "Reason", "description": "Told to the agent"}
+        reason = {"type": "string", "title": "Reason", "description": "Shown to the agent"}
         return {"type": "object", "properties": {"reason": reason}}
     if _is_flat(asked.get("schema")):
         schema: Json = asked["schema"]
@@ -55,7 +56,7 @@ def _form(asked: Event) -> Json:
 
 
 def _is_flat(schema: Any) -> bool:
-    """Return whether a client can show a form for a schema: an object of plain values."""
+    """Return whether clients can show a form for a schema, which must be an object of plain values."""
     if not isinstance(schema, dict) or schema.get("type") != "object":
         return False
     fields = schema.get("properties")
@@ -65,7 +66,7 @@ def _is_flat(schema: Any) -> bool:
 
 
 def given_answer(call_id: str, kind: str, schema: Any, result: Any) -> GivenAnswer:
-    """The answer of a user, of an `ElicitResult`. Raises `InvalidRequest` for one that is not valid."""
+    """Return the answer in a user's `ElicitResult`. Raises `InvalidRequest` if it is not valid."""
     if not isinstance(result, dict) or result.get("action") not in ("accept", "decline", "cancel"):
         raise InvalidRequest("action must be accept, decline or cancel.", code="invalid_answer")
     content = result.get("content") or {}
@@ -81,7 +82,8 @@ def given_answer(call_id: str, kind: str, schema: Any, result: Any) -> GivenAnsw
 
 
 def _text(content: Json, schema: Any) -> Any:
-    """The one field of a form for what is no flat object; JSON where the schema is not of a text."""
+    """Return the only field of a form for a value that is not a flat object. It is parsed as JSON unless the
+    schema is a string's."""
     given = content.get(ANSWER)
     if not isinstance(given, str) or schema is None or schema.get("type") == "string":
         return given

@@ -1,6 +1,7 @@
 """The names of agents as tools: `ask_` and the agent's id.
 
-Ids may have characters that names of tools must not have; a dot begins the two characters that stand for one.
+Ids may have characters that are not allowed in the names of tools. Each is written as a dot and two
+characters.
 """
 
 import re

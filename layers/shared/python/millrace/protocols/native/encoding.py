@@ -1,7 +1,8 @@
 """Logged events as Server-Sent Events: LF only, one line of JSON each.
 
-The `id` of a run's event is `<runId>.<seq>`, of an event of the command center its number. An event without a
-number (0) is not in the log, and has no id."""
+The `id` of a run's event is `<runId>.<seq>`; that of an event of the command center is its number. An event
+without a number (0) is not in the log and has no id.
+"""
 
 from collections.abc import Iterable, Sequence
 
@@ -16,8 +17,8 @@ from millrace.protocols.table import NATIVE
 
 
 class NativeEncoder(Struct, frozen=True):
-    """A client's view of events: in what detail, with SSE's `event` field or not, and of which run. It needs
-    no event before those that it sends: a stream is read from where it goes on."""
+    """A client's view of events: their detail, whether they have SSE's `event` field, and their run. It needs
+    no earlier events, so a stream is read from where it resumes."""
 
     detail: Detail
     named: bool = False
@@ -34,20 +35,21 @@ class NativeEncoder(Struct, frozen=True):
 
 
 def encode(events: Iterable[LogEntry], detail: Detail, *, named: bool = False, run_id: str = "") -> bytes:
-    """The frames of these events of one run (or of none), hidden ones left out. `named` adds SSE's `event:`
-    field."""
+    """Return the frames of these events of one run (or of none) without the hidden ones. `named` adds SSE's
+    `event:` field."""
     prefix = b"id: %b." % run_id.encode() if run_id else b"id: "
     return b"".join([_frame(event, detail, named, prefix) for event in events])
 
 
 def heartbeat_at(event_id: EventId) -> bytes:
-    """A heartbeat whose id says where a stream begins: whoever has seen nothing else resumes there."""
+    """Return a heartbeat whose id says where a stream begins, so that a client which has seen nothing else
+    resumes there."""
     return b"id: %b\n%b" % (str(event_id).encode(), NATIVE.heartbeat)
 
 
 def _frame(logged: LogEntry, detail: Detail, named: bool, prefix: bytes) -> bytes:
     if logged.type == "token" and "parent" not in logged.event and CAP not in logged.event:
-        data = logged.data  # the usual case: encoded once, for the log and for every viewer
+        data = logged.data  # the most frequent case: encoded once, for the log and for all viewers
     else:
         event = project(logged.event, detail)
         if event is None:

@@ -1,4 +1,5 @@
-"""Ids of calls as clients return them: they name the run, since nothing else in a stateless request does."""
+"""Ids of calls as clients return them. They contain the run, since nothing else in a stateless request names
+it."""
 
 from typing import Any
 
@@ -9,41 +10,42 @@ from millrace.domain.events import Event
 from millrace.domain.json_reader import read_shallow
 
 REQUEST_APPROVAL = "request_approval"
-"""The function that stands for a tool of ours which needs an approval, in chat completions; its arguments are
-`{name, arguments}`, and its result is `approve`, `reject`, or an object of `POST /api/runs/{id}/answers`."""
+"""The function that stands for one of our tools that needs an approval, in chat completions. Its arguments
+are `{name, arguments}`, and its result is `approve`, `reject`, or an object of `POST
+/api/runs/{id}/answers`."""
 _APPROVAL = "mcpr_"
 _YES = frozenset({"approve", "approved", "yes", "true"})
 
 
 def exposed_call_id(run_id: str, call_id: str) -> str:
-    """The id of a call with its run's."""
+    """Return the id of a call together with its run's."""
     return f"{call_id}.{run_id}"
 
 
 def approval_id(run_id: str, call_id: str) -> str:
-    """The id of the request to approve a call, in responses."""
+    """Return the id of the request to approve a call, in responses."""
     return f"{_APPROVAL}{exposed_call_id(run_id, call_id)}"
 
 
 def parse_call_id(text: str) -> tuple[str, str]:
-    """The run and the call that an id names; the run is empty in ids that are not ours."""
+    """Return the run and the call that an id names. The run is empty if the id is not ours."""
     call_id, _, run_id = text.removeprefix(_APPROVAL).partition(".")
     return run_id, call_id
 
 
 def shown_here(event: Event) -> bool:
-    """Return whether an event is shown: of agents that work for the run's own only what they ask people."""
+    """Return whether to show an event. Of sub-agents, only their questions to people are shown."""
     return "parent" not in event or event["type"] == "approval_requested"
 
 
 def question_of(event: Event) -> dict[str, Any]:
-    """The arguments of `ask_user`, of the event with which the question waits."""
+    """Return the arguments of `ask_user` from the event of the waiting question."""
     asked = {"question": event.get("prompt"), "options": event.get("options"), "schema": event.get("schema")}
     return {name: value for name, value in asked.items() if value is not None}
 
 
 def answer_of(kind: Kind, call_id: str, output: str) -> GivenAnswer:
-    """The answer that the result of a function gives to a call."""
+    """Return the answer to a call from the result of a function."""
     if kind != "approval":
         return GivenAnswer(call_id, "answer", content=output)
     given = _object(output)

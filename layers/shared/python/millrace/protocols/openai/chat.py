@@ -1,9 +1,9 @@
 """A run as a chat completion, streamed or whole: a pure projection of its log.
 
-The agent's own tools ran on our side and are not shown. A tool of the client's is a tool call; so are a
-question of the agent's (`ask_user`) and a tool that needs an approval (`request_approval`). A chunk cannot be
-taken back: where a `rewind` would, the stream ends with an error, and the same request with its idempotency
-key gives the whole.
+The agent's own tools run here and are not shown. A tool of the client is a tool call, and so are a question
+of the agent (`ask_user`) and a tool that needs an approval (`request_approval`). Chunks cannot be taken back,
+so after a `rewind` the stream ends with an error, and the same request with its idempotency key returns the
+whole answer.
 """
 
 from collections.abc import Sequence
@@ -24,9 +24,11 @@ Json = dict[str, Any]
 
 
 class ChatProjection:
-    """The completion that begins after the event `after` of a run. `usage` asks for a last chunk with it. The
-    content of a `structured` one is the last turn's alone: clients read it by their schema, so that what was
-    said beside calls is reasoning."""
+    """The completion that begins after the event `after` of a run.
+
+    With `usage` it ends with a chunk that has it. If the completion is `structured`, its content is only the
+    last turn, since clients parse it by their schema; text beside calls becomes reasoning.
+    """
 
     def __init__(
         self, run: Run, detail: Detail, after: int = 0, *, usage: bool = False, structured: bool = False
@@ -99,7 +101,7 @@ class ChatProjection:
         return [self._delta({name: text})] if text else []
 
     def _rewind(self, to: int) -> list[Json]:
-        """Nothing where nothing of it was shown."""
+        """Handle a rewind; nothing is needed if no part of it was sent."""
         self._held.clear()  # of a turn that is asked again
         if all(seq <= to for seq in self._shown):
             return []
@@ -136,8 +138,8 @@ class ChatProjection:
 def completion_of(
     run: Run, events: Sequence[LogEntry], detail: Detail, after: int = 0, *, structured: bool = False
 ) -> Json:
-    """The whole completion; `events` are those of the run without what was taken back, and end with its end
-    or with `waiting`. For `structured` see `ChatProjection`."""
+    """Return the whole completion. `events` are those of the run without what was taken back, up to its end
+    or `waiting`. See `ChatProjection` for `structured`."""
     shown = [event for one in events if one.seq > after and (event := project(one.event, detail))]
     own = [event for event in shown if shown_here(event)]
     text = _content(own, structured)
@@ -172,12 +174,13 @@ def _call_of(run: Run, event: Event) -> Json | None:
 
 
 def asked_of(event: Event) -> tuple[str, str, Any] | None:
-    """The call that an event asks of the client: its id, name and arguments; None for every other event."""
+    """Return the call that an event asks the client to answer: its id, name and arguments; None for any other
+    event."""
     if event["type"] == "tool_call" and (event.get("client") or event["name"] == ASK_USER):
         return event["id"], event["name"], event["arguments"]
     if event["type"] != "approval_requested":
         return None
-    if event["kind"] != "approval":  # the call of the run's own agent asks by itself
+    if event["kind"] != "approval":  # the call of the run's own agent was already sent
         return (event["callId"], event["name"], question_of(event)) if "parent" in event else None
     asked = {"name": event.get("name"), "arguments": event["arguments"]}
     return event["callId"], REQUEST_APPROVAL, asked
@@ -193,7 +196,7 @@ def _fixed(run: Run, after: int) -> Json:
 
 
 def finish_reason(done: Event) -> str:
-    """The finish reason as chat completions name it."""
+    """Return the finish reason of chat completions."""
     reason = done["finishReason"]
     if reason in _LENGTH:
         return "length"
@@ -201,7 +204,7 @@ def finish_reason(done: Event) -> str:
 
 
 def usage_of(usage: dict[str, int] | None) -> Json | None:
-    """Tokens as chat completions count them; None where they are not known."""
+    """Return tokens in the form of chat completions; None if they are not known."""
     if not usage:
         return None
     details = {"prompt_tokens_details": {"cached_tokens": usage["cacheRead"]}} if "cacheRead" in usage else {}

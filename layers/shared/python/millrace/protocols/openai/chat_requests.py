@@ -22,14 +22,14 @@ from millrace.protocols.openai.requests import (
 
 
 class ChatTool(Loose):
-    """A tool of the client's."""
+    """A tool of the client."""
 
     type: Literal["function"]
     function: Function
 
 
 class ChatMessage(Loose):
-    """A message; what it may hold depends on its role."""
+    """A message. Its fields depend on its role."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: Any = None
@@ -37,7 +37,7 @@ class ChatMessage(Loose):
     tool_call_id: str | None = None
 
     def turn(self) -> Turn:
-        """The message as a turn of the history."""
+        """Return the message as a turn of the history."""
         if self.role == "tool":
             return Turn("tool", results={self.tool_call_id or "": text_of(to_content(self.content))})
         calls = [
@@ -55,8 +55,8 @@ class StreamOptions(Loose):
 
 
 class ChatCompletionRequest(Loose):
-    """The messages are the conversation: without `metadata.conversation_id` each request is one of ours.
-    Sampling is the agent's own; parameters that we do not name are ignored."""
+    """The messages are the conversation: without `metadata.conversation_id` each request starts one. Sampling
+    parameters are the agent's; parameters that are not listed here are ignored."""
 
     model: str = Field(max_length=256)
     messages: list[ChatMessage] = Field(min_length=1, max_length=2000)
@@ -71,7 +71,7 @@ class ChatCompletionRequest(Loose):
     metadata: Metadata | None = None
 
     def check(self) -> None:
-        """Raises `InvalidRequest` for what an agent cannot do."""
+        """Raise `InvalidRequest` for parameters that agents do not support."""
         if self.n not in (None, 1):
             raise unsupported("n", "an agent returns one answer.")
         if self.tool_choice not in (None, "auto", "none"):
@@ -79,34 +79,34 @@ class ChatCompletionRequest(Loose):
 
     @property
     def conversation_id(self) -> str | None:
-        """The conversation that goes on, None for a new one."""
+        """Return the conversation to continue; None for a new one."""
         return (self.metadata or {}).get("conversation_id")
 
     @property
     def structured(self) -> bool:
-        """True where the answer has a schema."""
+        """True if the answer has a schema."""
         return bool((self.response_format or {}).get("type", "text") != "text")
 
     def turns(self) -> list[Turn]:
-        """All messages."""
+        """Return all messages as turns."""
         return [message.turn() for message in self.messages]
 
     def results(self) -> dict[str, str]:
-        """The results of calls at the end of the messages."""
+        """Return the results of calls at the end of the messages."""
         return results_of(self.turns())
 
     def question(self) -> tuple[Content, list[EarlierMessage]]:
-        """The message that begins the run, and the history before it. Raises `InvalidRequest`."""
+        """Return the message that starts the run, and the history before it. Raises `InvalidRequest`."""
         return question_of(self.turns(), "The last message must be of the role user or tool.")
 
     def instructions(self) -> str:
-        """The instructions of the application."""
+        """Return the instructions of the application."""
         return instructions_of(self.turns())
 
     def client_tools(self) -> list[ClientTool]:
-        """The client's tools."""
+        """Return the client's tools."""
         return [] if self.tool_choice == "none" else [one.function.tool() for one in self.tools or []]
 
     def echo(self) -> Json:
-        """Return what the client gets back with its completion."""
+        """Return the fields of the request that its completion repeats."""
         return {"metadata": self.metadata} if self.metadata else {}

@@ -1,4 +1,4 @@
-"""The response object around its output: ids, state, usage, errors."""
+"""The fields of a response around its output: ids, state, usage, errors."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,19 +22,19 @@ Json = dict[str, Any]
 
 
 def model_of(run: Run) -> str:
-    """The model that clients name: the agent."""
+    """Return the model that clients name, which is the agent."""
     return f"{MODEL}{run.agent_id}"
 
 
 def response_id(run_id: str, after: int = 0) -> str:
-    """The id of a response: a run, or the part of it that follows an answer to a call (`after` is the number
-    of the event with which it waited)."""
+    """Return the id of a response: a run, or the part of it that follows an answer to a call. `after` is the
+    number of the event with which it waited."""
     name = run_id.removeprefix("run_")
     return f"resp_{name}.{after}" if after else f"resp_{name}"
 
 
 def parse_response_id(text: str) -> tuple[str, int]:
-    """The run of a response, and the event after which it begins. Raises `NotFound`."""
+    """Return the run of a response, and the event after which the response begins. Raises `NotFound`."""
     name, _, after = text.removeprefix("resp_").partition(".")
     known = text.startswith("resp_") and name and (after or "0").isascii() and (after or "0").isdigit()
     if not known or len(after) > 11:
@@ -43,12 +43,12 @@ def parse_response_id(text: str) -> tuple[str, int]:
 
 
 def unknown_response(text: str) -> NotFound:
-    """The error for an id that no response has which the caller may see."""
+    """Return the error for an id of no response that the caller may see."""
     return NotFound(f"Response with id {text!r} not found.", code="response_not_found")
 
 
 class Envelope:
-    """A response without its output, as the run and the client's request tell it."""
+    """A response without its output, from the run and the client's request."""
 
     def __init__(self, run: Run, after: int) -> None:
         self.id = response_id(run.id, after)
@@ -71,14 +71,14 @@ class Envelope:
             self._fixed["previous_response_id"] = echoed.get("continued") or response_id(run.id)
 
     def to_json(self, status: str, output: list[Json], **more: Any) -> Json:
-        """The whole object."""
+        """Return the whole object."""
         blank: Json = {"error": None, "incomplete_details": None, "usage": None}
         return self._fixed | {"status": status, "output": output} | blank | more
 
 
 def ended(done: Event) -> tuple[str, Json]:
-    """The status of a response whose run has ended, and what tells why. A limit that has cut it makes it
-    incomplete."""
+    """Return the status of a response whose run has ended, with the reason. A response that was cut off by a
+    limit is incomplete."""
     reason = done["finishReason"]
     found: Json = {"usage": usage_of(done["usage"])}
     if reason in STOPS:
@@ -89,14 +89,14 @@ def ended(done: Event) -> tuple[str, Json]:
 
 
 def failed(error: Event) -> Json:
-    """`{error}` of a response whose run has failed; `millrace_code` is our own code for it."""
+    """Return `{error}` of a response whose run failed; `millrace_code` is our own code for it."""
     limited = error["code"] == "rate_limited"
     code = "rate_limit_exceeded" if limited else "server_error"
     return {"error": {"code": code, "message": error["message"], "millrace_code": error["code"]}}
 
 
 def usage_of(usage: Mapping[str, int] | None) -> Json | None:
-    """Tokens as the Responses API counts them; None where they are not known."""
+    """Return tokens in the form of the Responses API; None if they are not known."""
     if not usage:
         return None
     return {

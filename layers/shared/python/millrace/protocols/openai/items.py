@@ -1,7 +1,7 @@
-"""The output items of a response while they are made: what begins one, adds to it and ends it.
+"""The output items of a response: their start, their changes and their end.
 
-Every change gives the events of the stream (without their numbers) and the item as it stands in the end, so
-that a response that is read whole cannot differ from one that was streamed.
+Every change returns the events of the stream (without their numbers) and updates the final item, so that a
+response that is read whole cannot differ from one that was streamed.
 """
 
 from typing import Any
@@ -15,8 +15,8 @@ Json = dict[str, Any]
 
 
 class Item(Struct):
-    """An output item at its index. `sources` are the numbers and events of the log that it is made of; `void`
-    says that it was taken back, so that the finished response does not have it."""
+    """An output item at its index. `sources` are the numbers and events of the log from which it was made.
+    `void` says that it was taken back, so the finished response does not include it."""
 
     index: int
     body: Json
@@ -27,37 +27,37 @@ class Item(Struct):
 
     @property
     def id(self) -> str:
-        """The item's id."""
+        """Return the item's id."""
         return str(self.body["id"])
 
     def added(self) -> list[Chunk]:
-        """The events with which the item begins."""
+        """Return the events with which the item starts."""
         return [{"type": "response.output_item.added", "output_index": self.index, "item": dict(self.body)}]
 
     def done(self, **final: Any) -> list[Chunk]:
-        """The events with which it ends, with the last fields of its body."""
+        """Return the events with which it ends, with the last fields of its body."""
         self.open = False
         self.body |= final
         return [{"type": "response.output_item.done", "output_index": self.index, "item": dict(self.body)}]
 
     def change(self, kind: str, **fields: Any) -> Chunk:
-        """An event about this item."""
+        """Return an event about this item."""
         return {"type": f"response.{kind}", "item_id": self.id, "output_index": self.index} | fields
 
     # --- texts -------------------------------------------------------------------------------------
 
     def begin_text(self) -> list[Chunk]:
-        """Begin the one text of a message, or of a reasoning item."""
+        """Start the only text of a message or a reasoning item."""
         return [*self.added(), self._part("added", "")]
 
     def add_text(self, text: str) -> list[Chunk]:
-        """A piece of the text."""
+        """Add a piece of the text."""
         self._text.append(text)
         more: Json = {"logprobs": []} if self.is_message else {}
         return [self.change(f"{self._kind}.delta", **self._at, delta=text, **more)]
 
     def end_text(self, status: str = "completed", **final: Any) -> list[Chunk]:
-        """The end of the text and of its item, with the last fields of its body."""
+        """End the text and its item, with the last fields of its body."""
         text = "".join(self._text)
         more: Json = {"logprobs": []} if self.is_message else {}
         ended = [
@@ -93,7 +93,7 @@ class Item(Struct):
     # --- calls -------------------------------------------------------------------------------------
 
     def begin_call(self, arguments: str) -> list[Chunk]:
-        """A call whose arguments are known as a whole."""
+        """Start a call whose arguments are complete."""
         kind = "function_call" if self.body["type"] == "function_call" else "mcp_call"
         begun = self.added()
         if kind == "mcp_call":
@@ -106,14 +106,14 @@ class Item(Struct):
         ]
 
     def end_call(self, ok: bool, output: str) -> list[Chunk]:
-        """The result of a call that ran on our side."""
+        """Add the result of a call that ran here."""
         if ok:
             return [self.change("mcp_call.completed"), *self.done(status="completed", output=output)]
         error = {"type": "mcp_tool_execution_error", "content": [{"type": "text", "text": output}]}
         return [self.change("mcp_call.failed"), *self.done(status="failed", error=error)]
 
     def abandon(self) -> list[Chunk]:
-        """End an item that came to no end of its own."""
+        """End an item that did not end by itself."""
         if not self.open:
             return []
         if self.body["type"] in ("message", "reasoning"):

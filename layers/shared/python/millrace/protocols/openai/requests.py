@@ -1,4 +1,4 @@
-"""The parts that requests of OpenAI's clients share: contents, tools, formats, and histories."""
+"""Parts that are common to the requests of OpenAI's clients: contents, tools, formats and histories."""
 
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal
@@ -16,14 +16,14 @@ from millrace.protocols.openai.envelope import MODEL
 
 Json = dict[str, Any]
 GO_ON = "(Go on with the results of the calls above.)"
-"""The question to an agent that gets results of calls of which no run of ours knows."""
+"""The prompt for an agent that gets results of calls of which no run of ours knows."""
 
 
 MOST_METADATA = 16
 
 
 def _few(given: Any) -> Any:
-    """Checked before the pairs are, each of which might have an error of its own."""
+    """Check the number of pairs before the pairs themselves, each of which might cause an error."""
     if isinstance(given, dict) and len(given) > MOST_METADATA:
         raise ValueError(f"at most {MOST_METADATA} pairs")
     return given
@@ -33,7 +33,7 @@ Metadata = Annotated[dict[str, str], Field(max_length=MOST_METADATA), BeforeVali
 
 
 class Loose(WireModel):
-    """A model of OpenAI's: snake case, with fields that we do not read."""
+    """Base of OpenAI's models: snake case, unknown fields ignored."""
 
     model_config = ConfigDict(alias_generator=None, populate_by_name=True, extra="ignore")
 
@@ -46,14 +46,14 @@ class Function(Loose):
     parameters: Json | None = None
 
     def tool(self) -> ClientTool:
-        """The tool as agents have it."""
+        """Return the tool in the form of agents."""
         blank: Json = {"type": "object", "properties": {}}
         return ClientTool(self.name, self.description or "", self.parameters or blank)
 
 
 class Turn(Struct, frozen=True):
-    """A message, a call or a result of a request's history, whichever API it came by. `results` are texts by
-    the ids of their calls."""
+    """A message, a call or a result in the history of a request, from either API. `results` are texts by the
+    ids of their calls."""
 
     role: str
     content: Content = ""
@@ -62,14 +62,14 @@ class Turn(Struct, frozen=True):
 
 
 def agent_of(model: str) -> str:
-    """The agent that a model names. Raises `NotFound`."""
+    """Return the agent that a model names. Raises `NotFound`."""
     if not model.removeprefix(MODEL) or not model.startswith(MODEL):
         raise unknown_model(model)
     return model.removeprefix(MODEL)
 
 
 def unknown_model(model: str) -> NotFound:
-    """The error for a model that is no agent."""
+    """Return the error for a model that is not an agent."""
     return NotFound(
         f"The model {model!r} does not exist; GET /v1/models lists the agents, as agent:<id>.",
         code="model_not_found",
@@ -77,12 +77,12 @@ def unknown_model(model: str) -> NotFound:
 
 
 def unsupported(name: str, why: str) -> InvalidRequest:
-    """The error for a parameter that would change the answer and cannot."""
+    """Return the error for a parameter that would change the answer but is not supported."""
     return InvalidRequest(f"{name} is not supported: {why}", code="unsupported_parameter", param=name)
 
 
 def to_content(content: Any) -> Content:
-    """The content of a message of either API. Raises `InvalidRequest`."""
+    """Return the content of a message of either API. Raises `InvalidRequest`."""
     if content is None or isinstance(content, str):
         return content or ""
     if not isinstance(content, list):
@@ -121,8 +121,8 @@ def _file(given: Json) -> Part:
 
 
 def history_of(turns: Iterable[Turn]) -> list[EarlierMessage]:
-    """Turns as a history that any model may get: a call without its result is left out, and so is a result
-    without its call."""
+    """Return turns as a history that any model accepts: calls without a result, and results without a call,
+    are left out."""
     known = list(turns)
     answered = {id for turn in known for id in turn.results}
     called: set[str] = set()
@@ -150,7 +150,7 @@ def history_of(turns: Iterable[Turn]) -> list[EarlierMessage]:
 
 
 def call_of(id: Any, name: Any, arguments: Any) -> Json:
-    """A call of the history. Raises `InvalidRequest`."""
+    """Return a call of the history. Raises `InvalidRequest`."""
     text = arguments or "{}"
     given = read_shallow(text.encode(), "The arguments of a call") if isinstance(text, str) else None
     if not isinstance(id, str) or not isinstance(name, str) or not isinstance(given, dict):
@@ -159,7 +159,7 @@ def call_of(id: Any, name: Any, arguments: Any) -> Json:
 
 
 def results_of(turns: Sequence[Turn]) -> dict[str, str]:
-    """The results of calls that a request ends with, by the ids of the calls."""
+    """Return the results at the end of a request by the ids of their calls."""
     found: dict[str, str] = {}
     for turn in reversed(turns):
         if turn.role != "tool":
@@ -169,8 +169,8 @@ def results_of(turns: Sequence[Turn]) -> dict[str, str]:
 
 
 def question_of(turns: Iterable[Turn], otherwise: str) -> tuple[Content, list[EarlierMessage]]:
-    """The message that begins the run, and the history before it. Raises `InvalidRequest`, which says
-    `otherwise`, for a request that ends with neither a user's message nor a result."""
+    """Return the message that starts the run, and the history before it. If the request ends with neither a
+    user's message nor a result, raises `InvalidRequest` with the message `otherwise`."""
     said = [turn for turn in turns if turn.role not in ("system", "developer")]
     if said and said[-1].role == "tool":
         return GO_ON, history_of(said)
@@ -180,13 +180,13 @@ def question_of(turns: Iterable[Turn], otherwise: str) -> tuple[Content, list[Ea
 
 
 def instructions_of(turns: Iterable[Turn]) -> str:
-    """The texts of the application: system and developer messages."""
+    """Return the instructions of the application: its system and developer messages."""
     texts = (text_of(turn.content) for turn in turns if turn.role in ("system", "developer"))
     return "\n\n".join(filter(None, texts))
 
 
 def schema_of(format: Any) -> Json | None:
-    """The JSON Schema that an answer is to fit. Raises `InvalidRequest`."""
+    """Return the JSON Schema that the answer must match. Raises `InvalidRequest`."""
     given = format or {}
     kind = given.get("type", "text") if isinstance(given, dict) else None
     if kind == "text":

@@ -28,13 +28,13 @@ from millrace.protocols.openai.requests import (
 _OURS = frozenset(
     {"mcp", "reasoning", "mcp_call", "mcp_list_tools", "mcp_approval_request", "item_reference"}
 )
-"""Items that were ours: the run that made them knows more of them."""
+"""Items that were our output. The run that made them has more information."""
 _ECHOED = ("instructions", "metadata", "text", "tools", "user", "previous_response_id", "background")
 
 
 class ResponseRequest(Loose):
-    """`input` is a text or items; with `previous_response_id` or `conversation` it goes on with one of our
-    conversations, otherwise it begins a new one. Sampling is the agent's own."""
+    """A request for a response. `input` is a text or items. With `previous_response_id` or `conversation` it
+    continues one of our conversations, otherwise it starts a new one. Sampling parameters are the agent's."""
 
     model: str = Field(max_length=256)
     input: str | Annotated[list[Json], Field(fail_fast=True)] = Field(default_factory=list)
@@ -52,7 +52,7 @@ class ResponseRequest(Loose):
     if_busy: Literal["reject", "inject", "interrupt"] = "reject"
 
     def check(self) -> None:
-        """Raises `InvalidRequest` for what an agent cannot do."""
+        """Raise `InvalidRequest` for parameters that agents do not support."""
         if self.tool_choice not in (None, "auto", "none"):
             raise unsupported("tool_choice", "the agent chooses its tools itself; send auto or none.")
         if self.previous_response_id and self.conversation:
@@ -68,14 +68,14 @@ class ResponseRequest(Loose):
                 )
 
     def branch(self) -> BranchPoint | None:
-        """The place behind the response before, however its conversation has gone on since."""
+        """Return the position after the previous response, even if its conversation has continued since."""
         if not self.previous_response_id:
             return None
         return BranchPoint(run_id=parse_response_id(self.previous_response_id)[0])
 
     @property
     def conversation_id(self) -> str | None:
-        """The conversation that goes on, None where none is named."""
+        """Return the conversation to continue; None if none is named."""
         given = self.conversation
         found = given.get("id") if isinstance(given, dict) else given
         if found is not None and not isinstance(found, str):
@@ -83,25 +83,25 @@ class ResponseRequest(Loose):
         return found
 
     def turns(self) -> list[Turn]:
-        """The input as turns."""
+        """Return the input as turns."""
         if isinstance(self.input, str):
             return [Turn("user", self.input)]
         return [turn for item in self.input if (turn := _turn(item))]
 
     def results(self) -> dict[str, str]:
-        """The results of calls, and the answers to requests for approval, at the end of the input."""
+        """Return the results of calls, and the answers to approval requests, at the end of the input."""
         return results_of(self.turns())
 
     def question(self) -> tuple[Content, list[EarlierMessage]]:
-        """The message that begins the run, and the history before it. Raises `InvalidRequest`."""
+        """Return the message that starts the run, and the history before it. Raises `InvalidRequest`."""
         return question_of(self.turns(), "The input must end with a user's message or a result.")
 
     def all_instructions(self) -> str:
-        """The instructions of the application."""
+        """Return the instructions of the application."""
         return "\n\n".join(filter(None, (self.instructions, instructions_of(self.turns()))))
 
     def client_tools(self) -> list[ClientTool]:
-        """The client's tools. Raises `InvalidRequest`."""
+        """Return the client's tools. Raises `InvalidRequest`."""
         if self.tool_choice == "none":
             return []
         try:
@@ -110,11 +110,11 @@ class ResponseRequest(Loose):
             raise InvalidRequest(f"tools: {error.errors()[0]['msg']}.", code="invalid_request") from error
 
     def response_schema(self) -> Json | None:
-        """The JSON Schema of the answer."""
+        """Return the JSON Schema of the answer."""
         return schema_of((self.text or {}).get("format"))
 
     def echo(self) -> Json:
-        """Return what the client gets back with its response."""
+        """Return the fields of the request that its response repeats."""
         given = self.model_dump(include=set(_ECHOED), exclude_none=True, exclude_unset=True)
         if "tools" in given:
             given["tools"] = [{"strict": True, "parameters": None} | one for one in given["tools"]]

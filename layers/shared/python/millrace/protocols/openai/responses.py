@@ -1,9 +1,9 @@
 """A run as a stream of the Responses API: a pure projection of its log.
 
-The agent's own tools ran on our side, which is what the API calls an MCP call. A tool of the client's is a
-function call, and so is a question of the agent's; a tool that needs an approval asks for an MCP approval.
-The API cannot take back what it said: a `rewind` ends the items that are void as incomplete, what is left of
-them comes again, and the finished response, which counts, has only what is true.
+The agent's own tools run here, and the API calls that an MCP call. A tool of the client is a function call,
+and so is a question of the agent; a tool that needs an approval is an MCP approval request. The API cannot
+take back events: a `rewind` ends the void items as incomplete, sends those that remain again, and the
+finished response, which counts, has only valid ones.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,8 @@ from millrace.protocols.openai.numbers import number_of
 
 
 class ResponseProjection:
-    """The response that begins after the event `after` of a run; its end is the run's, or the next wait."""
+    """The response that begins after the event `after` of a run. It ends with the run, or when the run waits
+    again."""
 
     def __init__(self, run: Run, detail: Detail, after: int = 0) -> None:
         self._envelope = Envelope(run, after)
@@ -55,7 +56,7 @@ class ResponseProjection:
         return [_encoded(chunk, number_of(entry.seq, at)) for at, chunk in enumerate(made)]
 
     def end(self, last: LogEntry | None) -> bytes:
-        """See `protocols.protocol.Projection`. The stream ends with its last event."""
+        """See `protocols.protocol.Projection`. The last event ends the stream."""
         return b""
 
     def _made(self, entry: LogEntry) -> list[Chunk]:
@@ -82,7 +83,7 @@ class ResponseProjection:
         return [{"type": kind, "response": self.response} for kind in kinds]
 
     def _before(self, event: Event) -> list[Chunk]:
-        """Note the calls that an earlier response has left open: nothing else of it matters."""
+        """Note the calls that an earlier response left open; its other events do not matter."""
         if event["type"] in ("tool_call", "approval_requested"):
             self._asked[event.get("id") or event["callId"]] = event
         return []
@@ -107,8 +108,8 @@ class ResponseProjection:
         return [*ended, *item.begin_text(), *item.add_text(text)]
 
     def _end_text(self, *, calls: bool = False) -> list[Chunk]:
-        """End the open text. What is said beside calls is no answer: clients must not read it as one that has
-        the schema which they asked for."""
+        """End the open text. Text beside calls is not the answer, so that clients do not parse it by the
+        schema that they requested."""
         chunks: list[Chunk] = []
         for item in self._items:
             if item.open and item.body["type"] in ("message", "reasoning"):
@@ -159,7 +160,7 @@ class ResponseProjection:
     def _asks(self, seq: int, event: Event) -> list[Chunk]:
         self._asked[event["callId"]] = event
         if event["kind"] != "approval":
-            # The function call asks, unless it is one of an agent's that works for this one.
+            # The function call is the question, unless it is one of a sub-agent.
             if "parent" not in event:
                 return []
             return self._function_call(seq, event, event["callId"], question_of(event))
@@ -182,11 +183,12 @@ class ResponseProjection:
         return [*ended, *item.added(), *item.done()]
 
     def _asked_again(self, seq: int, event: Event, key: str, value: str) -> bool:
-        """Return whether a void item asked the same: it counts again, for no two items may have one id."""
+        """Return whether a void item asked the same question. It becomes valid again, since two items cannot
+        have the same id."""
         for item in self._items:
             if item.void and not item.open and item.body.get(key) == value:
                 item.void = False
-                item.sources = [(seq, event)]  # those before are void, and the next rewind must not tell them
+                item.sources = [(seq, event)]  # earlier ones are void and must not count again
                 return True
         return False
 
@@ -207,13 +209,13 @@ class ResponseProjection:
         return [*self._begin(), *chunks] if chunks else []
 
     def snapshot(self) -> Json:
-        """The response as it stands."""
+        """Return the current state of the response."""
         return self.response if self.over else self.response | {"output": self.output()}
 
     # --- ends --------------------------------------------------------------------------------------
 
     def output(self) -> list[Json]:
-        """The items so far, without those that are void."""
+        """Return the items so far, without void ones."""
         return [item.body for item in self._items if not item.void]
 
     def _finish(self, kind: str, status: str, **more: Any) -> list[Chunk]:
