@@ -133,7 +133,7 @@ class Stack:
         self.deployment: Deployment = deploy(template, self.arguments, parameters=parameters)
         self._console.step(f"{self._options.template.name} is deployed: {_summary(self.deployment)}")
         if self.deployment.left_out:
-            self._console.say(f"Not played here: {', '.join(self.deployment.left_out)}", "yellow")
+            self._console.say(f"Not emulated: {', '.join(self.deployment.left_out)}", "yellow")
         self.sign_in = SignIn(self.deployment, self.arguments)
         self.dev_user = self._dev_user()
         self._console.functions(self.deployment.functions)

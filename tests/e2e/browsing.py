@@ -16,6 +16,11 @@ AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min
 #: Without it the page signs the dev user in by itself.
 NO_DEV_USER = "if (!sessionStorage.length) sessionStorage.setItem('millrace.signedOut', '1')"
 SERIOUS = ("serious", "critical")
+_FOCUSED = """() => {
+  const element = document.activeElement;
+  const label = element.getAttribute("aria-label") ?? element.labels?.[0]?.textContent;
+  return (label ?? element.textContent).trim();
+}"""
 _RUN_AXE = """async (options) =>
   (await axe.run(document, { resultTypes: ["violations"], ...options })).violations"""
 
@@ -86,3 +91,12 @@ def violations(page: Page, only: Sequence[str] = ()) -> list[str]:
         for one in found
         if one["impact"] in SERIOUS
     ]
+
+
+def tab_to(page: Page, name: str, most: int = 60) -> None:
+    """Press Tab until the field of this label, or the button or link of this text, has the focus."""
+    for _ in range(most):
+        if page.evaluate(_FOCUSED) == name:
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"the keyboard does not reach {name!r}")

@@ -62,7 +62,7 @@ def test_pool_without_a_page_of_its_own_has_its_users_choose_a_password(
     page.get_by_label("User name").fill(email)
     page.get_by_label("Password").fill("wrong")
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("alert")).to_contain_text("Signing in did not work", timeout=30_000)
+    expect(page.get_by_role("alert")).to_contain_text("Sign-in failed", timeout=30_000)
     page.get_by_label("Password").fill(given)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_label("New password").fill("My-own-password-1")

@@ -95,7 +95,7 @@ def test_conversation_is_renamed_found_deleted_and_brought_back(page: Page) -> N
     expect(listed).to_be_visible()
     search = page.get_by_role("searchbox", name="Search conversations")
     search.fill("nothing like this")
-    expect(page.get_by_text("No title has these words.")).to_be_visible()
+    expect(page.get_by_text("No title contains these words.")).to_be_visible()
     search.fill("mühlen")
     expect(listed).to_be_visible()
     address = page.url

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.browsing import signed_in
+from tests.e2e.browsing import signed_in, tab_to
 from tests.stack import RunningStack
 from tests.web.conftest import browser, chromium
 
@@ -72,7 +72,7 @@ def test_retention_is_set_by_keyboard_after_its_consequence_was_said(
         page.keyboard.type("30")
         page.keyboard.press("Enter")
         dialog = page.get_by_role("dialog", name="Keep conversations for 30 days?")
-        expect(dialog).to_contain_text("does not come back")
+        expect(dialog).to_contain_text("cannot be undone")
         page.keyboard.press("Escape")
         expect(dialog).to_have_count(0)
         assert api.get("/api/retention").json() == {"conversationDays": None}
@@ -82,7 +82,7 @@ def test_retention_is_set_by_keyboard_after_its_consequence_was_said(
         assert api.get("/api/retention").json() == {"conversationDays": 30}
         days.fill("")
         days.press("Enter")
-        expect(page.get_by_text("Conversations are kept for ever.")).to_be_visible()
+        expect(page.get_by_text("Conversations are kept forever.")).to_be_visible()
         assert api.get("/api/retention").json() == {"conversationDays": None}
 
 
@@ -90,7 +90,7 @@ def test_user_and_admin_are_signed_out_everywhere(
     stack: RunningStack, browser: Browser, organization: str, api: httpx.Client
 ) -> None:
     with signed_in(browser, stack, organization, path="/settings#access") as page:
-        expect(page.get_by_text("Nobody was signed out.")).to_be_visible()
+        expect(page.get_by_text("Nobody has been signed out.")).to_be_visible()
         page.get_by_role("button", name="Sign out others…").click()
         dialog = page.get_by_role("dialog", name="Sign out others")
         expect(dialog.get_by_role("button", name="Sign out the user")).to_be_disabled()
@@ -121,9 +121,9 @@ def test_user_is_erased_after_the_id_was_typed_twice(
         dialog = page.get_by_role("dialog", name="Erase a user")
         erase = dialog.get_by_role("button", name="Erase the user")
         dialog.get_by_label("User").fill(user)
-        dialog.get_by_label("The same again, to confirm").fill(user[:-1])
+        dialog.get_by_label("Type the id again, to confirm").fill(user[:-1])
         expect(erase).to_be_disabled()
-        dialog.get_by_label("The same again, to confirm").fill(user)
+        dialog.get_by_label("Type the id again, to confirm").fill(user)
         erase.click()
         row = page.get_by_role("row").filter(has_text=user)
         expect(row).to_contain_text(re.compile("running|done"))
@@ -168,7 +168,50 @@ def test_export_is_made_downloaded_and_deleted(
         actions.click()
         page.get_by_role("menuitem", name="Delete").click()
         page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-        expect(page.get_by_text("No exports.")).to_be_visible()
+        expect(page.get_by_text("No exports yet.")).to_be_visible()
+
+
+def test_export_erasure_and_sign_out_need_no_pointer(
+    stack: RunningStack, browser: Browser, organization: str
+) -> None:
+    with signed_in(browser, stack, organization, path="/settings#data") as page:
+        rows = page.get_by_role("row")
+        expect(page.get_by_text("No exports yet.")).to_be_visible()
+        press(page, "Export…")
+        tab_to(page, "User")
+        page.keyboard.type("somebody")
+        page.keyboard.press("Enter")
+        expect(rows.filter(has_text="somebody")).to_be_visible()
+        press(page, "Actions for the export of somebody")
+        expect(page.get_by_role("menuitem", name=re.compile("Cancel|Delete"))).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("menu")).to_have_count(0)
+        press(page, "Erase a user…")
+        expect(page.get_by_label("User", exact=True)).to_be_focused()
+        page.keyboard.type("nobody")
+        tab_to(page, "Type the id again, to confirm")
+        page.keyboard.type("nobody")
+        page.keyboard.press("Enter")
+        expect(rows.filter(has_text="nobody")).to_be_visible()
+        tab_to(page, "Data")
+        for tab in ("Audit log", "Sign-outs"):
+            page.keyboard.press("ArrowLeft")
+            expect(page.get_by_role("tab", name=tab)).to_be_focused()
+        expect(page.get_by_role("button", name="Sign out others…")).to_be_visible()
+        press(page, "Sign out others…")
+        tab_to(page, "User")
+        page.keyboard.type("somebody")
+        page.keyboard.press("Enter")
+        expect(rows.filter(has_text="somebody")).to_be_visible()
+        press(page, "Sign me out everywhere")
+        press(page, "Sign out everywhere")
+        expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
+
+
+def press(page: Page, name: str) -> None:
+    """Go to a button by Tab, and press it."""
+    tab_to(page, name)
+    page.keyboard.press("Enter")
 
 
 def test_organization_is_erased_only_by_its_name(

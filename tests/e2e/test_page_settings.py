@@ -44,7 +44,7 @@ def test_key_is_made_shown_once_rotated_and_revoked(
 
 def secret_of(page: Page, name: str) -> str:
     """The secret that is shown, which is closed."""
-    dialog = page.get_by_role("dialog", name=f"The secret of {name}")
+    dialog = page.get_by_role("dialog", name=f"Secret of {name}")
     secret = dialog.locator("code").inner_text()
     dialog.get_by_role("button", name="Done").click()
     expect(dialog).to_have_count(0)
@@ -59,7 +59,7 @@ def test_limits_are_set_and_an_agent_is_stopped(
     stack: RunningStack, browser: Browser, organization: str
 ) -> None:
     with signed_in(browser, stack, organization, path="/settings") as page:
-        organization_limits = page.get_by_role("group", name="All of the organization")
+        organization_limits = page.get_by_role("group", name="The whole organization")
         organization_limits.get_by_label("US dollars").fill("12.5")
         page.get_by_role("button", name="Save").click()
         expect(page.get_by_role("list", name="Usage")).to_contain_text("$0 of $12.50")

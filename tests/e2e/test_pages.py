@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from tests.e2e.browsing import DESKTOP, make_user, signed_in, signed_out, violations
+from tests.e2e.browsing import DESKTOP, make_user, signed_in, signed_out, tab_to, violations
 from tests.stack import RunningStack
 from tests.web.conftest import browser, chromium
 from tests.web.shifts import BOUND, OBSERVE, forget_shifts, moved, shift_of
@@ -126,18 +126,6 @@ def lasting_violations(page: Page) -> list[str]:
     return found
 
 
-def tab_to(page: Page, name: str, most: int = 60) -> None:
-    """Press Tab until what has this name has the focus."""
-    for _ in range(most):
-        focused = page.evaluate(
-            "(document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent).trim()"
-        )
-        if focused == name:
-            return
-        page.keyboard.press("Tab")
-    raise AssertionError(f"the keyboard does not reach {name!r}")
-
-
 def test_keyboard_alone_leads_from_sign_in_to_an_answered_approval(
     stack: RunningStack, browser: Browser, organization: str
 ) -> None:
@@ -189,7 +177,7 @@ def test_waterfall_adds_up_to_the_runs_duration(page: Page, places: dict[str, st
 
 def test_runs_are_filtered_by_the_address_and_by_the_choices(page: Page, places: dict[str, str]) -> None:
     page.goto("/runs?state=failed")
-    expect(page.get_by_text("No runs")).to_be_visible()
+    expect(page.get_by_text("No run matches the filters.")).to_be_visible()
     page.get_by_label("State").select_option("completed")
     page.get_by_role("link", name="Echo").first.click()
     expect(page).to_have_url(re.compile(r"/runs/run_"))
@@ -222,7 +210,7 @@ def test_live_page_follows_a_run_and_replays_it(stack: RunningStack, page: Page)
         run = talk(api, "live", "/echo tools=1 toolMs=50\nwater")
     card = page.locator(f".run-card a[href='/runs/{run['runId']}']")
     expect(card).to_contain_text("completed")
-    expect(page.get_by_role("group", name="Graph of what runs")).to_be_visible()
+    expect(page.get_by_role("group", name="Graph of agents, tools and pipelines")).to_be_visible()
     expect(page.locator(".graph-node", has_text="echo_tool")).to_be_visible()
     page.get_by_label("State", exact=True).select_option("failed")
     expect(card).to_have_count(0)
@@ -236,6 +224,6 @@ def test_live_page_follows_a_run_and_replays_it(stack: RunningStack, page: Page)
     slider.fill(str(-ago))
     slider.blur()
     page.get_by_label("Speed").select_option("600")
-    expect(page.get_by_text("The replay has come to the present")).to_be_visible()
+    expect(page.get_by_text("The replay has reached the present")).to_be_visible()
     page.get_by_role("button", name="Live").click()
     expect(page.get_by_role("status").get_by_text("As it happens")).to_be_visible()

@@ -90,7 +90,7 @@ def test_message_for_after_the_answer_waits_over_a_reload(page: Page, backend: B
     box(page).fill("And then?")
     page.keyboard.press("Enter")
     queued = page.locator("[data-delivery=queued]")
-    expect(queued).to_contain_text("It is sent when the answer is finished.")
+    expect(queued).to_contain_text("It will be sent when the answer is finished.")
     page.reload()
     expect(queued).to_contain_text("And then?")
     assert backend.sent("POST", "/inject") == []

@@ -97,7 +97,7 @@ def test_message_that_waits_for_the_next_run_is_still_listed_after_a_reload(
     run.done("stopped")
     backend.conversations[run.conversation_id]["activeRunId"] = None
     page.reload()
-    expect(page.get_by_text("Waits for the agent's next run")).to_be_visible()
+    expect(page.get_by_text("Waiting for the agent's next run")).to_be_visible()
 
 
 def test_message_that_the_agent_already_has_cannot_be_withdrawn(
@@ -131,7 +131,7 @@ def test_backend_without_injection_keeps_the_message_until_the_end(
 ) -> None:
     backend.refuse("POST", "/inject", 404, "not_found", "No such route.")
     send_live_message(page)
-    expect(page.get_by_text("takes no messages while the agent answers")).to_be_visible()
+    expect(page.get_by_text("does not accept messages while the agent answers")).to_be_visible()
     run.done()
     backend.next_run().say("Now I know.")
     expect(page.locator(".prose").last).to_have_text("Now I know.")

@@ -44,7 +44,7 @@ def test_hidden_tab_sleeps_and_wakes_without_a_gap(page: Page, backend: CenterBa
     expect(status).to_have_text("As it happens")
     expect(page.locator(".run-card")).to_have_count(1)
     hide(page)
-    expect(status).to_have_text("Asleep while its tab is hidden")
+    expect(status).to_have_text("Paused while the tab is hidden")
     for kind in ("started", "completed"):
         backend.log.add(run_event("missed", kind, now))
     backend.running = [running_run("during", now)]
@@ -83,7 +83,7 @@ def are_running(page: Page, expected: list[str]) -> bool:
 def has_ended(page: Page) -> bool:
     """Let another while go by; return whether the replay has come to its end."""
     page.clock.run_for(1000)
-    is_over = page.get_by_text("The replay has come to the present").is_visible()
+    is_over = page.get_by_text("The replay has reached the present").is_visible()
     return is_over and cards(page) == []
 
 

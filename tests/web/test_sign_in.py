@@ -49,7 +49,7 @@ def test_answer_of_a_provider_that_the_page_did_not_ask_for_signs_nobody_in(
 ) -> None:
     page = strangers_page
     page.goto("/auth/callback?code=stolen&state=made-up")
-    expect(page.get_by_role("alert")).to_contain_text("Signing in did not work")
+    expect(page.get_by_role("alert")).to_contain_text("Sign-in failed")
     expect(page).to_have_url(f"{backend.url}/")
 
 

@@ -215,7 +215,7 @@ def test_speech_that_breaks_off_is_heard_as_far_as_it_came(page: Page, backend: 
     sound.tone(200)
     wait_until_loud(page)
     sound.break_off()
-    expect(page.get_by_text("The speech broke off before its end.")).to_be_visible()
+    expect(page.get_by_text("The speech ended too early.")).to_be_visible()
     expect(voice(page)).to_have_attribute("data-played-ms", "200")
 
 

@@ -207,7 +207,7 @@ export class Auth {
 
   #bearer(user: User): string {
     const token = this.config.auth.bearer === "access_token" ? user.access_token : user.id_token;
-    if (!token) throw new Error(`The provider gave no ${this.config.auth.bearer ?? "id_token"}.`);
+    if (!token) throw new Error(`The provider returned no ${this.config.auth.bearer ?? "id_token"}.`);
     return token;
   }
 

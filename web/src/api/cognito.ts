@@ -83,12 +83,12 @@ function signedIn(answer: Answer, username: string): User {
     answer.Session ?? "",
   );
   if (asked.wants) throw asked;
-  const message = `This page cannot do the sign-in step that is asked for: ${asked.challenge}.`;
+  const message = `This page does not support the sign-in step that the user pool requires: ${asked.challenge}.`;
   throw new ErrorResponse({ error: "challenge", error_description: message });
 }
 
 function userOf(result: AuthResult, old: string | undefined): User {
-  if (!result.IdToken) throw new ErrorResponse({ error: "no_token", error_description: "The pool gave no ID token." });
+  if (!result.IdToken) throw new ErrorResponse({ error: "no_token", error_description: "The user pool returned no ID token." });
   const refresh = result.RefreshToken ?? old;
   return new User({
     id_token: result.IdToken,
@@ -103,7 +103,7 @@ function userOf(result: AuthResult, old: string | undefined): User {
 /** Only a 4xx means that the credentials are wrong; anything else may pass. */
 async function refusal(response: Response): Promise<Error> {
   const body = (await response.json().catch(() => null)) as { message?: string; __type?: string } | null;
-  const message = body?.message ?? `Sign-in answered with status ${response.status}.`;
+  const message = body?.message ?? `Sign-in failed with status ${response.status}.`;
   const isRefused = response.status >= 400 && response.status < 500 && response.status !== 429;
   return isRefused ? new ErrorResponse({ error: body?.__type?.split("#").pop() ?? "refused", error_description: message }) : new Error(message);
 }

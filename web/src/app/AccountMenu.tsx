@@ -6,7 +6,7 @@ import { useSession } from "./context";
 import { SETTINGS } from "./pages";
 import { chooseTheme, THEMES, type Theme, useTheme } from "./theme";
 
-const THEME_LABELS: Record<Theme, string> = { system: "System colors", light: "Light", dark: "Dark" };
+const THEME_LABELS: Record<Theme, string> = { system: "system", light: "light", dark: "dark" };
 const THEME_ICONS = { system: "system", light: "sun", dark: "moon" } as const;
 
 /** Who is signed in, the colors, and the way out. */

@@ -37,7 +37,7 @@ async function start(): Promise<Started> {
   const api = clientFor(auth, config);
   const problem = await signIn(auth).then(
     () => null,
-    (reason: unknown) => `Signing in did not work: ${explain(reason)}`,
+    (reason: unknown) => `Sign-in failed: ${explain(reason)}`,
   );
   return { auth, api, problem };
 }

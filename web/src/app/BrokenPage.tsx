@@ -6,8 +6,8 @@ import { EmptyState, ErrorState } from "../ui/states";
 /** In the place of a page that threw: the rail and the other pages go on. */
 export function BrokenPage({ error, reset }: ErrorComponentProps): ReactNode {
   return (
-    <Page title="This page broke">
-      <ErrorState title="Something in this page went wrong." error={error} onRetry={() => retry(error, reset)} />
+    <Page title="This page failed">
+      <ErrorState title="Something went wrong on this page." error={error} onRetry={() => retry(error, reset)} />
     </Page>
   );
 }

@@ -33,7 +33,7 @@ export function PaletteList({ onDone }: { onDone: () => void }): ReactNode {
         onValueChange={setSearch}
       />
       <Command.List className="palette-list">
-        <Command.Empty className="palette-empty">Nothing of this name.</Command.Empty>
+        <Command.Empty className="palette-empty">Nothing found.</Command.Empty>
         {groups.map(({ heading, entries }) => (
           <Command.Group key={heading} heading={heading}>
             {entries.map((entry) => (

@@ -40,7 +40,7 @@ export function SessionEnded({ auth }: { auth: Auth }): ReactNode {
   return (
     <Dialog
       title="Your session has ended"
-      description="Sign in again to go on. What you have typed is still here, and what was being sent will be."
+      description="Sign in again to continue. What you have typed is still here, and pending requests will be sent."
       isOpen
       onClose={() => undefined}
       footer={
@@ -87,7 +87,7 @@ function ChallengeForm(props: { isBusy: boolean; isPassword: boolean; onSubmit: 
   };
   return (
     <form onSubmit={submit}>
-      <p>{isPassword ? "Choose a password of your own to go on." : "Enter the code from your message or authenticator app."}</p>
+      <p>{isPassword ? "Choose your own password to continue." : "Enter the code from your message or authenticator app."}</p>
       <Field label={isPassword ? "New password" : "Code"}>
         {(ids) => (
           <input
@@ -135,7 +135,7 @@ function useAttempt(first: string | null) {
     if (reason instanceof SignInChallenge) return setChallenge(reason);
     // A session of a challenge is good for a few minutes: then the password is asked for again.
     if (isOver(reason)) setChallenge(null);
-    setError(`Signing in did not work: ${explain(reason)}`);
+    setError(`Sign-in failed: ${explain(reason)}`);
   };
   const attempt: Attempt = (action) => {
     setBusy(true);

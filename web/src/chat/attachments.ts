@@ -113,5 +113,5 @@ function typeOf(file: File): string {
 function problemOf(file: File, mediaType: string): string | null {
   if (!MEDIA_TYPES.includes(mediaType)) return "Only images (PNG, JPEG, GIF, WebP), PDFs and text files can be sent.";
   if (file.size === 0) return "The file is empty.";
-  return file.size > MOST_BYTES ? "A file may have at most 25 MB." : null;
+  return file.size > MOST_BYTES ? "A file must not exceed 25 MB." : null;
 }

@@ -16,7 +16,7 @@ export class WaitingCalls {
     try {
       this.dispatch({ type: "approvals", approvals: await listApprovals(this.api, this.conversationId) });
     } catch (error) {
-      this.dispatch({ type: "notice", notice: `What waits for an answer cannot be shown: ${explain(error)}` });
+      this.dispatch({ type: "notice", notice: `Pending approvals and questions cannot be shown: ${explain(error)}` });
     }
   }
 

@@ -12,7 +12,7 @@ type Accepted = Pick<Schemas["LiveMessage"], "messageId" | "expiresAt">;
 /** A message that nothing can be done with any more after this time; the server says so too. */
 const LONGEST_LIFE_MS = 600_000;
 const MISSING = [404, 405, 501];
-const NOT_SUPPORTED = "This deployment takes no messages while the agent answers.";
+const NOT_SUPPORTED = "This deployment does not accept messages while the agent answers.";
 
 interface Port {
   readonly api: Millrace;

@@ -1,5 +1,6 @@
 import { ApiError, type Schemas } from "@millrace/client";
 import type { Millrace } from "@millrace/client";
+import { explain } from "../api/explain";
 import { entriesFrom } from "./history";
 import type { Action } from "./reducer";
 
@@ -49,6 +50,12 @@ export function shown({ messages, approvals, reopens }: StoredChat, runId: strin
     { type: "approvals", approvals },
     ...(waiting ? [{ type: "events" as const, events: [waiting] }] : []),
   ];
+}
+
+/** Shows that the conversation could not be loaded. */
+export function unavailable(error: unknown): Action {
+  const isMissing = error instanceof ApiError && error.code === "conversation_not_found";
+  return isMissing ? { type: "missing" } : { type: "unavailable", notice: explain(error) };
 }
 
 /** A page that heard nothing for so long looks whether the conversation has gone on elsewhere. */

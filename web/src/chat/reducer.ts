@@ -24,6 +24,7 @@ export type Action =
   | { type: "answering_call"; callId: string }
   | { type: "call_refused"; callId: string; note: string }
   | { type: "unavailable"; notice: string }
+  | { type: "missing" }
   /** An ordinary message: a new run begins. `id` names the message and, with a suffix, its answer. */
   | { type: "asked"; id: string; text: string; attachments?: readonly Attachment[] }
   /** Another answer to a question that is there. */
@@ -58,6 +59,8 @@ export function reduce(state: ChatState, action: Action): ChatState {
       return load(state, action.reopens ? reopenLast(action.entries) : action.entries, action.runId);
     case "unavailable":
       return { ...state, phase: "unavailable", notice: action.notice };
+    case "missing":
+      return { ...state, phase: "missing" };
     case "asked":
       return ask(state, action);
     case "asked_again":

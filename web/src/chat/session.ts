@@ -6,7 +6,7 @@ import { keepDraft } from "./drafts";
 import { RunFollower } from "./following";
 import { entriesFrom } from "./history";
 import { LiveMessages } from "./live";
-import { StoredConversation, shown } from "./loading";
+import { StoredConversation, shown, unavailable } from "./loading";
 import {
   type Branching,
   type ChatRequest,
@@ -87,7 +87,7 @@ export class ChatSession {
       if (runId) await this.#resume(runId, signal);
       else await this.#sendQueued();
     } catch (error) {
-      if (!signal.aborted) this.#store.dispatch({ type: "unavailable", notice: explain(error) });
+      if (!signal.aborted) this.#store.dispatch(unavailable(error));
     }
   }
 

@@ -63,8 +63,8 @@ export type Entry = UserEntry | AnswerEntry;
 
 export interface ChatState {
   readonly entries: readonly Entry[];
-  /** `waiting`: the run waits for people. */
-  readonly phase: "loading" | "idle" | "answering" | "waiting" | "stopping" | "unavailable";
+  /** `waiting`: the run waits for people. `missing`: there is no such conversation, or not for this user. */
+  readonly phase: "loading" | "idle" | "answering" | "waiting" | "stopping" | "unavailable" | "missing";
   readonly link: LinkState | "lost";
   readonly runId: string | null;
   /** What went wrong beside the answers, in a sentence for the user. */

@@ -11,16 +11,18 @@ export function asOption(value: string): Option {
 
 interface ChoiceProps {
   readonly label: string;
+  /** The choice that filters nothing: "Any state". */
+  readonly any: string;
   readonly value: string | undefined;
   readonly options: readonly Option[];
   readonly onChange: (value: string) => void;
 }
 
-/** A filter by one of a few values; "" is all. */
-export function Choice({ label, value = "", options, onChange }: ChoiceProps): ReactNode {
+/** A filter by one of a few values; "" filters nothing. */
+export function Choice({ label, any, value = "", options, onChange }: ChoiceProps): ReactNode {
   return (
     <select className="input" aria-label={label} value={value} onChange={(event) => onChange(event.target.value)}>
-      <option value="">{label}: all</option>
+      <option value="">{any}</option>
       {options.map((option) => (
         <option key={option.value} value={option.value}>
           {option.label}

@@ -17,12 +17,12 @@ export function EmptyState(props: { title: string; children?: ReactNode; action?
 
 /** What could not be loaded, why, and a way to try again; of what does not exist there is none. */
 export function ErrorState(props: { error: unknown; onRetry?: () => void; title?: string }): ReactNode {
-  if (props.error instanceof NotFoundError) {
-    return <EmptyState title="There is nothing here.">It was deleted, belongs to another organization, or the address is wrong.</EmptyState>;
+  if (isMissing(props.error)) {
+    return <EmptyState title="There is nothing here.">It was deleted, it belongs to another organization, or the address is wrong.</EmptyState>;
   }
   return (
     <div className="state" role="alert">
-      <p className="state-title">{props.title ?? "This cannot be shown now."}</p>
+      <p className="state-title">{props.title ?? "This cannot be loaded right now."}</p>
       <p>{explain(props.error)}</p>
       {props.onRetry && (
         <button type="button" className="button" onClick={props.onRetry}>
@@ -31,6 +31,11 @@ export function ErrorState(props: { error: unknown; onRetry?: () => void; title?
       )}
     </div>
   );
+}
+
+/** Whether what was asked for does not exist, or not for this user. */
+export function isMissing(error: unknown): error is NotFoundError {
+  return error instanceof NotFoundError;
 }
 
 /** Grey lines in the place of what is being loaded. */

@@ -99,7 +99,7 @@ export class Speech {
   }
 
   async #request(open: Open, request: AbortController): Promise<Response> {
-    const watchdog = new Watchdog(OPEN_MS, () => request.abort(new Error("No answer from the voice service.")));
+    const watchdog = new Watchdog(OPEN_MS, () => request.abort(new Error("The voice service does not respond.")));
     return open(request.signal).finally(() => watchdog.stop());
   }
 
@@ -116,7 +116,7 @@ export class Speech {
     );
     whole.abort();
     await utterance.finish();
-    if (!isWhole) throw new Error("The speech broke off before its end.");
+    if (!isWhole) throw new Error("The speech ended too early.");
   }
 
   async #pump(response: Response, utterance: Utterance, request: AbortController): Promise<void> {

@@ -109,7 +109,7 @@ function useCommands(agent: Agent | null, draft: Draft) {
     onError: (error) => toastError("The agent was not deleted", error),
   });
   const remove = async () => {
-    const text = "Its conversations stay; what it remembered is deleted.";
+    const text = "Its conversations are kept; its memories are deleted.";
     if (await confirm({ title: `Delete ${draft.name}?`, text, action: "Delete", isDangerous: true })) removal.mutate();
   };
   return { save, copy, remove };

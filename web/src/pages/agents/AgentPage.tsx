@@ -19,7 +19,7 @@ function NewAgent(): ReactNode {
     <Page title="New agent">
       <div className="split">
         <AgentEditor agent={null} initial={EMPTY} />
-        <EmptyState title="Save the agent to try it here." />
+        <EmptyState title="Create the agent to try it here." />
       </div>
     </Page>
   );
@@ -42,6 +42,6 @@ function OneAgent({ id }: { id: string }): ReactNode {
 }
 
 function Editor({ agent }: { agent: AgentView }): ReactNode {
-  if (!isWhole(agent)) return <EmptyState title="Your role does not show how this agent is made." />;
+  if (!isWhole(agent)) return <EmptyState title="Your role cannot see the settings of this agent." />;
   return <AgentEditor agent={agent} initial={draftOf(agent)} />;
 }

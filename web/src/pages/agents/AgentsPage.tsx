@@ -2,12 +2,12 @@ import { Link } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 import { useApi } from "../../app/context";
 import { Badge } from "../../ui/Badge";
-import { formatAge, orDash } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
 import { Page } from "../../ui/Page";
 import { SearchField } from "../../ui/SearchField";
 import { EmptyState } from "../../ui/states";
 import { type Column, PagedTable } from "../../ui/Table";
+import { Age } from "../../ui/Time";
 import { usePages } from "../../ui/usePages";
 import { type AgentView, isWhole, NEW } from "./model";
 import "./agents.css";
@@ -27,8 +27,8 @@ const COLUMNS: readonly Column<AgentView>[] = [
   },
   { key: "model", header: "Model", cell: ({ model }) => <span className="mono">{model || "the default"}</span> },
   { key: "tools", header: "Tools", cell: (agent) => toolsOf(agent) },
-  { key: "visibility", header: "Shows", cell: ({ visibility }) => visibility },
-  { key: "updated", header: "Changed", cell: (agent) => (isWhole(agent) ? orDash(agent.updatedAt, formatAge) : "–"), align: "right" },
+  { key: "visibility", header: "Visibility", cell: ({ visibility }) => visibility },
+  { key: "updated", header: "Changed", cell: (agent) => (isWhole(agent) && agent.updatedAt ? <Age at={agent.updatedAt} /> : "–"), align: "right" },
 ];
 
 /** The agents of the organization, the built-in ones first. */
@@ -46,11 +46,11 @@ export default function AgentsPage(): ReactNode {
     </Link>
   );
   return (
-    <Page title="Agents" about="A model with instructions, tools and limits." actions={create}>
+    <Page title="Agents" about="An agent is a model with instructions, tools and limits." actions={create}>
       <div className="filters">
         <SearchField label="Search agents" onSearch={setQuery} />
       </div>
-      <PagedTable caption="Agents" columns={COLUMNS} pages={pages} rowKey={({ id }) => id} empty={<EmptyState title="No agent fits." />} />
+      <PagedTable caption="Agents" columns={COLUMNS} pages={pages} rowKey={({ id }) => id} empty={<EmptyState title="No agent matches." />} />
     </Page>
   );
 }
@@ -61,6 +61,7 @@ function toolsOf(agent: AgentView): string {
   const uses = agent.tools ?? [];
   const asking = uses.filter((one) => typeof one !== "string" && one.policy !== "auto").length;
   const servers = (agent.mcpServers ?? []).length + (agent.a2aAgents ?? []).length;
-  const parts = [`${uses.length}`, asking > 0 && `${asking} ${asking === 1 ? "asks" : "ask"} first`, servers > 0 && `${servers} ${servers === 1 ? "server" : "servers"}`];
+  const asks = asking > 0 ? ` (${asking} ${asking === 1 ? "asks" : "ask"} first)` : "";
+  const parts = [`${uses.length}${asks}`, servers > 0 && `${servers} ${servers === 1 ? "server" : "servers"}`];
   return parts.filter(Boolean).join(", ");
 }

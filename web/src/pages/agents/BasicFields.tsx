@@ -17,7 +17,7 @@ export function errorOf(problems: readonly Problem[], path: string): string | nu
 /** Name, model, instructions, and what its users see of it. */
 export function BasicFields({ draft, change, problems }: PartProps): ReactNode {
   const parts = useAgentParts();
-  const hint = parts && `provider:model, for example ${parts.defaultModel || "bedrock:us.amazon.nova-lite-v1:0"}. Empty takes the default.`;
+  const hint = parts && `As provider:model (example: ${parts.defaultModel || "bedrock:us.amazon.nova-lite-v1:0"}). Leave empty for the default model.`;
   return (
     <>
       <Field label="Name" error={errorOf(problems, "name")}>
@@ -43,7 +43,7 @@ export function BasicFields({ draft, change, problems }: PartProps): ReactNode {
       </Field>
       <Field
         label="Starter prompts"
-        hint={`Up to ${MOST_STARTERS}, one a line: buttons of a new conversation.`}
+        hint={`Buttons in a new conversation: up to ${MOST_STARTERS}, one per line.`}
         error={errorOf(problems, "starters")}
       >
         {(ids) => (

@@ -5,14 +5,14 @@ import { errorOf, type PartProps } from "./BasicFields";
 import type { Draft, LimitName } from "./draft";
 
 const WORDS: Record<LimitName, { label: string; hint: string }> = {
-  maxIterations: { label: "Iterations", hint: "1 to 200, usually 20" },
-  maxTokens: { label: "Output tokens", hint: "of the whole run, usually 8,192" },
-  maxSeconds: { label: "Seconds", hint: "usually 600" },
-  maxCost: { label: "Cost in US dollars", hint: "empty for no limit" },
+  maxIterations: { label: "Iterations", hint: "1 to 200, 20 by default" },
+  maxTokens: { label: "Output tokens", hint: "In the whole run, 8,192 by default" },
+  maxSeconds: { label: "Seconds", hint: "600 by default" },
+  maxCost: { label: "Cost in US dollars", hint: "Leave empty for no limit" },
 };
 const SHOWS: readonly { value: Draft["visibility"]; label: string }[] = [
   { value: "full", label: "Everything" },
-  { value: "steps", label: "Answers and steps, without arguments and results" },
+  { value: "steps", label: "Answers and steps, without arguments or results" },
   { value: "answer", label: "Answers only" },
 ];
 
@@ -49,7 +49,7 @@ export function LimitFields({ draft, change, problems }: PartProps): ReactNode {
       </Field>
       <label className="agent-check">
         <input type="checkbox" checked={draft.exposeA2A} onChange={(event) => change({ exposeA2A: event.target.checked })} />
-        A2A clients of the organization find this agent
+        List this agent for A2A clients of the organization
       </label>
     </Section>
   );

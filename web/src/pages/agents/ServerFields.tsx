@@ -61,22 +61,22 @@ function ServerInputs({ server, words, hasTools, error, onChange }: ServerInputs
   const set = (changes: Partial<DraftServer>) => onChange({ ...server, ...changes });
   return (
     <>
-      <Field label="Name" hint="Its tools appear as <name>__<tool>." error={error("name")}>
+      <Field label="Name" hint="Its tools are named <name>__<tool>." error={error("name")}>
         {(ids) => <input {...ids} required value={server.name} onChange={(event) => set({ name: event.target.value })} />}
       </Field>
-      <Field label="Address" error={error("url")}>
+      <Field label="URL" error={error("url")}>
         {(ids) => (
           <input {...ids} required type="url" placeholder={words.url} value={server.url} onChange={(event) => set({ url: event.target.value })} />
         )}
       </Field>
-      <Field label="Headers" hint="One a line, Name: value. Values are encrypted and never shown again: [hidden] keeps one." error={error("headers")}>
+      <Field label="Headers" hint="One per line, as Name: value. Values are encrypted and never shown again; leave [hidden] to keep a value." error={error("headers")}>
         {(ids) => <textarea {...ids} rows={2} value={server.headers} onChange={(event) => set({ headers: event.target.value })} />}
       </Field>
-      <Field label="Scope" hint="What the run's user needs for it; empty for nothing." error={error("scope")}>
+      <Field label="Scope" hint="The scope that a user needs to use it. Leave empty for none." error={error("scope")}>
         {(ids) => <input {...ids} value={server.scope} onChange={(event) => set({ scope: event.target.value })} />}
       </Field>
       {hasTools && (
-        <Field label="Only these tools" hint="One a line; empty for all." error={error("tools")}>
+        <Field label="Only these tools" hint="One per line. Leave empty for all." error={error("tools")}>
           {(ids) => <textarea {...ids} rows={2} value={server.tools} onChange={(event) => set({ tools: event.target.value })} />}
         </Field>
       )}

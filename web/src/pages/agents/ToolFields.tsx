@@ -6,9 +6,9 @@ import type { DraftTool, Rule } from "./draft";
 import { useAgentParts } from "./model";
 
 const RULES: readonly { value: Rule; label: string }[] = [
-  { value: "auto", label: "Runs by itself" },
+  { value: "auto", label: "Runs without asking" },
   { value: "ask", label: "Always asks" },
-  { value: "when", label: "Asks when …" },
+  { value: "when", label: "Asks when…" },
 ];
 
 /** The tools, each with the rule by which it asks a person first. */
@@ -69,7 +69,7 @@ function Tool({ tool, error, onChange, onRemove }: ToolProps): ReactNode {
       {tool.rule === "when" && (
         <input
           className="input mono"
-          aria-label={`Expression by which ${tool.name} asks`}
+          aria-label={`Condition for ${tool.name} to ask`}
           placeholder="amount > 50"
           value={tool.when}
           onChange={(event) => onChange({ ...tool, when: event.target.value })}

@@ -30,7 +30,7 @@ export default function AlertsPage(): ReactNode {
     <select className="input" aria-label="Span of time" value={hours} onChange={(event) => setHours(Number(event.target.value))}>
       {HOURS.map((one) => (
         <option key={one} value={one}>
-          {one === 1 ? "The last hour" : `The last ${one} hours`}
+          {one === 1 ? "Last hour" : `Last ${one} hours`}
         </option>
       ))}
     </select>
@@ -38,7 +38,7 @@ export default function AlertsPage(): ReactNode {
   return (
     <Page
       title="Alerts"
-      about="Rules over what agents and pipelines do. An alert is triggered once, and resolved once."
+      about="Rules that watch your agents and pipelines. An alert triggers once, and resolves once."
       actions={
         <>
           {span}
@@ -50,7 +50,7 @@ export default function AlertsPage(): ReactNode {
         {({ items }) =>
           items.length === 0 ? (
             <EmptyState title="No alert rules yet." action={create}>
-              A rule tells when agents fail, get slow or expensive, or when pipelines fall behind.
+              A rule alerts you when agents fail, become slow or expensive, or when pipelines fall behind.
             </EmptyState>
           ) : (
             <ul className="rules" aria-label="Alert rules">

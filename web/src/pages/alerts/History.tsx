@@ -2,9 +2,10 @@ import type { Schemas } from "@millrace/client";
 import type { ReactNode } from "react";
 import { useAdministration } from "../../app/context";
 import { Dialog } from "../../ui/Dialog";
-import { formatDuration, formatTime, orDash } from "../../ui/format";
+import { formatDuration, orDash } from "../../ui/format";
 import { EmptyState } from "../../ui/states";
 import { type Column, PagedTable } from "../../ui/Table";
+import { Time } from "../../ui/Time";
 import { usePages } from "../../ui/usePages";
 import { METRICS, type Rule } from "./model";
 
@@ -20,11 +21,11 @@ export function History({ rule, onClose }: { rule: Rule; onClose: () => void }):
     refetchInterval: 10_000,
   });
   const columns: Column<Past>[] = [
-    { key: "triggered", header: "Triggered", cell: ({ triggeredAt }) => orDash(triggeredAt, formatTime) },
-    { key: "value", header: "Value then", cell: ({ triggeredValue }) => orDash(triggeredValue, format), align: "right" },
+    { key: "triggered", header: "Triggered", cell: ({ triggeredAt }) => (triggeredAt ? <Time at={triggeredAt} /> : "–") },
+    { key: "value", header: "Value", cell: ({ triggeredValue }) => orDash(triggeredValue, format), align: "right" },
     { key: "threshold", header: "Threshold", cell: ({ threshold }) => format(threshold), align: "right" },
     { key: "lasted", header: "Lasted", cell: lasted, align: "right" },
-    { key: "resolved", header: "Resolved", cell: ({ resolvedAt }) => orDash(resolvedAt, formatTime), align: "right" },
+    { key: "resolved", header: "Resolved", cell: ({ resolvedAt }) => (resolvedAt ? <Time at={resolvedAt} /> : "–"), align: "right" },
   ];
   return (
     <Dialog title={`History of ${rule.name}`} isOpen isWide onClose={onClose}>
@@ -33,7 +34,7 @@ export function History({ rule, onClose }: { rule: Rule; onClose: () => void }):
         columns={columns}
         pages={pages}
         rowKey={({ id }) => id}
-        empty={<EmptyState title="It was not triggered in the last 31 days." />}
+        empty={<EmptyState title="Not triggered in the last 31 days." />}
       />
     </Dialog>
   );
@@ -41,5 +42,5 @@ export function History({ rule, onClose }: { rule: Rule; onClose: () => void }):
 
 function lasted({ triggeredAt, resolvedAt }: Past): string {
   if (!triggeredAt) return "–";
-  return resolvedAt ? formatDuration(Date.parse(resolvedAt) - Date.parse(triggeredAt)) : "still on";
+  return resolvedAt ? formatDuration(Date.parse(resolvedAt) - Date.parse(triggeredAt)) : "ongoing";
 }

@@ -61,5 +61,5 @@ function RuleBadge({ rule }: { rule: Rule }): ReactNode {
   const { triggered, triggeredAt, alerts } = rule.state;
   if (!rule.enabled) return <Badge tone="quiet">off</Badge>;
   if (triggered) return <Badge tone="bad">triggered {triggeredAt ? formatAge(triggeredAt) : ""}</Badge>;
-  return <Badge tone="good">{alerts === 0 ? "never triggered" : `fine, triggered ${alerts === 1 ? "once" : `${alerts} times`}`}</Badge>;
+  return <Badge tone="good">{alerts === 0 ? "never triggered" : `ok, triggered ${alerts === 1 ? "once" : `${alerts} times`}`}</Badge>;
 }

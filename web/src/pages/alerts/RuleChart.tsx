@@ -40,7 +40,7 @@ export function RuleChart({ rule, hours }: RuleChartProps): ReactNode {
 }
 
 function Now({ value, format }: { value: number | null; format: (value: number) => string }): ReactNode {
-  if (value === null) return <EmptyState title="No run is under way." />;
+  if (value === null) return <EmptyState title="Nothing is running right now." />;
   return (
     <p className="now-value">
       <span className="muted">Now</span> {format(value)}

@@ -23,22 +23,22 @@ export function RuleFields({ draft, onChange, problems }: RuleFieldsProps): Reac
       <Field label="Metric" error={error("metric")}>
         {(ids) => <Select ids={ids} value={draft.metric} options={LABELS} onChange={(metric) => set({ metric: metric as Metric })} />}
       </Field>
-      <Field label="Is" error={error("op")}>
+      <Field label="Condition" error={error("op")}>
         {(ids) => <Select ids={ids} value={draft.op} options={OPS} onChange={(op) => set({ op: op as Op })} />}
       </Field>
       <NumberField label="Threshold" hint={unit} error={error("threshold")} value={draft.threshold} isRequired onChange={(threshold) => set({ threshold })} />
       <NumberField
-        label="Resolved at"
-        hint="Empty: 10 % on the healthy side of the threshold."
+        label="Resolve at"
+        hint="Leave empty for 10% on the healthy side of the threshold."
         error={error("resolveThreshold")}
         value={draft.resolveThreshold}
         onChange={(resolveThreshold) => set({ resolveThreshold })}
       />
       {draft.metric !== "stuck_run" && (
-        <NumberField label="Window" hint="Seconds to look back, 10 to 3,600." error={error("window")} value={draft.window} isRequired onChange={(window) => set({ window })} />
+        <NumberField label="Window" hint="In seconds, 10 to 3,600." error={error("window")} value={draft.window} isRequired onChange={(window) => set({ window })} />
       )}
       {draft.metric !== "backpressure" && (
-        <Field label="Agents" hint="Ids separated by commas; empty for all." error={error("agentIds")}>
+        <Field label="Agents" hint="Ids, separated by commas. Leave empty for all." error={error("agentIds")}>
           {(ids) => <input {...ids} value={draft.agentIds} onChange={(event) => set({ agentIds: event.target.value })} />}
         </Field>
       )}

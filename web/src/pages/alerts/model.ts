@@ -16,15 +16,15 @@ interface MetricWords {
   readonly format: (value: number) => string;
 }
 
-const percent = (value: number) => `${Number((value * 100).toFixed(1))} %`;
+const percent = (value: number) => `${Number((value * 100).toFixed(1))}%`;
 
 export const METRICS: Readonly<Record<Metric, MetricWords>> = {
-  error_rate: { label: "Error rate", unit: "share of failed runs, 0 to 1", format: percent },
-  latency_p95: { label: "p95 of the runs' duration", unit: "milliseconds", format: formatDuration },
+  error_rate: { label: "Error rate", unit: "Share of failed runs, 0 to 1", format: percent },
+  latency_p95: { label: "p95 run duration", unit: "Milliseconds", format: formatDuration },
   cost: { label: "Cost", unit: "US dollars", format: formatCost },
-  tokens: { label: "Tokens", unit: "input and output tokens", format: formatCompact },
-  stuck_run: { label: "Silence of a run", unit: "seconds since its last event", format: (value) => formatDuration(value * 1000) },
-  backpressure: { label: "Backpressure of pipelines", unit: "0 to 1", format: percent },
+  tokens: { label: "Tokens", unit: "Input and output tokens", format: formatCompact },
+  stuck_run: { label: "Stuck run", unit: "Seconds since its last event", format: (value) => formatDuration(value * 1000) },
+  backpressure: { label: "Pipeline backpressure", unit: "0 to 1", format: percent },
 };
 
 export const OPS: Readonly<Record<Op, string>> = { gt: "above", gte: "at or above", lt: "below", lte: "at or below" };
@@ -56,7 +56,7 @@ function spanOf(ms: number): string {
   return ms < 3_600_000 ? `${SPAN.format(ms / 60_000)} min` : `${SPAN.format(ms / 3_600_000)} h`;
 }
 
-/** "Error rate above 20 % over 5 min". */
+/** "Error rate above 20% over 5 min". */
 export function conditionOf({ metric, op, threshold, window }: Rule): string {
   const over = metric === "stuck_run" ? "" : ` over ${spanOf(window)}`;
   return `${METRICS[metric].label} ${OPS[op]} ${METRICS[metric].format(threshold)}${over}`;

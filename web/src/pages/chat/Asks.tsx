@@ -27,9 +27,9 @@ export function Asks({ asks, onAnswer }: { asks: readonly Ask[]; onAnswer: OnAns
 }
 
 function titleOf(ask: Ask): string {
-  if (ask.kind === "client") return `The agent waits for the app that runs ${ask.name ?? "its tool"}.`;
+  if (ask.kind === "client") return `The agent is waiting for the app that runs ${ask.name ?? "its tool"}.`;
   if (ask.kind !== "approval") return ask.prompt ?? "The agent has a question.";
-  return ask.name ? `Approve ${ask.name}?` : "The agent asks for an approval.";
+  return ask.name ? `Approve ${ask.name}?` : "The agent asks for approval.";
 }
 
 function hasContent(value: unknown): boolean {
@@ -43,7 +43,7 @@ interface ControlsProps {
 
 function Controls({ ask, onAnswer }: ControlsProps): ReactNode {
   if (ask.canAnswer === null) return null;
-  if (!ask.canAnswer) return <p className="muted">Waits for somebody who may decide.</p>;
+  if (!ask.canAnswer) return <p className="muted">Waiting for somebody who may decide.</p>;
   return ask.kind === "approval" ? (
     <Decide ask={ask} onAnswer={onAnswer} />
   ) : (

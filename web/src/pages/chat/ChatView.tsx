@@ -1,3 +1,4 @@
+import { Link } from "@tanstack/react-router";
 import { type ReactNode, useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from "react";
 import type { ApprovalAnswer } from "../../chat/asks";
 import type { ChatSession } from "../../chat/session";
@@ -6,7 +7,7 @@ import { Answer } from "./Answer";
 import { Composer } from "./Composer";
 import { Icon } from "../../ui/Icon";
 import { Notice } from "../../ui/Notice";
-import { Loading } from "../../ui/states";
+import { EmptyState, Loading } from "../../ui/states";
 import { SpeechLine, useSubject } from "./Listen";
 import { Question } from "./Question";
 import { useEscape } from "../../ui/useEscape";
@@ -57,6 +58,7 @@ export function ChatView({ conversationId, session, agent, voice, onSend, takesF
       <div className="scroller" ref={scroller} onScroll={onScroll}>
         <div className="column" role="log" aria-live="polite" aria-label="Conversation">
           {state.entries.length === 0 && state.phase === "loading" && <Loading lines={5} />}
+          {state.entries.length === 0 && state.phase === "missing" && <Missing />}
           {state.entries.length === 0 && (
             <Welcome state={state} agent={agent} onPick={(text) => send(text, [], false)} />
           )}
@@ -77,7 +79,7 @@ export function ChatView({ conversationId, session, agent, voice, onSend, takesF
           box={box}
           isRunning={isRunning(state)}
           isStopping={state.phase === "stopping"}
-          isDisabled={agentId === "" || state.phase === "loading" || state.phase === "unavailable"}
+          isDisabled={agentId === "" || ["loading", "unavailable", "missing"].includes(state.phase)}
           onSend={send}
           onStop={stop}
         />
@@ -156,11 +158,28 @@ function Welcome({ state, agent, onPick }: WelcomeProps): ReactNode {
   );
 }
 
+/** In the place of a conversation that does not exist, or belongs to somebody else. */
+function Missing(): ReactNode {
+  const create = (
+    <Link to="/chat" className="button">
+      New conversation
+    </Link>
+  );
+  return (
+    <EmptyState title="There is no such conversation." action={create}>
+      It was deleted, it is not shared with you, or the address is wrong.
+    </EmptyState>
+  );
+}
+
 /** One line about the connection, above the box: nothing while all is well. */
 function LinkLine({ session, state }: { session: ChatSession; state: ChatState }): ReactNode {
   const reload = () => void session.load();
   if (state.phase === "unavailable") {
     return <Notice text={state.notice ?? "This conversation cannot be loaded."} action="Try again" onAction={reload} />;
+  }
+  if (state.phase === "missing") {
+    return state.entries.length > 0 && <Notice text="This conversation has been deleted, or is no longer shared with you." />;
   }
   if (state.notice) return <Notice text={state.notice} action="Dismiss" onAction={() => session.dismissNotice()} />;
   if (!isRunning(state)) return null;

@@ -155,7 +155,7 @@ function useExcess(text: string, isLive: boolean): string | null {
     if (text.length * 3 <= limit) return null;
     const bytes = new TextEncoder().encode(text).length;
     if (bytes <= limit) return null;
-    const what = isLive ? "A message to the agent at work" : "A message";
+    const what = isLive ? "A message to a running agent" : "A message";
     return `${what} must not exceed ${formatNumber(limit)} bytes; this one has ${formatNumber(bytes)}. Send it as a file.`;
   }, [text, isLive]);
 }

@@ -24,7 +24,7 @@ export function FoundMessages({ query, onPick }: { query: string; onPick: () => 
       <Loaded query={pages}>
         {(found) => (
           <>
-            {found.length === 0 && !pages.hasMore && <p className="line">No message has these words.</p>}
+            {found.length === 0 && !pages.hasMore && <p className="line">No message contains these words.</p>}
             <ul>
               {found.flatMap((conversation) =>
                 (conversation.matches ?? []).map((match) => (

@@ -125,13 +125,13 @@ function deliveryText({ delivery, note }: UserEntry, isRunning: boolean): string
     case "sending":
       return "Sending…";
     case "accepted":
-      return note ?? (isRunning ? "Accepted, read at the next step" : "Waits for the agent's next run");
+      return note ?? (isRunning ? "Accepted; the agent reads it at its next step" : "Waiting for the agent's next run");
     case "seen":
       return "Seen by the agent";
     case "expired":
       return "Expired before the agent read it.";
     case "queued":
-      return [note, "It is sent when the answer is finished."].filter(Boolean).join(" ");
+      return [note, "It will be sent when the answer is finished."].filter(Boolean).join(" ");
     default:
       return `Not delivered: ${note ?? "unknown error"}`;
   }

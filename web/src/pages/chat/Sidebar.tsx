@@ -45,7 +45,9 @@ export function Sidebar(props: SidebarProps): ReactNode {
           {props.error}
         </p>
       )}
-      {query && conversations.length === 0 && !hasMore && !props.isLoading && !props.error && <p className="line">No title has these words.</p>}
+      {conversations.length === 0 && !hasMore && !props.isLoading && !props.error && (
+        <p className="line">{query ? "No title contains these words." : "Your conversations appear here."}</p>
+      )}
       <div className="days">
         {props.isLoading && conversations.length === 0 && <Loading />}
         {groupByDay(conversations, new Date()).map(({ name, items }) => (

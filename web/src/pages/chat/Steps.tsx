@@ -64,7 +64,7 @@ function OneStep({ part }: { part: Part }): ReactNode {
     case "message":
       return <p className="thinking">{part.content}</p>;
     case "approval":
-      return <p className="thinking">{part.name ? `Asked for an approval of ${part.name}` : "Asked a person"}</p>;
+      return <p className="thinking">{part.name ? `Asked for approval of ${part.name}` : "Asked a person"}</p>;
   }
 }
 
@@ -90,7 +90,7 @@ function summaryOf(steps: readonly Part[]): string {
   const parts = [
     ...(hasThought ? [thought === null ? "thought" : `thought for ${formatDuration(thought)}`] : []),
     ...(tools > 0 ? [`used ${tools} tool${tools > 1 ? "s" : ""}`] : []),
-    ...(others > 0 ? [`went ${others} step${others > 1 ? "s" : ""}`] : []),
+    ...(others > 0 ? [`took ${others} step${others > 1 ? "s" : ""}`] : []),
   ];
   const text = parts.join(", ") || "worked";
   return text.charAt(0).toUpperCase() + text.slice(1);

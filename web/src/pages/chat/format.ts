@@ -7,7 +7,7 @@ export { formatDuration };
 const REASONS: Record<string, string> = {
   stopped: "Stopped",
   max_tokens: "Cut off at the token limit",
-  max_iterations: "Ended at the limit of iterations",
+  max_iterations: "Ended at the iteration limit",
   max_seconds: "Ended at the time limit",
   max_cost: "Ended at the cost limit",
   other: "Ended for an unknown reason; the answer may be incomplete",

@@ -98,7 +98,7 @@ function StateLine({ flow, view, executionId }: StateLineProps): ReactNode {
   const api = useApi();
   const cancel = useAction({
     run: () => api.flows.cancelExecution(flow.name, executionId ?? ""),
-    failure: "The execution was not stopped",
+    failure: "The execution could not be stopped",
     changes: [["flow-executions", flow.name]],
   });
   const isOpen = view.state === "running" || view.state === "waiting";

@@ -1,10 +1,10 @@
 import type { ReactNode } from "react";
 import { useApi } from "../../app/context";
 import { StateBadge } from "../../ui/Badge";
-import { formatTime, orDash } from "../../ui/format";
 import { Section } from "../../ui/Page";
 import { EmptyState } from "../../ui/states";
 import { type Column, PagedTable } from "../../ui/Table";
+import { Time } from "../../ui/Time";
 import { usePages } from "../../ui/usePages";
 import type { ExecutionSummary } from "./model";
 
@@ -39,8 +39,8 @@ export function Executions({ name, current, onOpen }: ExecutionsProps): ReactNod
     },
     { key: "state", header: "State", cell: ({ state }) => (state ? <StateBadge state={state} /> : "–") },
     { key: "by", header: "Started by", cell: ({ createdBy }) => createdBy ?? "–" },
-    { key: "begun", header: "Begun", cell: ({ createdAt }) => formatTime(createdAt), align: "right" },
-    { key: "ended", header: "Ended", cell: ({ endedAt }) => orDash(endedAt, formatTime), align: "right" },
+    { key: "begun", header: "Started", cell: ({ createdAt }) => <Time at={createdAt} />, align: "right" },
+    { key: "ended", header: "Ended", cell: ({ endedAt }) => (endedAt ? <Time at={endedAt} /> : "–"), align: "right" },
   ];
   return (
     <Section title="Executions">
@@ -49,7 +49,7 @@ export function Executions({ name, current, onOpen }: ExecutionsProps): ReactNod
         columns={columns}
         pages={pages}
         rowKey={({ executionId }) => executionId}
-        empty={<EmptyState title="It has not run yet." />}
+        empty={<EmptyState title="No executions yet." />}
       />
     </Section>
   );

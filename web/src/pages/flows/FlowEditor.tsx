@@ -48,7 +48,7 @@ export function FlowEditor({ flow }: { flow: Flow | null }): ReactNode {
           )}
         </div>
       </div>
-      {steps ? <FlowGraph steps={steps} view={null} selected={null} onSelect={() => undefined} /> : <p className="muted">The graph appears when the definition can be read.</p>}
+      {steps ? <FlowGraph steps={steps} view={null} selected={null} onSelect={() => undefined} /> : <p className="muted">The graph appears once the definition is valid JSON.</p>}
     </div>
   );
 }
@@ -79,7 +79,7 @@ function useCommands(flow: Flow | null, onSaved: () => void) {
     onError: (error) => toastError("The flow was not deleted", error),
   });
   const remove = async () => {
-    const text = "Executions that are under way go on with it as it was.";
+    const text = "Executions that have started continue with the deleted definition.";
     if (await confirm({ title: `Delete ${flow?.name ?? ""}?`, text, action: "Delete", isDangerous: true })) removal.mutate();
   };
   return { save, remove };

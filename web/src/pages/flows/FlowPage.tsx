@@ -52,7 +52,7 @@ function Definition({ flow }: { flow: FlowView }): ReactNode {
 }
 
 function HiddenSteps(): ReactNode {
-  return <EmptyState title="Your role does not show the steps of this flow." />;
+  return <EmptyState title="Your role cannot see the steps of this flow." />;
 }
 
 function RunTab({ flow }: { flow: FlowView }): ReactNode {

@@ -1,12 +1,12 @@
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 import { useApi } from "../../app/context";
-import { formatAge } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
 import { Page } from "../../ui/Page";
 import { SearchField } from "../../ui/SearchField";
 import { EmptyState } from "../../ui/states";
 import { type Column, PagedTable } from "../../ui/Table";
+import { Age } from "../../ui/Time";
 import { usePages } from "../../ui/usePages";
 import { type FlowView, isWhole, NEW } from "./model";
 
@@ -26,7 +26,7 @@ const COLUMNS: readonly Column<FlowView>[] = [
     header: "Steps",
     cell: (flow) => <span className="muted">{isWhole(flow) ? flow.steps.map(({ name }) => name).join(" → ") : "–"}</span>,
   },
-  { key: "updated", header: "Changed", cell: ({ updatedAt }) => formatAge(updatedAt), align: "right" },
+  { key: "updated", header: "Changed", cell: ({ updatedAt }) => <Age at={updatedAt} />, align: "right" },
 ];
 
 /** The organization's flows. */
@@ -39,7 +39,7 @@ export default function FlowsPage(): ReactNode {
     refetchInterval: 15_000,
   });
   return (
-    <Page title="Flows" about="Agents, tools, pipelines and people in a fixed order." actions={<NewLink />}>
+    <Page title="Flows" about="Agents, tools, pipelines and people, in a fixed order." actions={<NewLink />}>
       <div className="filters">
         <SearchField label="Search flows" onSearch={setQuery} />
       </div>
@@ -48,7 +48,7 @@ export default function FlowsPage(): ReactNode {
         columns={COLUMNS}
         pages={pages}
         rowKey={({ name }) => name}
-        empty={q === "" ? <Nothing /> : <EmptyState title="No flow fits." />}
+        empty={q === "" ? <Nothing /> : <EmptyState title="No flow matches." />}
       />
     </Page>
   );

@@ -55,7 +55,7 @@ export function detailOf(step: FlowStep): string {
     case "tool":
       return step.tool;
     case "pipeline":
-      return step.pipelineId ?? "a definition of its own";
+      return step.pipelineId ?? "inline definition";
     case "notify":
       return step.pipelineId;
     case "wait_for_input":

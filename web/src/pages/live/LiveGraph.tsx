@@ -63,7 +63,7 @@ export function LiveGraph({ graph, pulses }: { graph: Graph; pulses: Pulses }): 
 function describe({ nodes }: Graph): string {
   const names = (kind: string) => nodes.filter(({ data }) => data.kind === kind).map(({ data }) => data.label);
   const parts = ["agent", "tool", "pipeline", "destination"].map((kind) => `${kind}s: ${names(kind).join(", ") || "none"}`);
-  return `Graph of what runs. ${parts.join("; ")}`;
+  return `Graph of agents, tools and pipelines. ${parts.join("; ")}`;
 }
 
 /** Brings a graph that has grown into view. */

@@ -45,7 +45,7 @@ export default function LivePage(): ReactNode {
       {graph.nodes.length > 0 ? (
         <LiveGraph graph={graph} pulses={pulses} />
       ) : (
-        <EmptyState title="Nothing has run yet">Agents, their tools and pipelines appear here with the first run.</EmptyState>
+        <EmptyState title="Nothing has run yet.">Agents, their tools and pipelines appear here with the first run.</EmptyState>
       )}
       <RunCards runs={runs} now={feed.now} />
     </Page>
@@ -81,9 +81,9 @@ const LINKS: Record<Feed["link"], string> = {
   connecting: "Connecting…",
   open: "As it happens",
   lost: "Connection lost. Reconnecting…",
-  asleep: "Asleep while its tab is hidden",
+  asleep: "Paused while the tab is hidden",
   replaying: "Replaying the past",
-  ended: "The replay has come to the present",
+  ended: "The replay has reached the present",
 };
 
 function LinkState({ feed }: { feed: Feed }): ReactNode {
@@ -126,7 +126,7 @@ function StatusFilter({ value, onChange }: FilterProps): ReactNode {
 function Alerts({ alerts, now }: { alerts: readonly LiveAlert[]; now: number }): ReactNode {
   if (alerts.length === 0) return null;
   return (
-    <ul className="alert-strip" aria-label="Alerts that are on">
+    <ul className="alert-strip" aria-label="Active alerts">
       {alerts.map((alert) => (
         <li key={alert.ruleId}>
           <Badge tone="bad">{alert.name}</Badge> <span className="muted">{formatAge(alert.at, now)}</span>{" "}
@@ -144,7 +144,7 @@ function Figures({ runs }: { runs: readonly LiveRun[] }): ReactNode {
       <Figure name="Running" value={String(totals.running)} />
       <Figure name="Waiting" value={String(totals.waiting)} />
       <Figure name="Tokens/s" value={orDash(totals.tokensPerSecond, formatCompact)} />
-      <Figure name="Cost of what runs" value={orDash(totals.cost, formatCost)} />
+      <Figure name="Cost of active runs" value={orDash(totals.cost, formatCost)} />
     </dl>
   );
 }

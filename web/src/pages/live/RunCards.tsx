@@ -8,7 +8,7 @@ const MOST = 60;
 
 /** The runs under way and those that have just ended; each leads to its page, which shows it as it goes on. */
 export function RunCards({ runs, now }: { runs: readonly LiveRun[]; now: number }): ReactNode {
-  if (runs.length === 0) return <p className="muted live-quiet">Nothing runs at this moment.</p>;
+  if (runs.length === 0) return <p className="muted live-quiet">Nothing is running right now.</p>;
   return (
     <>
       <ul className="run-cards" aria-label="Runs">

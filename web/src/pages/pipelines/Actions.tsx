@@ -51,7 +51,7 @@ function useVerb({ id }: Pipeline) {
   const api = useApi();
   return useAction({
     run: (verb: Verb) => api.streaming[`${verb}Pipeline`](id),
-    failure: "The pipeline's state did not change",
+    failure: "The pipeline could not be changed",
     changes: [["pipelines"]],
   });
 }
@@ -73,11 +73,11 @@ function useMore({ id, name }: Pipeline, isOn: boolean, act: (verb: Verb) => voi
     onDone: () => void navigate({ to: "/pipelines" }),
   });
   const stop = async () => {
-    const text = "It takes no more events, and what its windows hold is sent. It cannot be started again.";
+    const text = "It accepts no more events, and the contents of its windows are sent. A stopped pipeline cannot be started again.";
     if (await confirm({ title: `Stop ${name}?`, text, action: "Stop", isDangerous: true })) act("stop");
   };
   const askRemove = async () => {
-    const text = "Its versions, checkpoints and dead letters go, too.";
+    const text = "Its versions, checkpoints and dead letters are deleted, too.";
     if (await confirm({ title: `Delete ${name}?`, text, action: "Delete", isDangerous: true })) remove.run();
   };
   const always: MenuItem[] = [{ label: "Create a checkpoint", icon: "check", onSelect: () => checkpoint.run() }];

@@ -56,14 +56,14 @@ function stepNote(counts: Schemas["StepCounts"] | undefined): string | null {
   if (!counts) return null;
   const { received, passed, dropped, failed, held, late } = counts;
   const others = Object.entries({ dropped, failed, held, late }).filter(([, count]) => count > 0);
-  return [`${formatCompact(received)} in, ${formatCompact(passed)} on`, ...others.map(([name, count]) => `${formatCompact(count)} ${name}`)].join(", ");
+  return [`${formatCompact(received)} in, ${formatCompact(passed)} out`, ...others.map(([name, count]) => `${formatCompact(count)} ${name}`)].join(", ");
 }
 
-const STATES = { closed: "", open: "fails, waits", half_open: "is tried again", disabled: "disabled" };
+const STATES = { closed: "", open: "failing, paused", half_open: "retrying", disabled: "disabled" };
 
 function destinationNote(found: Schemas["Destination"] | undefined): { note?: string; state?: string } {
   if (!found) return {};
   const { requests, state } = found;
-  const counts = requests.succeeded + requests.failed > 0 ? `${formatCompact(requests.succeeded)} requests answered, ${formatCompact(requests.failed)} not` : "";
+  const counts = requests.succeeded + requests.failed > 0 ? `${formatCompact(requests.succeeded)} requests succeeded, ${formatCompact(requests.failed)} failed` : "";
   return { note: [STATES[state], counts].filter(Boolean).join("; "), state };
 }

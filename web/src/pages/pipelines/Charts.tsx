@@ -13,9 +13,9 @@ interface Range {
 
 const RANGES: readonly Range[] = [
   { label: "15 minutes", minutes: 15, step: 60 },
-  { label: "Hour", minutes: 60, step: 60 },
+  { label: "1 hour", minutes: 60, step: 60 },
   { label: "6 hours", minutes: 360, step: 60 },
-  { label: "Day", minutes: 1440, step: 300 },
+  { label: "1 day", minutes: 1440, step: 300 },
   { label: "7 days", minutes: 10_080, step: 3600 },
 ];
 
@@ -51,18 +51,18 @@ function Drawn({ points }: { points: readonly MetricsPoint[] }): ReactNode {
     values: points.map(of),
     ...more,
   });
-  const percent = (value: number) => `${Math.round(value * 100)} %`;
+  const percent = (value: number) => `${Math.round(value * 100)}%`;
   return (
     <div className="charts">
       <Chart
-        title="Events a second"
+        title="Events per second"
         times={times}
         series={[line("in", ({ throughput }) => throughput, { isFilled: true })]}
         format={(value) => `${formatCompact(value)}/s`}
       />
       <Chart title="Waiting" times={times} series={[line("messages", ({ queueDepth }) => queueDepth, { tone: "warning", isFilled: true })]} />
       <Chart
-        title="Time to arrival"
+        title="Delivery latency"
         times={times}
         series={[
           line("p50", ({ latency }) => latency.p50),

@@ -8,6 +8,7 @@ import { formatTime } from "../../ui/format";
 import { Section } from "../../ui/Page";
 import { EmptyState, Loaded } from "../../ui/states";
 import { type Column, Table } from "../../ui/Table";
+import { Time } from "../../ui/Time";
 import { useAction } from "../../ui/useAction";
 import { type Pipeline, pipelineKey, usePipelineQuery } from "./model";
 
@@ -18,7 +19,7 @@ export function Checkpoints({ pipeline }: { pipeline: Pipeline }): ReactNode {
   const query = usePipelineQuery(pipeline.id, "checkpoints", (api, options) => api.listCheckpoints(pipeline.id, options), 30_000);
   const [isReplaying, setReplaying] = useState(false);
   const columns: Column<Checkpoint>[] = [
-    { key: "time", header: "Checkpoint", cell: ({ time }) => formatTime(time) },
+    { key: "time", header: "Checkpoint", cell: ({ time }) => <Time at={time} /> },
     { key: "version", header: "Version", cell: ({ version }) => version },
     { key: "restore", header: "Actions", cell: (one) => <Restore pipeline={pipeline} checkpoint={one} />, align: "right" },
   ];
@@ -32,7 +33,7 @@ export function Checkpoints({ pipeline }: { pipeline: Pipeline }): ReactNode {
       <Loaded query={query}>
         {({ items }) =>
           items.length === 0 ? (
-            <EmptyState title="No checkpoints yet.">A checkpoint marks a point to process again from, with the version of then.</EmptyState>
+            <EmptyState title="No checkpoints yet.">A checkpoint marks a point that you can return to: everything accepted since then is processed again, with the version of that time.</EmptyState>
           ) : (
             <Table caption="Checkpoints" columns={columns} rows={items} rowKey={({ id }) => id} />
           )
@@ -49,11 +50,11 @@ function Restore({ pipeline, checkpoint }: { pipeline: Pipeline; checkpoint: Che
   const restore = useAction({
     run: () => api.streaming.restoreCheckpoint(pipeline.id, checkpoint.id),
     failure: "The checkpoint was not restored",
-    success: "What was accepted since then is processed again.",
+    success: "Everything accepted since then is being processed again.",
     changes: [pipelineKey(pipeline.id)],
   });
   const ask = async () => {
-    const text = `Everything accepted since ${formatTime(checkpoint.time)} is processed again with version ${checkpoint.version}. Ids stay, so destinations that know them ignore repetitions.`;
+    const text = `Everything accepted since ${formatTime(checkpoint.time)} is processed again with version ${checkpoint.version}. Event ids stay the same, so destinations that check them ignore repeated events.`;
     if (await confirm({ title: "Restore this checkpoint?", text, action: "Restore" })) restore.run();
   };
   return (
@@ -70,11 +71,11 @@ function Replay({ pipeline, onClose }: { pipeline: Pipeline; onClose: () => void
   return (
     <FormDialog
       title="Replay"
-      description="Processes again what was accepted in a span of time, with the current version."
+      description="Processes the events that were accepted in this period again, with the current version."
       action="Replay"
       isReady={from < to}
       run={() => api.streaming.replay(pipeline.id, { from: new Date(from).toISOString(), to: new Date(to).toISOString() })}
-      success="The events are processed again."
+      success="The events are being processed again."
       changes={[pipelineKey(pipeline.id)]}
       onClose={onClose}
     >

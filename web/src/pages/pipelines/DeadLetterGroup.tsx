@@ -56,7 +56,7 @@ function One({ deadLetter, onRedrive }: { deadLetter: DeadLetter; onRedrive: () 
         <div className="stack">
           <p>{error.message}</p>
           {body && <pre className="json">{body}</pre>}
-          <pre className="json">{pretty(event["payload"] ?? "The payload is too large to be shown in a list.")}</pre>
+          <pre className="json">{pretty(event["payload"] ?? "The payload is too large to show here.")}</pre>
           <div className="buttons">
             <button type="button" className="button" onClick={onRedrive}>
               Redrive this one

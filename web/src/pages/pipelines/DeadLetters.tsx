@@ -2,10 +2,11 @@ import type { Schemas } from "@millrace/client";
 import { type ReactNode, useState } from "react";
 import { useApi } from "../../app/context";
 import { useConfirm } from "../../ui/Confirm";
-import { formatAge, formatNumber } from "../../ui/format";
+import { formatNumber } from "../../ui/format";
 import { Section } from "../../ui/Page";
 import { EmptyState } from "../../ui/states";
 import { type Column, PagedTable } from "../../ui/Table";
+import { Age } from "../../ui/Time";
 import { toast } from "../../ui/toast";
 import { useAction } from "../../ui/useAction";
 import { usePages } from "../../ui/usePages";
@@ -34,7 +35,7 @@ export function DeadLetters({ pipeline }: { pipeline: Pipeline }): ReactNode {
     { key: "place", header: "Where", cell: ({ place }) => placeText(place) },
     { key: "code", header: "Code", cell: ({ code, statuses }) => [code, ...Object.keys(statuses)].join(", ") },
     { key: "count", header: "Count", cell: ({ count }) => formatNumber(count), align: "right" },
-    { key: "last", header: "Last", cell: ({ lastAt }) => formatAge(lastAt), align: "right" },
+    { key: "last", header: "Last", cell: ({ lastAt }) => <Age at={lastAt} />, align: "right" },
     {
       key: "act",
       header: "Actions",
@@ -59,7 +60,7 @@ export function DeadLetters({ pipeline }: { pipeline: Pipeline }): ReactNode {
           columns={columns}
           pages={groups}
           rowKey={({ place, code }) => `${place} ${code}`}
-          empty={<EmptyState title="No dead letters.">Everything that came in was processed and delivered.</EmptyState>}
+          empty={<EmptyState title="No dead letters.">Every event so far has been processed and delivered.</EmptyState>}
         />
       </Section>
       <Redrives pipeline={pipeline} />
@@ -102,7 +103,7 @@ function useCommands(pipeline: Pipeline) {
     run: (chosen: Chosen | { ids: readonly string[] }) => api.streaming.redrive(pipeline.id, selectionOf(chosen)),
     failure: "Nothing was redriven",
     changes,
-    onDone: () => toast.success("The redrive has begun."),
+    onDone: () => toast.success("Redrive started."),
   });
   const removal = useAction({
     run: (chosen: Chosen) => api.streaming.deleteDeadLetters(pipeline.id, selectionOf(chosen)),
@@ -110,7 +111,7 @@ function useCommands(pipeline: Pipeline) {
     changes,
   });
   const remove = async (group: Group) => {
-    const text = `${formatNumber(group.count)} with the code ${group.code} at ${placeText(group.place)}, at most 1,000 at once.`;
+    const text = `${formatNumber(group.count)} with the code ${group.code} at ${placeText(group.place)}. At most 1,000 are deleted at a time.`;
     if (await confirm({ title: "Delete these dead letters?", text, action: "Delete", isDangerous: true })) removal.run(group);
   };
   return { redrive, remove };

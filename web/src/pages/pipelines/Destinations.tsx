@@ -14,9 +14,9 @@ type Destination = Schemas["Destination"];
 
 const TONES: Record<Destination["state"], Tone> = { closed: "good", half_open: "warning", open: "bad", disabled: "quiet" };
 const WORDS: Record<Destination["state"], string> = {
-  closed: "gets everything",
-  half_open: "is tried again",
-  open: "gets nothing for now",
+  closed: "active",
+  half_open: "retrying",
+  open: "paused after failures",
   disabled: "disabled",
 };
 
@@ -30,7 +30,7 @@ export function Destinations({ pipeline, query }: DestinationsProps): ReactNode 
   const columns: Column<Destination>[] = [
     { key: "name", header: "Destination", cell: ({ name, type, destination }) => name ?? `${type} ${destination + 1}` },
     { key: "state", header: "State", cell: ({ state }) => <Badge tone={TONES[state]}>{WORDS[state]}</Badge> },
-    { key: "reason", header: "Why", cell: ({ reason, since }) => (reason ? `${reason} (${formatAge(since ?? "")})` : "") },
+    { key: "reason", header: "Reason", cell: ({ reason, since }) => (reason ? `${reason} (${formatAge(since ?? "")})` : "") },
     { key: "act", header: "Actions", cell: (one) => <Buttons pipeline={pipeline} destination={one} />, align: "right" },
   ];
   return (
@@ -49,19 +49,19 @@ function Buttons({ pipeline, destination }: { pipeline: Pipeline; destination: D
   const flip = destination.state === "disabled" || destination.state === "open" ? "enable" : "disable";
   const switched = useAction({
     run: () => api.streaming[`${flip}Destination`](pipeline.id, number),
-    failure: `The destination was not ${flip}d`,
+    failure: `The destination could not be ${flip}d`,
     changes,
   });
   const tested = useAction({
     run: () => api.streaming.testDestination(pipeline.id, number, {}),
-    failure: "The destination was not tried",
+    failure: "The destination could not be tested",
     changes,
     onDone: tell,
   });
   return (
     <span className="buttons">
       <button type="button" className="button" disabled={tested.isRunning} onClick={() => tested.run()}>
-        {tested.isRunning ? "Trying…" : "Try it"}
+        {tested.isRunning ? "Testing…" : "Test"}
       </button>
       <button type="button" className="button" disabled={switched.isRunning} onClick={() => switched.run()}>
         {flip === "enable" ? "Enable" : "Disable"}

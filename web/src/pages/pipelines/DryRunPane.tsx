@@ -62,7 +62,7 @@ export function DryRunPane({ definition, pipelineId }: DryRunPaneProps): ReactNo
 
 function Outcome({ result }: { result: DryRun }): ReactNode {
   if (result.events.length === 0) {
-    return <EmptyState title="No events are recorded yet.">Paste some, or send a test event first.</EmptyState>;
+    return <EmptyState title="No recorded events yet.">Paste some events, or send a test event first.</EmptyState>;
   }
   return (
     <div className="stack" aria-live="polite">

@@ -27,7 +27,7 @@ export function NewPipeline(): ReactNode {
   const create = useMutation({
     mutationFn: (definition: unknown) => api.streaming.createPipeline(definition as Schemas["PipelineDefinition"]),
     onSuccess: ({ id, warnings }) => {
-      toast.success("Pipeline created. Start it to let events in.", {
+      toast.success("Pipeline created. Start it to accept events.", {
         ...(warnings.length > 0 && { description: warnings.map(({ message }) => message).join(" ") }),
       });
       void navigate({ to: "/pipelines/$pipelineId", params: { pipelineId: id } });
@@ -83,5 +83,5 @@ function Templates({ onPick }: { onPick: (template: Template) => void }): ReactN
 /** What it is for, and what has to be put in the place of its parameters. */
 function hintOf({ description, parameters }: Template): string {
   const named = parameters.map(({ name, description: about }) => `$(${name}): ${about}`);
-  return [description, named.length > 0 && `Put in: ${named.join("; ")}`].filter(Boolean).join(" ");
+  return [description, named.length > 0 && `Replace ${named.join("; ")}`].filter(Boolean).join(" ");
 }

@@ -48,13 +48,13 @@ function Health({ health: { status, reasons } }: { health: Schemas["PipelineHeal
 
 function Facts({ metrics }: { metrics: Schemas["PipelineMetrics"] }): ReactNode {
   const facts: [string, string][] = [
-    ["Taken", formatCompact(metrics.itemsProcessed)],
+    ["Processed", formatCompact(metrics.itemsProcessed)],
     ["Filtered", formatCompact(metrics.itemsFiltered)],
     ["Delivered", formatCompact(metrics.itemsDelivered)],
     ["Failed", formatCompact(metrics.itemsFailed)],
-    ["p95 to arrival", orDash(metrics.latency.p95, formatDuration)],
+    ["p95 latency", orDash(metrics.latency.p95, formatDuration)],
     ["Lag", formatDuration(metrics.lag)],
-    ["Backpressure", `${Math.round(metrics.backpressure * 100)} %`],
+    ["Backpressure", `${Math.round(metrics.backpressure * 100)}%`],
   ];
   return (
     <Section title="Last 24 hours">

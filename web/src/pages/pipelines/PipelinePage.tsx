@@ -1,9 +1,9 @@
 import { useParams } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { StateBadge } from "../../ui/Badge";
-import { formatAge } from "../../ui/format";
 import { Page } from "../../ui/Page";
 import { Loaded } from "../../ui/states";
+import { Age } from "../../ui/Time";
 import { Tabs } from "../../ui/Tabs";
 import { Actions } from "./Actions";
 import { DeadLetters } from "./DeadLetters";
@@ -53,7 +53,7 @@ function About({ pipeline }: { pipeline: Pipeline }): ReactNode {
   const description = pipeline["description"];
   return (
     <>
-      <StateBadge state={pipeline.state} /> since {formatAge(pipeline.stateSince)}, version {pipeline.version}
+      <StateBadge state={pipeline.state} /> state changed <Age at={pipeline.stateSince} />, version {pipeline.version}
       {typeof description === "string" && description && `: ${description}`}
     </>
   );

@@ -2,12 +2,13 @@ import { Link } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 import { useApi } from "../../app/context";
 import { StateBadge } from "../../ui/Badge";
-import { formatAge, formatCompact, orDash } from "../../ui/format";
+import { formatCompact, orDash } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
 import { Page } from "../../ui/Page";
 import { SearchField } from "../../ui/SearchField";
 import { EmptyState } from "../../ui/states";
 import { type Column, PagedTable } from "../../ui/Table";
+import { Age } from "../../ui/Time";
 import { usePages } from "../../ui/usePages";
 import { destinationsOf, NEW, type Pipeline, titleOf, transformsOf, useSeries } from "./model";
 import { Sparkline } from "./Sparkline";
@@ -28,9 +29,9 @@ const COLUMNS: readonly Column<Pipeline>[] = [
     ),
   },
   { key: "state", header: "State", cell: ({ state }) => <StateBadge state={state} /> },
-  { key: "chain", header: "From, through, to", cell: (pipeline) => <span className="muted">{summaryOf(pipeline)}</span> },
+  { key: "chain", header: "Route", cell: (pipeline) => <span className="muted">{summaryOf(pipeline)}</span> },
   { key: "rate", header: "Last 15 minutes", cell: (pipeline) => <Rate pipeline={pipeline} /> },
-  { key: "updated", header: "Changed", cell: ({ updatedAt }) => formatAge(updatedAt), align: "right" },
+  { key: "updated", header: "Changed", cell: ({ updatedAt }) => <Age at={updatedAt} />, align: "right" },
 ];
 
 /** The organization's pipelines with what they do just now. */
@@ -46,7 +47,7 @@ export default function PipelinesPage(): ReactNode {
   });
   const isFiltered = q !== "" || state !== "";
   return (
-    <Page title="Pipelines" about="Events from runs, webhooks, schedules and databases to where they are needed." actions={<NewLink />}>
+    <Page title="Pipelines" about="Deliver events from runs, webhooks, schedules and databases to wherever you need them." actions={<NewLink />}>
       <div className="filters">
         <SearchField label="Search pipelines" onSearch={setQuery} />
         <select className="input" aria-label="State" value={state} onChange={(event) => setState(event.target.value as typeof state)}>
@@ -61,7 +62,7 @@ export default function PipelinesPage(): ReactNode {
         columns={COLUMNS}
         pages={pages}
         rowKey={({ id }) => id}
-        empty={isFiltered ? <EmptyState title="No pipeline fits." /> : <Nothing />}
+        empty={isFiltered ? <EmptyState title="No pipeline matches." /> : <Nothing />}
       />
     </Page>
   );
@@ -78,7 +79,7 @@ function NewLink(): ReactNode {
 function Nothing(): ReactNode {
   return (
     <EmptyState title="No pipelines yet." action={<NewLink />}>
-      A pipeline takes events, filters and reshapes them, and sends them on. Start from a template, or write your own.
+      A pipeline filters and reshapes events, and delivers them to a destination. Start from a template, or write your own.
     </EmptyState>
   );
 }

@@ -1,11 +1,11 @@
 import type { Schemas } from "@millrace/client";
 import type { ReactNode } from "react";
 import { useApi } from "../../app/context";
-import { formatTime } from "../../ui/format";
 import { pretty } from "../../ui/json/JsonEditor";
 import { Section } from "../../ui/Page";
 import { EmptyState } from "../../ui/states";
 import { type Column, PagedTable } from "../../ui/Table";
+import { Time } from "../../ui/Time";
 import { usePages } from "../../ui/usePages";
 import { type Pipeline, pipelineKey } from "./model";
 
@@ -24,7 +24,7 @@ const COLUMNS: readonly Column<Recorded>[] = [
   },
   { key: "type", header: "Type", cell: ({ type }) => type },
   { key: "source", header: "Source", cell: ({ source }) => source },
-  { key: "accepted", header: "Accepted", cell: ({ acceptedAt }) => formatTime(acceptedAt), align: "right" },
+  { key: "accepted", header: "Accepted", cell: ({ acceptedAt }) => <Time at={acceptedAt} />, align: "right" },
 ];
 
 /** What the pipeline accepted, as it came in. */

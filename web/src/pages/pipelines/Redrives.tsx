@@ -53,7 +53,7 @@ function Running({ pipeline, redrive }: { pipeline: Pipeline; redrive: Redrive }
   }, [isOver, queries, pipeline.id]);
   const cancel = useAction({
     run: () => api.streaming.cancelRedrive(pipeline.id, redrive.id),
-    failure: "The redrive was not cancelled",
+    failure: "The redrive could not be canceled",
     changes: [pipelineKey(pipeline.id)],
   });
   const done = (data ?? redrive).redriven;

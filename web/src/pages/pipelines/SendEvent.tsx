@@ -15,7 +15,7 @@ export function SendEvent({ pipeline, onClose }: { pipeline: Pipeline; onClose: 
   return (
     <FormDialog
       title="Send a test event"
-      description="It goes through all steps and to the destinations, as any other event."
+      description="It passes through all steps and is delivered to the destinations, like any other event."
       action="Send"
       isReady={"value" in parsed}
       run={() => api.streaming.process(pipeline.id, { payload: { ...("value" in parsed && (parsed.value as object)) }, type: "test" })}

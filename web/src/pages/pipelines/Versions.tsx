@@ -3,10 +3,10 @@ import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
 import { useApi } from "../../app/context";
 import { Dialog } from "../../ui/Dialog";
-import { formatTime, orDash } from "../../ui/format";
 import { Section } from "../../ui/Page";
 import { EmptyState, Loaded } from "../../ui/states";
 import { type Column, PagedTable } from "../../ui/Table";
+import { Time } from "../../ui/Time";
 import { useAction } from "../../ui/useAction";
 import { usePages } from "../../ui/usePages";
 import { type Pipeline, pipelineKey } from "./model";
@@ -23,7 +23,7 @@ export function Versions({ pipeline }: { pipeline: Pipeline }): ReactNode {
   });
   const columns: Column<Version>[] = [
     { key: "version", header: "Version", cell: ({ version }) => `${version}${version === pipeline.version ? " (current)" : ""}` },
-    { key: "made", header: "Made", cell: ({ createdAt }) => orDash(createdAt, formatTime) },
+    { key: "made", header: "Created", cell: ({ createdAt }) => (createdAt ? <Time at={createdAt} /> : "–") },
     {
       key: "act",
       header: "Actions",
@@ -65,13 +65,13 @@ function Comparison({ pipeline, version, onClose }: ComparisonProps): ReactNode 
   const restore = useAction({
     run: () => api.streaming.restoreVersion(pipeline.id, version.version),
     failure: "The version was not restored",
-    success: `Version ${version.version} is current again, as a new version.`,
+    success: `Version ${version.version} was restored as a new version.`,
     changes: [["pipelines"]],
     onDone: onClose,
   });
   return (
     <Dialog
-      title={`From version ${version.version} to the current one`}
+      title={`Version ${version.version} compared with the current one`}
       isOpen
       isWide
       onClose={onClose}
@@ -94,7 +94,7 @@ function Comparison({ pipeline, version, onClose }: ComparisonProps): ReactNode 
 const MARKS = { added: "+", removed: "−", changed: "±" };
 
 function Changes({ changes }: { changes: readonly Schemas["DefinitionChange"][] }): ReactNode {
-  if (changes.length === 0) return <EmptyState title="They are the same." />;
+  if (changes.length === 0) return <EmptyState title="The versions are identical." />;
   return (
     <dl className="diff">
       {changes.map((one) => (

@@ -4,7 +4,7 @@ import { type ReactNode, useMemo } from "react";
 import { StateBadge } from "../../ui/Badge";
 import { Page, Section } from "../../ui/Page";
 import { formatCost, formatDuration, formatNumber, formatTime, orDash } from "../../ui/format";
-import { EmptyState, ErrorState, Loaded, Loading, useNow } from "../../ui/states";
+import { EmptyState, ErrorState, isMissing, Loaded, Loading, useNow } from "../../ui/states";
 import { toast, toastError } from "../../ui/toast";
 import { CostSplit } from "./CostSplit";
 import { RawEvents } from "./RawEvents";
@@ -23,7 +23,7 @@ export default function RunPage(): ReactNode {
     <Page
       title={query.data ? query.data.agentName || query.data.agentId : "Run"}
       about={<span className="mono">{runId}</span>}
-      actions={<Actions run={query.data} />}
+      actions={!isMissing(query.error) && <Actions run={query.data} />}
     >
       <Loaded query={query}>{(run) => <Details key={run.id} run={run} />}</Loaded>
     </Page>
@@ -74,7 +74,7 @@ function Details({ run }: { run: Run }): ReactNode {
       {Boolean(error) && <ErrorState error={error} />}
       {!isThere && <Loading lines={6} />}
       {isThere && dated.length === 0 && !error && (
-        <EmptyState title="The events of this run are no longer kept">They are kept for 24 hours; its figures stay for 30 days.</EmptyState>
+        <EmptyState title="The events of this run have been deleted">Events are kept for 24 hours, and the figures of a run for 30 days.</EmptyState>
       )}
       {isThere && dated.length > 0 && <Told events={dated} timeline={timeline} calls={calls} />}
     </>
@@ -112,11 +112,11 @@ function Facts({ run, elapsed }: { run: Run; elapsed: number }): ReactNode {
   const facts: readonly (readonly [string, ReactNode])[] = [
     ["State", <StateBadge key="state" state={run.state} />],
     ["Started", formatTime(run.startedAt)],
-    ["Took", formatDuration(elapsed)],
+    ["Duration", formatDuration(elapsed)],
     ["Model", run.model || "–"],
     ["Tokens", run.usage ? `${run.usage.estimated ? "about " : ""}${formatNumber(run.usage.total)}` : "–"],
     ["Cost", orDash(run.cost, formatCost)],
-    ["Ended by", run.error ? String(run.error["message"]) : (run.finishReason ?? "–")],
+    ["Finish reason", run.error ? String(run.error["message"]) : (run.finishReason ?? "–")],
     ["User", run.createdBy ?? "–"],
   ];
   return (

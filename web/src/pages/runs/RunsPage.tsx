@@ -7,8 +7,9 @@ import { StateBadge } from "../../ui/Badge";
 import { asOption, Choice, hoursAgo, type Option, TextFilter } from "../../ui/Filters";
 import { Page } from "../../ui/Page";
 import { type Column, PagedTable } from "../../ui/Table";
-import { formatAge, formatCost, formatDuration, formatNumber, formatTime, orDash } from "../../ui/format";
+import { formatCost, formatDuration, formatNumber, orDash } from "../../ui/format";
 import { EmptyState } from "../../ui/states";
+import { Age } from "../../ui/Time";
 import { usePages } from "../../ui/usePages";
 
 type Run = Schemas["Run"];
@@ -34,7 +35,7 @@ interface Filters {
 const COLUMNS: readonly Column<Run>[] = [
   { key: "agent", header: "Agent", cell: (run) => <RunLink run={run} /> },
   { key: "state", header: "State", cell: (run) => <StateBadge state={run.state} /> },
-  { key: "started", header: "Started", cell: (run) => <time title={formatTime(run.startedAt)}>{formatAge(run.startedAt)}</time> },
+  { key: "started", header: "Started", cell: (run) => <Age at={run.startedAt} /> },
   { key: "user", header: "User", cell: (run) => run.createdBy ?? "–" },
   { key: "duration", header: "Duration", align: "right", cell: (run) => orDash(run.durationMs, formatDuration) },
   { key: "tokens", header: "Tokens", align: "right", cell: (run) => orDash(run.usage?.total, formatNumber) },
@@ -51,16 +52,29 @@ export default function RunsPage(): ReactNode {
     refetchInterval: REFRESH_MS,
   });
   return (
-    <Page title="Runs" about="Each answer of an agent, and each execution of a flow, of the last 30 days">
+    <Page title="Runs" about="Every answer of an agent and every execution of a flow in the last 30 days.">
       <FilterBar filters={filters} />
       <PagedTable
         caption="Runs, latest first"
         columns={COLUMNS}
         pages={pages}
         rowKey={(run) => run.id}
-        empty={<EmptyState title="No runs">Runs that meet the filters appear here as they begin.</EmptyState>}
+        empty={Object.keys(filters).length > 0 ? <EmptyState title="No run matches the filters." /> : <Nothing />}
       />
     </Page>
+  );
+}
+
+function Nothing(): ReactNode {
+  const chat = (
+    <Link to="/chat" className="button primary">
+      Start a conversation
+    </Link>
+  );
+  return (
+    <EmptyState title="No runs yet." action={chat}>
+      Each message to an agent starts a run. Runs appear here as they start.
+    </EmptyState>
   );
 }
 
@@ -81,9 +95,9 @@ function FilterBar({ filters }: { filters: Filters }): ReactNode {
   };
   return (
     <div className="filters" role="search" aria-label="Filters">
-      <Choice label="Agent" value={filters.agentId} options={agents} onChange={(value) => choose("agentId", value)} />
-      <Choice label="State" value={filters.state} options={STATES.map(asOption)} onChange={(value) => choose("state", value)} />
-      <Choice label="Time" value={filters.period} options={PERIODS} onChange={(value) => choose("period", value)} />
+      <Choice label="Agent" any="All agents" value={filters.agentId} options={agents} onChange={(value) => choose("agentId", value)} />
+      <Choice label="State" any="Any state" value={filters.state} options={STATES.map(asOption)} onChange={(value) => choose("state", value)} />
+      <Choice label="Time" any="Any time" value={filters.period} options={PERIODS} onChange={(value) => choose("period", value)} />
       <TextFilter label="User" value={filters.user} onChange={(value) => choose("user", value)} />
       <TextFilter label="Conversation" value={filters.conversationId} onChange={(value) => choose("conversationId", value)} />
     </div>

@@ -43,7 +43,7 @@ function Shares({ phases, total }: { phases: readonly Phase[]; total: number }):
         <li key={kind}>
           <span className="swatch" data-kind={kind} />
           {phaseLabel(kind)} <span className="numeric">{formatDuration(ms)}</span>
-          <span className="muted numeric"> {Math.round((100 * ms) / Math.max(1, total))} %</span>
+          <span className="muted numeric"> {Math.round((100 * ms) / Math.max(1, total))}%</span>
         </li>
       ))}
     </ul>

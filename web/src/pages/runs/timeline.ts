@@ -148,7 +148,7 @@ class Clock {
   /** Nobody worked between the last event of the old process and the first one of the new. */
   #takeOver(at: number): void {
     this.#open.clear();
-    this.#mark("takeover", "Another process went on", at);
+    this.#mark("takeover", "Continued by another process", at);
     this.#enter("lost", this.#last);
     this.#enter("model", at);
   }

@@ -3,11 +3,11 @@ import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
 import { useAdministration, useSession } from "../../app/context";
 import { useConfirm } from "../../ui/Confirm";
-import { formatTime } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
 import { Section } from "../../ui/Page";
 import { EmptyState } from "../../ui/states";
 import { type Column, Table } from "../../ui/Table";
+import { Time } from "../../ui/Time";
 import { useAction } from "../../ui/useAction";
 import { Permitted } from "./Permitted";
 import { SignOutUser } from "./SignOutUser";
@@ -17,7 +17,7 @@ export const CHANGES = [["revocations"]];
 
 const COLUMNS: readonly Column<Revocation>[] = [
   { key: "who", header: "Signed out", cell: ({ userId }) => userId ?? "Everybody" },
-  { key: "before", header: "Tokens from before", cell: ({ notBefore }) => formatTime(notBefore) },
+  { key: "before", header: "Tokens issued before", cell: ({ notBefore }) => <Time at={notBefore} /> },
   { key: "by", header: "By", cell: ({ createdBy }) => createdBy },
 ];
 
@@ -39,8 +39,8 @@ export function AccessTab(): ReactNode {
       <Permitted query={query} what="Sign-outs">
         {({ items }) =>
           items.length === 0 ? (
-            <EmptyState title="Nobody was signed out.">
-              Signing out revokes every token that somebody has until now. It counts within five seconds, and ends open streams.
+            <EmptyState title="Nobody has been signed out.">
+              Signing somebody out revokes all tokens issued to them so far and ends their open streams. It takes effect within five seconds.
             </EmptyState>
           ) : (
             <Table caption="Sign-outs, the latest first" columns={COLUMNS} rows={items} rowKey={({ userId, notBefore }) => `${userId} ${notBefore}`} />
@@ -65,7 +65,7 @@ function SignMeOut(): ReactNode {
     onDone: () => void auth.signOut(),
   });
   const ask = async () => {
-    const text = "All tokens that you have until now are refused, in this browser and in every other, and in programs that use them. A browser whose session at your identity provider lasts may sign in again.";
+    const text = "All of your tokens stop working: in this browser, in all others, and in programs that use them. A browser that is still signed in at your identity provider can sign in again.";
     if (await confirm({ title: "Sign out everywhere?", text, action: "Sign out everywhere", isDangerous: true })) leave.run();
   };
   if (id === null) return null;

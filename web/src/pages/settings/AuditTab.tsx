@@ -3,11 +3,11 @@ import type { ReactNode } from "react";
 import { useAdministration } from "../../app/context";
 import { download } from "../../ui/download";
 import { Choice, hoursAgo, type Option, TextFilter } from "../../ui/Filters";
-import { formatTime } from "../../ui/format";
 import { Menu } from "../../ui/Menu";
 import { Section } from "../../ui/Page";
 import { EmptyState } from "../../ui/states";
 import { type Column, PagedTable } from "../../ui/Table";
+import { Time } from "../../ui/Time";
 import { toast } from "../../ui/toast";
 import { useAction } from "../../ui/useAction";
 import { usePages } from "../../ui/usePages";
@@ -27,7 +27,7 @@ interface Filters {
 
 const KINDS: readonly Option[] = [
   { value: "act", label: "Changes" },
-  { value: "access", label: "Looks at what is others'" },
+  { value: "access", label: "Access to others' data" },
   { value: "refusal", label: "Refused" },
 ];
 const PERIODS: readonly Option[] = [
@@ -41,11 +41,11 @@ const PAGE = 200;
 const MOST = 20_000;
 
 const COLUMNS: readonly Column<AuditEntry>[] = [
-  { key: "at", header: "Time", cell: ({ at }) => formatTime(at) },
-  { key: "user", header: "Who", cell: ({ userId }) => userId },
-  { key: "action", header: "Did", cell: (entry) => <Act entry={entry} /> },
+  { key: "at", header: "Time", cell: ({ at }) => <Time at={at} /> },
+  { key: "user", header: "User", cell: ({ userId }) => userId },
+  { key: "action", header: "Operation", cell: (entry) => <Act entry={entry} /> },
   { key: "kind", header: "Kind", cell: ({ kind }) => KINDS.find(({ value }) => value === kind)?.label ?? kind },
-  { key: "status", header: "Answer", align: "right", cell: ({ status }) => <Status status={status} /> },
+  { key: "status", header: "Status", align: "right", cell: ({ status }) => <Status status={status} /> },
 ];
 
 /** Who did what in the organization, and a file of it. */
@@ -69,7 +69,7 @@ export function AuditTab(): ReactNode {
         columns={COLUMNS}
         pages={pages}
         rowKey={({ id }) => id}
-        empty={<EmptyState title="No entries">Changes, looks at what is others&apos;, and refused calls that meet the filters appear here.</EmptyState>}
+        empty={<EmptyState title="No entries.">Changes, access to others&apos; data and refused requests that match the filters appear here.</EmptyState>}
       />
     </Section>
   );
@@ -87,8 +87,8 @@ function FilterBar({ filters }: { filters: Filters }): ReactNode {
   };
   return (
     <div className="filters" role="search" aria-label="Filters">
-      <Choice label="Kind" value={filters.kind} options={KINDS} onChange={(value) => choose("kind", value)} />
-      <Choice label="Time" value={filters.period} options={PERIODS} onChange={(value) => choose("period", value)} />
+      <Choice label="Kind" any="Any kind" value={filters.kind} options={KINDS} onChange={(value) => choose("kind", value)} />
+      <Choice label="Time" any="Any time" value={filters.period} options={PERIODS} onChange={(value) => choose("period", value)} />
       <TextFilter label="User" value={filters.user} onChange={(value) => choose("user", value)} />
       <TextFilter label="Operation" value={filters.action} onChange={(value) => choose("action", value)} />
     </div>
@@ -107,7 +107,7 @@ function Act({ entry }: { entry: AuditEntry }): ReactNode {
 }
 
 function Status({ status }: { status: number | null }): ReactNode {
-  if (status === null) return <span title="Its process ended before the answer was noted">unknown</span>;
+  if (status === null) return <span title="The process ended before the status was recorded">unknown</span>;
   return <span className={status >= 400 ? "failed" : ""}>{status}</span>;
 }
 
@@ -123,9 +123,9 @@ function Export({ query }: { query: ReturnType<typeof queryOf> }): ReactNode {
       download(`audit-log.${format}`, MEDIA_TYPES[format], auditFile(entries, format));
       return entries.length;
     },
-    failure: "The file was not made",
+    failure: "The export failed",
     changes: [],
-    onDone: (count) => toast.success(count < MOST ? `${count} entries saved.` : `The latest ${MOST} entries saved. Choose a time for fewer.`),
+    onDone: (count) => toast.success(count < MOST ? `${count} entries saved.` : `The latest ${MOST} entries saved. Choose a shorter time to save all of it.`),
   });
   return (
     <Menu

@@ -22,17 +22,17 @@ const WORDS: Record<Subject, Words> = {
   user: {
     title: "Erase a user",
     consequence:
-      "Deletes the user's conversations with their messages, runs and files, and the user's memories, files and shares. It cannot be undone. Disable the account at your identity provider first. The user's API keys stay: revoke them.",
+      "Deletes the user's conversations with their messages, runs and files, and the user's memories, files and shares. This cannot be undone. Disable the account at your identity provider first. API keys that the user created are kept: revoke them separately.",
     label: "User",
-    hint: "The id that runs and the audit log show: the sub of the token.",
+    hint: "The user id that runs and the audit log show (the sub claim of the token).",
     action: "Erase the user",
   },
   organization: {
     title: "Erase the organization",
     consequence:
-      "Deletes everything of the organization: conversations, agents, flows, pipelines, keys, files, limits, the audit log. Every request is refused from now on, yours included. It cannot be undone, and not be stopped.",
+      "Deletes everything in the organization: conversations, agents, flows, pipelines, keys, files, limits and the audit log. From now on every request is refused, including yours. This cannot be undone or stopped.",
     label: "Organization",
-    hint: "Its name, as your token has it.",
+    hint: "The name of your organization, as in your token.",
     action: "Erase everything",
   },
 };
@@ -54,7 +54,7 @@ export function Erase({ subject, changes, onClose }: EraseProps): ReactNode {
       // The name of the organization is compared by the server.
       isReady={typed !== "" && (!isUser || typed === name.trim())}
       run={() => api.erasures.create(isUser ? { userId: typed } : { organization: typed })}
-      success="The erasure has begun."
+      success="Erasure started."
       changes={changes}
       onClose={onClose}
     >
@@ -63,7 +63,7 @@ export function Erase({ subject, changes, onClose }: EraseProps): ReactNode {
           {(ids) => <input {...ids} required maxLength={255} value={name} onChange={(event) => setName(event.target.value)} />}
         </Field>
       )}
-      <Field label={isUser ? "The same again, to confirm" : `${words.label}, to confirm`} {...(!isUser && { hint: words.hint })}>
+      <Field label={isUser ? "Type the id again, to confirm" : `${words.label}, to confirm`} {...(!isUser && { hint: words.hint })}>
         {(ids) => <input {...ids} required maxLength={255} value={again} onChange={(event) => setAgain(event.target.value)} />}
       </Field>
     </FormDialog>

@@ -3,11 +3,12 @@ import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
 import { useAdministration } from "../../app/context";
 import { Badge } from "../../ui/Badge";
-import { formatNumber, formatTime, orDash } from "../../ui/format";
+import { formatNumber } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
 import { Section } from "../../ui/Page";
 import { EmptyState, Loaded } from "../../ui/states";
 import { type Column, Table } from "../../ui/Table";
+import { Time } from "../../ui/Time";
 import { Erase } from "./Erase";
 import { isRefused } from "./Permitted";
 
@@ -22,8 +23,8 @@ const COLUMNS: readonly Column<Erasure>[] = [
   { key: "state", header: "State", cell: (erasure) => <Progress erasure={erasure} /> },
   { key: "removed", header: "Deleted", align: "right", cell: ({ removed }) => formatNumber(removed) },
   { key: "by", header: "By", cell: ({ createdBy }) => createdBy },
-  { key: "begun", header: "Begun", cell: ({ createdAt }) => formatTime(createdAt) },
-  { key: "done", header: "Done", align: "right", cell: ({ doneAt }) => orDash(doneAt, formatTime) },
+  { key: "begun", header: "Started", cell: ({ createdAt }) => <Time at={createdAt} /> },
+  { key: "done", header: "Finished", align: "right", cell: ({ doneAt }) => (doneAt ? <Time at={doneAt} /> : "–") },
 ];
 
 /** The erasures that run or were done lately, and the way to begin one. */
@@ -48,8 +49,8 @@ export function Erasures(): ReactNode {
       <Loaded query={query}>
         {({ items }) =>
           items.length === 0 ? (
-            <EmptyState title="Nothing was erased in the last 30 days.">
-              An erasure deletes all that a user, or the whole organization, has left. It goes on by itself, also when this page is closed.
+            <EmptyState title="Nothing has been erased in the last 30 days.">
+              An erasure deletes everything that a user, or the whole organization, has stored. It continues even if you close this page.
             </EmptyState>
           ) : (
             <Table caption="Erasures" columns={COLUMNS} rows={items} rowKey={({ userId, createdAt }) => `${userId} ${createdAt}`} />
@@ -63,9 +64,9 @@ export function Erasures(): ReactNode {
 
 /** What the server deletes now, in words; a step that this page does not know is named as the server does. */
 const STEPS: Readonly<Record<string, string>> = {
-  counts: "what was counted for limits",
-  quiet: "waiting until nothing is under way, about 20 minutes",
-  objects: "files and kept events",
+  counts: "usage counters",
+  quiet: "waiting about 20 minutes until nothing is running",
+  objects: "files and stored events",
   items: "everything else",
 };
 

@@ -36,11 +36,11 @@ export function ExportParts({ one, onClose }: { one: Export; onClose: () => void
   return (
     <Dialog
       title={`Export of ${one.userId ?? "the organization"}`}
-      description="The links work for 15 minutes without a token: hand them to nobody but whom the data is for."
+      description="Anyone who has a link can download the archive for 15 minutes, without a token. Share links only with the person whose data it is."
       isOpen
       onClose={onClose}
     >
-      <PagedTable caption="Archives" columns={COLUMNS} pages={pages} rowKey={({ name }) => name} empty={<EmptyState title="No archive yet." />} />
+      <PagedTable caption="Archives" columns={COLUMNS} pages={pages} rowKey={({ name }) => name} empty={<EmptyState title="No archives yet." />} />
     </Dialog>
   );
 }

@@ -4,12 +4,13 @@ import { type ReactNode, useState } from "react";
 import { useAdministration } from "../../app/context";
 import { Badge } from "../../ui/Badge";
 import { useConfirm } from "../../ui/Confirm";
-import { formatBytes, formatNumber, formatTime } from "../../ui/format";
+import { formatBytes, formatNumber } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
 import { Menu } from "../../ui/Menu";
 import { Section } from "../../ui/Page";
 import { EmptyState, Loaded } from "../../ui/states";
 import { type Column, Table } from "../../ui/Table";
+import { Time } from "../../ui/Time";
 import { useAction } from "../../ui/useAction";
 import { ExportParts } from "./ExportParts";
 import { NewExport } from "./NewExport";
@@ -38,8 +39,8 @@ export function Exports(): ReactNode {
       <Loaded query={query}>
         {({ items }) =>
           items.length === 0 ? (
-            <EmptyState title="No exports.">
-              An export is everything that is kept of a user, or of the organization, as zip archives. It goes on by itself, and can be downloaded for seven days.
+            <EmptyState title="No exports yet.">
+              An export contains everything that is stored about a user, or the whole organization, as zip archives. It continues even if you close this page, and can be downloaded for seven days.
             </EmptyState>
           ) : (
             <Table caption="Exports, the latest first" columns={columnsOf(setOpened)} rows={items} rowKey={({ id }) => id} />
@@ -54,12 +55,12 @@ export function Exports(): ReactNode {
 
 function columnsOf(onOpen: (one: Export) => void): readonly Column<Export>[] {
   return [
-    { key: "of", header: "Of", cell: ({ userId }) => userId ?? "The organization" },
+    { key: "of", header: "Subject", cell: ({ userId }) => userId ?? "The organization" },
     { key: "state", header: "State", cell: (one) => <Progress one={one} /> },
     { key: "items", header: "Records", align: "right", cell: ({ items }) => formatNumber(items) },
     { key: "size", header: "Size", align: "right", cell: ({ size }) => formatBytes(size) },
-    { key: "begun", header: "Begun", cell: ({ createdAt }) => formatTime(createdAt) },
-    { key: "until", header: "Kept until", cell: ({ expiresAt }) => formatTime(expiresAt) },
+    { key: "begun", header: "Started", cell: ({ createdAt }) => <Time at={createdAt} /> },
+    { key: "until", header: "Available until", cell: ({ expiresAt }) => <Time at={expiresAt} /> },
     { key: "act", header: "Actions", align: "right", cell: (one) => <Actions one={one} onOpen={() => onOpen(one)} /> },
   ];
 }
@@ -85,7 +86,7 @@ function Actions({ one, onOpen }: { one: Export; onOpen: () => void }): ReactNod
   });
   const ask = async () => {
     const title = isDone ? "Delete the export?" : "Cancel the export?";
-    const text = "Its archives are deleted within two minutes. What they were made of stays.";
+    const text = "Its archives are deleted within two minutes. The exported data itself is not touched.";
     if (await confirm({ title, text, action: isDone ? "Delete" : "Cancel the export", isDangerous: true })) drop.run();
   };
   return (

@@ -3,12 +3,12 @@ import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
 import { useAdministration } from "../../app/context";
 import { useConfirm } from "../../ui/Confirm";
-import { formatAge, formatTime, orDash } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
 import { Menu } from "../../ui/Menu";
 import { Section } from "../../ui/Page";
 import { EmptyState } from "../../ui/states";
 import { type Column, Table } from "../../ui/Table";
+import { Age, Time } from "../../ui/Time";
 import { useAction } from "../../ui/useAction";
 import { NewKey } from "./NewKey";
 import { Permitted } from "./Permitted";
@@ -37,7 +37,7 @@ export function KeysTab(): ReactNode {
       <Permitted query={query} what="API keys">
         {({ items }) =>
           items.length === 0 ? (
-            <EmptyState title="No API keys yet.">Servers that call the API without a user have a key of their own.</EmptyState>
+            <EmptyState title="No API keys yet.">Create a key for each server or job that calls the API without a user.</EmptyState>
           ) : (
             <Table caption="API keys" columns={columnsOf(setDialog)} rows={items} rowKey={({ id }) => id} />
           )
@@ -55,9 +55,9 @@ export function KeysTab(): ReactNode {
 function columnsOf(onRotate: (key: ApiKey) => void): readonly Column<ApiKey>[] {
   return [
     { key: "name", header: "Key", cell: ({ name }) => name },
-    { key: "start", header: "Begins with", cell: (key) => <Starts apiKey={key} /> },
-    { key: "scopes", header: "May", cell: ({ scopes }) => scopes.join(", ") },
-    { key: "used", header: "Last used", cell: ({ lastUsedAt }) => (lastUsedAt ? formatAge(lastUsedAt) : "never") },
+    { key: "start", header: "Starts with", cell: (key) => <Starts apiKey={key} /> },
+    { key: "scopes", header: "Scopes", cell: ({ scopes }) => scopes.join(", ") },
+    { key: "used", header: "Last used", cell: ({ lastUsedAt }) => (lastUsedAt ? <Age at={lastUsedAt} /> : "never") },
     { key: "expires", header: "Expires", cell: ({ expiresAt }) => <Expiry at={expiresAt} /> },
     { key: "act", header: "Actions", align: "right", cell: (key) => <Actions apiKey={key} onRotate={() => onRotate(key)} /> },
   ];
@@ -71,7 +71,7 @@ function Starts({ apiKey }: { apiKey: ApiKey }): ReactNode {
       <code>{start}…</code>
       {previousStart && (
         <div className="muted">
-          <code>{previousStart}…</code> until {orDash(previousExpiresAt, formatTime)}
+          <code>{previousStart}…</code> until {previousExpiresAt && <Time at={previousExpiresAt} />}
         </div>
       )}
     </>
@@ -80,7 +80,7 @@ function Starts({ apiKey }: { apiKey: ApiKey }): ReactNode {
 
 function Expiry({ at }: { at: string }): ReactNode {
   const left = Date.parse(at) - Date.now();
-  return <span className={left < SOON_MS ? "failed" : ""}>{left < 0 ? "expired" : formatTime(at)}</span>;
+  return <span className={left < SOON_MS ? "failed" : ""}>{left < 0 ? "expired" : <Time at={at} />}</span>;
 }
 
 function Actions({ apiKey, onRotate }: { apiKey: ApiKey; onRotate: () => void }): ReactNode {
@@ -88,7 +88,7 @@ function Actions({ apiKey, onRotate }: { apiKey: ApiKey; onRotate: () => void })
   const confirm = useConfirm();
   const revoke = useAction({ run: () => api.keys.revoke(apiKey.id), failure: "The key was not revoked", success: "Key revoked.", changes: CHANGES });
   const ask = async () => {
-    const text = "Whoever uses it is refused within a minute. This cannot be undone.";
+    const text = "Programs that use this key are refused within a minute. This cannot be undone.";
     if (await confirm({ title: `Revoke ${apiKey.name}?`, text, action: "Revoke", isDangerous: true })) revoke.run();
   };
   return (

@@ -11,19 +11,19 @@ type Level = keyof Limits;
 type Draft = Readonly<Record<string, string>>;
 
 const LEVELS: readonly { readonly level: Level; readonly label: string }[] = [
-  { level: "organization", label: "All of the organization" },
+  { level: "organization", label: "The whole organization" },
   { level: "user", label: "Each user" },
   { level: "agent", label: "Each agent" },
 ];
 const NAMES: Readonly<Record<string, string>> = {
-  tokensPerDay: "Tokens a day",
-  costPerDay: "US dollars a day",
-  requestsPerMinute: "Requests a minute",
-  concurrentRuns: "Runs at once",
+  tokensPerDay: "Tokens per day",
+  costPerDay: "US dollars per day",
+  requestsPerMinute: "Requests per minute",
+  concurrentRuns: "Concurrent runs",
   conversations: "Conversations",
   agents: "Agents",
   secrets: "Secrets",
-  storageBytes: "Bytes of files",
+  storageBytes: "File storage in bytes",
 };
 
 /** The limits by level; a field that is left empty is no limit. */

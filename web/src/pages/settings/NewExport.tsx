@@ -12,21 +12,21 @@ export function NewExport({ onClose }: { onClose: () => void }): ReactNode {
   return (
     <FormDialog
       title="Export"
-      description="Everything that is kept, as zip archives with a file of JSON Lines per kind, and the files of messages. Values of secrets are left out."
+      description="Everything that is stored, as zip archives: one JSON Lines file for each kind of record, and the files attached to messages. The values of secrets are not included."
       action="Export"
       isReady={name.trim() !== ""}
       run={() => api.exports.create(isAll ? { organization: name.trim() } : { userId: name.trim() })}
-      success="The export has begun."
+      success="Export started."
       changes={CHANGES}
       onClose={onClose}
     >
       <label className="check">
         <input type="checkbox" checked={isAll} onChange={(event) => setAll(event.target.checked)} />
-        Everything of the organization
+        Everything in the organization
       </label>
       <Field
         label={isAll ? "Organization" : "User"}
-        hint={isAll ? "Its name, as your token has it." : "The id that runs and the audit log show: the sub of the token."}
+        hint={isAll ? "The name of your organization, as in your token." : "The user id that runs and the audit log show (the sub claim of the token)."}
       >
         {(ids) => <input {...ids} required maxLength={255} value={name} onChange={(event) => setName(event.target.value)} />}
       </Field>

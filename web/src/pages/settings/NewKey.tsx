@@ -22,7 +22,7 @@ export function NewKey({ changes, onDone, onClose }: NewKeyProps): ReactNode {
   return (
     <FormDialog
       title="New API key"
-      description="Its secret is shown once, after this."
+      description="The secret is shown only once, after you create the key."
       action="Create"
       isReady={name.trim() !== "" && scopes.length > 0}
       run={() => api.keys.create({ name: name.trim(), scopes: [...scopes], days: Number(days) })}
@@ -30,11 +30,11 @@ export function NewKey({ changes, onDone, onClose }: NewKeyProps): ReactNode {
       onDone={onDone}
       onClose={onClose}
     >
-      <Field label="Name" hint="Who uses it: a server, a job, a partner.">
+      <Field label="Name" hint="Who will use it: a server, a job, a partner.">
         {(ids) => <input {...ids} required maxLength={100} value={name} onChange={(event) => setName(event.target.value)} />}
       </Field>
       <fieldset className="plain">
-        <legend>It may</legend>
+        <legend>Scopes</legend>
         <ul className="scopes">
           {SCOPES.map((scope) => (
             <li key={scope.name}>
@@ -52,7 +52,7 @@ export function NewKey({ changes, onDone, onClose }: NewKeyProps): ReactNode {
           ))}
         </ul>
       </fieldset>
-      <Field label="Days" hint="1 to 365, after which it expires.">
+      <Field label="Days" hint="The key expires after 1 to 365 days.">
         {(ids) => <input {...ids} type="number" min={1} max={365} required value={days} onChange={(event) => setDays(event.target.value)} />}
       </Field>
     </FormDialog>

@@ -15,7 +15,7 @@ export function NewStop({ onClose }: { onClose: () => void }): ReactNode {
   return (
     <FormDialog
       title="Stop"
-      description="What was said is kept. Runs that wait for people end when they would go on."
+      description="Running answers end, and what they have said is kept. Runs that wait for a person end as soon as they are answered."
       action={isAll ? "Stop the organization" : "Stop the agent"}
       isDangerous
       isReady={reason.trim() !== "" && (isAll || agentId !== "")}
@@ -42,7 +42,7 @@ export function NewStop({ onClose }: { onClose: () => void }): ReactNode {
           )}
         </Field>
       )}
-      <Field label="Reason" hint="Whoever sends a message is told.">
+      <Field label="Reason" hint="Shown to everybody who sends a message.">
         {(ids) => <textarea {...ids} required rows={3} maxLength={500} value={reason} onChange={(event) => setReason(event.target.value)} />}
       </Field>
     </FormDialog>

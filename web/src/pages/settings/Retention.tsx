@@ -33,7 +33,7 @@ function RetentionForm({ days }: { days: number | null }): ReactNode {
   const save = useAction({
     run: () => api.retention.set({ conversationDays: wanted }),
     failure: "The retention was not changed",
-    success: wanted === null ? "Conversations are kept for ever." : `Conversations are kept for ${wanted} days.`,
+    success: wanted === null ? "Conversations are kept forever." : `Conversations are kept for ${wanted} days.`,
     changes: [],
     onDone: (saved) => {
       queries.setQueryData(["retention"], saved);
@@ -46,9 +46,9 @@ function RetentionForm({ days }: { days: number | null }): ReactNode {
   };
   return (
     <form className="stack retention" aria-label="Retention" onSubmit={(event) => void submit(event)}>
-      <Field label="Days" hint="Conversations without a run for so many days are deleted with their messages, runs and files. Empty keeps them for ever.">
+      <Field label="Days" hint="Conversations that have had no run for this many days are deleted, with their messages, runs and files. Leave empty to keep them forever.">
         {(ids) => (
-          <input {...ids} type="number" min={1} max={MOST_DAYS} placeholder="For ever" value={text} onChange={(event) => setTyped(event.target.value)} />
+          <input {...ids} type="number" min={1} max={MOST_DAYS} placeholder="Forever" value={text} onChange={(event) => setTyped(event.target.value)} />
         )}
       </Field>
       <div className="buttons">
@@ -63,7 +63,7 @@ function RetentionForm({ days }: { days: number | null }): ReactNode {
 function consequenceOf(days: number) {
   return {
     title: `Keep conversations for ${days} days?`,
-    text: `Those in which nothing has run for ${days} days are deleted from the next minute on, with their messages, runs and files. What is deleted does not come back.`,
+    text: `Conversations that have had no run for ${days} days are deleted, with their messages, runs and files, starting within a minute. This cannot be undone.`,
     action: "Keep and delete",
     isDangerous: true,
   };

@@ -20,18 +20,18 @@ export function RotateKey({ apiKey, changes, onDone, onClose }: RotateKeyProps):
   return (
     <FormDialog
       title={`Rotate ${apiKey.name}`}
-      description="It gets a new secret. The present one stays valid for a while, so that nothing fails."
+      description="The key gets a new secret. The current one stays valid for a while, so that nothing fails."
       action="Rotate"
       run={() => api.keys.rotate(apiKey.id, { overlapHours: Number(hours), ...(hasTwo && { keep }) })}
       changes={changes}
       onDone={onDone}
       onClose={onClose}
     >
-      <Field label="Hours" hint="How long the present secret is still valid: 0 to 168.">
+      <Field label="Hours" hint="How long the current secret stays valid: 0 to 168.">
         {(ids) => <input {...ids} type="number" min={0} max={168} required value={hours} onChange={(event) => setHours(event.target.value)} />}
       </Field>
       {hasTwo && (
-        <Field label="Two secrets are valid; the one that stays">
+        <Field label="Two secrets are valid. Keep">
           {(ids) => (
             <select {...ids} value={keep} onChange={(event) => setKeep(event.target.value as typeof keep)}>
               <option value="latest">{apiKey.start}… (the latest)</option>

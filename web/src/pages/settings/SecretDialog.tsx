@@ -7,8 +7,8 @@ import type { Secret } from "./KeysTab";
 export function SecretDialog({ secret, onClose }: { secret: Secret; onClose: () => void }): ReactNode {
   return (
     <Dialog
-      title={`The secret of ${secret.name}`}
-      description="Copy it now: it is kept as a hash only, and cannot be shown again."
+      title={`Secret of ${secret.name}`}
+      description="Copy it now. Only a hash of it is stored, so it cannot be shown again."
       isOpen
       onClose={onClose}
       footer={

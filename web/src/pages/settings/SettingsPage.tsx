@@ -12,7 +12,7 @@ import "./settings.css";
 /** What an organization uses and may use, its keys, what is stopped, who did what, and what is kept. */
 export default function SettingsPage(): ReactNode {
   return (
-    <Page title="Settings" about="What the organization uses, who may come in, what happened, and what is kept">
+    <Page title="Settings" about="Usage and limits, access, the audit log and stored data of your organization.">
       <Tabs
         label="Settings"
         tabs={[

@@ -12,21 +12,21 @@ export function SignOutUser({ onClose }: { onClose: () => void }): ReactNode {
   return (
     <FormDialog
       title="Sign out others"
-      description="Tokens issued until now are refused, and open streams end. Whoever may still sign in at your identity provider can come back: disable the account there first."
+      description="Tokens issued so far stop working, and open streams end. Disable the account at your identity provider first: otherwise the user can simply sign in again."
       action={isAll ? "Sign out everybody" : "Sign out the user"}
       isDangerous
       isReady={isAll || userId.trim() !== ""}
       run={() => api.revocations.create(isAll ? { everybody: true } : { userId: userId.trim() })}
-      success={isAll ? "Everybody is signed out within five seconds." : "The user is signed out within five seconds."}
+      success={isAll ? "Everybody will be signed out within five seconds." : "The user will be signed out within five seconds."}
       changes={CHANGES}
       onClose={onClose}
     >
       <label className="check">
         <input type="checkbox" checked={isAll} onChange={(event) => setAll(event.target.checked)} />
-        Everybody in the organization, you included
+        Everybody in the organization, including you
       </label>
       {!isAll && (
-        <Field label="User" hint="The id that runs and the audit log show: the sub of the token.">
+        <Field label="User" hint="The user id that runs and the audit log show (the sub claim of the token).">
           {(ids) => <input {...ids} required maxLength={255} value={userId} onChange={(event) => setUserId(event.target.value)} />}
         </Field>
       )}

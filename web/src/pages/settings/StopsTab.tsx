@@ -3,11 +3,11 @@ import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
 import { useAdministration } from "../../app/context";
 import { useConfirm } from "../../ui/Confirm";
-import { formatTime } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
 import { Section } from "../../ui/Page";
 import { EmptyState } from "../../ui/states";
 import { type Column, Table } from "../../ui/Table";
+import { Time } from "../../ui/Time";
 import { useAction } from "../../ui/useAction";
 import { NewStop } from "./NewStop";
 import { Permitted } from "./Permitted";
@@ -31,7 +31,7 @@ export function StopsTab(): ReactNode {
         {({ items }) =>
           items.length === 0 ? (
             <EmptyState title="Nothing is stopped.">
-              A stop ends all runs of an agent, or of the organization, within seconds, and refuses new ones until it is lifted.
+              A stop ends every run of an agent, or of the whole organization, within seconds. New runs are refused until you lift it.
             </EmptyState>
           ) : (
             <Table caption="Stops" columns={COLUMNS} rows={items} rowKey={({ agentId }) => agentId ?? ""} />
@@ -44,10 +44,10 @@ export function StopsTab(): ReactNode {
 }
 
 const COLUMNS: readonly Column<Stop>[] = [
-  { key: "what", header: "Stopped", cell: ({ agentId }) => agentId ?? "All of the organization" },
-  { key: "reason", header: "Why", cell: ({ reason }) => reason },
+  { key: "what", header: "Stopped", cell: ({ agentId }) => agentId ?? "The whole organization" },
+  { key: "reason", header: "Reason", cell: ({ reason }) => reason },
   { key: "by", header: "By", cell: ({ createdBy }) => createdBy },
-  { key: "since", header: "Since", cell: ({ createdAt }) => formatTime(createdAt) },
+  { key: "since", header: "Since", cell: ({ createdAt }) => <Time at={createdAt} /> },
   { key: "act", header: "Actions", align: "right", cell: (stop) => <Lift stop={stop} /> },
 ];
 
@@ -58,12 +58,12 @@ function Lift({ stop }: { stop: Stop }): ReactNode {
   const lift = useAction({
     run: () => api.limits.lift({ agentId: stop.agentId }),
     failure: "The stop was not lifted",
-    success: "The stop is lifted.",
+    success: "Stop lifted.",
     changes: CHANGES,
   });
   const ask = async () => {
-    const text = "New messages begin runs again. Runs that were ended stay ended.";
-    if (await confirm({ title: `Lift the stop of ${what}?`, text, action: "Lift" })) lift.run();
+    const text = "New messages start runs again. Runs that were stopped are not restarted.";
+    if (await confirm({ title: `Lift the stop on ${what}?`, text, action: "Lift" })) lift.run();
   };
   return (
     <button type="button" className="button" disabled={lift.isRunning} onClick={() => void ask()}>

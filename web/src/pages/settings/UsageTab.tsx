@@ -65,7 +65,7 @@ function Levels({ usage: { items, resetsAt } }: { usage: Schemas["UsageToday"] }
           <LevelCard key={`${level.level} ${level.id}`} level={level} />
         ))}
       </ul>
-      <p className="muted">A day begins at midnight UTC: counts begin anew at {formatTime(resetsAt)}.</p>
+      <p className="muted">Days begin at midnight UTC. These counts reset on {formatTime(resetsAt)}.</p>
     </>
   );
 }
@@ -74,7 +74,7 @@ function AgentChoice({ value, onChange }: { value: string; onChange: (id: string
   const agents = useAgentNames();
   return (
     <select className="input" aria-label="Agent" value={value} onChange={(event) => onChange(event.target.value)}>
-      <option value="">No agent</option>
+      <option value="">Agent: none</option>
       {agents.map(({ id, name }) => (
         <option key={id} value={id}>
           {name}

@@ -5,9 +5,9 @@ export const SCOPES: readonly { readonly name: string; readonly about: string }[
   { name: "observe", about: "see all runs and conversations" },
   { name: "alerts:write", about: "change alert rules" },
   { name: "conversations:manage", about: "act in all conversations, stop agents" },
-  { name: "agents:read", about: "read how agents are made" },
+  { name: "agents:read", about: "read the definitions of agents" },
   { name: "agents:write", about: "change agents and flows" },
   { name: "pipelines:read", about: "read pipelines" },
   { name: "pipelines:write", about: "change pipelines, send events" },
-  { name: "organization:manage", about: "keys, limits and all else" },
+  { name: "organization:manage", about: "manage keys, limits and everything else" },
 ];

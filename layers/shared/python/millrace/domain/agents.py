@@ -241,12 +241,12 @@ class Agent(AgentSettings):
 DEMO = Agent.known(
     id="demo",
     name="Demo",
-    description="Rules instead of a language model, so no key. Ask for a sum, the time in Tokyo, a web page, "
-    "or how Millrace works.",
+    description="Needs no API key: it follows rules instead of asking a language model. Ask for a sum, "
+    "the time in Tokyo, a web page, or how Millrace works.",
     model="demo:",
     tools=["calculator", "current_time", "http_fetch", "search_conversations"],
     starters=[
-        "What is 17.5 % of 2,340?",
+        "What is 17.5% of 2,340?",
         "What time is it in Tokyo?",
         "How does Millrace survive a crash?",
     ],

@@ -158,7 +158,7 @@ def _types(*parts: Any) -> frozenset[str]:
 
 def invalid(problems: list[dict[str, Any]]) -> InvalidDefinition:
     """Return the error for mistakes given as path and message."""
-    lines = "; ".join(f"{each['path'] or 'definition'}: {each['message']}" for each in problems[:5])
+    lines = " ".join(f"{each['path'] or 'definition'}: {each['message']}" for each in problems[:5])
     return InvalidDefinition(lines, problems=problems)
 
 
