@@ -2,14 +2,14 @@ import type { Calls, Route } from "./api/operations.js";
 import { ALERTS, AUDIT, ERASURES, EXPORTS, KEYS, LIMITS, RETENTION, REVOCATIONS } from "./api/routes.js";
 import type { Millrace } from "./client.js";
 
-/** What operators and administrators do. It is apart from the client, so that pages of users need not load it. */
+/** Operations for operators and administrators, separate from the client so that pages for users need not load them. */
 export interface Administration {
   readonly alerts: Calls<typeof ALERTS>;
   readonly audit: Calls<typeof AUDIT>;
   readonly erasures: Calls<typeof ERASURES>;
   readonly exports: Calls<typeof EXPORTS>;
   readonly keys: Calls<typeof KEYS>;
-  /** Limits, what of them is used, and stops. */
+  /** Limits, usage, and stops. */
   readonly limits: Calls<typeof LIMITS>;
   readonly retention: Calls<typeof RETENTION>;
   readonly revocations: Calls<typeof REVOCATIONS>;

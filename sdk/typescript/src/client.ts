@@ -4,7 +4,7 @@ import { AGENTS, APPROVALS, MEMORIES, STREAMING, TICKETS } from "./api/routes.js
 import { type ClientOptions, Transport } from "./api/transport.js";
 
 /**
- * Millrace's HTTP API.
+ * The client of Millrace's HTTP API.
  *
  *     const client = new Millrace({ baseUrl: "http://localhost:8080", token });
  *     const stream = await client.conversations.sendMessageStream({ conversationId: "c-1", content: "Hello!" });
@@ -23,11 +23,11 @@ export class Millrace {
   readonly runs: groups.Runs;
   /** Pipelines. */
   readonly streaming: Calls<typeof STREAMING>;
-  /** Tickets for `EventSource` and `<audio>`, which send no token. */
+  /** Tickets for `EventSource` and `<audio>`, which cannot send a token. */
   readonly tickets: Calls<typeof TICKETS>;
   readonly voice: groups.Voice;
 
-  /** Throws MillraceError without a `baseUrl` where no page has one. */
+  /** Throws MillraceError if there is neither a `baseUrl` nor a page with an origin. */
   constructor(options: ClientOptions = {}) {
     const http = new Transport(options);
     this.#http = http;
@@ -45,7 +45,7 @@ export class Millrace {
     this.voice = groups.voice(http);
   }
 
-  /** The token that requests are sent with; null without one. */
+  /** The token of requests; null if there is none. */
   token(): Promise<string | null> {
     return this.#http.token();
   }

@@ -1,14 +1,14 @@
-/** The root of all errors that this package throws. */
+/** The base class of all errors of this package. */
 export class MillraceError extends Error {
   override name = "MillraceError";
 }
 
-/** No answer, or no connection, within the allowed time and attempts. */
+/** No response, or no connection, within the allowed time and attempts. */
 export class ConnectionLostError extends MillraceError {
   override name = "ConnectionLostError";
 }
 
-/** An answer with a status that is not 2xx. `code` says what is wrong; `details` has all fields of the error. */
+/** A response whose status is not 2xx. `code` says what is wrong; `details` has all fields of the error. */
 export class ApiError extends MillraceError {
   override name = "ApiError";
 
@@ -23,40 +23,40 @@ export class ApiError extends MillraceError {
     super(message);
   }
 
-  /** Whether the same request may succeed a little later. */
+  /** Whether the same request may succeed later. */
   get isTransient(): boolean {
     return this.status === 429 || this.status === 408 || this.status >= 500;
   }
 }
 
-/** 400, 413, 415, 422 and so on: the request itself is wrong. */
+/** 400, 413, 415, 422 and so on: the request is invalid. */
 export class InvalidRequestError extends ApiError {}
 
 /** 401: the token is missing, invalid or has expired, and was not renewed. */
 export class AuthenticationError extends ApiError {}
 
-/** 403: the token is valid, and does not allow this. */
+/** 403: the token is valid but does not allow this. */
 export class PermissionDeniedError extends ApiError {}
 
-/** 404, 410: it does not exist, is deleted, or belongs to another organization. */
+/** 404, 410: the resource does not exist, was deleted, or belongs to another organization. */
 export class NotFoundError extends ApiError {}
 
-/** 409: it does not fit the state of what it concerns. */
+/** 409: the request conflicts with the state of the resource. */
 export class ConflictError extends ApiError {}
 
-/** 409 `run_active`: the agent still answers. Send with `ifBusy`, or inject. */
+/** 409 `run_active`: the agent is still answering. Send with `ifBusy`, or inject. */
 export class RunActiveError extends ConflictError {}
 
-/** 409 `run_waiting`: the run waits for the answers of people, which `details.calls` names. */
+/** 409 `run_waiting`: the run waits for people; `details.calls` lists the open calls. */
 export class RunWaitingError extends ConflictError {}
 
 /** 409 `not_streaming`: no run is active. */
 export class NotStreamingError extends ConflictError {}
 
-/** 409 `already_answered`: `details.answer` is the first answer, which holds. */
+/** 409 `already_answered`: the first answer counts, which is `details.answer`. */
 export class AlreadyAnsweredError extends ConflictError {}
 
-/** 429: too much at once. `retryAfterMs` says when to come back. */
+/** 429: too many requests. `retryAfterMs` says when to retry. */
 export class RateLimitError extends ApiError {}
 
 /** 5xx: the server failed. */
@@ -75,7 +75,7 @@ const CLASSES: Readonly<Record<string, typeof ApiError>> = {
   429: RateLimitError,
 };
 
-/** Reads `{"error": {code, message, requestId}}`; copes with any other body, such as a proxy's HTML page. */
+/** Parses `{"error": {code, message, requestId}}`, and accepts any other body, such as a proxy's HTML page. */
 export async function apiErrorFrom(response: Response): Promise<ApiError> {
   const { status, headers } = response;
   const details = await errorFields(response);
@@ -96,7 +96,7 @@ async function errorFields(response: Response): Promise<Record<string, unknown>>
   }
 }
 
-/** Milliseconds: the header has seconds or a date. */
+/** Parses the header, which has seconds or a date, into milliseconds. */
 function retryAfter(headers: Headers): number | null {
   const value = headers.get("Retry-After");
   if (!value) return null;

@@ -1,6 +1,6 @@
 import type { Schemas } from "./schemas.js";
 
-/** Input, output and total tokens of one run; `estimated` where the model's server did not tell some of them. */
+/** Input, output and total tokens of one run; `estimated` if the model's server did not report all of them. */
 export type Usage = Schemas["TokenUsage"];
 
 /** An event on the stream of a run, discriminated by `type`. */
@@ -9,7 +9,7 @@ export type RunEvent = Exclude<Schemas["RunEvent"], { type: "heartbeat" }>;
 type EventType = RunEvent["type"];
 type EventOf<Type extends EventType> = Extract<RunEvent, { type: Type }>;
 
-/** The fields without which an event of that type cannot be used: strings, but for `ok`. */
+/** The fields without which an event of that type cannot be used: strings, except `ok`. */
 const NEEDED = {
   start: "runId",
   status: "message",
@@ -34,12 +34,12 @@ type WordsOf<Text extends string> = Text extends `${infer Word} ${infer Rest}` ?
 type Lenient<Event, Field> = Pick<Event, keyof Event & (Field | "type")> & Partial<Event>;
 
 /**
- * A run's event of which only the needed fields are there: from an older server, or made from a stored message.
+ * A run's event with only the required fields, from an older server or created from a stored message.
  * Every `RunEvent` is one.
  */
 export type PartialRunEvent = { [Type in EventType]: Lenient<EventOf<Type>, WordsOf<(typeof NEEDED)[Type]>> }[EventType];
 
-/** The event in the `data:` of one SSE message, or null for what this version does not know or cannot use. */
+/** Parses the `data:` of an SSE message. Returns null if this version does not know the event or cannot use it. */
 export function parseRunEvent(data: string): RunEvent | null {
   const event = parseEvent<RunEvent & Record<string, unknown>>(data);
   if (!event || !Object.hasOwn(NEEDED, event.type)) return null;
@@ -47,7 +47,7 @@ export function parseRunEvent(data: string): RunEvent | null {
   return isUsable ? event : null;
 }
 
-/** Any JSON object that has a `type`, or null. */
+/** Parses a JSON object that has a `type`; null for anything else. */
 export function parseEvent<Event extends { type: string }>(data: string): Event | null {
   try {
     const event = JSON.parse(data) as Event | null;
@@ -57,17 +57,17 @@ export function parseEvent<Event extends { type: string }>(data: string): Event 
   }
 }
 
-/** An event's number in its run: its id is `<runId>.<number>`. */
+/** The event's number in its run, from its id `<runId>.<number>`. */
 export function numberOf(id: string): number {
   return Number(id.slice(id.lastIndexOf(".") + 1));
 }
 
-/** The run of an event's id; empty for the ids of streams that belong to no run. */
+/** The run in an event's id; empty for ids of streams that belong to no run. */
 export function runIdOf(id: string): string {
   return id.slice(0, Math.max(0, id.lastIndexOf(".")));
 }
 
-/** Whether the run has ended: each ends with exactly one of these. The end of a sub-agent is not the run's. */
+/** Whether the event ends the run, which has exactly one such event. The end of a sub-agent is not the run's. */
 export function isTerminal(event: PartialRunEvent): boolean {
   return (event.type === "done" || event.type === "error") && !("parent" in event);
 }

@@ -17,11 +17,11 @@ import {
 } from "./streams.js";
 import { type CallOptions, type Transport, idPath, newId } from "./transport.js";
 
-/** A message to an agent. A conversation that does not exist is created; without an id it gets one. */
+/** A message to an agent. The conversation is created if it does not exist; without an id, it gets one. */
 export type NewMessage = Schemas["SendMessage"] & { readonly conversationId?: string };
-/** A message whose run is streamed. One that may become a live message (`ifBusy: "inject"`) has no run of its own. */
+/** A message whose run is streamed. `ifBusy: "inject"` is not possible, since a live message has no run of its own. */
 export type NewStreamedMessage = NewMessage & { readonly ifBusy?: "reject" | "interrupt" };
-/** A message to an agent that answers now. */
+/** A message to an agent that is answering. */
 export type NewLiveMessage = Schemas["InjectMessage"] & { readonly conversationId: string; readonly threadId?: string };
 
 export type Conversations = ReturnType<typeof conversations>;
@@ -37,22 +37,22 @@ export function conversations(http: Transport) {
       return http.json<Result>("POST", path(conversationId, "messages"), message, { ...options });
     },
 
-    /** Sends a message and streams its run. Resolves with the first event; throws what the server refuses. */
+    /** Sends a message and streams its run. Resolves with the first event; throws if the server refuses the message. */
     sendMessageStream({ conversationId = newId(), ...message }: NewStreamedMessage, options: RunStreamOptions = {}) {
       return runStream(http, post(http, path(conversationId, "messages"), message, options), options).start();
     },
 
-    /** Answers a question once more, in a branch beside the first answer, and streams the run. */
+    /** Answers a question again, in a branch next to the first answer, and streams the run. */
     regenerateStream(conversationId: string, question: Schemas["Regenerate"] = {}, options: RunStreamOptions = {}) {
       return runStream(http, post(http, path(conversationId, "regenerate"), question, options), options).start();
     },
 
-    /** Sends a live message: the agent that answers now reads it at its next step. */
+    /** Sends a live message, which the working agent reads at its next step. */
     inject({ conversationId, threadId, ...message }: NewLiveMessage, options: CallOptions = {}) {
       return http.json<Schemas["LiveMessage"]>("POST", path(conversationId, "inject"), message, { ...options, threadId });
     },
 
-    /** The events of all runs of a conversation, one after the other, until the stream is left. */
+    /** Streams the events of all runs of a conversation, one after the other, until you leave. */
     stream(conversationId: string, options: Omit<RunStreamOptions, "keepWaiting"> & { readonly threadId?: string } = {}) {
       return conversationStream(http, conversationId, options);
     },
@@ -65,7 +65,7 @@ export function runs(http: Transport) {
   return {
     ...calls(http, RUNS),
 
-    /** The events of a run, from its beginning or after an event, to its end. */
+    /** Streams the events of a run, from its beginning or after an event, to its end. */
     stream(runId: string, options: RunStreamOptions = {}): EventStream<RunEvent> {
       return runStream(http, runId, options);
     },
@@ -78,7 +78,7 @@ export function flows(http: Transport) {
   return {
     ...calls(http, FLOWS),
 
-    /** Runs a flow and streams what its steps do. Resolves with the first event. */
+    /** Runs a flow and streams the events of its steps. Resolves with the first event. */
     runStream(name: string, event: Schemas["FlowEvent"], options: RunStreamOptions = {}): Promise<EventStream<RunEvent>> {
       const path = `/api/flows/${idPath(name)}/events`;
       return runStream(http, post(http, path, event, options), options).start();
@@ -92,7 +92,7 @@ export function commandCenter(http: Transport) {
   return {
     ...calls(http, COMMAND_CENTER),
 
-    /** The events of the organization's runs, until the stream is left. */
+    /** Streams the events of the organization's runs, until you leave. */
     stream(options: CommandCenterFilter & StreamOptions = {}) {
       return commandCenterStream(http, options);
     },
@@ -103,7 +103,7 @@ export type A2a = ReturnType<typeof a2a>;
 
 export function a2a(http: Transport) {
   return {
-    /** The updates of a task, from its beginning or after an update, to its end. */
+    /** Streams the updates of a task, from its beginning or after an update, to its end. */
     streamTask(taskId: string, options: ResumableOptions = {}) {
       return taskStream(http, taskId, options);
     },
@@ -117,7 +117,7 @@ export function files(http: Transport) {
   return {
     ...table,
 
-    /** Uploads a file for a message: `{ type: "file", fileId }` among the parts of its content. */
+    /** Uploads a file for a message, whose content refers to it with the part `{ type: "file", fileId }`. */
     async upload(file: Blob & { readonly name?: string }, named: { name?: string; mediaType?: string } = {}, options: CallOptions = {}) {
       const { name = file.name ?? "file", mediaType = file.type } = named;
       const { upload, ...created } = await table.create({ name, mediaType, size: file.size }, options);
@@ -143,17 +143,17 @@ export function voice(http: Transport) {
   return {
     ...calls(http, VOICE),
 
-    /** A text as audio: the response's `body` streams it as it is made. */
+    /** Speaks a text. The response's `body` streams the audio as it is created. */
     speak(speech: Schemas["Speak"], options: CallOptions = {}) {
       return audio("/api/voice/tts/stream", speech, options);
     },
 
-    /** The answer of a run as audio, while it is written or afterwards. */
+    /** Speaks the answer of a run, while it is written or afterwards. */
     speakRun(runId: string, speech: Schemas["SpeechOptions"] = {}, options: CallOptions = {}) {
       return audio(`/api/voice/conversations/${idPath(runId)}/stream`, speech, options);
     },
 
-    /** A text as pieces of audio in base64, with the times of its words. */
+    /** Speaks a text as pieces of audio in base64, with the times of its words. */
     speakWithTimings(speech: Schemas["Speak"], options: StreamOptions = {}) {
       return speechStream(post(http, "/api/voice/tts/stream?timings=true", speech, {}), options);
     },

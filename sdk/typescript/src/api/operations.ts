@@ -16,17 +16,17 @@ type Operation<R extends Route> = R extends `${infer Method} ${infer Path extend
 type JsonOf<Message> = Message extends { content: { "application/json": infer Json } } ? Json : never;
 type JsonsOf<Responses> = { [Status in keyof Responses]: JsonOf<Responses[Status]> }[keyof Responses];
 
-/** The JSON body that a route takes; never where it takes none. */
+/** The JSON body of a route; never if it has none. */
 export type BodyOf<R extends Route> = Operation<R> extends { requestBody?: infer Body } ? JsonOf<Body> : never;
 
-/** The answer of a route. */
+/** The response of a route. */
 export type ResultOf<R extends Route> = Operation<R> extends { responses: infer Responses }
   ? [JsonsOf<Responses>] extends [never]
     ? void
     : JsonsOf<Responses>
   : never;
 
-/** The fields of a route's query, but for those of streams. */
+/** The query fields of a route, except those of streams. */
 export type QueryOf<R extends Route> = Operation<R> extends { parameters: { query?: infer Query } }
   ? [NonNullable<Query>] extends [never]
     ? unknown
@@ -34,18 +34,18 @@ export type QueryOf<R extends Route> = Operation<R> extends { parameters: { quer
   : unknown;
 
 type Ids<Text extends string> = Text extends `${string}{${string}}${infer Rest}` ? [id: string | number, ...Ids<Rest>] : [];
-/** What need not be given may be null as well: it is left out. */
+/** Optional fields may also be null, and are then omitted. */
 type Nullable<Fields> = { [Name in keyof Fields]: undefined extends Fields[Name] ? Fields[Name] | null : Fields[Name] };
 type Options<R extends Route> = CallOptions & Nullable<QueryOf<R>>;
 
-/** The ids of the path, then the body, then options: the fields of the query, and how to call. */
+/** The ids of the path, then the body, then options: the query fields and the request options. */
 export type ArgumentsOf<R extends Route> = [
   ...ids: Ids<R>,
   ...body: [BodyOf<R>] extends [never] ? [] : [body: BodyOf<R>],
   ...options: object extends Options<R> ? [options?: Options<R>] : [options: Options<R>],
 ];
 
-/** A promise of the first page; `for await` goes through the items of all pages. */
+/** A promise of the first page. `for await` iterates over the items of all pages. */
 export type Answer<Result> = Promise<Result> & (Result extends { items: readonly (infer Item)[] } ? AsyncIterable<Item> : unknown);
 
 export type Calls<Routes extends Record<string, Route>> = {
@@ -55,13 +55,13 @@ export type Calls<Routes extends Record<string, Route>> = {
 /** Other POSTs without a body. */
 const BODILESS = /\/(checkpoints|restore)$/;
 
-/** Functions for routes. */
+/** Functions for the named routes. */
 export function calls<const Routes extends Record<string, Route>>(transport: Transport, routes: Routes): Calls<Routes> {
   const functions = Object.entries(routes).map(([name, route]) => [name, (...args: unknown[]) => call(transport, route, args)]);
   return Object.fromEntries(functions) as Calls<Routes>;
 }
 
-/** Calls a route with its arguments, see `ArgumentsOf`. */
+/** Calls a route with its arguments (see `ArgumentsOf`). */
 export function call(transport: Transport, route: string, args: readonly unknown[]): unknown {
   const rest = [...args];
   const [method = "", template = ""] = route.split(" ");

@@ -13,7 +13,7 @@ export const AGENTS = {
 export const KEYS = {
   list: "GET /api/keys",
   get: "GET /api/keys/{key_id}",
-  /** The answer has the secret, which is never shown again. */
+  /** The response has the secret, which is never shown again. */
   create: "POST /api/keys",
   rotate: "POST /api/keys/{key_id}/rotate",
   revoke: "DELETE /api/keys/{key_id}",
@@ -21,40 +21,40 @@ export const KEYS = {
 
 export const ERASURES = {
   list: "GET /api/erasures",
-  /** Deletes all of a user (`userId`), or of your organization (`organization`, its name). It cannot be undone. */
+  /** Erases all data of a user (`userId`) or of your organization (`organization`, its name). It cannot be undone. */
   create: "POST /api/erasures",
 } as const;
 
 export const EXPORTS = {
   list: "GET /api/exports",
   get: "GET /api/exports/{export_id}",
-  /** Exports all of a user (`userId`), or of your organization (`organization`, its name). */
+  /** Exports all data of a user (`userId`), or of your organization (`organization`, its name). */
   create: "POST /api/exports",
-  /** The archives that are there, with the URLs that download them. */
+  /** The finished archives, with the URLs to download them. */
   parts: "GET /api/exports/{export_id}/parts",
-  /** Cancels one that runs, or deletes one that is done. */
+  /** Cancels an export in progress, or deletes a finished one. */
   delete: "DELETE /api/exports/{export_id}",
 } as const;
 
 export const RETENTION = {
   get: "GET /api/retention",
-  /** For how many days conversations are kept after their latest run; null for ever. */
+  /** The number of days for which conversations are kept after their latest run; null means forever. */
   set: "PUT /api/retention",
 } as const;
 
 export const REVOCATIONS = {
   list: "GET /api/revocations",
-  /** Revokes the tokens that a user has until now; `everybody: true` those of all. */
+  /** Revokes the current tokens of a user; `everybody: true` revokes those of all users. */
   create: "POST /api/revocations",
 } as const;
 
 export const LIMITS = {
   get: "GET /api/limits",
   change: "PATCH /api/limits",
-  /** What has been used today, beside the limits. */
+  /** Today's usage, together with the limits. */
   usage: "GET /api/usage",
   stops: "GET /api/limits/stops",
-  /** No run starts or goes on: those of one agent, or of the organization. */
+  /** Stops all runs of an agent or of the organization; no new ones start. */
   stop: "POST /api/limits/stops",
   lift: "DELETE /api/limits/stops",
 } as const;
@@ -65,18 +65,18 @@ export const CONVERSATIONS = {
   get: "GET /api/conversations/{conversation_id}",
   update: "PATCH /api/conversations/{conversation_id}",
   delete: "DELETE /api/conversations/{conversation_id}",
-  /** Takes a deletion back that can be. */
+  /** Undoes a restorable deletion. */
   restore: "POST /api/conversations/{conversation_id}/restore",
-  /** Answers a question once more, in a branch beside the first answer. */
+  /** Answers a question again, in a branch next to the first answer. */
   regenerate: "POST /api/conversations/{conversation_id}/regenerate",
-  /** Makes the branch with a message the one that goes on. */
+  /** Makes the branch with a message the active one. */
   selectBranch: "PUT /api/conversations/{conversation_id}/branch",
   listMessages: "GET /api/conversations/{conversation_id}/messages",
-  /** The run ends within about a second; what was said so far is kept. */
+  /** Stops the run within about a second; what was said so far is kept. */
   stop: "POST /api/conversations/{conversation_id}/stop",
   /** Live messages that the agent has not read yet. */
   listInjected: "GET /api/conversations/{conversation_id}/inject",
-  /** Takes back a live message that the agent has not read. */
+  /** Withdraws a live message that the agent has not read. */
   withdraw: "DELETE /api/conversations/{conversation_id}/inject/{message_id}",
   listShares: "GET /api/conversations/{conversation_id}/shares",
   share: "POST /api/conversations/{conversation_id}/shares",
@@ -84,14 +84,14 @@ export const CONVERSATIONS = {
 } as const;
 
 export const AUDIT = {
-  /** Who did what, the latest first. */
+  /** The entries of the audit log, latest first. */
   list: "GET /api/audit",
 } as const;
 
 export const APPROVALS = {
   /** Calls that wait for a person. */
   list: "GET /api/approvals",
-  /** Approves, rejects or answers a call of a run. It counts once. */
+  /** Approves, rejects or answers a call of a run. The first answer counts. */
   answer: "POST /api/runs/{run_id}/answers",
 } as const;
 
@@ -168,7 +168,7 @@ export const STREAMING = {
 } as const;
 
 export const COMMAND_CENTER = {
-  /** What runs now, and `since` to stream from. */
+  /** The active runs, and `since` to stream from. */
   snapshot: "GET /api/command-center/snapshot",
   /** The events of the last day with their times. */
   listEvents: "GET /api/command-center/events",
@@ -200,7 +200,7 @@ export const FLOWS = {
 
 export const VOICE = {
   listVoices: "GET /api/voice/voices",
-  /** Ends a speech; the id is its `X-Stream-Id`. */
+  /** Stops a speech; the id is its `X-Stream-Id`. */
   stop: "POST /api/voice/streams/{stream_id}/stop",
 } as const;
 

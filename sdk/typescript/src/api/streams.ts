@@ -5,14 +5,14 @@ import type { FollowOptions } from "../stream/follow.js";
 import { type Transport, idPath, jsonInit, queryString } from "./transport.js";
 
 export interface ResumableOptions extends StreamOptions {
-  /** The id of the last event seen: the stream goes on after it. */
+  /** The id of the last event seen; the stream continues after it. */
   readonly after?: string | null | undefined;
 }
 
 export interface RunStreamOptions extends ResumableOptions {
-  /** How much of the run is shown, up to the agent's visibility. */
+  /** How much of the run is shown, at most the agent's visibility. */
   readonly detail?: "answer" | "steps" | "full" | undefined;
-  /** Stays while the run waits for people, who may take days. Without it the stream ends with `waiting`. */
+  /** Keeps the stream open while the run waits for people, which may take days. Otherwise it ends with `waiting`. */
   readonly keepWaiting?: boolean | undefined;
 }
 
@@ -24,7 +24,7 @@ export interface CommandCenterFilter {
   readonly agentIds?: readonly string[];
   readonly runIds?: readonly string[];
   readonly eventTypes?: readonly CommandCenterEvent["type"][];
-  /** The number of the last event seen, or `since` of a snapshot. Without it: from now on. */
+  /** The number of the last event seen, or `since` of a snapshot. By default, the stream starts now. */
   readonly since?: number | string;
 }
 
@@ -33,19 +33,19 @@ type Begin = (signal: AbortSignal) => Promise<Response>;
 const ACCEPT = { Accept: "text/event-stream" };
 const FINAL_STATES = /^(completed|failed|canceled|rejected)$/;
 
-/** Asks for an event stream, from a position on. */
+/** Requests an event stream from a position on. */
 function get(http: Transport, path: string, lastEventId: string | null, signal: AbortSignal): Promise<Response> {
   return http.send(path, { headers: { ...ACCEPT, ...(lastEventId && { "Last-Event-ID": lastEventId }) }, signal });
 }
 
-/** Sends JSON for an event stream. The key makes it safe to send it again when it was not answered. */
+/** Sends JSON and gets an event stream. The key makes it safe to repeat the request if it was not answered. */
 export function post(http: Transport, path: string, body: unknown, { detail }: RunStreamOptions): Begin {
   const init = jsonInit("POST", path, body);
   const headers = { ...init.headers, ...ACCEPT };
   return (signal) => http.send(path + queryString({ detail }), { ...init, headers, signal });
 }
 
-/** The events of a run: one that `begin` starts, or that is known by its id. */
+/** The events of a run, which `begin` starts or which is given by its id. */
 export function runStream(http: Transport, run: string | Begin, options: RunStreamOptions): EventStream<RunEvent> {
   const { detail, keepWaiting, ...rest } = options;
   return new EventStream({
@@ -62,7 +62,7 @@ export function runStream(http: Transport, run: string | Begin, options: RunStre
   });
 }
 
-/** A stream that lies at one path. */
+/** A stream at a fixed path. */
 function streamAt<Event>(http: Transport, path: string, options: Omit<FollowOptions<Event>, "open" | "signal"> & StreamOptions) {
   const open: FollowOptions<Event>["open"] = ({ lastEventId }, signal) => get(http, path, lastEventId, signal);
   return new EventStream({ ...options, ready: () => http.ready(), open });
@@ -90,7 +90,7 @@ export function taskStream(http: Transport, id: string, options: ResumableOption
   });
 }
 
-/** The events of the organization's runs, until the stream is left. `resync` says to take a new snapshot. */
+/** The events of the organization's runs, until the stream is left. After `resync`, take a new snapshot. */
 export function commandCenterStream(
   http: Transport,
   { agentIds, runIds, eventTypes, since, ...rest }: CommandCenterFilter & StreamOptions,
@@ -102,7 +102,7 @@ export function commandCenterStream(
   });
 }
 
-/** Speech with the times of its words. It cannot be resumed, and fails where its connection does. */
+/** Speech with the times of its words. It cannot be resumed, and fails if its connection fails. */
 export function speechStream(begin: Begin, options: StreamOptions): EventStream<SpeechEvent> {
   return new EventStream({
     ...options,

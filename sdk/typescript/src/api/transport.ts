@@ -2,35 +2,35 @@ import { ApiError, MillraceError, apiErrorFrom } from "../errors.js";
 import { Attempt } from "../stream/attempt.js";
 import { asLoss, delayBefore, isFinal, sleep } from "../stream/retries.js";
 
-/** Makes a bearer token. `rejected` is the one that the server no longer takes, null at first. */
+/** Returns a bearer token. `rejected` is the token that the server no longer accepts, null at first. */
 export type TokenSource = (rejected: string | null) => string | Promise<string>;
 
-/** A session that renews its tokens itself. It is asked for each request, so that its user may change. */
+/** A session that renews its own tokens. It is asked before each request, so its user may change. */
 export interface TokenKeeper {
   token(): string | Promise<string>;
-  /** A token other than the rejected one. Both may wait for a person to sign in: no timeout runs meanwhile. */
+  /** Returns a token other than the rejected one. Both may wait for a person to sign in; no timeout runs meanwhile. */
   renew(rejected: string): string | Promise<string>;
-  /** The server does not take the renewed token either. */
+  /** Called if the server does not accept the renewed token either. */
   refused?(): void;
 }
 
 export interface ClientOptions {
-  /** The address of the API, or a function that tells it for a path. Without it: where the page comes from. */
+  /** The address of the API, or a function of the path that returns it. By default, the origin of the page. */
   readonly baseUrl?: string | ((path: string) => string);
-  /** A bearer token or API key, or a function that makes one. It is called again when the server answers 401. */
+  /** A bearer token or API key, or a function that returns one. It is called again if the server answers 401. */
   readonly token?: string | TokenSource | TokenKeeper;
-  /** Used in place of the global `fetch`. */
+  /** Used instead of the global `fetch`. */
   readonly fetch?: typeof fetch;
-  /** Longest wait for an answer, in each attempt: 60 s. That of an agent has 15 minutes, streams limits of their own. */
+  /** The longest wait for a response, per attempt: by default 60 s, and 15 minutes for an answer of an agent. */
   readonly timeoutMs?: number;
-  /** Repetitions of a request that failed and is safe to repeat: 2. */
+  /** How often a failed request is retried if that is safe: 2 by default. */
   readonly maxRetries?: number;
 }
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs?: number | undefined;
-  /** The same key never does the same thing twice. Made by itself where the API takes one. */
+  /** A request with the same key takes effect only once. Created automatically if the API accepts one. */
   readonly idempotencyKey?: string | undefined;
   /** The request outlives the page. */
   readonly keepalive?: boolean | undefined;
@@ -40,12 +40,12 @@ interface Query {
   readonly [name: string]: unknown;
 }
 
-/** POSTs that take an idempotency key, or are answered as before when they are repeated. */
+/** POSTs that accept an idempotency key, or that have the same result when they are repeated. */
 const KEYED = /\/(messages|regenerate|events|inject|process|batch|answers)$/;
-/** POSTs that are answered when an agent has: that may take as long as a function may run. */
+/** POSTs that are answered when an agent is done, which may take as long as a function may run. */
 const LONG = /\/(messages|regenerate|events)$/;
 const LONG_MS = 15 * 60_000;
-/** POSTs without a body that change nothing more when they are repeated. */
+/** POSTs without a body that have no further effect when they are repeated. */
 export const ACTION = /\/(start|pause|resume|stop|enable|disable|cancel)$/;
 
 /** Limits the time that a promise may take. */
@@ -70,8 +70,8 @@ export class Transport {
   }
 
   /**
-   * The JSON that a request is answered with, undefined where it is empty. Repeats what is safe to repeat. Throws
-   * ApiError, ConnectionLostError, and the signal's reason when aborted. What `options` has beside its own is the query.
+   * Returns the JSON of the response, undefined if it is empty. Retries if that is safe. Throws ApiError,
+   * ConnectionLostError, and the signal's reason if aborted. All other fields of `options` are the query.
    */
   async json<Result>(method: string, path: string, body?: unknown, options: CallOptions & Query = {}): Promise<Result> {
     const { signal, timeoutMs = method === "POST" && LONG.test(path) ? LONG_MS : (this.#options.timeoutMs ?? 60_000), idempotencyKey, keepalive = false, ...query } = options;
@@ -93,7 +93,7 @@ export class Transport {
     }
   }
 
-  /** One request, whatever it is answered with; a 401 renews the token once. */
+  /** Sends one request and returns its response, whatever its status. A 401 renews the token once. */
   async send(path: string, init: RequestInit = {}, timed: Timed = untimed): Promise<Response> {
     const keeper = this.#keeper;
     const timedToken = keeper ? untimed : timed;
@@ -106,20 +106,20 @@ export class Transport {
     return again;
   }
 
-  /** Resolves when there is a token: a session may wait for its user. */
+  /** Resolves when there is a token. A session may wait for its user. */
   async ready(): Promise<void> {
     await this.#keeper?.token();
   }
 
   async #read<Result>(path: string, init: RequestInit, isRepeated: boolean, timed: Timed): Promise<Result> {
     const response = await this.send(path, init, timed);
-    // An earlier attempt, whose answer was lost, has deleted it.
+    // An earlier attempt, whose response was lost, has deleted it.
     const isDeleted = isRepeated && init.method === "DELETE" && response.status === 404;
     if (!response.ok && !isDeleted) throw await timed(apiErrorFrom(response));
     return (isDeleted || response.status === 204 ? undefined : await timed(response.json())) as Result;
   }
 
-  /** `fetch`, or what takes its place: it must not be called as a method. */
+  /** `fetch` or its replacement, which must not be called as a method. */
   get fetch(): typeof fetch {
     return this.#options.fetch ?? ((input, init) => globalThis.fetch(input, init));
   }
@@ -132,7 +132,7 @@ export class Transport {
     return fetch(base.replace(/\/$/, "") + path, { ...init, headers });
   }
 
-  /** A token other than the rejected one, if there is another. Requests at the same time share one renewal. */
+  /** Returns a token other than the rejected one, if there is one. Concurrent requests share one renewal. */
   async token(rejected: string | null = null): Promise<string | null> {
     const keeper = this.#keeper;
     const source = this.#source;
@@ -142,27 +142,27 @@ export class Transport {
     try {
       return (this.#token = await this.#renewal);
     } catch (error) {
-      // Where only the network failed, the same request may succeed later.
+      // If only the network failed, the same request may succeed later.
       throw error instanceof TypeError ? error : new MillraceError("The `token` function gave no token; `cause` says why.", { cause: error });
     }
   }
 }
 
-/** An id that nobody else has; `crypto.randomUUID` exists in secure contexts only. */
+/** Returns a unique id. `crypto.randomUUID` exists only in secure contexts. */
 export function newId(): string {
   return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
 
-/** An id as a part of a path. */
+/** Encodes an id as a segment of a path. */
 export const idPath = encodeURIComponent;
 
-/** The query of an address: lists with commas, without what is not given. */
+/** Encodes the query of an address: lists with commas, without omitted fields. */
 export function queryString(query: object): string {
   const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
   return given.length > 0 ? `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}` : "";
 }
 
-/** What `fetch` needs to send JSON, with an idempotency key where the API takes one. */
+/** Returns the options of `fetch` to send JSON, with an idempotency key if the API accepts one. */
 export function jsonInit(method: string, path: string, body?: unknown, key?: string): RequestInit & { headers: object } {
   const ownKey = (body as { idempotencyKey?: string } | null | undefined)?.idempotencyKey;
   const headers = {

@@ -11,7 +11,7 @@ export interface CommandCenterState extends CommandCenterBoard {
 
 export type CommandCenterOptions = Omit<CommandCenterFilter, "since">;
 
-/** The runs of an organization on a page, kept up to date from a snapshot and the events after it. */
+/** The runs of an organization, kept up to date from a snapshot and the events after it. */
 export class CommandCenterSession extends Session<CommandCenterState> {
   constructor(
     private readonly client: Millrace,
@@ -24,7 +24,7 @@ export class CommandCenterSession extends Session<CommandCenterState> {
     for (;;) await this.#watch(signal);
   }
 
-  /** A snapshot, and what follows it until so much was missed that another one is needed. */
+  /** Loads a snapshot and follows it, until so many events were missed that another snapshot is needed. */
   async #watch(signal: AbortSignal): Promise<void> {
     const { agentIds, runIds } = this.options;
     const { runs, alerts, since } = await this.client.commandCenter.snapshot({ agentIds, runIds, signal } as object);

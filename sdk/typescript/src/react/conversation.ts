@@ -14,7 +14,7 @@ type Content = Schemas["SendMessage"]["content"];
 
 /** A message, and the run that answers it. */
 export interface Turn {
-  /** The idempotency key of the message; of a run that began elsewhere its id. */
+  /** The idempotency key of the message, or the id of a run that began elsewhere. */
   readonly id: string;
   readonly content: Content | null;
   readonly run: RunState;
@@ -25,15 +25,15 @@ export interface ConversationState {
   readonly isLoading: boolean;
   /** The history before `turns`. */
   readonly messages: readonly Schemas["Message"][];
-  /** What is asked and answered while this page is open. */
+  /** The questions and answers since this page was opened. */
   readonly turns: readonly Turn[];
-  /** Why a request failed. A run that failed tells so itself. */
+  /** Why a request failed. A failed run has its own error. */
   readonly error: Error | null;
 }
 
 export interface ConversationOptions {
   readonly conversationId: string;
-  /** Needed for a new conversation; later ones use the conversation's agent. */
+  /** Required for a new conversation; later messages use the conversation's agent. */
   readonly agentId?: string | undefined;
   readonly detail?: "answer" | "steps" | "full" | undefined;
 }
@@ -42,10 +42,10 @@ const STATUS = { submitted: "submitted", streaming: "streaming", waiting: "waiti
 
 const EMPTY: ConversationState = { status: "ready", isLoading: true, messages: [], turns: [], error: null };
 
-/** One conversation on a page: what is shown, and everything that can be done in it. */
+/** A conversation on a page: its state and all actions. */
 export class ConversationSession extends Session<ConversationState> {
   #pages: BroadcastChannel | null = null;
-  /** The user of this page: others in the same browser see nothing of what is shared. */
+  /** The user of this page. Other users in the same browser see none of the shared events. */
   #scope = "";
 
   constructor(
@@ -55,7 +55,7 @@ export class ConversationSession extends Session<ConversationState> {
     super(EMPTY);
   }
 
-  /** Loads the history, and goes on with the run that is active, here or in another page. */
+  /** Loads the history, and follows the active run of this or another page. */
   protected async run(signal: AbortSignal): Promise<void> {
     this.set(EMPTY);
     this.#scope = await (await sharing()).scopeOf(this.client);
@@ -66,8 +66,8 @@ export class ConversationSession extends Session<ConversationState> {
   }
 
   /**
-   * Sends a message: the agent answers it in a run. To a run that waits for people it is their reply, and to one that
-   * is under way a live message.
+   * Sends a message, which the agent answers in a run. If a run waits for people, the message is their reply; if a run
+   * is in progress, it is a live message.
    */
   readonly send = async (content: Content): Promise<void> => {
     const { conversationId } = this.options;
@@ -82,7 +82,7 @@ export class ConversationSession extends Session<ConversationState> {
     await this.client.conversations.inject({ conversationId: this.options.conversationId, content });
   };
 
-  /** Ends the run; what was said so far stays. */
+  /** Stops the run; what was said so far is kept. */
   readonly stop = async (): Promise<void> => {
     await this.client.conversations.stop(this.options.conversationId);
   };
@@ -92,7 +92,7 @@ export class ConversationSession extends Session<ConversationState> {
     await this.client.approvals.answer(this.state.turns.at(-1)?.run.runId ?? "", answer);
   };
 
-  /** Asks again what was answered with an error. A message that may have arrived is not run twice. */
+  /** Repeats the message whose answer failed. A message that may have arrived does not run twice. */
   readonly retry = async (): Promise<void> => {
     const { turns } = this.state;
     const last = turns.at(-1);
@@ -101,7 +101,7 @@ export class ConversationSession extends Session<ConversationState> {
     await this.#ask(last.run.runId ? newId() : last.id, last.content);
   };
 
-  /** Shows the history. Returns the run that is active, unless something was asked here meanwhile. */
+  /** Shows the history. Returns the active run, unless something was asked here in the meantime. */
   async #load(signal: AbortSignal): Promise<string | null> {
     const { conversationId, detail } = this.options;
     const messages: Schemas["Message"][] = [];
@@ -138,7 +138,7 @@ export class ConversationSession extends Session<ConversationState> {
     });
   }
 
-  /** Goes on with a run that began elsewhere, over the connection that all pages share. */
+  /** Follows a run that began elsewhere, over the connection that all pages share. */
   async #join(runId: string, signal: AbortSignal): Promise<void> {
     const { SharedStream, withIds } = await sharing();
     await this.#follow(runId, withIds(new SharedStream(this.#shared(runId, signal))), signal);
@@ -150,7 +150,7 @@ export class ConversationSession extends Session<ConversationState> {
     return { name: `run:${this.#scope}:${runId}:${detail}`, signal, open };
   }
 
-  /** Shows a run to its end. Of one whose events are not kept any more the history tells. */
+  /** Shows a run to its end. If its events have expired, the history shows it. */
   async #follow(id: string, events: AsyncIterable<Received<RunEvent>>, signal: AbortSignal): Promise<void> {
     const reducer = new RunReducer();
     for await (const { event, id: eventId } of events) {
@@ -162,7 +162,7 @@ export class ConversationSession extends Session<ConversationState> {
     await this.#load(signal);
   }
 
-  /** Another page tells of a run that it has begun. */
+  /** Another page reports a run that it has started. */
   #listen(signal: AbortSignal): void {
     if (!globalThis.BroadcastChannel) return;
     const pages = (this.#pages = new BroadcastChannel(`millrace:conversation:${this.#scope}:${this.options.conversationId}`));

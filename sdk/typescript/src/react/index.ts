@@ -10,7 +10,7 @@ export type { CommandCenterOptions, CommandCenterState } from "./command-center.
 export type { ConversationOptions, ConversationState, Turn } from "./conversation.js";
 export type { MetricsState } from "./pipeline-metrics.js";
 
-/** Keeps a session open while the component is there. */
+/** Keeps a session open while the component is mounted. */
 function useSession<State extends { readonly error: Error | null }>(session: Session<State>): State {
   useEffect(session.open, [session]);
   return useSyncExternalStore(session.subscribe, session.getState, session.getState);
@@ -19,11 +19,11 @@ function useSession<State extends { readonly error: Error | null }>(session: Ses
 export interface Conversation
   extends ConversationState,
     Pick<ConversationSession, "send" | "inject" | "stop" | "retry" | "answer"> {
-  /** What the agent does in its latest run, in order. */
+  /** The parts of the agent's latest run, in order. */
   readonly parts: readonly Part[];
 }
 
-/** A conversation with an agent: its history, what it does now, and everything that can be done in it. */
+/** A conversation with an agent: its history, its current run, and all actions. */
 export function useConversation(client: Millrace, { conversationId, agentId, detail }: ConversationOptions): Conversation {
   const session = useMemo(
     () => new ConversationSession(client, { conversationId, agentId, detail }),
@@ -35,15 +35,15 @@ export function useConversation(client: Millrace, { conversationId, agentId, det
   return { ...state, status, parts: state.turns.at(-1)?.run.parts ?? [], send, inject, stop, retry, answer };
 }
 
-/** What runs in the organization now. */
+/** The current runs and alerts of the organization. */
 export function useCommandCenter(client: Millrace, options: CommandCenterOptions = {}): CommandCenterState {
   const key = JSON.stringify(options);
-  // The filter is what counts, not the object in which it comes.
+  // Compare the filter's content, not the identity of the object.
   const session = useMemo(() => new CommandCenterSession(client, JSON.parse(key) as CommandCenterOptions), [client, key]);
   return useSession(session);
 }
 
-/** The metrics of a pipeline, asked for every few seconds while the page is visible. */
+/** The metrics of a pipeline, requested every few seconds while the page is visible. */
 export function usePipelineMetrics(client: Millrace, pipelineId: string, { everyMs = 5000 } = {}): MetricsState {
   const session = useMemo(() => new PipelineMetricsSession(client, pipelineId, everyMs), [client, pipelineId, everyMs]);
   return useSession(session);

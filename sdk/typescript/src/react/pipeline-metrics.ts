@@ -4,13 +4,13 @@ import { sleep } from "../stream/retries.js";
 import { Session } from "./session.js";
 
 export interface MetricsState {
-  /** Null until they have come. */
+  /** Null until the first response. */
   readonly metrics: Schemas["PipelineMetrics"] | null;
-  /** Why the latest request failed; `metrics` are then those before it. */
+  /** Why the latest request failed. `metrics` are then those of the request before. */
   readonly error: Error | null;
 }
 
-/** The metrics of a pipeline on a page. */
+/** The metrics of a pipeline. */
 export class PipelineMetricsSession extends Session<MetricsState> {
   constructor(
     private readonly client: Millrace,

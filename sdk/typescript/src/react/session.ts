@@ -1,7 +1,7 @@
-/** A hidden page draws no frames; its state goes on at this pace. */
+/** A hidden page draws no frames. Its state is updated at this interval. */
 const HIDDEN_MS = 250;
 
-/** State of a page that is kept up to date while it is open, and told to React once per animation frame. */
+/** State that is kept up to date while the page is open, and reported to React once per animation frame. */
 export abstract class Session<State extends { readonly error: Error | null }> {
   readonly #listeners = new Set<() => void>();
   #cancel: (() => void) | null = null;
@@ -22,7 +22,7 @@ export abstract class Session<State extends { readonly error: Error | null }> {
 
   readonly getState = (): State => this.#drawn;
 
-  /** Returns what closes every connection, and tells nothing any more. */
+  /** Returns a function that closes every connection and ends all reports. */
   readonly open = (): (() => void) => {
     this.#scope = new AbortController();
     void this.guard((signal) => this.run(signal));
@@ -33,7 +33,7 @@ export abstract class Session<State extends { readonly error: Error | null }> {
     };
   };
 
-  /** Does something for as long as the page is open. Never throws: the state has the error. */
+  /** Runs a task while the page is open. Never throws: errors are part of the state. */
   protected async guard(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const { signal } = this.#scope;
     try {

@@ -1,4 +1,4 @@
-/** Loaded beside the page: no first token waits for it. */
+/** Loaded separately, so that no first token waits for it. */
 let loading: Promise<typeof import("../shared/index.js")> | undefined;
 
 export function sharing(): Promise<typeof import("../shared/index.js")> {

@@ -4,7 +4,7 @@ import { type ApprovalPart, type Part, type StepPart, type ToolPart, told } from
 type Event<Type extends PartialRunEvent["type"]> = Extract<PartialRunEvent, { type: Type }>;
 type Change = (parts: readonly Part[]) => readonly Part[];
 
-/** The parts after one more event: of the run, or of the sub-agent or step that the event names. */
+/** Returns the parts after one more event: of the run, or of the sub-agent or step that the event names. */
 export function extendParts(parts: readonly Part[], event: PartialRunEvent): readonly Part[] {
   const change: Change = (own) => extend(own, event);
   const parent = "parent" in event ? event.parent : undefined;
@@ -16,7 +16,7 @@ export function extendParts(parts: readonly Part[], event: PartialRunEvent): rea
   );
 }
 
-/** Nothing runs on after the end of a run, whatever result is missing. */
+/** Marks parts that are still running as unknown, because nothing runs after the end of a run. */
 export function settleParts(parts: readonly Part[]): readonly Part[] {
   return parts.map((part) => {
     if (part.type !== "tool" && part.type !== "step") return part;
@@ -25,7 +25,7 @@ export function settleParts(parts: readonly Part[]): readonly Part[] {
   });
 }
 
-/** Changes the parts inside the last one that `isOwner`, at whatever depth; null where there is none. */
+/** Changes the parts inside the last part that `isOwner` accepts, at any depth. Returns null if there is none. */
 function within(parts: readonly Part[], isOwner: (part: Part) => boolean, change: Change): readonly Part[] | null {
   for (let index = parts.length - 1; index >= 0; index -= 1) {
     const part = parts[index] as Part;
@@ -83,14 +83,14 @@ function toolAtWork(parts: readonly Part[], id: string): number {
   return parts.findLastIndex((part) => part.type === "tool" && part.id === id && part.state === "running");
 }
 
-/** The output of a tool at work is its result so far. */
+/** The output of a running tool is its result so far. */
 function addOutput(parts: readonly Part[], event: Event<"tool_output">): readonly Part[] {
   const index = toolAtWork(parts, event.id);
   const tool = parts[index] as ToolPart;
   return index < 0 ? parts : parts.with(index, { ...tool, result: (tool.result ?? "") + event.output });
 }
 
-/** A result without its call (the call was in an earlier part of the run) becomes a part of its own. */
+/** A result without its call (which was in an earlier part of the run) becomes a separate part. */
 function finishTool(parts: readonly Part[], event: Event<"tool_result">): readonly Part[] {
   const index = toolAtWork(parts, event.id);
   const tool = (parts[index] as ToolPart | undefined) ?? toolPart(event);

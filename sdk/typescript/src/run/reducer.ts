@@ -4,7 +4,7 @@ import { BEGINNING, END, NEW_RUN, type RunState, told } from "./state.js";
 
 type Event<Type extends PartialRunEvent["type"]> = Extract<PartialRunEvent, { type: Type }>;
 
-/** The run after one more event. The same object where nothing changes. `rewind` needs a `RunReducer`. */
+/** Returns the run after one more event, or the same object if nothing changes. `rewind` requires a `RunReducer`. */
 export function reduceRun(state: RunState, event: PartialRunEvent): RunState {
   switch (event.type) {
     case "start":
@@ -21,7 +21,7 @@ export function reduceRun(state: RunState, event: PartialRunEvent): RunState {
   }
 }
 
-/** A start that is told again changes nothing, the start of another run begins anew. */
+/** A repeated start changes nothing; the start of another run starts a new state. */
 function begin(state: RunState, event: Event<"start">): RunState {
   if ("parent" in event || state.runId === event.runId) return state;
   return { ...(state.runId ? NEW_RUN : state), status: "streaming", ...told(event, BEGINNING) };
@@ -40,7 +40,7 @@ function addPart(state: RunState, event: PartialRunEvent): RunState {
 
 const FAILURE = { message: "", code: null as string | null, retryable: null as boolean | null };
 
-/** The run after its end, however it ended. */
+/** Returns the run after its end, however it ended. */
 function end(state: RunState, event: Event<"done"> | Event<"error">): RunState {
   const ended = { ...state, activity: null, parts: settleParts(state.parts) };
   if (event.type === "error") return { ...ended, status: "error", error: told(event, FAILURE) };
@@ -48,8 +48,8 @@ function end(state: RunState, event: Event<"done"> | Event<"error">): RunState {
 }
 
 /**
- * A run, event after event, with what a `rewind` goes back to. Events that were received before change nothing, so
- * that the same state results however often a stream was cut and told again.
+ * The state of a run, event by event, including the earlier states that a `rewind` returns to. Events that were
+ * received before change nothing, so the result is the same however often a stream was cut and repeated.
  */
 export class RunReducer {
   #state: RunState = NEW_RUN;
@@ -60,7 +60,7 @@ export class RunReducer {
     return this.#state;
   }
 
-  /** Applies an event; `id` is its id in the stream, null where it has none. */
+  /** Applies an event. `id` is its id in the stream, null if it has none. */
   add(event: PartialRunEvent, id: string | null): RunState {
     if (id !== null) {
       if (this.#isOld(id)) return this.#state;

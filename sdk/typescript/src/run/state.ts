@@ -4,7 +4,7 @@ import type { Usage } from "../events.js";
 export interface ThinkingPart {
   readonly type: "thinking";
   readonly text: string;
-  /** Of a thought that the history tells, where it is known. */
+  /** The duration of a thought in the history, if it is known. */
   readonly durationMs?: number;
 }
 
@@ -14,36 +14,36 @@ export interface TextPart {
   readonly text: string;
 }
 
-/** A call of a tool; `parts` is what a sub-agent behind it does. */
+/** A tool call. `parts` are those of a sub-agent that the tool represents. */
 export interface ToolPart {
   readonly type: "tool";
   readonly id: string;
   readonly name: string;
-  /** `unknown`: the run ended before a result was told. */
+  /** `unknown`: the run ended without a result. */
   readonly state: "running" | "ok" | "failed" | "unknown";
   readonly arguments: unknown;
-  /** The client has brought this tool, and runs it itself. */
+  /** The client provided this tool and runs it itself. */
   readonly client: boolean;
   readonly summary: string | null;
-  /** The whole result, which only `detail=full` shows. */
+  /** The complete result, which only `detail=full` shows. */
   readonly result: string | null;
   readonly durationMs: number | null;
   readonly parts: readonly Part[];
 }
 
-/** A live message, where the agent has read it. */
+/** A live message, at the position where the agent read it. */
 export interface MessagePart {
   readonly type: "message";
   readonly messageId: string;
   readonly content: string;
 }
 
-/** A call that waits for a person, or did. */
+/** A call that waits or waited for a person. */
 export interface ApprovalPart {
   readonly type: "approval";
   readonly callId: string;
   readonly kind: string;
-  /** Null where the agent does not show its tools. */
+  /** Null if the agent does not show its tools. */
   readonly name: string | null;
   readonly arguments: unknown;
   readonly prompt: string | null;
@@ -56,7 +56,7 @@ export interface ApprovalPart {
   readonly reason: string | null;
 }
 
-/** A step of a flow; `parts` is what its agent or tool does. */
+/** A step of a flow. `parts` are those of its agent or tool. */
 export interface StepPart {
   readonly type: "step";
   readonly step: string;
@@ -77,32 +77,32 @@ export interface RunFailure {
   readonly retryable: boolean | null;
 }
 
-/** A run as its events tell it. What they have not told is null. */
+/** The state of a run. What no event has reported is null. */
 export interface RunState {
   readonly runId: string | null;
   readonly conversationId: string | null;
   /** The id of the answer. */
   readonly messageId: string | null;
   readonly agentId: string | null;
-  /** `submitted`: no event yet. `waiting`: for the answers of people. `done`: however it ended, but by an error. */
+  /** `submitted`: no event yet. `waiting`: for answers of people. `done`: ended, except by an error. */
   readonly status: "submitted" | "streaming" | "waiting" | "done" | "error";
-  /** The latest status message, until the agent speaks. */
+  /** The latest status message, until the agent says something. */
   readonly activity: string | null;
-  /** What happened, in its order. */
+  /** The parts of the run, in order. */
   readonly parts: readonly Part[];
   readonly finishReason: string | null;
   readonly usage: Usage | null;
   /** US dollars. */
   readonly cost: number | null;
   readonly durationMs: number | null;
-  /** The answer as JSON, where a schema was asked for. */
+  /** The answer as JSON, if the request or agent has a schema. */
   readonly output: unknown;
   /** The result of a flow. */
   readonly result: unknown;
   readonly error: RunFailure | null;
 }
 
-/** What a run's start tells. */
+/** The fields that a run's start sets. */
 export const BEGINNING = {
   runId: null as string | null,
   conversationId: null as string | null,
@@ -110,7 +110,7 @@ export const BEGINNING = {
   agentId: null as string | null,
 };
 
-/** What a run's end tells. */
+/** The fields that a run's end sets. */
 export const END = {
   finishReason: null as string | null,
   usage: null as Usage | null,
@@ -122,13 +122,13 @@ export const END = {
 
 export const NEW_RUN: RunState = { ...BEGINNING, status: "submitted", activity: null, parts: [], ...END, error: null };
 
-/** The fields of `defaults` as the event tells them, with their defaults where it does not. */
+/** Returns the fields of `defaults` from the event, or their defaults if it does not have them. */
 export function told<Fields extends object>(event: object, defaults: Fields): Fields {
   const fields = Object.entries(defaults).map(([name, unknown]) => [name, (event as Record<string, unknown>)[name] ?? unknown]);
   return Object.fromEntries(fields) as Fields;
 }
 
-/** The answer's text: its own parts, with an empty line between those that something else parts. */
+/** Returns the answer's text: its text parts, with an empty line where something else comes between them. */
 export function textOf(parts: readonly Part[]): string {
   return parts.flatMap((part) => (part.type === "text" ? part.text : [])).join("\n\n");
 }

@@ -17,16 +17,16 @@ const NEW_RUN = {
   tool: null as string | null,
 };
 
-/** What runs in an organization. */
+/** The current runs and alerts of an organization. */
 export interface CommandCenterBoard {
   readonly runs: readonly Schemas["LiveRun"][];
-  /** The alerts that are on. */
+  /** The alerts that are triggered. */
   readonly alerts: readonly Schemas["TriggeredAlert"][];
   /** The latest events, at most 100. */
   readonly events: readonly CommandCenterEvent[];
 }
 
-/** What changes on the board by one more event. */
+/** Returns the fields of the board that an event changes. */
 export function boardAfter(board: CommandCenterBoard, event: CommandCenterEvent): Partial<CommandCenterBoard> {
   const events = [...board.events.slice(1 - RECENT), event];
   if ("alert" in event) return { events, alerts: alertsAfter(board.alerts, event) };

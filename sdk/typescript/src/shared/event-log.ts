@@ -1,10 +1,10 @@
 import { numberOf, runIdOf } from "../events.js";
 import type { Received } from "../stream/follow.js";
 
-/** Events that a page keeps for pages that come later. */
+/** The number of events that a page keeps for pages that join later. */
 const MOST_EVENTS = 20_000;
 
-/** What was received of a stream since a position, null for its beginning. */
+/** The events of a stream that were received after a position (null for its beginning). */
 export class EventLog<Event> {
   #received: Received<Event>[] = [];
   lastId: string | null;
@@ -13,7 +13,7 @@ export class EventLog<Event> {
     this.lastId = start;
   }
 
-  /** Keeps an event. Returns false for one that was received before. */
+  /** Adds an event. Returns false if it was received before. */
   add(received: Received<Event>): boolean {
     const { id } = received;
     if (id !== null && reaches(this.lastId, id)) return false;
@@ -23,7 +23,7 @@ export class EventLog<Event> {
     return true;
   }
 
-  /** All that came after an event; null where not all of it is known. */
+  /** Returns everything after an event; null if some of it is unknown. */
   after(seen: string | null): readonly Received<Event>[] | null {
     if (this.start !== null && (seen === null || !reaches(seen, this.start))) return null;
     const last = this.#received.findLastIndex(({ id }) => id !== null && reaches(seen, id));
@@ -36,7 +36,7 @@ export class EventLog<Event> {
   }
 }
 
-/** Whether whoever has seen `seen` has also seen `id`, in the same run. */
+/** Whether a reader that has seen `seen` has also seen `id` of the same run. */
 function reaches(seen: string | null, id: string): boolean {
   return seen !== null && runIdOf(seen) === runIdOf(id) && numberOf(seen) >= numberOf(id);
 }

@@ -4,8 +4,8 @@ import { type SharedOptions, SharedStream } from "./shared-stream.js";
 import { Room } from "./slots.js";
 
 /**
- * The events of a stream that this page has opened by itself, by sending a message: read at once, from its own
- * connection. When the page is hidden and another one needs the connection, it goes on `shared`, after the last event.
+ * The events of a stream that this page has opened by sending a message. They are read from its own connection. If the
+ * page is hidden and another one needs the connection, it continues on `shared`, after the last event.
  */
 export async function* ownStream<Event>(
   own: EventStream<Event>,

@@ -1,12 +1,12 @@
 import { newId } from "../api/transport.js";
 import type { Millrace } from "../client.js";
 
-/** Claims of one token or one sign-in. Where a provider has others, its user's pages share nothing. */
+/** Claims that identify one token or sign-in. If a provider uses others, the user's pages share nothing. */
 const PASSING = /^(iat|exp|nbf|jti|origin_jti|auth_time|event_id|nonce|sid|session_state|at_hash|c_hash|uti|aio|rh)$/;
 
 /**
- * A name for whoever the client speaks for, to be part of the name of a `SharedStream`: pages of one browser may be
- * signed in as different users, who must not see each other's events.
+ * Returns a name for the client's user, to be used in the name of a `SharedStream`. Pages of one browser may be signed
+ * in as different users, who must not see each other's events.
  */
 export async function scopeOf(client: Millrace): Promise<string> {
   if (!globalThis.crypto.subtle) return newId(); // nothing can be shared outside of a secure context
@@ -15,7 +15,7 @@ export async function scopeOf(client: Millrace): Promise<string> {
   return Array.from(new Uint8Array(bytes, 0, 16), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Who a JSON Web Token is for; null for other tokens. */
+/** The claims of a JSON Web Token that identify its user; null for other tokens. */
 function claimsOf(token: string): string | null {
   try {
     const payload = (token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/");

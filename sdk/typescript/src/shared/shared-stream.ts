@@ -6,11 +6,11 @@ import { EventLog } from "./event-log.js";
 import { withSlot } from "./slots.js";
 
 export interface SharedOptions<Event> {
-  /** Pages of one origin that give the same name share one connection. It has to name the user, too: see `scopeOf`. */
+  /** Pages of one origin that use the same name share a connection. It must also name the user: see `scopeOf`. */
   readonly name: string;
-  /** Opens the stream, after the last event that was received. Called in one page at a time. */
+  /** Opens the stream after the last event that was received. Called in one page at a time. */
   open(after: string | null): EventStream<Event>;
-  /** The id of the last event seen. Without it: from the beginning. */
+  /** The id of the last event seen. By default, the stream starts at its beginning. */
   readonly after?: string | null | undefined;
   /** Ends the stream, which then throws the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -18,24 +18,24 @@ export interface SharedOptions<Event> {
 
 type Note<Event> =
   | { readonly type: "event"; readonly received: Received<Event> }
-  /** A page has come, or has lost the one that reads. */
+  /** A page has joined, or has lost the reading page. */
   | { readonly type: "join"; readonly from: string; readonly after: string | null }
-  /** The answer to a page that has come; null where not all that it missed is known. */
+  /** The answer to a page that has joined; null if some of the missed events are unknown. */
   | { readonly type: "backlog"; readonly to: string; readonly missed: readonly Received<Event>[] | null }
-  /** Another page reads from now on. */
+  /** Another page is now the reading page. */
   | { readonly type: "reader" }
   | { readonly type: "alive" }
   | { readonly type: "end" };
 
 const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
 const ALIVE_MS = 5000;
-/** After this silence of the page that reads, a visible one takes its place: browsers freeze what is hidden. */
+/** After this silence of the reading page, a visible page replaces it, because browsers freeze hidden pages. */
 const SILENT_MS = 20_000;
 
 /**
- * The events of one stream in all pages of a browser that want them, over one connection: one page reads, and tells the
- * others. When it goes, another one goes on from the last event. Where the browser cannot do that (Web Locks and
- * BroadcastChannel need a secure context), each page reads for itself.
+ * The events of a stream in all pages of a browser that need them, over one connection: one page reads and passes the
+ * events on. When it closes, another one continues after the last event. If the browser does not support this (Web
+ * Locks and BroadcastChannel require a secure context), each page reads by itself.
  */
 export class SharedStream<Event> implements AsyncIterableIterator<Event, undefined> {
   readonly #id = newId();
@@ -47,16 +47,16 @@ export class SharedStream<Event> implements AsyncIterableIterator<Event, undefin
   #wake: () => void = () => undefined;
   #failure: { readonly error: unknown } | null = null;
   #isEnded = false;
-  /** This page reads for all. */
+  /** Whether this page reads for all. */
   #reading: Attempt | null = null;
-  /** The page that reads cannot tell this one all, which reads for itself. */
+  /** Whether this page reads by itself, because the reading page cannot provide all events. */
   #isAlone = false;
-  /** All events up to the latest were received, so that the next one may be taken. */
+  /** Whether all events up to the latest were received, so that the next one can be added. */
   #isSynced = false;
   #silence: ReturnType<typeof setTimeout> | undefined;
-  /** The id of the event that was handed over last, null where it has none. */
+  /** The id of the last event that was yielded, null if it has none. */
   eventId: string | null = null;
-  /** The last id that was handed over: where another stream can go on. */
+  /** The last id that was yielded, after which another stream can continue. */
   lastEventId: string | null;
 
   constructor(private readonly options: SharedOptions<Event>) {
@@ -87,7 +87,7 @@ export class SharedStream<Event> implements AsyncIterableIterator<Event, undefin
     return END;
   }
 
-  /** Leaves the stream. Another page that wants it goes on reading. */
+  /** Leaves the stream. Another page that needs it continues reading. */
   abort(): void {
     this.#waiting.length = 0;
     this.#end();
@@ -116,7 +116,7 @@ export class SharedStream<Event> implements AsyncIterableIterator<Event, undefin
     try {
       await navigator.locks.request(`millrace:${this.options.name}`, options, lead);
     } catch (error) {
-      // Another page has taken the place of this one, or there is nothing to wait for any more.
+      // Another page has replaced this one, or there is nothing left to wait for.
       if ((error as Error).name !== "AbortError") throw error;
       this.#reading?.end();
     }
@@ -141,7 +141,7 @@ export class SharedStream<Event> implements AsyncIterableIterator<Event, undefin
     }
   }
 
-  /** Reads to the end of the stream, or until the signal says so. */
+  /** Reads to the end of the stream, or until the signal is aborted. */
   async #read(signal: AbortSignal): Promise<void> {
     const stream = this.options.open(this.#log.lastId);
     const stop = () => stream.abort();
@@ -172,7 +172,7 @@ export class SharedStream<Event> implements AsyncIterableIterator<Event, undefin
     if (this.#reading) this.#post({ type: "backlog", to, missed: this.#log.after(after) });
   }
 
-  /** Events of the new reader count when what was missed before them has come. */
+  /** Adds the events of the new reader once the missed ones before them have arrived. */
   #follow(): void {
     this.#reading?.end();
     this.#join();

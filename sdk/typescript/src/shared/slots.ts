@@ -1,6 +1,6 @@
 import { Attempt } from "../stream/attempt.js";
 
-/** Streams that all pages of a browser may hold open: over HTTP/1.1 it allows six connections, and calls need some. */
+/** Streams that all pages of a browser may hold open together. HTTP/1.1 allows six connections, and calls need some. */
 const MOST_STREAMS = 4;
 const CHANNEL = "millrace:slots";
 
@@ -11,13 +11,13 @@ export class Room {
   readonly #screen = globalThis.document as Document | undefined;
   readonly #ask = () => void (this.#screen?.hidden || this.#channel?.postMessage("room"));
 
-  /** Asks at once if this page is visible, else when it becomes so. */
+  /** Asks at once if this page is visible, otherwise when it becomes visible. */
   constructor() {
     this.#screen?.addEventListener("visibilitychange", this.#ask);
     this.#ask();
   }
 
-  /** There is room now. The signal is aborted when this page is hidden and a visible one asks. */
+  /** Called when there is room. The signal is aborted when this page is hidden and a visible one asks. */
   hold(): AbortSignal {
     this.#screen?.removeEventListener("visibilitychange", this.#ask);
     if (this.#channel) this.#channel.onmessage = () => void (this.#screen?.hidden && this.#controller.abort());
@@ -31,8 +31,8 @@ export class Room {
 }
 
 /**
- * Runs `use` while this page may hold one more stream open. When a visible page needs it more, the signal that `use`
- * was given is aborted, as it is by `signal`. Throws the reason of `signal` when aborted before there was room.
+ * Runs `use` while this page may hold another stream open. If a visible page needs the slot, the signal passed to `use`
+ * is aborted, as it is by `signal`. Throws the reason of `signal` if it is aborted before there is room.
  */
 export async function withSlot<Result>(signal: AbortSignal, use: (room: AbortSignal) => Promise<Result>): Promise<Result> {
   const room = new Room();
@@ -49,7 +49,7 @@ export async function withSlot<Result>(signal: AbortSignal, use: (room: AbortSig
   }
 }
 
-/** Waits for whichever slot is free first. */
+/** Waits for the first free slot. */
 function anySlot<Result>(signal: AbortSignal, use: () => Promise<Result>): Promise<Result> {
   const others = new AbortController();
   let isTaken = false;

@@ -1,6 +1,6 @@
 import { ConnectionLostError } from "../errors.js";
 
-/** One request and its body, with everything that has to be given back at its end. */
+/** A request and its body, with everything that has to be released at the end. */
 export class Attempt {
   readonly #controller = new AbortController();
   readonly #aborted: Promise<never>;
@@ -8,7 +8,7 @@ export class Attempt {
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
 
   constructor(private readonly outer: AbortSignal | undefined) {
-    // Fetches that are aborted reject by themselves in browsers; this does not depend on it.
+    // Aborted fetches reject by themselves in browsers; this does not rely on it.
     this.#aborted = new Promise((_, reject) => {
       this.signal.addEventListener("abort", () => reject(this.signal.reason), { once: true });
     });
@@ -26,7 +26,7 @@ export class Attempt {
     return this.#reader;
   }
 
-  /** The promise's value; ends the attempt when that takes longer. `onLate` gets a value that comes after the end. */
+  /** Returns the promise's value, or ends the attempt if it takes too long. `onLate` gets a value that arrives later. */
   async within<Value>(ms: number, promise: Promise<Value>, onLate: (value: Value) => void = ignore): Promise<Value> {
     const timer = setTimeout(() => this.#controller.abort(new ConnectionLostError(`The server sent nothing for ${ms / 1000} seconds.`)), ms);
     promise.then((value) => this.signal.aborted && onLate(value), ignore);
@@ -37,7 +37,7 @@ export class Attempt {
     }
   }
 
-  /** The promise's value; rejects as soon as the attempt is aborted. */
+  /** Returns the promise's value. Rejects as soon as the attempt is aborted. */
   unlessAborted<Value>(promise: Promise<Value>): Promise<Value> {
     return Promise.race([promise, this.#aborted]);
   }

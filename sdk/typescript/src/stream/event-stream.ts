@@ -1,7 +1,7 @@
 import { Attempt, ignore } from "./attempt.js";
 import { type FollowOptions, type Received, follow } from "./follow.js";
 
-/** What may be changed of any stream; the defaults are good. */
+/** Options of any stream, which have sensible defaults. */
 export interface StreamOptions
   extends Pick<FollowOptions<unknown>, "maxAttempts" | "silenceMs" | "openMs" | "onLink" | "wake"> {
   /** Ends the stream, which then throws the signal's reason. */
@@ -12,17 +12,17 @@ type Item<Event> = IteratorResult<Event, undefined>;
 const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /**
- * The events of one stream, each once and in order, for `for await`. Reconnects by itself, from the last event that
- * was handed over. Leaving the loop, or `abort()` from anywhere, closes the connection; the run goes on.
+ * The events of a stream for `for await`, each once and in order. It reconnects by itself, after the last event that
+ * it yielded. Leaving the loop, or `abort()` from anywhere, closes the connection; the run continues.
  */
 export class EventStream<Event> implements AsyncIterableIterator<Event, undefined> {
   readonly #scope: Attempt;
   readonly #events: AsyncGenerator<Received<Event>, void, void>;
   #first: Item<Event> | undefined;
   #isAborted = false;
-  /** The id of the event that was handed over last, null where it has none. */
+  /** The id of the last event that was yielded, null if it has none. */
   eventId: string | null = null;
-  /** The last id that was handed over: where another stream can go on. */
+  /** The last id that was yielded, after which another stream can continue. */
   lastEventId: string | null;
 
   constructor({ signal, ...options }: Omit<FollowOptions<Event>, "signal"> & StreamOptions) {
@@ -31,7 +31,7 @@ export class EventStream<Event> implements AsyncIterableIterator<Event, undefine
     this.lastEventId = options.after ?? null;
   }
 
-  /** Waits for the first event, so that what the server refuses is thrown here. */
+  /** Waits for the first event, and throws if the server refuses the request. */
   async start(): Promise<this> {
     this.#first = await this.next();
     return this;

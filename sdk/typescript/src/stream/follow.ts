@@ -4,9 +4,9 @@ import { Attempt, ignore } from "./attempt.js";
 import { asLoss, delayBefore, isFinal, sleep } from "./retries.js";
 import { sseParser } from "./sse.js";
 
-/** How far a stream was received: what a request needs to go on from there. */
+/** How far a stream was received, which a request needs to continue from there. */
 export interface Position {
-  /** The run that the stream is about, as soon as the server has told it. */
+  /** The run of the stream, as soon as the server has named it. */
   readonly runId: string | null;
   readonly lastEventId: string | null;
 }
@@ -14,29 +14,29 @@ export interface Position {
 export type LinkState = "connecting" | "open" | "waiting";
 
 export interface FollowOptions<Event> {
-  /** Sends the request that starts, or goes on with, the stream. Called again after each lost connection. */
+  /** Sends the request that starts or continues the stream. Called again after each lost connection. */
   open(position: Position, signal: AbortSignal): Promise<Response>;
-  /** Waited for before each request, for however long it takes: a user who has to sign in again. */
+  /** Awaited before each request for as long as it takes, for example until a user has signed in again. */
   ready?(): Promise<void>;
-  /** Null for what is to be passed over. */
+  /** Parses an event. Null for an event that is to be skipped. */
   parse(data: string): Event | null;
-  /** Whether the stream ends with this event. Without it, when the server has nothing more. */
+  /** Whether the stream ends with this event. By default, it ends when the server has nothing more. */
   isLast?(event: Event): boolean;
-  /** Whether the stream may end after this event, for some time: that is no loss of a connection. */
+  /** Whether the connection may end after this event without counting as lost. */
   isPause?(event: Event): boolean;
   onLink?(state: LinkState): void;
   signal: AbortSignal;
-  /** The run to go on with. */
+  /** The run to continue. */
   runId?: string | null | undefined;
-  /** The id of the last event seen: the stream goes on after it. */
+  /** The id of the last event seen; the stream continues after it. */
   after?: string | null | undefined;
-  /** Repetitions in a row that may bring nothing new. */
+  /** The number of attempts in a row that may bring nothing new. */
   maxAttempts?: number;
-  /** Longest silence; the server sends a heartbeat every 5 s. */
+  /** The longest silence. The server sends a heartbeat every 5 s. */
   silenceMs?: number;
-  /** Longest wait for the response's headers: a cold start passes, a dead network does not. */
+  /** The longest wait for the response's headers, which is longer than a cold start. */
   openMs?: number;
-  /** Its `online` event ends a wait at once. */
+  /** A target whose `online` event ends a wait at once. */
   wake?: EventTarget;
 }
 
@@ -47,14 +47,14 @@ export interface Received<Event> {
 }
 
 /**
- * Yields the events of one stream, each once and in order, over as many connections as it takes. Returns at the last
+ * Yields the events of a stream, each once and in order, over as many connections as necessary. Returns after the last
  * event, or when the server has nothing more (204).
  *
- * Reads only what is asked for: a slow reader slows the connection down, and one that the server cuts meanwhile is
- * resumed. Whatever ends the iteration closes the connection.
+ * Reads only when the caller asks for events: a slow reader slows down the connection, and if the server cuts it in the
+ * meantime, it is resumed. When the iteration ends, the connection is closed.
  *
- * Throws ApiError when the server refuses for good, ConnectionLostError when `maxAttempts` in a row brought nothing,
- * and the signal's reason when aborted.
+ * Throws ApiError if the server permanently refuses, ConnectionLostError after `maxAttempts` in a row without progress,
+ * and the signal's reason if aborted.
  */
 export async function* follow<Event>(options: FollowOptions<Event>): AsyncGenerator<Received<Event>, void, void> {
   const { signal, maxAttempts = 5, wake = globalThis.window as EventTarget | undefined } = options;
@@ -79,7 +79,7 @@ export async function* follow<Event>(options: FollowOptions<Event>): AsyncGenera
 class StreamReader<Event> {
   #position: Position;
   #isPaused = false;
-  /** The last connection brought something, if only a heartbeat. */
+  /** Whether the last connection received anything, even a heartbeat. */
   hasProgressed = false;
 
   constructor(private readonly options: FollowOptions<Event>) {
@@ -90,7 +90,7 @@ class StreamReader<Event> {
     if (state === "open" || !this.#isPaused) this.options.onLink?.(state);
   }
 
-  /** One connection, to its end. Returns true when nothing more is to come. */
+  /** Reads one connection to its end. Returns true if nothing more will come. */
   async *connect(): AsyncGenerator<Received<Event>, boolean, void> {
     const { openMs = 30_000, silenceMs = 15_000 } = this.options;
     const attempt = new Attempt(this.options.signal);
@@ -118,7 +118,7 @@ class StreamReader<Event> {
     }
   }
 
-  /** The event, unless it was received before or is only a sign of life. */
+  /** Returns the event, unless it was received before or is a heartbeat. */
   #receive(data: string, id: string | null): Event | null {
     const isHeartbeat = HEARTBEAT.test(data);
     if (!isHeartbeat && this.#isOld(id)) return null;

@@ -1,10 +1,10 @@
 import { type EventSourceMessage, createParser } from "eventsource-parser";
 import { MillraceError } from "../errors.js";
 
-/** Characters of one event; the server's own limit is 1.5 MB. */
+/** The maximum number of characters of an event; the server's own limit is 1.5 MB. */
 const LONGEST_EVENT = 4 * 1024 * 1024;
 
-/** Return a function that turns bytes, however they are cut, into messages. It throws MillraceError at a too large one. */
+/** Returns a function that parses messages from bytes, however they are split. Throws MillraceError for a too large one. */
 export function sseParser(longest = LONGEST_EVENT): (bytes: Uint8Array) => EventSourceMessage[] {
   const messages: EventSourceMessage[] = [];
   const decoder = new TextDecoder();
