@@ -64,8 +64,10 @@ class JsonServer:
             body = file.read(int(headers["content-length"]))
         self.requests.append(Request(headers, body, number))
         given = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        # Before the answer is there: whoever has read it may change this for the next one.
+        goes_on = given != CLOSE and not self.close_after_each
         connection.sendall(given)
-        return given != CLOSE and not self.close_after_each
+        return goes_on
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from millrace.errors import Throttled, Unavailable
 from millrace.stores.aws import Aws, unavailable_when_down
 from millrace.stores.aws_retries import ATTEMPTS
-from millrace.stores.dynamo import Dynamo, delete
+from millrace.stores.dynamo import ConditionFailed, Dynamo, delete, put
 from millrace.stores.signed_client import JSON_SERVICES, SignedClient, signed_client
 from tests.fakes.aws_json import CLOSE, JsonServer, answer, aws_json_server
 from tests.net.servers import Authority
@@ -316,6 +316,19 @@ async def test_transaction_that_may_still_be_under_way_is_asked_for_by_its_token
     first, *rest, last = (json.loads(one.body)["ClientRequestToken"] for one in server.requests)
     assert rest == [first] * ATTEMPTS
     assert last != first
+
+
+@pytest.mark.parametrize("lost", [True, False])
+async def test_write_whose_answer_was_lost_is_a_success_also_after_a_conflict(
+    server: JsonServer, aws: Aws, lost: bool
+) -> None:
+    """Then it is a call of its own that the condition refuses."""
+    conflict = answer(REFUSED % b"TransactionConflictException", 400)
+    refused = {"__type": "ConditionalCheckFailedException", "Item": {"pk": {"S": "a"}, "sk": {"S": "b"}}}
+    server.answers = [*[CLOSE] * lost, conflict, answer(json.dumps(refused).encode(), 400)]
+    write = Dynamo(aws).write(put("t", {"pk": "a", "sk": "b"}, new=True))
+    with nullcontext() if lost else pytest.raises(ConditionFailed):
+        await write
 
 
 def test_repetitions_end_when_most_calls_fail(server: JsonServer, aws: Aws) -> None:

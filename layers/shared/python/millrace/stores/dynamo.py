@@ -12,7 +12,7 @@ from uuid import uuid4
 from millrace.errors import InvalidRequest, Unavailable
 from millrace.stores.aws import Aws
 from millrace.stores.batch_writes import write_all
-from millrace.stores.repeated_writes import was_applied
+from millrace.stores.repeated_writes import retries_of, was_applied
 from millrace.stores.sizes import KEY_BYTES, check_transaction, check_write, text_bytes, too_large, valid_key
 
 Item = dict[str, Any]
@@ -202,9 +202,7 @@ class Dynamo:
 
     async def delete_all(self, table: str, keys: list[Item]) -> None:
         """Delete items that nobody writes any more, in batches of 25 and at half the price of transactions.
-
-        Raises `Unavailable` if DynamoDB keeps leaving some unprocessed.
-        """
+        Raises `Unavailable` if DynamoDB keeps leaving some unprocessed."""
         await write_all(self._aws, table, [{"DeleteRequest": {"Key": to_item(key)}} for key in keys])
 
     async def write(self, request: TransactItem) -> None:
@@ -215,12 +213,14 @@ class Dynamo:
         check_write(request)
         ((kind, parameters),) = request.items()
         operation = {"Put": "put_item", "Update": "update_item", "Delete": "delete_item"}[kind]
+        retries = 0
         for attempt in range(_TRIES):
             code, response = await self._attempt(operation, parameters)
             if code is None:
                 return
+            retries += retries_of(response)
             if code == "ConditionalCheckFailedException":
-                if was_applied(request, response):
+                if retries and was_applied(request, response):
                     return
                 raise ConditionFailed({0: from_item(response["Item"]) if response.get("Item") else None})
             await _back_off(attempt)

@@ -15,13 +15,16 @@ Write = Mapping[str, Mapping[str, Any]]
 Attributes = Mapping[str, Mapping[str, Any]]
 
 
+def retries_of(answer: Mapping[str, Any]) -> int:
+    """Return how often the client sent a request again by itself before this answer."""
+    return int(answer.get("ResponseMetadata", {}).get("RetryAttempts", 0))
+
+
 def was_applied(write: Write, refusal: Mapping[str, Any]) -> bool:
-    """Return whether an earlier attempt by botocore applied a write that a condition has refused.
+    """Return whether an earlier attempt applied a write that was sent again and that a condition has refused.
 
     `refusal` is DynamoDB's answer with the current item.
     """
-    if not refusal.get("ResponseMetadata", {}).get("RetryAttempts", 0):
-        return False
     ((kind, parameters),) = write.items()
     found: Attributes = refusal.get("Item") or {}
     if kind == "Update":
