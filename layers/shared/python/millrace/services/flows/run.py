@@ -24,6 +24,7 @@ from millrace.errors import InvalidRequest, MillraceError, Unavailable
 from millrace.services.flows.calls import StepFailed
 from millrace.services.flows.steps import Expressions, Steps, flow_agents
 from millrace.services.flows.waiting import Refused, StepWaiting
+from millrace.services.runs.agent_run import CutShort
 from millrace.services.runs.run_session import RunSession
 from millrace.stores.flows import FlowStore
 from millrace.stores.lease_record import LeaseLost, Stopping
@@ -84,6 +85,9 @@ class FlowLoop:
                 raise
             except Refused as error:
                 return await self._refuse(error)
+            except CutShort as short:
+                await self._end("stopped" if short.reason == "stopped" else "completed", short.reason, None)
+                return short.reason
             except Exception as error:
                 await self._fail(step.name, error)
                 return "error"

@@ -39,6 +39,14 @@ from millrace.services.runs.run_work import RunWork
 from millrace.stores.lease_record import LeaseLost, Stopping
 
 
+class CutShort(Exception):
+    """The agent of a flow's step was stopped, or a limit of the run was reached before it had its answer."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class AgentRunContext(Struct, frozen=True):
     """The context that the agents of a run share.
 
@@ -158,10 +166,20 @@ class AgentRunContext(Struct, frozen=True):
             not_begun = self.session.lease.progress.not_begun
             loop = nested.loop(agent, emitter, control, not_begun)
             try:
-                await loop.run(control.begin(task))
+                reason = await loop.run(control.begin(task))
             except (LeaseLost, Stopping, Unavailable) as error:
                 raise Interrupted(error) from error
+            # An agent above finds out by itself, before it asks its model again.
+            if not self.depth and (why := self._cut_short(reason)):
+                raise CutShort(why)
         return control.answer()
+
+    def _cut_short(self, reason: str) -> str | None:
+        """Return the finish reason of the run if it is the run's limit, or a stop, that ended an agent."""
+        if reason in ("stop", "stopped"):
+            return None if reason == "stop" else reason
+        reached = self.session.spending.last
+        return self.budget.exhausted() or (reached.finish_reason if reached else None)
 
     def _nested_budget(
         self, agent: Agent, stored: Sequence[StoredMessage], lost: Sequence[LogEntry]

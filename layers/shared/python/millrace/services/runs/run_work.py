@@ -252,7 +252,8 @@ class RunWork(RunPump):
 
     async def limit_reached(self, agent_id: str) -> str | None:
         """See `agent.control.RunControl`. Limits that cannot be read delay nobody."""
-        if self.spending.begins():
+        # Whoever began the run has checked its agent, but not the agents of a flow's steps.
+        if self.spending.begins() and agent_id == self.run.agent_id:
             return None
         try:
             if await self.spending.stopped(agent_id):
