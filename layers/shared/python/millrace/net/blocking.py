@@ -8,7 +8,8 @@ from msgspec import Struct, field
 from millrace.net.http1 import AnswerReader, Malformed
 from millrace.net.trust import trusting
 
-_READ_BYTES = 256 * 1024
+_FIRST_BYTES, _READ_BYTES = 16 * 1024, 256 * 1024
+"""`recv` allocates its buffer before anything arrives: a thread that waits for an answer asks for little."""
 
 
 class Server(Struct, frozen=True):
@@ -100,10 +101,11 @@ class Connections(Struct):
 
 def _read(connection: socket.socket) -> tuple[Answer, bool]:
     """The answer, and whether its connection may serve another request."""
-    reader, parts = AnswerReader(b"POST"), list[bytes]()
+    reader, parts, size = AnswerReader(b"POST"), list[bytes](), _FIRST_BYTES
     try:
         while not reader.done:
-            if data := connection.recv(_READ_BYTES):
+            if data := connection.recv(size):
+                size = _READ_BYTES
                 parts += reader.feed(data)
                 if reader.wrong is not None:
                     raise reader.wrong

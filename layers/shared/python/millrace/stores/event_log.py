@@ -57,7 +57,8 @@ def encode(seq: int, event: Event) -> LogEntry:
 
     An event over `EVENT_BYTES` is replaced by a note of the same type.
     """
-    data = orjson.dumps(event)
+    # `kept_json` without a call: this runs for every token, and a client may be slow to read them.
+    data = b"%b" % orjson.dumps(event)
     if len(data) > EVENT_BYTES:
         event = _shortened(event)
         data = orjson.dumps(event)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import orjson
 from msgspec import Struct
 
+from millrace.domain.json_bytes import kept_json
 from millrace.domain.portions import portions
 from millrace.pipelines.state.store import Key, Store
 
@@ -109,5 +110,5 @@ def pack_anchors(anchors: Anchors) -> list[bytes]:
 
 def _pack(kind: Kind, generation: int, entries: Iterable[list[Any]]) -> list[bytes]:
     """As blocks that DynamoDB takes, however long the groups are."""
-    written = portions(map(orjson.dumps, entries), lambda entry: len(entry) + 1, _BLOCK_BYTES)
+    written = portions(map(kept_json, entries), lambda entry: len(entry) + 1, _BLOCK_BYTES)
     return [orjson.dumps([kind, generation, list(map(orjson.Fragment, portion))]) for portion in written]

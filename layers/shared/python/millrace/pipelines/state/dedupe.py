@@ -9,6 +9,7 @@ from hashlib import sha256
 import orjson
 from msgspec import Struct
 
+from millrace.domain.json_bytes import kept_json
 from millrace.pipelines.event import Event
 from millrace.pipelines.expressions.values import Value
 from millrace.pipelines.state.registers import update
@@ -31,7 +32,7 @@ def passing(events: dict[Key, list[Event]], ttl: int, store: Store) -> dict[Key,
     def change(key: Key, data: bytes | None) -> tuple[bytes, int] | None:
         seen = _Seen(*orjson.loads(data)) if data else _Seen(0, [])
         passes[key] = [seen.lets_pass(event, ttl) for event in events[key]]
-        return (orjson.dumps([seen.until, seen.owners]), seen.until + ttl) if seen.is_changed else None
+        return (kept_json([seen.until, seen.owners]), seen.until + ttl) if seen.is_changed else None
 
     update(store, events, change)
     return passes

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import orjson
 
+from millrace.domain.json_bytes import kept_json
 from millrace.pipelines.errors import EvaluationError
 from millrace.pipelines.event import Event
 from millrace.pipelines.expressions.values import Value
@@ -51,7 +52,7 @@ def canonical(value: Value) -> bytes:
     Raises `EvaluationError` for what is no JSON.
     """
     try:
-        written = orjson.dumps(whole(value), option=_CANONICAL)
+        written = kept_json(whole(value), _CANONICAL)
     except TypeError as error:  # nested too deeply, or text that is no Unicode
         raise EvaluationError(f"A value cannot be stored: {error}.") from None
     if len(written) > LONG_TEXT:

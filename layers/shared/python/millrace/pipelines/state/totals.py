@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from msgspec import Struct
 
+from millrace.domain.json_bytes import kept_json
 from millrace.pipelines.definitions.steps import Aggregation
 from millrace.pipelines.event import Event, Payload
 from millrace.pipelines.expressions.values import Value, is_number, shortest
@@ -124,7 +125,7 @@ class _Group(Struct):
     def encode(self) -> bytes:
         recent = list(self.recent)[-RECENT:]
         ids = b64encode(b"".join(id.to_bytes(8, "little") for id in recent)).decode()
-        return orjson.dumps([self.rows, ids, [total.state() for total in self.totals], self._kept(recent)])
+        return kept_json([self.rows, ids, [total.state() for total in self.totals], self._kept(recent)])
 
     def _kept(self, recent: list[int]) -> list[orjson.Fragment]:
         """The values of the latest events, the latest first, as many as there is room for."""
@@ -149,7 +150,7 @@ class _Group(Struct):
         """The number of events, and an object of the totals."""
         pairs = zip(aggregations, self.totals, strict=True)
         values = {each.name: self.rows if each.field == "*" else total.value() for each, total in pairs}
-        return orjson.dumps([self.rows, values])
+        return kept_json([self.rows, values])
 
 
 def _decode(data: bytes | None, functions: list[str]) -> _Group:
@@ -160,9 +161,7 @@ def _decode(data: bytes | None, functions: list[str]) -> _Group:
     ids = [int.from_bytes(raw[at : at + 8], "little") for at in range(0, len(raw), 8)]
     totals_by_id: dict[int, bytes | None] = dict.fromkeys(ids)
     for kept in more:  # those of an earlier release have none
-        totals_by_id.update(
-            (id, orjson.dumps(values)) for id, values in zip(reversed(ids), kept, strict=False)
-        )
+        totals_by_id.update((id, kept_json(values)) for id, values in zip(reversed(ids), kept, strict=False))
     totals = [Total(function, state) for function, state in zip(functions, states, strict=True)]
     return _Group(rows, totals_by_id, totals)
 

@@ -11,6 +11,7 @@ import msgspec
 import orjson
 from msgspec import Struct, structs
 
+from millrace.domain.json_bytes import kept_json
 from millrace.domain.portions import portions
 from millrace.errors import InvalidRequest
 from millrace.pipelines.event import UnreadEvent
@@ -184,7 +185,7 @@ def _invalid(error: msgspec.DecodeError) -> InvalidRequest:
 
 def pack(head: Events, events: Iterable[EventRecord]) -> Iterator[str]:
     """Yield messages like `head` with at most 200 events and 200 KB (a single event may be larger)."""
-    written = map(orjson.dumps, events)
+    written = map(kept_json, events)
     for portion in portions(written, _size, BYTES_PER_MESSAGE, EVENTS_PER_MESSAGE):
         # The measured bytes are sent as they are, so that no event is encoded a second time.
         yield encode(structs.replace(head, events=list(map(msgspec.Raw, portion))))
