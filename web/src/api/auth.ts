@@ -8,10 +8,10 @@ const SIGNED_OUT = "millrace.signedOut";
 export const CALLBACK = "/auth/callback";
 export const POPUP_CALLBACK = "/auth/popup";
 
-/** `ended`: the session died while the page was in use. What waits for a token goes on after the next sign-in. */
+/** `ended`: the session ended while the page was in use. Requests that wait for a token continue after the next sign-in. */
 export type AuthState = "in" | "out" | "ended";
 
-/** Who is signed in, by the token's own words: for showing only. */
+/** The signed-in user from the token, for display only. */
 export interface Account {
   /** The id by which the API knows the user. */
   readonly id: string | null;
@@ -20,13 +20,13 @@ export interface Account {
 }
 
 /**
- * The signed-in user, by any OpenID Connect provider: authorization code with PKCE, renewed by refresh token. The
- * tabs of a browser share one session. A request that needs a token while the session is dead waits until the user
- * has signed in again, so that nothing that was typed is lost.
+ * The signed-in user of any OpenID Connect provider: authorization code with PKCE, renewed by refresh token. The
+ * tabs of a browser share one session. A request that needs a token after the session has ended waits until the
+ * user has signed in again, so that nothing that was typed is lost.
  */
 export class Auth {
   readonly #manager: UserManager;
-  /** Null where the provider has a page of its own. */
+  /** Null if the provider has a sign-in page. */
   readonly #pool: PasswordPool | null;
   readonly #listeners = new Set<() => void>();
   #user: User | null = null;
@@ -68,25 +68,25 @@ export class Auth {
     return this.config.devUser !== null;
   }
 
-  /** Finds the session of this browser, or signs the dev user in. Throws when the provider cannot be reached. */
+  /** Restores the session of this browser, or signs in the dev user. Throws if the provider cannot be reached. */
   async start(): Promise<void> {
     const user = await this.#manager.getUser();
     if (user) this.#keep(user);
     else if (this.config.devUser && !tabStorage.getItem(SIGNED_OUT)) await this.signInDevUser();
   }
 
-  /** Goes to the provider's page, and comes back to this one. In a popup where the browser keeps no storage. */
+  /** Goes to the provider's page and returns to this one; in a popup if the browser has no storage. */
   async signIn(): Promise<void> {
     if (!isDurable(sharedStorage)) return this.signInByPopup();
     await this.#manager.signinRedirect({ state: location.pathname + location.search + location.hash });
   }
 
-  /** Leaves this page, and all that was typed into it, as it is. */
+  /** Keeps this page and everything that was typed into it. */
   async signInByPopup(): Promise<void> {
     this.#keep(await this.#manager.signinPopup());
   }
 
-  /** Where `needsPassword`. Throws SignInChallenge where the pool asks for more, which `answerChallenge` gives. */
+  /** For `needsPassword`. Throws SignInChallenge if the pool asks for more, which `answerChallenge` provides. */
   async signInByPassword(credentials: Credentials): Promise<void> {
     const user = await this.#pool?.signIn(credentials);
     if (user) await this.#store(user);
@@ -97,19 +97,19 @@ export class Auth {
     if (user) await this.#store(user);
   }
 
-  /** Only where the configuration names a dev user. */
+  /** Only if the configuration names a dev user. */
   async signInDevUser(): Promise<void> {
     if (this.config.devUser) this.#keep(await this.#manager.signinResourceOwnerCredentials(this.config.devUser));
   }
 
-  /** The second half of `signIn`; returns where the user was. Throws when the provider refused. */
+  /** The second half of `signIn`. Returns the user's previous address; throws if the provider refused. */
   async finishSignIn(): Promise<string> {
     const user = await this.#manager.signinRedirectCallback();
     this.#keep(user);
     return typeof user.state === "string" && user.state.startsWith("/") ? user.state : "/";
   }
 
-  /** In the popup: hands the answer to the page that opened it, and closes. */
+  /** In the popup: passes the answer to the page that opened it, and closes. */
   finishPopup(): Promise<void> {
     return this.#manager.signinPopupCallback();
   }
@@ -123,28 +123,28 @@ export class Auth {
     await this.#signOutThere(idToken);
   }
 
-  /** A bearer token that is valid for another minute. Waits for the user where the session has died. */
+  /** Returns a bearer token that is valid for at least a minute. Waits for the user if the session has ended. */
   async token(): Promise<string> {
     const user = this.#user;
     if (this.#state === "in" && user && !isExpiring(user)) return this.#bearer(user);
     return this.renew(user ? this.#bearer(user) : null);
   }
 
-  /** A token other than `rejected`. Callers at the same time share one renewal, and so do tabs. */
+  /** Returns a token other than `rejected`. Concurrent callers share one renewal, and so do tabs. */
   async renew(rejected: string | null): Promise<string> {
     if (this.#state !== "in") return this.#bearer(await this.#nextUser());
     if (this.#user && this.#bearer(this.#user) !== rejected && !isExpiring(this.#user)) return this.#bearer(this.#user);
     this.#renewal ??= inOneTab(() => this.#renewed(rejected)).finally(() => (this.#renewal = null));
-    // Waiting for the user holds up no other tab: the renewal is over by then.
+    // Waiting for the user delays no other tab, because the renewal has ended by then.
     return this.#bearer((await this.#renewal) ?? (await this.#nextUser()));
   }
 
-  /** The API does not take what the provider has just given: the user has to sign in anew. */
+  /** The API does not accept the provider's new token, so the user has to sign in again. */
   refused(): void {
     if (this.#state === "in") this.#set("ended");
   }
 
-  /** Null where the user has to sign in again. */
+  /** Null if the user has to sign in again. */
   async #renewed(rejected: string | null): Promise<User | null> {
     const stored = await this.#manager.getUser();
     if (stored && this.#bearer(stored) !== rejected && !isExpiring(stored)) return this.#keep(stored);
@@ -155,7 +155,7 @@ export class Auth {
       if (!user) throw new ErrorResponse({ error: "login_required" });
       return this.#keep(user);
     } catch (error) {
-      // Anything else (no network, a provider that is down) may pass by itself.
+      // Anything else (no network, a provider that is down) may be temporary.
       if (!(error instanceof ErrorResponse)) throw error;
       return this.#signInAgain();
     }
@@ -215,7 +215,7 @@ export class Auth {
     if (this.#pool) return;
     const endpoint = await this.#manager.metadataService.getEndSessionEndpoint().catch(() => undefined);
     if (!endpoint) return;
-    // Cognito's own names beside the standard's.
+    // Cognito's own names in addition to the standard's.
     const home = `${location.origin}/`;
     await this.#manager.signoutRedirect({
       ...(idToken && { id_token_hint: idToken }),
@@ -252,7 +252,7 @@ function isExpiring(user: User): boolean {
   return user.expires_in !== undefined && user.expires_in < RENEW_BEFORE_S;
 }
 
-/** Tabs renew one after the other: many providers take a refresh token once. */
+/** Tabs renew one after the other, because many providers accept a refresh token only once. */
 function inOneTab<Result>(action: () => Promise<Result>): Promise<Result> {
   const locks = globalThis.navigator?.locks;
   return locks ? (locks.request("millrace.renewal", action) as Promise<Result>) : action();

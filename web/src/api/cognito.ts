@@ -3,7 +3,7 @@ import type { Credentials } from "./config";
 
 type AuthResult = { IdToken?: string; AccessToken?: string; RefreshToken?: string; ExpiresIn?: number };
 
-/** What the pool asks for after the password: a new one, or a code that it has sent or an app shows. */
+/** What the pool asks for after the password: a new password, or a code that it has sent or that an app shows. */
 export class SignInChallenge extends Error {
   constructor(
     readonly challenge: string,
@@ -13,7 +13,7 @@ export class SignInChallenge extends Error {
     super(`The pool asks for ${challenge}.`);
   }
 
-  /** Null for what this page cannot ask for. */
+  /** Null for a challenge that this page does not support. */
   get wants(): "password" | "code" | null {
     if (this.challenge === "NEW_PASSWORD_REQUIRED") return "password";
     return CODES.includes(this.challenge) ? "code" : null;
@@ -30,7 +30,7 @@ interface Answer {
 }
 
 /**
- * A Cognito user pool without a sign-in page of its own, by its own calls
+ * A Cognito user pool without a sign-in page, through its own API
  * (https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_InitiateAuth.html).
  */
 export class PasswordPool {
@@ -39,19 +39,19 @@ export class PasswordPool {
     private readonly clientId: string,
   ) {}
 
-  /** Throws ErrorResponse when the pool refuses, and SignInChallenge when it asks for more. */
+  /** Throws ErrorResponse if the pool refuses, and SignInChallenge if it asks for more. */
   async signIn({ username, password }: Credentials): Promise<User> {
     return signedIn(await this.#initiate("USER_PASSWORD_AUTH", { USERNAME: username, PASSWORD: password }), username);
   }
 
-  /** Goes on where `signIn` threw the challenge; throws as it does. */
+  /** Continues after `signIn` threw the challenge; throws as `signIn` does. */
   async answer({ challenge, username, session }: SignInChallenge, value: string): Promise<User> {
     const key = challenge === "NEW_PASSWORD_REQUIRED" ? "NEW_PASSWORD" : `${challenge}_CODE`;
     const responses = { ChallengeName: challenge, Session: session, ChallengeResponses: { USERNAME: username, [key]: value } };
     return signedIn(await this.#call("RespondToAuthChallenge", responses), username);
   }
 
-  /** The answer brings no new refresh token: the old one stays in use. */
+  /** The response has no new refresh token, so the old one stays in use. */
   async renew(refreshToken: string): Promise<User> {
     const answer = await this.#initiate("REFRESH_TOKEN_AUTH", { REFRESH_TOKEN: refreshToken });
     return userOf(answer.AuthenticationResult ?? {}, refreshToken);
@@ -108,7 +108,7 @@ async function refusal(response: Response): Promise<Error> {
   return isRefused ? new ErrorResponse({ error: body?.__type?.split("#").pop() ?? "refused", error_description: message }) : new Error(message);
 }
 
-/** Whether a challenge can be answered no more: the password is asked for again. */
+/** Whether a challenge has expired, so that the password has to be asked for again. */
 export function isOver(error: unknown): boolean {
   return error instanceof ErrorResponse && ["NotAuthorizedException", "ExpiredCodeException"].includes(error.error ?? "");
 }

@@ -1,23 +1,23 @@
-/** What `GET /config.json` says about this deployment. */
+/** The configuration of this deployment, from `GET /config.json`. */
 export interface Config {
   readonly auth: AuthConfig;
-  /** Local stacks only: signs in by itself. */
+  /** Only on local stacks: the user who is signed in automatically. */
   readonly devUser: Credentials | null;
-  /** Base URL of each route's function (`/api/runs`: ...), the longest that fits; without it, this page's own origin. */
+  /** Base URL of each route's function (`/api/runs`: ...), the longest match counts; without one, this page's own origin. */
   readonly apiBase: Readonly<Record<string, string>>;
 }
 
 export interface AuthConfig {
-  /** Any OpenID Connect provider; its metadata are at `<issuer>/.well-known/openid-configuration`. */
+  /** Any OpenID Connect provider, whose metadata are at `<issuer>/.well-known/openid-configuration`. */
   readonly issuer: string;
   readonly clientId: string;
-  /** Where the metadata are, if they are elsewhere. */
+  /** The address of the metadata, if it differs. */
   readonly metadataUrl?: string;
-  /** Cognito's own protocol: for pools that have no sign-in page (no domain), which take passwords from ours. */
+  /** The endpoint of Cognito's own protocol, for pools without a sign-in page (no domain). */
   readonly userPoolEndpoint?: string;
-  /** `openid email profile` without it. */
+  /** `openid email profile` by default. */
   readonly scope?: string;
-  /** The token that the API takes: the ID token without it, since Cognito's access tokens name no organization. */
+  /** The token for the API: by default the ID token, since Cognito's access tokens name no organization. */
   readonly bearer?: "id_token" | "access_token";
 }
 

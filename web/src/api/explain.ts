@@ -1,6 +1,6 @@
 import { ApiError, ConnectionLostError } from "@millrace/client";
 
-/** A sentence for the user, with what support needs to find the request. */
+/** Returns a sentence for the user, with the id that support needs to find the request. */
 export function explain(error: unknown): string {
   if (error instanceof ApiError) {
     return error.requestId ? `${error.message} (request ${error.requestId})` : error.message;

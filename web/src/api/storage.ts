@@ -1,6 +1,6 @@
 const PROBE = "millrace.probe";
 
-/** Keeps values for this page only: in the place of a storage that the browser refuses. */
+/** Keeps values for this page only, if the browser refuses storage. */
 class MemoryStorage implements Storage {
   readonly #values = new Map<string, string>();
 
@@ -29,7 +29,7 @@ class MemoryStorage implements Storage {
   }
 }
 
-/** The browser's storage, or one in memory where it is refused (private windows, blocked cookies) or full. */
+/** The browser's storage, or one in memory if it is refused (private windows, blocked cookies) or full. */
 class SafeStorage implements Storage {
   readonly #memory = new MemoryStorage();
 
@@ -76,7 +76,7 @@ class SafeStorage implements Storage {
   }
 }
 
-/** Whether a storage outlives this page: whoever leaves it and comes back finds what was kept. */
+/** Whether the storage outlives this page. */
 export function isDurable(storage: Storage): boolean {
   return storage instanceof SafeStorage && storage.isDurable();
 }

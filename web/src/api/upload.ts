@@ -1,6 +1,6 @@
 import type { Schemas } from "@millrace/client";
 
-/** Sends a file to the storage itself, by the form that the server has signed. `fetch` tells no progress. */
+/** Uploads a file directly to the storage with the form that the server has signed. `fetch` does not report progress. */
 export function uploadFile(
   form: Schemas["UploadForm"],
   file: File,

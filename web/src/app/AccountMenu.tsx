@@ -9,7 +9,7 @@ import { chooseTheme, THEMES, type Theme, useTheme } from "./theme";
 const THEME_LABELS: Record<Theme, string> = { system: "system", light: "light", dark: "dark" };
 const THEME_ICONS = { system: "system", light: "sun", dark: "moon" } as const;
 
-/** Who is signed in, the colors, and the way out. */
+/** The signed-in user, the choice of colors, and signing out. */
 export function AccountMenu(): ReactNode {
   const { auth } = useSession();
   const navigate = useNavigate();

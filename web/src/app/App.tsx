@@ -13,11 +13,11 @@ import { SessionEnded, SignIn } from "./SignIn";
 interface Started {
   readonly auth: Auth;
   readonly api: Millrace;
-  /** Why signing in did not work. */
+  /** The reason why signing in failed. */
   readonly problem: string | null;
 }
 
-// Once for the page: a code of the provider is good for one request.
+// Once per page, because a code of the provider is valid for one request.
 let starting: Promise<Started> | null = null;
 
 export function App(): ReactNode {
@@ -68,7 +68,7 @@ function Session({ auth, api, problem }: Started): ReactNode {
   );
 }
 
-/** The client repeats what may succeed; what is seen again is renewed. */
+/** The client itself retries requests that may succeed. Data that becomes visible again is refreshed. */
 function newQueryClient(): QueryClient {
   return new QueryClient({ defaultOptions: { queries: { retry: false, staleTime: 2000 } } });
 }

@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 import { Page } from "../ui/Page";
 import { EmptyState, ErrorState } from "../ui/states";
 
-/** In the place of a page that threw: the rail and the other pages go on. */
+/** Shown instead of a page that threw an error. The rail and the other pages keep working. */
 export function BrokenPage({ error, reset }: ErrorComponentProps): ReactNode {
   return (
     <Page title="This page failed">
@@ -12,7 +12,7 @@ export function BrokenPage({ error, reset }: ErrorComponentProps): ReactNode {
   );
 }
 
-/** After a deployment the old page's files are gone: only a reload finds the new ones. */
+/** After a deployment, the files of the old page no longer exist: only a reload finds the new ones. */
 function retry(error: unknown, reset: () => void): void {
   if (String(error).includes("dynamically imported module")) location.reload();
   else reset();

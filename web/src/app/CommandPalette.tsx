@@ -14,7 +14,7 @@ export function openPalette(): void {
   setOpen(true);
 }
 
-/** Goes anywhere by typing: Ctrl-K, or Cmd-K on a Mac. Never lazy: a name is typed right behind the key. */
+/** The command palette: Ctrl-K, or Cmd-K on a Mac. It is never lazy, because users type immediately after the shortcut. */
 export function CommandPalette(): ReactNode {
   const shown = useSyncExternalStore(subscribe, () => isOpen);
   useEffect(() => {

@@ -7,7 +7,7 @@ import { actionsOf, type Entry, matching, PAGE_GROUP } from "./palette";
 import { useFound } from "./paletteSearch";
 import "./palette.css";
 
-/** What can be gone to or done, found by its name. */
+/** The list of addresses and actions that match the typed text. */
 export function PaletteList({ onDone }: { onDone: () => void }): ReactNode {
   const navigate = useNavigate();
   const { auth } = useSession();
@@ -20,7 +20,7 @@ export function PaletteList({ onDone }: { onDone: () => void }): ReactNode {
   const found = useFound(useDeferredValue(search));
   const groups = matching([PAGE_GROUP, ...found, actionsOf(auth)], search);
   const [chosen, setChosen] = useState("");
-  // Lists come while a name is being typed: what Enter goes to is always the first that is shown.
+  // Results arrive while the user types; Enter always opens the first one that is shown.
   const first = groups[0]?.entries[0];
   useEffect(() => setChosen(first ? valueOf(groups[0]?.heading ?? "", first) : ""), [search, first?.id]);
   return (

@@ -6,7 +6,7 @@ import { CommandPalette } from "./CommandPalette";
 import { Rail } from "./Rail";
 import "./shell.css";
 
-/** What stands around every page. */
+/** The frame around every page. */
 export function Shell(): ReactNode {
   return (
     <ConfirmProvider>

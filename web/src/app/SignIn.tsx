@@ -8,7 +8,7 @@ import { Dialog } from "../ui/Dialog";
 import { Field } from "../ui/Field";
 import { Icon } from "../ui/Icon";
 
-/** The page of those who are not signed in. */
+/** The page for users who are not signed in. */
 export function SignIn({ auth, problem }: { auth: Auth; problem: string | null }): ReactNode {
   const { error, isBusy, challenge, attempt } = useAttempt(problem);
   return (
@@ -34,7 +34,7 @@ export function SignIn({ auth, problem }: { auth: Auth; problem: string | null }
   );
 }
 
-/** Above the page whose session has died. Nothing on it is lost, and what waits to be sent goes on. */
+/** Shown above the page when the session has ended. Nothing on the page is lost, and pending requests continue. */
 export function SessionEnded({ auth }: { auth: Auth }): ReactNode {
   const { error, isBusy, challenge, attempt } = useAttempt(null);
   return (
@@ -71,7 +71,7 @@ export function SessionEnded({ auth }: { auth: Auth }): ReactNode {
 
 type Attempt = (action: () => Promise<void>) => void;
 
-/** The password, and then what the pool asks for beside it. */
+/** Asks for the password, and then for anything else that the pool requires. */
 function PoolForm(props: { auth: Auth; isBusy: boolean; challenge: SignInChallenge | null; attempt: Attempt }): ReactNode {
   const { auth, isBusy, challenge, attempt } = props;
   if (!challenge) return <PasswordForm isBusy={isBusy} onSubmit={(given) => attempt(() => auth.signInByPassword(given))} />;
@@ -133,7 +133,7 @@ function useAttempt(first: string | null) {
   const [challenge, setChallenge] = useState<SignInChallenge | null>(null);
   const onFailure = (reason: unknown) => {
     if (reason instanceof SignInChallenge) return setChallenge(reason);
-    // A session of a challenge is good for a few minutes: then the password is asked for again.
+    // The session of a challenge is valid for a few minutes. After that, the password is asked for again.
     if (isOver(reason)) setChallenge(null);
     setError(`Sign-in failed: ${explain(reason)}`);
   };

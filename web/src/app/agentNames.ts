@@ -6,7 +6,7 @@ export interface AgentName {
   readonly name: string;
 }
 
-/** All agents to choose from; none where the list cannot be read. */
+/** All agents to choose from; empty if the list cannot be read. */
 export function useAgentNames(): readonly AgentName[] {
   const api = useApi();
   const { data } = useQuery({

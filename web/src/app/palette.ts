@@ -8,9 +8,9 @@ export interface Entry {
   readonly id: string;
   readonly label: string;
   readonly icon: IconName;
-  /** Found by these as well. */
+  /** Additional words by which the entry is found. */
   readonly words?: string;
-  /** Where it leads, or what it does. */
+  /** The address that it opens, or the action that it runs. */
   readonly to: NavigateOptions | (() => void);
 }
 
@@ -24,7 +24,7 @@ export const PAGE_GROUP: Group = {
   entries: [...PAGES, SETTINGS].map(({ to, label, icon }) => ({ id: to, label, icon, to: { to } })),
 };
 
-/** What can be done from anywhere. */
+/** Actions that are available everywhere. */
 export function actionsOf(auth: Auth): Group {
   const make = (label: string, to: NavigateOptions): Entry => ({ id: label, label, icon: "plus", words: "create add", to });
   return {
@@ -44,7 +44,7 @@ export function actionsOf(auth: Auth): Group {
   };
 }
 
-/** The entries that have every word that was typed. */
+/** Returns the entries that contain every typed word. */
 export function matching(groups: readonly Group[], search: string): readonly Group[] {
   const words = search.toLowerCase().split(/\s+/);
   const fits = ({ label, words: more = "" }: Entry) => {

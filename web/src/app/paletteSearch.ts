@@ -12,7 +12,7 @@ const STATES: readonly Run["state"][] = ["queued", "running", "waiting", "comple
 /** Shorter ones are words. */
 const LEAST_ID = 12;
 
-/** What the server has of what was typed: conversations, runs, agents and pipelines. */
+/** Results of the server for the typed text: conversations, runs, agents and pipelines. */
 export function useFound(search: string): readonly Group[] {
   const api = useApi();
   const q = search.trim() || null;
@@ -43,7 +43,7 @@ interface Options {
   readonly signal: AbortSignal;
 }
 
-/** Whoever may not read a list finds its group empty. */
+/** If the user may not read a list, its group is empty. */
 function useEntries<Item>(
   heading: string,
   q: string | null,
@@ -59,7 +59,7 @@ function useEntries<Item>(
   return { heading, entries: (data?.items ?? []).map(entryOf) };
 }
 
-/** The latest runs of the agent and in the state that are typed, and the one whose id is. */
+/** The latest runs with the typed agent and state, and the run with the typed id. */
 function useRuns(search: string): Group {
   const api = useApi();
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);

@@ -17,7 +17,7 @@ const home = createRoute({
   },
 });
 
-// The chat is one page at two addresses: it stays mounted when a new conversation gets its own.
+// The chat is one page at two addresses, so it stays mounted when a new conversation gets its own address.
 const chat = createRoute({
   getParentRoute: under,
   path: "/chat",
@@ -98,7 +98,7 @@ const tree = root.addChildren([
   settings,
 ]);
 
-/** Pages by address; each is loaded when it is first visited, or when a pointer rests on its link. */
+/** Pages by address. Each is loaded on the first visit, or when the pointer rests on its link. */
 export const router = createRouter({
   routeTree: tree,
   defaultPreload: "intent",

@@ -12,7 +12,7 @@ export function currentTheme(): Theme {
   return THEMES.find((theme) => theme === kept) ?? "system";
 }
 
-/** Puts the chosen theme on the page; the system's own needs no mark. */
+/** Applies the chosen theme to the page; the system's theme needs no attribute. */
 export function applyTheme(): void {
   const theme = currentTheme();
   if (theme === "system") delete document.documentElement.dataset["theme"];
@@ -48,7 +48,7 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-// Another tab may choose, too.
+// Another tab may change it, too.
 addEventListener("storage", (event) => {
   if (event.key === KEY) applyTheme();
 });

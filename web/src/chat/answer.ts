@@ -4,7 +4,7 @@ import type { AnswerEntry, Failure } from "./state";
 
 type Event<Type extends RunEvent["type"]> = Extract<RunEvent, { type: Type }>;
 
-/** The answer after one more event of its run. */
+/** Returns the answer after one more event of its run. */
 export function extendAnswer(answer: AnswerEntry, event: RunEvent): AnswerEntry {
   switch (event.type) {
     case "status":

@@ -3,25 +3,25 @@ import type { PartialRunEvent as RunEvent, Schemas } from "@millrace/client";
 type Approval = Schemas["WaitingCall"];
 export type ApprovalAnswer = Schemas["AnswerCall"];
 
-/** A call that waits for a person, or has an answer: shown in the answer of its run. */
+/** A call that waits for a person or has been answered, shown in the answer of its run. */
 export interface Ask {
   readonly callId: string;
   readonly kind: string;
-  /** Null where the agent does not show its tools. */
+  /** Null if the agent does not show its tools. */
   readonly name: string | null;
   readonly arguments: unknown;
   readonly prompt: string | null;
   readonly options: readonly string[];
-  /** The answer must be JSON that fits it; null where a text does. */
+  /** The answer must be JSON that matches it; null if the answer is text. */
   readonly schema: unknown;
   readonly expiresAt: string;
-  /** `sending`: an answer of this page is on its way. */
+  /** `sending`: this page is sending an answer. */
   readonly state: "waiting" | "sending" | "answered";
-  /** Null until the server has told whether this user may answer. */
+  /** Null until the server has said whether this user may answer. */
   readonly canAnswer: boolean | null;
   readonly decision: string | null;
   readonly reason: string | null;
-  /** Why an answer of this page was not taken. */
+  /** Why an answer of this page was refused. */
   readonly note: string | null;
 }
 
@@ -56,7 +56,7 @@ export function changeAsk(asks: readonly Ask[], callId: string, change: Partial<
   return asks.map((ask) => (ask.callId === callId ? { ...ask, ...change } : ask));
 }
 
-/** What the server tells of calls that wait: more than the stream may, to those who may answer. */
+/** Details of waiting calls for those who may answer, which are more than the stream may show. */
 export function completeAsks(asks: readonly Ask[], approvals: readonly Approval[]): readonly Ask[] {
   const known = asks.map((ask) => {
     const found = approvals.find((approval) => approval.callId === ask.callId);
@@ -83,12 +83,12 @@ function fromApproval(approval: Approval): Omit<Ask, "note"> {
   };
 }
 
-/** The answer to a question as it was typed. Throws SyntaxError where JSON is wanted and something else came. */
+/** Parses a typed answer to a question. Throws SyntaxError if it must be JSON and is not. */
 export function contentOf(ask: Ask, text: string): unknown {
   return ask.schema === null ? text : JSON.parse(text);
 }
 
-/** How a decision is told in a word or two. */
+/** The words for a decision. */
 export function decisionText(ask: Pick<Ask, "decision" | "reason">): string {
   if (ask.decision === "approve") return "Approved";
   if (ask.decision === "answer") return "Answered";

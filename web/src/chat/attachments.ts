@@ -6,7 +6,7 @@ import type { Attachment } from "./state";
 type Content = Schemas["SendMessage"]["content"];
 type ContentPart = Exclude<Content, string>[number];
 
-/** What the server takes, for the file picker and for a word before the upload. */
+/** The media types that the server accepts, for the file picker and for a check before the upload. */
 export const MEDIA_TYPES = [
   "image/png",
   "image/jpeg",
@@ -38,7 +38,7 @@ export interface Upload {
 
 type Change = (uploads: readonly Upload[]) => readonly Upload[];
 
-/** The files of the message that is being written: uploaded as soon as they are chosen. */
+/** The files of the message that is being written, which are uploaded as soon as they are chosen. */
 export class Uploads {
   readonly #aborts = new Map<string, AbortController>();
 
@@ -84,20 +84,20 @@ export class Uploads {
   }
 }
 
-/** The uploads as an entry shows them, with the address that the browser has already. */
+/** Returns the uploads as an entry shows them, with the browser's local address. */
 export function toAttachments(uploads: readonly Upload[]): readonly Attachment[] {
   return uploads.flatMap(({ fileId, name, mediaType, size, preview }) =>
     fileId ? [{ fileId, name, mediaType, size, ...(preview && { url: preview }) }] : [],
   );
 }
 
-/** A message as the server takes it. */
+/** A message in the format of the API. */
 export function contentOf(text: string, attachments: readonly Attachment[]): Content {
   if (attachments.length === 0) return text;
   const parts = attachments.flatMap(({ fileId, mediaType }): ContentPart[] =>
     fileId ? [{ type: isImage(mediaType) ? "image" : "file", fileId }] : [],
   );
-  // Models read a question best behind what it is about.
+  // Models read a question best after the files that it is about.
   return [...parts, ...(text ? [{ type: "text", text } as const] : [])];
 }
 

@@ -1,6 +1,6 @@
 import type { PartialRunEvent as RunEvent } from "@millrace/client";
 
-/** Collects events and hands them over together, once per scheduled moment (a frame), in order. */
+/** Collects events and passes them on together and in order, once per animation frame. */
 export class EventBatch {
   #events: RunEvent[] = [];
   #isScheduled = false;

@@ -3,7 +3,7 @@ import { explain } from "../api/explain";
 import { listApprovals } from "./loading";
 import type { Action } from "./reducer";
 
-/** The calls of a run that wait for people: told in full to those who may answer, and answered. */
+/** The calls of a run that wait for people: their details for those who may answer, and the answers. */
 export class WaitingCalls {
   constructor(
     private readonly api: Millrace,
@@ -11,7 +11,7 @@ export class WaitingCalls {
     private readonly dispatch: (action: Action) => void,
   ) {}
 
-  /** Shows what waits. */
+  /** Shows the waiting calls. */
   async show(): Promise<void> {
     try {
       this.dispatch({ type: "approvals", approvals: await listApprovals(this.api, this.conversationId) });
@@ -20,7 +20,7 @@ export class WaitingCalls {
     }
   }
 
-  /** Answers a call. What it leads to comes over the stream, here and in every other tab. */
+  /** Answers a call. The result arrives over the stream, here and in every other tab. */
   async answer(runId: string, answer: Schemas["AnswerCall"]): Promise<void> {
     this.dispatch({ type: "answering_call", callId: answer.callId });
     try {

@@ -1,7 +1,7 @@
 import { sharedStorage, tabStorage } from "../api/storage";
 import type { Attachment } from "./state";
 
-/** A message that waits in this tab for the end of the answer. */
+/** A message that waits in this tab until the answer ends. */
 export interface QueuedMessage {
   readonly id: string;
   readonly text: string;
@@ -12,7 +12,7 @@ export interface QueuedMessage {
 const draftKey = (conversationId: string) => `millrace.draft.${conversationId}`;
 const queueKey = (conversationId: string) => `millrace.queue.${conversationId}`;
 
-/** What was typed in a conversation and not sent: it outlives the page, and the session. */
+/** The unsent text of a conversation, which outlives the page and the session. */
 export function readDraft(conversationId: string): string {
   return sharedStorage.getItem(draftKey(conversationId)) ?? "";
 }
@@ -22,7 +22,7 @@ export function keepDraft(conversationId: string, text: string): void {
   else sharedStorage.removeItem(draftKey(conversationId));
 }
 
-/** The messages to send after the answer. They outlive a reload; another tab does not send them too. */
+/** The messages to send after the answer. They survive a reload, and no other tab sends them as well. */
 export function readQueue(conversationId: string): readonly QueuedMessage[] {
   try {
     const stored: unknown = JSON.parse(tabStorage.getItem(queueKey(conversationId)) ?? "[]");

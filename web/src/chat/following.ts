@@ -16,7 +16,7 @@ import { Journal } from "./journal";
 import type { Action } from "./reducer";
 import type { Entry } from "./state";
 
-/** Sends what starts a run. */
+/** Sends the request that starts a run. */
 export type Begin = (options: RunStreamOptions) => Promise<EventStream<RunEvent>>;
 
 /** A page waits longer for its network than a script does. */
@@ -25,7 +25,7 @@ const MOST_ATTEMPTS = 8;
 interface Port {
   readonly api: Millrace;
   dispatch(action: Action): void;
-  /** Runs `flush` when the screen is drawn next. */
+  /** Runs `flush` with the next animation frame. */
   schedule(flush: () => void): void;
   /** The run on the screen, once its id is known. */
   runId(): string | null;
@@ -34,7 +34,7 @@ interface Port {
   onWaiting(): void;
 }
 
-/** Brings the events of a run to the screen, over cuts and takeovers, and takes back what a `rewind` says. */
+/** Shows the events of a run, across lost connections and takeovers, and applies `rewind`. */
 export class RunFollower {
   readonly #batch: EventBatch;
   readonly #journal = new Journal();
@@ -43,19 +43,19 @@ export class RunFollower {
     this.#batch = new EventBatch(port.schedule, (events) => port.dispatch({ type: "events", events }));
   }
 
-  /** Notes what is on the screen before a run. */
+  /** Stores what is on the screen before a run. */
   begin(entries: readonly Entry[]): void {
     this.#journal.begin(entries);
   }
 
-  /** Shows what has been received and is not drawn yet. */
+  /** Shows what was received but has not been drawn yet. */
   flush(): void {
     this.#batch.flush();
   }
 
   /**
-   * Follows a run that `begin` starts, over a connection of this page. Returns true when its end was received, false
-   * when its events are no longer kept.
+   * Follows a run that `begin` starts, over a connection of this page. Returns true if its end was received, false if
+   * its events have expired.
    */
   begun(begin: Begin, signal: AbortSignal): Promise<boolean> {
     return this.#toEnd(this.#own(begin, signal));
@@ -66,7 +66,7 @@ export class RunFollower {
     yield* ownStream(own, await this.#shared(runIdOf(own.lastEventId ?? "") ?? "", signal));
   }
 
-  /** Follows a run that is there, over one connection for all tabs of the browser; returns as `begun`. */
+  /** Follows an existing run, over one connection for all tabs of the browser. Returns the same as `begun`. */
   joined(runId: string, signal: AbortSignal): Promise<boolean> {
     return this.#toEnd(this.#joined(runId, signal));
   }
@@ -75,7 +75,7 @@ export class RunFollower {
     yield* withIds(new SharedStream(await this.#shared(runId, signal)));
   }
 
-  /** Tabs share what one user sees: others may be shown less of a run. */
+  /** Tabs share only what one user sees, because another user may see less of a run. */
   async #shared(runId: string, signal: AbortSignal): Promise<SharedOptions<RunEvent>> {
     const { api } = this.port;
     const open = (after: string | null) => api.runs.stream(runId, { ...this.#options(signal), after });
@@ -100,7 +100,7 @@ export class RunFollower {
     return hasEnded;
   }
 
-  /** The log of a run is kept for a day: after that only the stored messages tell about it. */
+  /** The log of a run is kept for a day. After that, only the stored messages are left. */
   #nothingIfGone(error: unknown): boolean {
     const isGone = error instanceof ApiError && [404, 410].includes(error.status);
     if (isGone && this.port.runId()) return false;

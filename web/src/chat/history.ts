@@ -6,11 +6,11 @@ type Message = Schemas["Message"];
 type Block = Schemas["ContentBlock"];
 
 /**
- * The entries that stored messages make: all assistant messages of one run are one answer, what happened on the way
- * to it are its steps. They are built by the same functions as from a stream, so a page that is loaded again shows
- * what the page that watched showed.
+ * Returns the entries for stored messages: all assistant messages of a run are one answer, and what happened before it
+ * are its steps. The same functions build them as for a stream, so a page that is loaded again shows what a page that
+ * watched has shown.
  *
- * Of the run `activeRunId` only the question is kept: the stream brings the rest, from its beginning.
+ * Of the run `activeRunId`, only the question is used, because the stream has the rest from its beginning.
  */
 export function entriesFrom(messages: readonly Message[], activeRunId: string | null): Entry[] {
   const entries: Entry[] = [];
@@ -25,7 +25,7 @@ export function entriesFrom(messages: readonly Message[], activeRunId: string | 
 
 function addFromUser(entries: Entry[], message: Message): void {
   const steps = stepsOf(message);
-  // An agent that shows answers only tells of approvals, but of no call before them.
+  // An agent that shows only answers has approvals, but no calls before them.
   if (steps.some((step) => step.type === "approval_requested")) beginAnswer(entries, message);
   changeLastAnswer(entries, (answer) => steps.reduce(extendAnswer, answer));
   if (!says(message)) return;
@@ -50,7 +50,7 @@ function addToAnswer(entries: Entry[], message: Message): void {
   changeLastAnswer(entries, (answer) => endOf(message, toldBy(message, eventsOf(message).reduce(extendAnswer, answer))));
 }
 
-/** There is an answer of the message's run at the end. */
+/** Whether the last entry is an answer of the message's run. */
 function beginAnswer(entries: Entry[], message: Message): void {
   const last = entries.at(-1);
   if (last?.kind === "answer" && (!message.runId || last.runId === message.runId)) return;
@@ -62,7 +62,7 @@ function toldBy({ id, siblings }: Message, answer: AnswerEntry): AnswerEntry {
   return { ...answer, messageId: id, firstId: answer.firstId ?? id, siblings: siblings ?? answer.siblings };
 }
 
-/** A model thinks, speaks, and then calls its tools: the text stands before the calls that end its turn. */
+/** A model thinks, speaks, and then calls its tools, so the text comes before the calls that end its turn. */
 function eventsOf(message: Message): RunEvent[] {
   const steps = stepsOf(message);
   const text = textOf(message);
@@ -71,7 +71,7 @@ function eventsOf(message: Message): RunEvent[] {
   return [...steps.slice(0, calls), ...spoken, ...steps.slice(calls)];
 }
 
-/** The answer as its run ended, where this message tells it. */
+/** Returns the answer with the end of its run, if this message has it. */
 function endOf(message: Message, answer: AnswerEntry): AnswerEntry {
   const { error, finishReason, usage, cost, durationMs, firstTokenMs } = message;
   if (error) return failAnswer(answer, failureOf(error));
@@ -91,7 +91,7 @@ function failureOf({ message, code }: NonNullable<Message["error"]>): Failure {
   return { message: String(message), code: typeof code === "string" ? code : null };
 }
 
-/** Changes the answer at the end; a result that follows no answer belongs to nothing that is shown. */
+/** Changes the last answer. A result without an answer before it belongs to nothing that is shown. */
 function changeLastAnswer(entries: Entry[], change: (answer: AnswerEntry) => AnswerEntry): void {
   const last = entries.at(-1);
   if (last?.kind === "answer") entries[entries.length - 1] = change(last);
@@ -109,7 +109,7 @@ function textOf(message: Message): string {
   return message.content.map((block) => block.text ?? "").join("");
 }
 
-/** Messages that were stored before steps were kept tell them by their blocks. */
+/** For messages that were stored before steps existed, the blocks are used. */
 function stepsOf(message: Message): readonly RunEvent[] {
   return (message.steps as readonly RunEvent[] | null | undefined) ?? message.content.flatMap(stepOf);
 }

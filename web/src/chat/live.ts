@@ -9,7 +9,7 @@ import type { Attachment, Entry } from "./state";
 /** A live message that the server has accepted. */
 type Accepted = Pick<Schemas["LiveMessage"], "messageId" | "expiresAt">;
 
-/** A message that nothing can be done with any more after this time; the server says so too. */
+/** Live messages expire after this time, as on the server. */
 const LONGEST_LIFE_MS = 600_000;
 const MISSING = [404, 405, 501];
 const NOT_SUPPORTED = "This deployment does not accept messages while the agent answers.";
@@ -17,9 +17,9 @@ const NOT_SUPPORTED = "This deployment does not accept messages while the agent 
 interface Port {
   readonly api: Millrace;
   readonly conversationId: string;
-  /** Resolves when the server knows of the run (or there is none any more). */
+  /** Resolves when the server knows the run, or when there is none anymore. */
   ready(): Promise<void>;
-  /** The run waits for people: a message to it is the reply to its questions. */
+  /** The run waits for people, so a message to it replies to its questions. */
   isWaiting(): boolean;
   dispatch(action: Action): void;
   entries(): readonly Entry[];

@@ -7,20 +7,20 @@ import type { Action } from "./reducer";
 type Approval = Schemas["WaitingCall"];
 type Conversation = Schemas["Conversation"];
 
-/** The events of a run are kept for a day; of one that waits longer the stored messages tell. */
+/** Events of a run are kept for a day; if it waits for longer, the stored messages are used. */
 const LOG_KEPT_MS = 23 * 3_600_000;
 
-/** What the server keeps of a conversation. */
+/** The stored conversation. */
 interface StoredChat {
   readonly conversation: Conversation;
   readonly messages: readonly Schemas["Message"][];
   readonly waiting: readonly Schemas["LiveMessage"][];
   readonly approvals: readonly Approval[];
-  /** The run waits for so long that its events are no longer kept. */
+  /** The run has waited for so long that its events have expired. */
   readonly reopens: boolean;
 }
 
-/** Reads a conversation, with what its active run waits for where there is one. */
+/** Reads a conversation, with the calls for which its active run waits. */
 async function loadChat(api: Millrace, id: string): Promise<StoredChat> {
   const conversation = await api.conversations.get(id);
   const [messages, waiting, approvals] = await Promise.all([
@@ -41,7 +41,7 @@ export function listApprovals(api: Millrace, id: string): Promise<readonly Appro
   return noneIfMissing(api.approvals.list({ conversationId: id }).then(({ items }) => items));
 }
 
-/** Shows what is stored; the run `runId` goes on. */
+/** Shows the stored messages; the run `runId` continues. */
 export function shown({ messages, approvals, reopens }: StoredChat, runId: string | null): readonly Action[] {
   const first = approvals[0];
   const waiting = first && { type: "waiting" as const, expiresAt: first.expiresAt };
@@ -58,10 +58,10 @@ export function unavailable(error: unknown): Action {
   return isMissing ? { type: "missing" } : { type: "unavailable", notice: explain(error) };
 }
 
-/** A page that heard nothing for so long looks whether the conversation has gone on elsewhere. */
+/** After this silence, the page checks whether the conversation has continued elsewhere. */
 const STALE_MS = 15_000;
 
-/** A conversation as the server keeps it, and how it stood when this page read it last. */
+/** A conversation on the server, and its state when this page last read it. */
 export class StoredConversation {
   #heardAt = Date.now();
   #updatedAt: string | null = null;
@@ -77,7 +77,7 @@ export class StoredConversation {
     return stored;
   }
 
-  /** Notes how the conversation stands after a run. Returns the messages where the stream did not tell all. */
+  /** Updates the state of the conversation after a run. Returns the messages if the stream did not have everything. */
   async afterRun(tellsMore: boolean): Promise<readonly Schemas["Message"][] | null> {
     const conversation = this.api.conversations.get(this.id);
     const messages = tellsMore ? listMessages(this.api, this.id) : null;
@@ -86,7 +86,7 @@ export class StoredConversation {
     return branch;
   }
 
-  /** Whether the conversation has gone on elsewhere since; asks only now and then, and never throws. */
+  /** Whether the conversation has continued elsewhere. Checks only now and then, and never throws. */
   async isOutdated(): Promise<boolean> {
     if (Date.now() - this.#heardAt < STALE_MS) return false;
     const found = await this.api.conversations.get(this.id).catch(() => null);
@@ -100,7 +100,7 @@ export class StoredConversation {
   }
 }
 
-/** None from a server that does not know this. */
+/** Undefined from an older server. */
 async function noneIfMissing<Item>(listed: Promise<readonly Item[]>): Promise<readonly Item[]> {
   return listed.catch((error: unknown) => {
     if (error instanceof ApiError && !error.isTransient) return [];

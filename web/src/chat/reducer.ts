@@ -47,7 +47,7 @@ export type Action =
   | { type: "accepted"; id: string; messageId: string }
   | { type: "delivery"; id: string; delivery: Delivery; note?: string }
   | { type: "removed"; id: string }
-  /** The last question disappears with all that followed it, but for what waits for the agent. */
+  /** Removes the last question and everything after it, except messages that wait for the agent. */
   | { type: "turn_removed" }
   | { type: "notice"; notice: string | null };
 
@@ -98,7 +98,7 @@ export function reduce(state: ChatState, action: Action): ChatState {
   }
 }
 
-/** The stored entries, and after them what waits for the agent in this page. */
+/** Returns the stored entries, followed by the messages that wait for the agent in this page. */
 function load(state: ChatState, entries: readonly Entry[], runId: string | null): ChatState {
   const known = new Set(entries.map((entry) => (entry.kind === "user" ? entry.messageId : undefined)));
   const pending = state.entries.filter((entry) => isPending(entry) && !(entry.messageId && known.has(entry.messageId)));
@@ -108,7 +108,7 @@ function load(state: ChatState, entries: readonly Entry[], runId: string | null)
   return { ...state, entries: [...entries, ...open, ...pending], phase, runId, link: "open", notice: null };
 }
 
-/** The answer of a run that waits for so long that its events are no longer kept. */
+/** The answer of a run that has waited for so long that its events have expired. */
 function reopenLast(entries: readonly Entry[]): readonly Entry[] {
   const last = entries.at(-1);
   if (last?.kind !== "answer") return entries;
@@ -152,7 +152,7 @@ function cutAt(entries: readonly Entry[], id: string): readonly Entry[] {
   return start < 0 ? entries : [...entries.slice(0, start), ...entries.slice(start).filter(isPending)];
 }
 
-/** The entries with what the server tells of them; as the server tells them where they are not the same. */
+/** Returns the entries with the server's data, or the server's entries if the two differ. */
 function identify(entries: readonly Entry[], stored: readonly Entry[]): readonly Entry[] {
   const shown = entries.filter((entry) => !isPending(entry));
   const isSame = shown.length === stored.length && shown.every((entry, n) => entry.kind === stored[n]?.kind);
@@ -195,7 +195,7 @@ function named(answer: AnswerEntry, { runId, messageId }: Extract<RunEvent, { ty
   return { ...answer, runId, messageId: messageId ?? null };
 }
 
-/** The entries before a run, and the live messages that came since: the run tells again which it has read. */
+/** Returns the entries before a run, and the live messages since then; the run repeats which of them it has read. */
 function withLive(before: readonly Entry[], now: readonly Entry[]): readonly Entry[] {
   const fixed = before.filter((entry) => !isPending(entry));
   const known = new Set(fixed.map((entry) => entry.id));
@@ -212,7 +212,7 @@ function changeOpenAnswer(entries: readonly Entry[], change: (answer: AnswerEntr
   return entries.map((entry) => (entry.kind === "answer" && entry.state === "open" ? change(entry) : entry));
 }
 
-/** Puts a live message where the agent read it: the answer so far ends there and goes on below. */
+/** Moves a live message to where the agent read it: the answer ends there and continues below. */
 function showInjected(entries: readonly Entry[], messageId: string, content: string): readonly Entry[] {
   const isThisOne = (entry: Entry) => entry.kind === "user" && entry.messageId === messageId;
   const own = entries.find(isThisOne);
@@ -225,7 +225,7 @@ function showInjected(entries: readonly Entry[], messageId: string, content: str
   return insertBeforePending(closeOpenAnswer(rest), [seen, newAnswer(`${messageId}/answer`, run)]);
 }
 
-/** An answer that had not begun simply moves below the message. */
+/** An answer that has not begun moves below the message. */
 function closeOpenAnswer(entries: readonly Entry[]): readonly Entry[] {
   return entries.flatMap((entry) => {
     if (entry.kind !== "answer" || entry.state !== "open") return [entry];
@@ -260,7 +260,7 @@ function changeLiveMessage(entries: readonly Entry[], action: LiveMessageAction)
   }
 }
 
-/** The agent may have read the message before the answer to our request arrived: then it is shown already. */
+/** The agent may have read the message before the response to our request arrived, so it may already be shown. */
 function accept(entries: readonly Entry[], id: string, messageId: string): readonly Entry[] {
   const isSeen = entries.some((entry) => entry.kind === "user" && entry.messageId === messageId && entry.id !== id);
   if (isSeen) return entries.filter((entry) => entry.id !== id);

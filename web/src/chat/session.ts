@@ -23,19 +23,19 @@ import { type Attachment, type ChatState, hasThought, isRunning } from "./state"
 import { ChatStore } from "./store";
 
 export interface SessionOptions extends Conversing {
-  /** Runs `flush` when the screen is drawn next. */
+  /** Runs `flush` with the next animation frame. */
   readonly schedule: (flush: () => void) => void;
   readonly onLoaded?: (conversation: Schemas["Conversation"]) => void;
   /** A run began or ended: the list of conversations may have changed. */
   readonly onRunChange?: () => void;
-  /** A run began here, on a message of this page. */
+  /** A message of this page started a run. */
   readonly onStart?: (runId: string) => void;
 }
 
-/** How often one message may find another run in its way before the user is told. */
+/** How often a message may be blocked by another run before the user is told. */
 const MOST_JOINS = 3;
 
-/** One conversation on the screen: its state, and everything that the user can do in it. */
+/** A conversation on the screen: its state and all actions of the user. */
 export class ChatSession {
   readonly #store = new ChatStore();
   readonly #stored: StoredConversation;
@@ -78,7 +78,7 @@ export class ChatSession {
   readonly getState = this.#store.getState;
   readonly subscribe = this.#store.subscribe;
 
-  /** Shows the stored messages and goes on with the run that is active, if there is one. */
+  /** Shows the stored messages and follows the active run, if there is one. */
   async load(): Promise<void> {
     const { signal } = this.#newConnection();
     this.#store.dispatch({ type: "loading" });
@@ -91,24 +91,24 @@ export class ChatSession {
     }
   }
 
-  /** Loads again what has gone on elsewhere while this page heard nothing. */
+  /** Reloads the conversation if it has continued elsewhere without this page noticing. */
   async refresh(): Promise<void> {
     const isIdle = () => this.#state.phase === "idle" && this.#state.entries.length > 0;
     if (!isIdle() || !(await this.#stored.isOutdated())) return;
     if (!isIdle()) return;
     void this.load();
-    // The run that is active then goes on by itself.
+    // The active run then continues by itself.
     await this.#store.when((state) => state.phase !== "loading");
   }
 
-  /** Ends the connection. The run goes on without it. */
+  /** Closes the connection. The run continues without it. */
   close(): void {
     this.#connection.abort();
     this.#live.close();
     this.#run.flush();
   }
 
-  /** A message to the agent: a live one while it answers (or, `after`, one for then), else the beginning of a run. */
+  /** Sends a message: a live message while the agent answers (or, with `after`, one for afterwards), otherwise a new run. */
   async send(text: string, agentId: string, attachments: readonly Attachment[] = [], after = false): Promise<void> {
     this.#joins = 0;
     if (after && isRunning(this.#state)) return this.#live.queue(text, agentId, attachments);
@@ -116,17 +116,17 @@ export class ChatSession {
     await this.#deliver(text, agentId, attachments);
   }
 
-  /** Asks another question in the place of one. What followed the old one stays on its branch. */
+  /** Replaces a question by another one. What followed the old one stays on its branch. */
   edit(entryId: string, text: string, agentId: string): Promise<void> {
     return this.#branch(editing(this.#state.entries, entryId, text, agentId));
   }
 
-  /** Asks for another answer to the same question. The one that is there stays on its branch. */
+  /** Requests another answer to the same question. The existing one stays on its branch. */
   regenerate(answerId: string): Promise<void> {
     return this.#branch(answeringAgain(this.#state.entries, answerId));
   }
 
-  /** Goes to the branch with a message. */
+  /** Selects the branch with a message. */
   async switchTo(messageId: string): Promise<void> {
     if (isRunning(this.#state)) return;
     try {
@@ -137,19 +137,19 @@ export class ChatSession {
     }
   }
 
-  /** Asks again what was answered with an error. The server keeps a run that failed, and so does the page. */
+  /** Repeats the message whose answer failed. The server keeps the failed run, and so does the page. */
   async retry(): Promise<void> {
     const answer = this.#state.entries.findLast((entry) => entry.kind === "answer");
     if (answer?.kind !== "answer" || isRunning(this.#state)) return;
     if (answer.messageId) return this.regenerate(answer.id);
     if (!this.#request) return this.load();
-    // A request that started no run is repeated under its own key: should it have arrived, it is not run twice.
+    // A request that started no run is repeated under its own key, so that it does not run twice if it had arrived.
     if (this.#request.again === undefined) this.#store.dispatch({ type: "turn_removed" });
     else this.#store.dispatch({ type: "branched", from: answer.id });
     await this.#ask(this.#request);
   }
 
-  /** Sends a live message again that failed or expired. */
+  /** Repeats a live message that failed or expired. */
   async resend(id: string, agentId: string): Promise<void> {
     const entry = this.#state.entries.find((candidate) => candidate.id === id);
     if (entry?.kind !== "user") return;
@@ -161,7 +161,7 @@ export class ChatSession {
     return this.#live.withdraw(id);
   }
 
-  /** The run ends within about a second; what was answered so far stays. */
+  /** Stops the run within about a second; the answer so far is kept. */
   stop(): Promise<void> {
     return this.#stop.stop();
   }
@@ -182,7 +182,7 @@ export class ChatSession {
 
   #onStart(runId: string): void {
     this.options.onRunChange?.();
-    // A run that was there when the page came, or a connection that came again, knows its id already.
+    // A run that was active when the page was opened, or that was reconnected to, already has its id.
     if (this.#request) this.options.onStart?.(runId);
     this.#stop.started();
   }
@@ -217,14 +217,14 @@ export class ChatSession {
     }
   }
 
-  /** Another tab's run is in the way: join it, and let the message reach it as a live one. */
+  /** Another tab's run is active: join it, and send the message as a live message. */
   async #explainFailure(error: unknown): Promise<void> {
     const refused = error instanceof ApiError ? error : null;
     const isBusy = refused?.code === "run_active" && this.#joins < MOST_JOINS && !isBranch(this.#request);
     if (isBusy && this.#request) return this.#joinOtherRun(this.#request);
     const isTransient = refused ? refused.isTransient : error instanceof ConnectionLostError;
     if (isTransient && this.#state.runId) return this.#store.dispatch({ type: "link", link: "lost" });
-    // The session is over: what was typed is there again after the sign-in.
+    // The session has ended: what was typed is restored after the next sign-in.
     if (refused?.status === 401 && this.#request?.text) keepDraft(this.options.conversationId, this.#request.text);
     this.#store.dispatch({ type: "failed", failure: { message: explain(error), code: refused?.code ?? null } });
     this.options.onRunChange?.();
@@ -249,7 +249,7 @@ export class ChatSession {
     await this.#sendQueued();
   }
 
-  /** Notes how the conversation stands now; of a new branch also which others there are, and how long it thought. */
+  /** Updates the state of the conversation and, for a new branch, its siblings and the duration of thoughts. */
   async #noteEnd(): Promise<void> {
     try {
       const branched = isBranch(this.#request);
@@ -257,7 +257,7 @@ export class ChatSession {
       const type = branched ? "identified" : "thought";
       if (messages) this.#store.dispatch({ type, entries: entriesFrom(messages, null) });
     } catch {
-      // The answer is there; what is missing comes with the next look.
+      // The answer is complete; the rest arrives with the next check.
     }
   }
 
@@ -267,7 +267,7 @@ export class ChatSession {
     if (queued) await this.#deliver(queued.text, queued.agentId, queued.attachments);
   }
 
-  /** Returns the active run, which `attach` says whether to show as running. */
+  /** Returns the active run. `attach` says whether to show it as running. */
   async #loadMessages(signal: AbortSignal, attach: boolean): Promise<string | null> {
     const stored = await this.#stored.load();
     const { conversation, messages, waiting } = stored;

@@ -1,7 +1,7 @@
 import type { Ask } from "./asks";
 import { type LinkState, type Part, type Schemas, type Usage, textOf } from "@millrace/client";
 
-/** An image or a file of a message; `url` where it is not one that the server keeps. */
+/** An image or file of a message; `url` if the server does not store it. */
 export type Attachment = Schemas["AttachmentBlock"];
 
 export interface Failure {
@@ -10,7 +10,7 @@ export interface Failure {
 }
 
 /**
- * Where a user's message is on its way to the agent.
+ * The delivery state of a user's message.
  *
  * `sent` is an ordinary message. All others are live messages: `sending` -> `accepted` (the server keeps it) -> `seen`
  * (the agent has read it) or `expired`. `queued` ones wait in this page for the end of the run.
@@ -23,11 +23,11 @@ export interface UserEntry {
   readonly text: string;
   readonly attachments?: readonly Attachment[];
   readonly delivery: Delivery;
-  /** The server's id, once it has told it. */
+  /** The server's id, once it is known. */
   readonly messageId?: string;
-  /** The message that this one follows: null for none. Not there before the server has told it. */
+  /** The message that this one follows; null if it is the first. Undefined until the server has said so. */
   readonly parentId?: string | null;
-  /** The ids of all that follow the same message, where there are several: branches of the conversation. */
+  /** The ids of all messages that follow the same one, if there are several: branches of the conversation. */
   readonly siblings?: readonly string[];
   /** Why a live message failed or is queued. */
   readonly note?: string;
@@ -39,22 +39,22 @@ export interface AnswerEntry {
   readonly runId: string | null;
   /** The server's id of the answer. */
   readonly messageId: string | null;
-  /** The server's id of the first message of the answer, where it has told it. */
+  /** The server's id of the first message of the answer, if it is known. */
   readonly firstId: string | null;
-  /** The ids of the first messages of all answers to the same question, where there are several. */
+  /** The ids of the first messages of all answers to the same question, if there are several. */
   readonly siblings: readonly string[];
-  /** What the agent thought, said and did, in its order. */
+  /** What the agent thought, said and did, in order. */
   readonly parts: readonly Part[];
-  /** Calls that wait for a person, or did. */
+  /** Calls that wait or waited for a person. */
   readonly asks: readonly Ask[];
-  /** `continued`: a live message came in between, the run goes on in the next answer. */
+  /** `continued`: a live message came in between, and the run continues in the next answer. */
   readonly state: "open" | "done" | "continued" | "failed";
   readonly status: string | null;
   readonly finishReason: string | null;
   readonly usage: Usage | null;
   readonly cost: number | null;
   readonly durationMs: number | null;
-  /** From the run's begin to the first token. */
+  /** From the start of the run to the first token. */
   readonly firstTokenMs: number | null;
   readonly failure: Failure | null;
 }
@@ -63,11 +63,11 @@ export type Entry = UserEntry | AnswerEntry;
 
 export interface ChatState {
   readonly entries: readonly Entry[];
-  /** `waiting`: the run waits for people. `missing`: there is no such conversation, or not for this user. */
+  /** `waiting`: the run waits for people. `missing`: the conversation does not exist, at least for this user. */
   readonly phase: "loading" | "idle" | "answering" | "waiting" | "stopping" | "unavailable" | "missing";
   readonly link: LinkState | "lost";
   readonly runId: string | null;
-  /** What went wrong beside the answers, in a sentence for the user. */
+  /** An error that belongs to no answer, as a sentence for the user. */
   readonly notice: string | null;
 }
 
@@ -88,7 +88,7 @@ export function isQuestion(entry: Entry): entry is UserEntry {
   return entry.kind === "user" && entry.delivery === "sent";
 }
 
-/** A live message that the agent has not read: it stays below the answer. */
+/** A live message that the agent has not read, which stays below the answer. */
 export function isPending(entry: Entry): entry is UserEntry {
   return entry.kind === "user" && entry.delivery !== "sent" && entry.delivery !== "seen";
 }

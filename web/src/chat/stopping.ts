@@ -8,13 +8,13 @@ interface Port {
   state(): ChatState;
 }
 
-/** The stop button: before its first event a run may not exist, and is stopped then. */
+/** The stop button. A run may not exist before its first event, and is then stopped as soon as it does. */
 export class StopRequest {
   #isWanted = false;
 
   constructor(private readonly port: Port) {}
 
-  /** The run ends within about a second; what was answered so far stays. */
+  /** Stops the run within about a second; the answer so far is kept. */
   async stop(): Promise<void> {
     const { phase, runId } = this.port.state();
     if (phase !== "answering" && phase !== "waiting") return;

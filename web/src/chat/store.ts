@@ -1,7 +1,7 @@
 import { type Action, reduce } from "./reducer";
 import { type ChatState, EMPTY_CHAT } from "./state";
 
-/** The state of a conversation on the screen, and everybody who waits for it to change. */
+/** The state of a conversation on the screen, and its listeners. */
 export class ChatStore {
   #state: ChatState = EMPTY_CHAT;
   readonly #listeners = new Set<() => void>();
@@ -20,7 +20,7 @@ export class ChatStore {
     for (const listener of this.#listeners) listener();
   };
 
-  /** Resolves as soon as the state is one that `holds`. */
+  /** Resolves as soon as `holds` is true for the state. */
   when(holds: (state: ChatState) => boolean): Promise<void> {
     return new Promise((resolve) => {
       const check = () => {

@@ -1,7 +1,7 @@
 import type { Part, ThinkingPart } from "@millrace/client";
 import type { Entry } from "./state";
 
-/** The entries with how long the agent thought: streams do not tell it, the stored messages do. */
+/** Returns the entries with the durations of thoughts, which only the stored messages have. */
 export function withThoughtTimes(entries: readonly Entry[], stored: readonly Entry[]): readonly Entry[] {
   const times = new Map(stored.flatMap((entry) => (entry.kind === "answer" ? thoughtsIn(entry.parts).map(timeOf) : [])));
   return entries.map((entry) => (entry.kind === "answer" ? { ...entry, parts: timed(entry.parts, times) } : entry));

@@ -3,7 +3,7 @@ import "./states.css";
 
 export type Tone = "active" | "good" | "warning" | "bad" | "quiet";
 
-/** A word about the state of a thing; its color only repeats what the word says. */
+/** A word for a state. Its color only repeats the word. */
 export function Badge({ tone, children }: { tone: Tone; children: ReactNode }): ReactNode {
   return (
     <span className="badge" data-tone={tone}>

@@ -3,7 +3,7 @@ import { Loading } from "./states";
 
 export interface ChartSeries {
   readonly label: string;
-  /** One per time; null where nothing is known, which is drawn as a gap. */
+  /** One value per time. Unknown values are null and drawn as gaps. */
   readonly values: readonly (number | null)[];
   readonly tone?: "accent" | "muted" | "danger" | "warning" | "good";
   readonly isFilled?: boolean;
@@ -40,7 +40,7 @@ export function Chart({ height = HEIGHT, ...props }: ChartProps): ReactNode {
   );
 }
 
-/** The room of a chart whose values are on their way. */
+/** A placeholder for a chart whose values are being loaded. */
 export function ChartLoading({ title, height = HEIGHT }: Pick<ChartProps, "title" | "height">): ReactNode {
   return (
     <Frame title={title} height={height}>

@@ -2,7 +2,7 @@ import { lazy, type ReactNode, Suspense } from "react";
 import type { Completion } from "@codemirror/autocomplete";
 import { Loading } from "./states";
 
-/** Where the cursor is, for whoever completes: the text before it and the whole text. */
+/** The cursor position for completion: the text before it and the whole text. */
 export interface EditorPlace {
   readonly text: string;
   readonly position: number;
@@ -14,7 +14,7 @@ export interface CodeEditorProps {
   readonly onChange?: (value: string) => void;
   readonly language?: "json" | "yaml" | "text";
   readonly isReadOnly?: boolean;
-  /** What may stand at a place, from the start of the word on; null for nothing. */
+  /** Returns the completions at a place, from the start of the word; null if there are none. */
   readonly complete?: (place: EditorPlace) => { from: number; options: readonly Completion[] } | null;
   /** Problems to mark: `from` and `to` are positions in the text. */
   readonly problems?: readonly { from: number; to: number; message: string }[];

@@ -13,7 +13,7 @@ type Ask = (confirmation: Confirmation) => Promise<boolean>;
 
 const ConfirmContext = createContext<Ask>(() => Promise.resolve(false));
 
-/** Asks before something that cannot be undone: `if (await confirm({...})) ...`. */
+/** Asks for confirmation before something that cannot be undone: `if (await confirm({...})) ...`. */
 export function useConfirm(): Ask {
   return useContext(ConfirmContext);
 }

@@ -2,7 +2,7 @@ import { type ReactNode, useState } from "react";
 
 const COPIED_FOR_MS = 1500;
 
-/** Copies a text, and says so for a moment. */
+/** Copies a text, and shows this for a moment. */
 export function CopyButton({ text, label }: { text: string; label: string }): ReactNode {
   const [isCopied, setCopied] = useState(false);
   const copy = async () => {

@@ -9,15 +9,15 @@ interface DialogProps {
   readonly isOpen: boolean;
   readonly onClose: () => void;
   readonly isWide?: boolean;
-  /** The element that has the focus first; without one it is the button that closes. */
+  /** The element that gets the focus first; by default the close button. */
   readonly firstFocus?: () => HTMLElement | null | undefined;
-  /** Buttons, the main one last. */
+  /** The buttons, with the primary one last. */
   readonly footer?: ReactNode;
   readonly children?: ReactNode;
 }
 
 /**
- * A modal window. Escape and a click beside it close the topmost one only. Its overlay is a plain element:
+ * A modal dialog. Escape and a click outside close only the topmost one. Its overlay is a plain element:
  * Radix's own writes a style sheet into the page, which the content security policy refuses.
  */
 export function Dialog({ title, description, isOpen, onClose, isWide, firstFocus, footer, children }: DialogProps): ReactNode {

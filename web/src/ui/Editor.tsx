@@ -12,7 +12,7 @@ import type { CodeEditorProps } from "./CodeEditor";
 
 type EditorProps = CodeEditorProps & { readonly height: string };
 
-/** Before the colors of the dark theme, whose line numbers are too pale. */
+/** Applied before the dark theme, whose line numbers are too pale. */
 const LOOK = Prec.highest(EditorView.theme({
   "&": { fontSize: "0.875rem", backgroundColor: "var(--raised)" },
   "&.cm-focused": { outline: "none" },

@@ -10,11 +10,11 @@ interface FieldProps {
   readonly label: string;
   readonly hint?: ReactNode;
   readonly error?: string | null;
-  /** The control; it spreads the attributes that it is given. */
+  /** The control, which has to spread the attributes that it gets. */
   readonly children: (ids: FieldIds) => ReactNode;
 }
 
-/** A labelled control: `<Field label="Name">{(ids) => <input {...ids} />}</Field>`. */
+/** A labeled control: `<Field label="Name">{(ids) => <input {...ids} />}</Field>`. */
 export function Field({ label, hint, error, children }: FieldProps): ReactNode {
   const id = useId();
   const about = hint || error ? `${id}-about` : null;

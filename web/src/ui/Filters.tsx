@@ -38,7 +38,7 @@ interface TextProps {
   readonly onChange: (value: string) => void;
 }
 
-/** Filters when the field is left or Enter is pressed: not at each key. */
+/** Filters when the field loses focus or Enter is pressed, not with each key. */
 export function TextFilter({ label, value = "", onChange }: TextProps): ReactNode {
   return (
     <input
@@ -56,7 +56,7 @@ export function TextFilter({ label, value = "", onChange }: TextProps): ReactNod
 
 const HOUR_MS = 3_600_000;
 
-/** The time so many hours ago, to the minute, so that a refresh asks for the same list; null without a number. */
+/** Returns the time this many hours ago, to the minute, so that a refresh requests the same list; null without a number. */
 export function hoursAgo(hours: string | undefined): string | null {
   const ago = Number(hours) * HOUR_MS;
   return ago > 0 ? new Date(Math.floor((Date.now() - ago) / 60_000) * 60_000).toISOString() : null;

@@ -11,20 +11,20 @@ interface FormDialogProps<Result> {
   /** The verb of the button that sends the form. */
   readonly action: string;
   readonly isDangerous?: boolean;
-  /** Whether enough was typed to send it. */
+  /** Whether the form is complete enough to be sent. */
   readonly isReady?: boolean;
   readonly run: () => Promise<Result>;
   readonly success?: string;
-  /** The lists and things that are different afterwards. */
+  /** The query keys that have to be reloaded afterwards. */
   readonly changes: readonly (readonly unknown[])[];
   /** Called after the dialog was closed. */
   readonly onDone?: (result: Result) => void;
   readonly onClose: () => void;
-  /** The fields; where they are a function they show what was refused, and the dialog does not. */
+  /** The fields. If they are a function, they show the refusal instead of the dialog. */
   readonly children: ReactNode | ((error: unknown) => ReactNode);
 }
 
-/** A form in a dialog. It closes when the server has taken it; a refusal stands under what was typed. */
+/** A form in a dialog. It closes when the server has accepted it; a refusal is shown below the fields. */
 export function FormDialog<Result>(props: FormDialogProps<Result>): ReactNode {
   const { title, description, isWide = false, action, isDangerous = false, isReady = true, onClose, children } = props;
   const formId = useId();

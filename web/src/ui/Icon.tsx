@@ -41,7 +41,7 @@ const PATHS = {
 
 export type IconName = keyof typeof PATHS;
 
-/** A drawing beside a text or inside a labelled button: never read aloud. */
+/** An icon next to a text or inside a labeled button; screen readers skip it. */
 export function Icon({ name }: { name: IconName }): ReactNode {
   return (
     <svg className={`icon icon-${name}`} viewBox="0 0 24 24" aria-hidden="true">

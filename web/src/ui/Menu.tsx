@@ -20,7 +20,7 @@ interface MenuProps {
   readonly items: readonly MenuItem[];
   readonly side?: "bottom" | "right" | "top";
   readonly className?: string;
-  /** What the button shows in the place of its icon or label. */
+  /** What the button shows instead of its icon or label. */
   readonly children?: ReactNode;
 }
 

@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 
-/** One calm line above the box, with what can be done about it. */
+/** A line above the composer, with actions. */
 export function Notice(props: { text: string; action?: string; onAction?: () => void }): ReactNode {
   return (
     <p className="line" role="status">

@@ -11,7 +11,7 @@ interface PageProps {
   readonly children: ReactNode;
 }
 
-/** The frame of every page but the chat: a title, actions, and what scrolls below. */
+/** The frame of every page except the chat: a title, actions, and scrolling content. */
 export function Page({ title, about, actions, children }: PageProps): ReactNode {
   useDocumentTitle(title);
   return (

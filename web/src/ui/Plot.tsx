@@ -8,7 +8,7 @@ import { formatCompact } from "./format";
 
 type PlotProps = ChartProps & { readonly height: number };
 
-/** The drawing of `Chart`, in a file that is loaded when needed. */
+/** The plot of `Chart`, in a file that is loaded on demand. */
 export default function Plot(props: PlotProps): ReactNode {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
@@ -25,7 +25,7 @@ export default function Plot(props: PlotProps): ReactNode {
       observer.disconnect();
       made.destroy();
     };
-    // A plot is made anew when its shape or its colors change; its data are set below.
+    // The plot is created again when its shape or colors change. Its data are set below.
   }, [shape, isDark]);
   useEffect(() => {
     if (!plot.current) return;
@@ -35,7 +35,7 @@ export default function Plot(props: PlotProps): ReactNode {
   return <div ref={box} className="plot" role="img" aria-label={summaryOf(props)} />;
 }
 
-/** The legend has the latest values unless a pointer chooses others. */
+/** The legend shows the latest values unless the pointer selects others. */
 function showLatest(plot: uPlot): void {
   const last = plot.data[0].length - 1;
   if ((plot.cursor.idx ?? null) === null && last >= 0) plot.setLegend({ idx: last }, false);
@@ -67,7 +67,7 @@ function optionsOf({ series, lines = [], format = formatCompact, height }: PlotP
   };
 }
 
-/** The pixels that an axis needs for the longest of its labels; uPlot asks first without any. */
+/** Returns the pixels that an axis needs for its longest label. uPlot first calls this without labels. */
 function widthOf(labels: readonly string[] | null): number {
   return Math.max(56, ...(labels ?? []).map((label) => 16 + label.length * 7));
 }
@@ -82,7 +82,7 @@ function seriesOptions(
   return { label, value, stroke, width: 1.75, points, ...(isFilled && { fill: `${stroke}22` }) };
 }
 
-/** The values that no line leads to: they would not be seen. */
+/** Returns values without neighbors, which no line would show. */
 function aloneIn(plot: uPlot, series: number): number[] {
   const values = plot.data[series] ?? [];
   const isKnown = (at: number) => typeof values[at] === "number";

@@ -3,13 +3,13 @@ import { type ReactNode, useEffect, useState } from "react";
 const QUIET_MS = 250;
 
 interface SearchFieldProps {
-  /** What is searched, as its name: "Search pipelines". */
+  /** The name of the search: "Search pipelines". */
   readonly label: string;
-  /** Called when typing rests. */
+  /** Called when the user pauses typing. */
   readonly onSearch: (query: string) => void;
 }
 
-/** Words that the server looks for in a list. */
+/** A field for words that the server searches in a list. */
 export function SearchField({ label, onSearch }: SearchFieldProps): ReactNode {
   const [text, setText] = useState("");
   useEffect(() => {

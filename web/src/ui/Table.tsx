@@ -11,7 +11,7 @@ export interface Column<Row> {
 }
 
 interface TableProps<Row> {
-  /** For screen readers: what the rows are. */
+  /** For screen readers: a description of the rows. */
   readonly caption: string;
   readonly columns: readonly Column<Row>[];
   readonly rows: readonly Row[];
@@ -56,7 +56,7 @@ function Cell<Row>({ column, row, isName }: { column: Column<Row>; row: Row; isN
 
 interface PagedTableProps<Row> extends Omit<TableProps<Row>, "rows"> {
   readonly pages: Pages<Row>;
-  /** In the place of a table without rows. */
+  /** Shown instead of a table without rows. */
   readonly empty: ReactNode;
 }
 

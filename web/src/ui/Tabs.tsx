@@ -9,13 +9,13 @@ export interface Tab {
   readonly content: () => ReactNode;
 }
 
-/** Parts of a page of which one is shown; which one stands behind the `#` of the address, so that it can be shared. */
+/** Tabs of a page. The selected one is after the `#` of the address, so that it can be shared. */
 export function Tabs({ label, tabs }: { label: string; tabs: readonly Tab[] }): ReactNode {
   const { hash } = useLocation();
   const navigate = useNavigate();
   const current = tabs.find(({ id }) => id === hash) ?? tabs[0];
   const list = useRef<HTMLDivElement>(null);
-  // On a phone the one that is shown may be out of sight.
+  // On a phone, the selected tab may be out of sight.
   useEffect(() => {
     list.current?.querySelector("[data-state=active]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }, [current?.id]);

@@ -12,7 +12,7 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
 }
 
-/** US dollars, with as many digits as small amounts need. */
+/** Formats US dollars, with enough digits for small amounts. */
 export function formatCost(dollars: number): string {
   if (dollars === 0) return "$0";
   if (dollars >= 1e6) return `$${COMPACT.format(dollars)}`;
@@ -46,7 +46,7 @@ export function formatClock(time: string | number | Date): string {
   return CLOCK.format(new Date(time));
 }
 
-/** "3 min ago", without a false precision. */
+/** Formats a time such as "3 min ago". */
 export function formatAge(time: string | number | Date, now: number = Date.now()): string {
   const seconds = Math.max(0, (now - new Date(time).getTime()) / 1000);
   if (seconds < 45) return "just now";
@@ -55,7 +55,7 @@ export function formatAge(time: string | number | Date, now: number = Date.now()
   return `${Math.round(seconds / 86_400)} d ago`;
 }
 
-/** A value that the server does not know is a dash, never 0. */
+/** Formats a value; one that the server does not know is a dash, never 0. */
 export function orDash<Value>(value: Value | null | undefined, format: (value: Value) => string): string {
   return value === null || value === undefined ? "–" : format(value);
 }

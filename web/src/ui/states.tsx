@@ -4,7 +4,7 @@ import { explain } from "../api/explain";
 import { formatAge } from "./format";
 import "./states.css";
 
-/** There is nothing yet, and what to do about it. */
+/** Shows that there is nothing yet, and what to do about it. */
 export function EmptyState(props: { title: string; children?: ReactNode; action?: ReactNode }): ReactNode {
   return (
     <div className="state">
@@ -15,7 +15,7 @@ export function EmptyState(props: { title: string; children?: ReactNode; action?
   );
 }
 
-/** What could not be loaded, why, and a way to try again; of what does not exist there is none. */
+/** Shows what could not be loaded and why, with a way to try again unless it does not exist. */
 export function ErrorState(props: { error: unknown; onRetry?: () => void; title?: string }): ReactNode {
   if (isMissing(props.error)) {
     return <EmptyState title="There is nothing here.">It was deleted, it belongs to another organization, or the address is wrong.</EmptyState>;
@@ -33,12 +33,12 @@ export function ErrorState(props: { error: unknown; onRetry?: () => void; title?
   );
 }
 
-/** Whether what was asked for does not exist, or not for this user. */
+/** Whether the requested resource does not exist, at least for this user. */
 export function isMissing(error: unknown): error is NotFoundError {
   return error instanceof NotFoundError;
 }
 
-/** Grey lines in the place of what is being loaded. */
+/** Gray lines in place of content that is being loaded. */
 export function Loading({ lines = 3 }: { lines?: number }): ReactNode {
   return (
     <div className="loading" role="status" aria-label="Loading">
@@ -49,7 +49,7 @@ export function Loading({ lines = 3 }: { lines?: number }): ReactNode {
   );
 }
 
-/** The parts of a react-query result that tell the four states apart. */
+/** The parts of a react-query result that distinguish the four states. */
 export interface Loadable<Data> {
   readonly data: Data | undefined;
   readonly error: unknown;
@@ -63,7 +63,7 @@ interface LoadedProps<Data> {
   readonly loading?: ReactNode;
 }
 
-/** Tells loading, error and stale apart: what was loaded stays when a refresh fails. */
+/** Distinguishes loading, error and stale. Loaded content stays if a refresh fails. */
 export function Loaded<Data>({ query, children, loading }: LoadedProps<Data>): ReactNode {
   const { data, error, dataUpdatedAt, refetch } = query;
   if (data === undefined) {
@@ -77,7 +77,7 @@ export function Loaded<Data>({ query, children, loading }: LoadedProps<Data>): R
   );
 }
 
-/** A line above what is old because it could not be refreshed. `since`: milliseconds since 1970. */
+/** A line above content that could not be refreshed. `since` is in milliseconds since 1970. */
 export function Stale(props: { since: number; error: unknown; onRetry?: () => void }): ReactNode {
   const now = useNow(30_000);
   return (
@@ -94,7 +94,7 @@ export function Stale(props: { since: number; error: unknown; onRetry?: () => vo
   );
 }
 
-/** The time, renewed every `everyMs`. */
+/** Returns the time, updated every `everyMs`. */
 export function useNow(everyMs: number): number {
   const [now, setNow] = useState(Date.now);
   useEffect(() => {

@@ -6,7 +6,7 @@ import "./toast.css";
 
 export { toast };
 
-/** Says that an action failed, and why. */
+/** Shows that an action failed, and why. */
 export function toastError(what: string, error: unknown): void {
   toast.error(what, { description: explain(error) });
 }

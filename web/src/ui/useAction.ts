@@ -3,10 +3,10 @@ import { toast, toastError } from "./toast";
 
 interface ActionOptions<Input, Result> {
   readonly run: (input: Input) => Promise<Result>;
-  /** What failed, as a title: "The pipeline was not started". */
+  /** The title of a failure: "The pipeline was not started". */
   readonly failure: string;
   readonly success?: string;
-  /** The lists and things that are different afterwards. */
+  /** The query keys that have to be reloaded afterwards. */
   readonly changes: readonly (readonly unknown[])[];
   readonly onDone?: (result: Result) => void;
 }
@@ -16,7 +16,7 @@ export interface Action<Input> {
   readonly isRunning: boolean;
 }
 
-/** A command to the server: it tells of its failure, and what it changed is loaded again. */
+/** A command to the server. A failure is shown, and what it changed is loaded again. */
 export function useAction<Input = void, Result = unknown>(options: ActionOptions<Input, Result>): Action<Input> {
   const queries = useQueryClient();
   const mutation = useMutation({

@@ -1,8 +1,8 @@
 import { useEffect, useRef } from "react";
 
 /**
- * Runs `action` on Escape unless a layer above the page (dialog, menu, popover) takes the key: the topmost one
- * closes, and nothing below it hears of it.
+ * Runs `action` on Escape unless a layer above the page (dialog, menu, popover) handles the key: the topmost one
+ * closes, and nothing below it gets the event.
  */
 export function useEscape(action: () => void): void {
   const latest = useRef(action);

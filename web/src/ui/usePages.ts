@@ -16,12 +16,12 @@ interface PagesOptions<Item> {
   /** Everything that the list depends on, filters included. */
   readonly queryKey: readonly unknown[];
   readonly fetchPage: (cursor: string | null, signal: AbortSignal) => Promise<Page<Item>>;
-  /** How often the list renews itself while its tab is visible; false for never. */
+  /** How often the list is refreshed while its tab is visible; false means never. */
   readonly refetchInterval?: number | false;
   readonly enabled?: boolean;
 }
 
-/** A list that the server gives in pages, to its end. The first pages renew themselves. */
+/** A list that the server returns in pages. The first pages are refreshed automatically. */
 export function usePages<Item>(options: PagesOptions<Item>): Pages<Item> {
   const query = useInfiniteQuery<Page<Item>, Error, InfiniteData<Page<Item>>, readonly unknown[], string | null>({
     queryKey: options.queryKey,

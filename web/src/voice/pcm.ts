@@ -1,4 +1,4 @@
-/** Turns chunks of bytes, cut anywhere, into samples: signed 16 bit, little endian, mono. */
+/** Converts chunks of bytes, split anywhere, into samples: signed 16 bit, little endian, mono. */
 export class PcmReader {
   #half: number | null = null;
 

@@ -1,18 +1,18 @@
 const FULL_SCALE = 32_768;
-/** Sound waits until this much is there, at the beginning and after every gap. */
+/** Sound starts when this much has arrived, at the beginning and after every gap. */
 const HEAD_START_S = 0.1;
-/** A change between sound and silence takes this long, so that it does not click. */
+/** The duration of a fade between sound and silence, which avoids clicks. */
 const RAMP_S = 0.01;
 
 /**
  * The samples between the network and the loudspeaker, first in, first out: the core of the audio worklet.
  *
- * It fades out before it runs dry, and goes on only when enough has come again. Chunks are kept as they came, two
- * bytes a sample, so that minutes of speech that is ahead cost little; how many there may be is the sender's affair.
+ * It fades out before it runs empty, and continues only when enough has arrived. Chunks are kept as they arrived, two
+ * bytes per sample, so that minutes of buffered speech cost little. The sender limits how many there are.
  */
 export class Playback {
   #chunks: Int16Array[] = [];
-  /** How much of the first chunk is played. */
+  /** How much of the first chunk has been played. */
   #position = 0;
   #gain = 0;
   #state: "gathering" | "playing" | "stopping" = "gathering";
@@ -30,7 +30,7 @@ export class Playback {
     this.#ramp = Math.ceil(rate * RAMP_S);
   }
 
-  /** Samples that were played, in all. */
+  /** The total number of samples that were played. */
   get played(): number {
     return this.#played;
   }
@@ -52,12 +52,12 @@ export class Playback {
     this.#waiting += samples.length;
   }
 
-  /** No more will come: what is there is played, however little. */
+  /** No more chunks will arrive: plays what is left, however little. */
   complete(): void {
     this.#isComplete = true;
   }
 
-  /** Silence within 10 ms of sound; all that waits is dropped. */
+  /** Fades to silence within 10 ms of sound, and drops everything that waits. */
   stop(): void {
     this.#state = "stopping";
     if (this.#gain === 0) this.#drop();
@@ -85,7 +85,7 @@ export class Playback {
     return sample;
   }
 
-  /** Up while there is sound ahead, down towards its end. */
+  /** Fades in while there is enough sound ahead, and out towards the end. */
   #nextGain(): number {
     const step = 1 / this.#ramp;
     const change = this.#state === "stopping" ? -step : step;

@@ -1,24 +1,24 @@
 import type { Command, Progress } from "./messages";
 import workletUrl from "./worklet.ts?worker&url";
 
-/** The server makes speech faster than it is heard: what is further ahead waits in the network. */
+/** The server creates speech faster than it is heard. Whatever is further ahead waits in the network. */
 const LONGEST_AHEAD_S = 20 * 60;
 const RATES = { least: 8000, most: 96_000 };
 const USUAL_RATE = 22_050;
-/** A context needs a moment to start; only after that it is the browser that holds the sound back. */
+/** A context needs a moment to start. After that, it is the browser that blocks the sound. */
 const START_MS = 500;
-/** The last sound is on its way through the hardware, and the next speech may come soon. */
+/** The last sound is still passing through the hardware, and the next speech may follow soon. */
 const REST_AFTER_MS = 1000;
 
-/** `tailMs`: how long after its end was asked for the speech was still heard; null while nobody asked. */
+/** `tailMs`: how long the speech could still be heard after it was stopped; null if it was not. */
 type OnProgress = (progress: Progress, tailMs: number | null) => void;
 
 export interface PlayerOptions {
-  /** The browser lets sound through (true), or waits for the user to touch the page (false). */
+  /** Whether the browser plays sound, rather than waiting for the user to interact with the page. */
   readonly onAudible: (isAudible: boolean) => void;
 }
 
-/** The loudspeaker: one audio context, whose rate is that of the speech, so that the browser resamples. */
+/** The output: one audio context with the rate of the speech, so that the browser resamples. */
 export class Player {
   #context: AudioContext | null = null;
   #ready: Promise<void> = Promise.resolve();
@@ -32,17 +32,17 @@ export class Player {
   unlock(): void {
     clearTimeout(this.#resting);
     const context = this.#contextAt(this.#rate);
-    // Refused only where the context was closed meanwhile; a page that may not play yet leaves it pending.
+    // Rejected only if the context was closed in the meantime. While the page may not play yet, it stays pending.
     context.resume().catch(() => undefined);
   }
 
-  /** Nothing more is to be played: the audio hardware may sleep until the next `unlock`. */
+  /** Nothing more will be played, so the audio hardware may sleep until the next `unlock`. */
   rest(): void {
     clearTimeout(this.#resting);
     this.#resting = setTimeout(() => void this.#context?.suspend().catch(() => undefined), REST_AFTER_MS);
   }
 
-  /** A new utterance; the one before must be over or stopped. Throws an Error where the browser cannot play. */
+  /** Starts a new speech; the previous one must have ended. Throws an Error if the browser cannot play. */
   async open(rate: number, onProgress: OnProgress, signal: AbortSignal): Promise<Utterance> {
     if (!(rate >= RATES.least && rate <= RATES.most)) throw new Error(`Speech at ${rate} Hz cannot be played.`);
     this.#rate = rate;
@@ -66,7 +66,7 @@ export class Player {
     return context;
   }
 
-  /** The next speech tries anew. A context that was replaced meanwhile is no failure. */
+  /** The next speech tries again. A context that was replaced in the meantime is not a failure. */
   #forget(context: AudioContext): void {
     if (this.#context === context) this.#context = null;
   }
@@ -79,7 +79,7 @@ export class Player {
   }
 }
 
-/** One speech on its way through the worklet. Aborting `signal` silences it within 10 ms of sound. */
+/** A speech in the worklet. Aborting `signal` silences it within 10 ms of sound. */
 export class Utterance {
   readonly #node: AudioWorkletNode;
   readonly #over: Promise<void>;
@@ -104,7 +104,7 @@ export class Utterance {
     });
   }
 
-  /** Resolves when more may be sent: after twenty minutes ahead the sender waits. */
+  /** Resolves when more may be sent. The sender waits when it is twenty minutes ahead. */
   async write(samples: Int16Array<ArrayBuffer>): Promise<void> {
     this.#sent += samples.length;
     this.#post({ type: "samples", samples }, [samples.buffer]);

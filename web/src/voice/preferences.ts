@@ -13,7 +13,7 @@ export interface Preferences {
 
 const USUAL: Preferences = { isAutomatic: false, voice: "", speed: 1 };
 
-/** What was stored, as far as it makes sense. */
+/** Returns the valid parts of the stored settings. */
 export function readPreferences(storage: Storage): Preferences {
   try {
     const stored = JSON.parse(storage.getItem(STORAGE_KEY) ?? "{}") as Partial<Preferences> | null;
@@ -28,7 +28,7 @@ export function readPreferences(storage: Storage): Preferences {
   }
 }
 
-/** Without room or permission to store, they hold until the page is left. */
+/** If they cannot be stored, they apply until the page is closed. */
 export function storePreferences(storage: Storage, preferences: Preferences): void {
   try {
     storage.setItem(STORAGE_KEY, JSON.stringify(preferences));

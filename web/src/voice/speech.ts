@@ -4,32 +4,32 @@ import { PcmReader } from "./pcm";
 import { Player, type Utterance } from "./player";
 import { Watchdog } from "./watchdog";
 
-/** Longest wait for the headers: a cold start passes, a dead network does not. */
+/** The longest wait for the headers, which is longer than a cold start. */
 const OPEN_MS = 30_000;
-/** Longest silence of the network; an agent may use a tool for minutes between two sentences. */
+/** The longest silence of the network. An agent may use a tool for minutes between two sentences. */
 const SILENCE_MS = 300_000;
 
 export interface SpeechState {
-  /** `waiting`: asked for, nothing heard yet. `blocked`: the browser waits for a click before it plays. */
+  /** `waiting`: requested, without sound yet. `blocked`: the browser waits for a click before it plays. */
   readonly phase: "silent" | "waiting" | "speaking" | "blocked";
-  /** What is spoken: the id of an answer or of a run. */
+  /** The id of the answer or run that is spoken. */
   readonly subject: string | null;
   readonly playedMs: number;
-  /** The loudest sample that was played, 0 to 1: nothing is heard of a speech that stays at 0. */
+  /** The loudest sample that was played, 0 to 1. A speech that stays at 0 is silent. */
   readonly peak: number;
-  /** How long the last speech that was stopped was still heard. */
+  /** How long the last stopped speech could still be heard. */
   readonly tailMs: number | null;
-  /** Why nothing is heard, in a sentence for the user. */
+  /** A sentence for the user about why there is no sound. */
   readonly notice: string | null;
 }
 
 const SILENT: SpeechState = { phase: "silent", subject: null, playedMs: 0, peak: 0, tailMs: null, notice: null };
 
 type Open = (signal: AbortSignal) => Promise<Response>;
-/** Tells the server that nobody listens to this stream any more: function URLs do not notice it by themselves. */
+/** Tells the server that nobody listens to this stream anymore, which a function URL does not notice. */
 type StopStream = (streamId: string) => void;
 
-/** Speaks one thing at a time, as its sound arrives. */
+/** Speaks one text at a time, as its sound arrives. */
 export class Speech {
   #state = SILENT;
   #current = new AbortController();
@@ -55,7 +55,7 @@ export class Speech {
     }
   };
 
-  /** Speaks what `open` answers with, in place of what is spoken now. Never throws: the state tells. */
+  /** Speaks the response of `open` instead of the current speech. Never throws: the state has the error. */
   async speak(subject: string, open: Open): Promise<void> {
     this.stop();
     const current = new AbortController();
@@ -66,7 +66,7 @@ export class Speech {
     if (!current.signal.aborted) this.#end(notice);
   }
 
-  /** Silence at once; the request is aborted. */
+  /** Stops the sound at once and aborts the request. */
   readonly stop = (): void => {
     if (this.#state.phase === "silent") return;
     this.#current.abort();
@@ -103,7 +103,7 @@ export class Speech {
     return open(request.signal).finally(() => watchdog.stop());
   }
 
-  /** What arrived is heard also when the rest is cut off. `whole` is aborted once there is nothing left to stop. */
+  /** Plays what has arrived even if the rest is cut off. `whole` is aborted when there is nothing left to stop. */
   async #pass(
     response: Response,
     utterance: Utterance,

@@ -1,4 +1,4 @@
-/** Calls `bark` when `feed` was not called for `ms`. */
+/** Calls `bark` if `feed` was not called for `ms`. */
 export class Watchdog {
   #timer: ReturnType<typeof setTimeout> | undefined;
 

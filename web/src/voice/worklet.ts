@@ -1,7 +1,7 @@
 import type { Command, Progress } from "./messages";
 import { Playback } from "./playback";
 
-/** What the thread of the audio has beside JavaScript; TypeScript's library does not describe it. */
+/** Globals of the audio thread that TypeScript's library does not describe. */
 declare const sampleRate: number;
 declare const currentTime: number;
 declare class AudioWorkletProcessor {
@@ -11,7 +11,7 @@ declare function registerProcessor(name: string, processor: new () => AudioWorkl
 
 const REPORT_EVERY_S = 0.05;
 
-/** Plays what its node sends, and tells how far it is about twenty times a second of sound. */
+/** Plays what its node sends, and reports its progress about twenty times per second of sound. */
 class SpeechProcessor extends AudioWorkletProcessor {
   readonly #playback = new Playback(sampleRate);
   #reportedAt = 0;

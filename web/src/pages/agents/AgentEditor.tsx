@@ -13,12 +13,12 @@ import { ServerFields } from "./ServerFields";
 import { ToolFields } from "./ToolFields";
 
 interface AgentEditorProps {
-  /** Null for one that is not there yet. */
+  /** Null for a new one. */
   readonly agent: Agent | null;
   readonly initial: Draft;
 }
 
-/** All settings of an agent. A built-in one can be looked at, and copied. */
+/** All settings of an agent. A built-in one can only be viewed and copied. */
 export function AgentEditor({ agent, initial }: AgentEditorProps): ReactNode {
   const [draft, setDraft] = useState(initial);
   const change = (changes: Partial<Draft>) => setDraft((before) => ({ ...before, ...changes }));

@@ -8,7 +8,7 @@ import { type AgentView, isWhole, NEW, useAgent } from "./model";
 import { TestChat } from "./TestChat";
 import "./agents.css";
 
-/** One agent with a chat to try it, or the making of a new one. */
+/** An agent with a chat to try it, or the editor for a new one. */
 export default function AgentPage(): ReactNode {
   const { agentId } = useParams({ from: "/agents/$agentId" });
   return agentId === NEW ? <NewAgent /> : <OneAgent key={agentId} id={agentId} />;

@@ -14,7 +14,7 @@ export function errorOf(problems: readonly Problem[], path: string): string | nu
   return problems.find((problem) => problem.path === path)?.message ?? null;
 }
 
-/** Name, model, instructions, and what its users see of it. */
+/** Name, model, instructions, and visibility. */
 export function BasicFields({ draft, change, problems }: PartProps): ReactNode {
   const parts = useAgentParts();
   const hint = parts && `As provider:model (example: ${parts.defaultModel || "bedrock:us.amazon.nova-lite-v1:0"}). Leave empty for the default model.`;

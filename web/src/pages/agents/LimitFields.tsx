@@ -16,7 +16,7 @@ const SHOWS: readonly { value: Draft["visibility"]; label: string }[] = [
   { value: "answer", label: "Answers only" },
 ];
 
-/** What a run may use up, and what its viewers may see. */
+/** The limits of a run, and what its viewers may see. */
 export function LimitFields({ draft, change, problems }: PartProps): ReactNode {
   return (
     <Section title="Limits and visibility">

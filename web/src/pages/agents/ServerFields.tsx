@@ -11,7 +11,7 @@ const WORDS = {
   a2aAgents: { title: "A2A agents", one: "A2A agent", url: "https://example.com" },
 };
 
-/** Servers whose tools the agent gets, or remote agents that it may ask. */
+/** MCP servers whose tools the agent gets, or remote agents that it may call. */
 export function ServerFields({ draft, change, problems, kind }: PartProps & { kind: keyof typeof WORDS }): ReactNode {
   const servers = draft[kind];
   const words = WORDS[kind];

@@ -9,7 +9,7 @@ import { useVoice } from "../chat/useVoice";
 import type { AgentView } from "./model";
 import "../chat/chat.css";
 
-/** A conversation with the agent as it is saved, to try it out. */
+/** A conversation to try the saved agent. */
 export function TestChat({ agent }: { agent: AgentView }): ReactNode {
   const api = useApi();
   const [id, setId] = useState(newConversationId);
@@ -18,7 +18,7 @@ export function TestChat({ agent }: { agent: AgentView }): ReactNode {
       new ChatSession({
         api,
         conversationId: id,
-        // Trials stay out of the list of conversations.
+        // Test conversations are not listed.
         prepare: maker(api, id, agent.id),
         schedule: (flush) => void requestAnimationFrame(flush),
         onLoaded: () => undefined,
@@ -52,7 +52,7 @@ export function TestChat({ agent }: { agent: AgentView }): ReactNode {
   );
 }
 
-/** Makes the conversation, once. */
+/** Creates the conversation once. */
 function maker(api: Millrace, id: string, agentId: string): () => Promise<void> {
   let isMade = false;
   return async () => {
@@ -65,7 +65,7 @@ async function create(api: Millrace, id: string, agentId: string): Promise<void>
   try {
     await api.conversations.create({ id, agentId, listed: false });
   } catch (error) {
-    // The answer to an earlier try was lost.
+    // The response to an earlier attempt was lost.
     if (!(error instanceof ConflictError && error.code === "conversation_exists")) throw error;
   }
 }

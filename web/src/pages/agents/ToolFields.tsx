@@ -11,7 +11,7 @@ const RULES: readonly { value: Rule; label: string }[] = [
   { value: "when", label: "Asks when…" },
 ];
 
-/** The tools, each with the rule by which it asks a person first. */
+/** The tools, each with its approval rule. */
 export function ToolFields({ draft, change, problems }: PartProps): ReactNode {
   const { tools } = draft;
   const put = (at: number, tool: DraftTool) => change({ tools: tools.map((one, index) => (index === at ? tool : one)) });

@@ -5,12 +5,12 @@ type ToolUse = Schemas["ToolUse"];
 
 export type Rule = "auto" | "ask" | "when";
 
-/** A tool as the editor holds it: `when` is the expression of a rule that asks only sometimes. */
+/** A tool in the editor. `when` is the expression of a rule that asks only for some calls. */
 export interface DraftTool {
   readonly name: string;
   readonly rule: Rule;
   readonly when: string;
-  /** What the editor does not show, and keeps. */
+  /** Fields that the editor keeps but does not show. */
   readonly rest: Readonly<Record<string, unknown>>;
 }
 
@@ -21,11 +21,11 @@ export interface DraftServer {
   readonly url: string;
   readonly headers: string;
   readonly scope: string;
-  /** Of MCP servers: the only tools, one a line; empty for all. */
+  /** The only tools of an MCP server to use, one per line; empty for all. */
   readonly tools: string;
 }
 
-/** An agent in the editor. What an editor of an older release does not know stays in `rest`. */
+/** An agent in the editor. Fields that it does not know are kept in `rest`. */
 export interface Draft {
   readonly name: string;
   readonly description: string;
@@ -92,7 +92,7 @@ export function newServer(): DraftServer {
   return { key: keys, name: "", url: "", headers: "", scope: "", tools: "" };
 }
 
-/** What the API takes for a draft. */
+/** Returns the API's body for a draft. */
 export function settingsOf(draft: Draft): Schemas["NewAgent"] {
   const { tools, mcpServers, a2aAgents, limits, starters, rest, ...plain } = draft;
   const filled = starters.map((prompt) => prompt.trim()).filter(Boolean);
@@ -126,7 +126,7 @@ function linesOf(text: string): string[] | null {
   return filled.length > 0 ? filled : null;
 }
 
-/** A limit that is left empty is the default's. */
+/** An empty limit means the default. */
 function limitsOf(limits: Draft["limits"]): Record<string, number> {
   const given = Object.entries(limits).filter(([, value]) => value.trim() !== "");
   return Object.fromEntries(given.map(([name, value]) => [name, Number(value)]));

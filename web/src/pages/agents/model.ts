@@ -15,7 +15,7 @@ export function useAgent(id: string) {
   return useQuery({
     queryKey: ["agents", id],
     queryFn: ({ signal }) => api.agents.get(id, { signal }),
-    // An editor is open over it: it changes when it is saved.
+    // An editor is open for it, so it changes only when it is saved.
     staleTime: Number.POSITIVE_INFINITY,
     refetchOnWindowFocus: false,
   });

@@ -15,7 +15,7 @@ interface RuleCardProps {
   readonly onEdit: () => void;
 }
 
-/** One rule with its state, its metric, and what can be done. */
+/** A rule with its state, metric and actions. */
 export function RuleCard({ rule, hours, onEdit }: RuleCardProps): ReactNode {
   const api = useAdministration();
   const confirm = useConfirm();

@@ -15,7 +15,7 @@ interface RuleDialogProps {
   readonly onClose: () => void;
 }
 
-/** A rule in a form, drawn over its metric while it is made. */
+/** The form of a rule, which is drawn over its metric while you edit it. */
 export function RuleDialog({ rule, onClose }: RuleDialogProps): ReactNode {
   const api = useAdministration();
   const [draft, setDraft] = useState<RuleDraft>(() => draftOf(rule));

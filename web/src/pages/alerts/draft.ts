@@ -1,6 +1,6 @@
 import type { Metric, Op, Rule } from "./model";
 
-/** A rule as its form holds it: numbers as they are typed. */
+/** A rule in its form, with numbers as typed. */
 export interface RuleDraft {
   readonly name: string;
   readonly metric: Metric;
@@ -36,7 +36,7 @@ export function draftOf(rule: Rule | null): RuleDraft {
   };
 }
 
-/** What the API takes. */
+/** Returns the body for the API. */
 export function settingsOf(draft: RuleDraft) {
   const { threshold, resolveThreshold, window, agentIds, ...plain } = draft;
   return {

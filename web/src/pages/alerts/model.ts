@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useAdministration } from "../../app/context";
 import { formatCompact, formatCost, formatDuration } from "../../ui/format";
 
-/** Answers have every field; requests may leave some to their defaults. */
+/** Responses have every field; requests may omit some. */
 export type Rule = Required<Schemas["AlertRuleState"]>;
 export type Metric = Rule["metric"];
 export type Op = Rule["op"];
@@ -11,7 +11,7 @@ export type Op = Rule["op"];
 
 interface MetricWords {
   readonly label: string;
-  /** What the threshold is in. */
+  /** The unit of the threshold. */
   readonly unit: string;
   readonly format: (value: number) => string;
 }
@@ -35,7 +35,7 @@ export interface Watched {
   readonly agentIds: readonly string[];
 }
 
-/** The metric of a rule, there or not yet, over the last hours. */
+/** The metric of a stored or new rule over the last hours. */
 export function useMetric({ metric, window, agentIds }: Watched, hours: number) {
   const api = useAdministration();
   return useQuery({
@@ -62,7 +62,7 @@ export function conditionOf({ metric, op, threshold, window }: Rule): string {
   return `${METRICS[metric].label} ${OPS[op]} ${METRICS[metric].format(threshold)}${over}`;
 }
 
-/** Where a triggered alert is resolved: as the server has it. */
+/** The value at which a triggered alert is resolved, as on the server. */
 export function resolveValueOf({ op, threshold, resolveThreshold }: Pick<Rule, "op" | "threshold" | "resolveThreshold">): number {
   return resolveThreshold ?? threshold * (op === "gt" || op === "gte" ? 0.9 : 1.1);
 }

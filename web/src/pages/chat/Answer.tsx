@@ -21,13 +21,13 @@ export interface AnswerActions {
 interface AnswerProps extends AnswerActions {
   readonly answer: AnswerEntry;
   readonly isSpoken: boolean;
-  /** Only the last answer can be asked for again after an error. */
+  /** Only the last answer can be retried after an error. */
   readonly isLast: boolean;
-  /** The agent is at work: branches stay as they are. */
+  /** The agent is working, so branches cannot be changed. */
   readonly isRunning: boolean;
 }
 
-/** `aria-busy` lets screen readers speak the answer when it is whole instead of token by token. */
+/** With `aria-busy`, screen readers speak the complete answer instead of each token. */
 export const Answer = memo((props: AnswerProps): ReactNode => {
   const { answer, isSpoken, onAnswer, onListen, onRetry, isLast, isRunning } = props;
   const isOpen = answer.state === "open";
@@ -64,7 +64,7 @@ export const Answer = memo((props: AnswerProps): ReactNode => {
   );
 });
 
-/** The calls that the parts of an answer show in their place. */
+/** The calls that the parts of an answer show in place. */
 function callsOf(part: Part): string[] {
   if (part.type === "approval") return [part.callId];
   return "parts" in part ? part.parts.flatMap(callsOf) : [];
@@ -77,7 +77,7 @@ interface PieceProps {
   readonly onAnswer: OnAnswer;
 }
 
-/** A text, or a call that waits for a person, where it stands in the answer. */
+/** A text, or a call that waits for a person, at its place in the answer. */
 function Piece({ part, answer, isOpen, onAnswer }: PieceProps): ReactNode {
   if (part.type === "approval") {
     return <Asks asks={answer.asks.filter((ask) => ask.callId === part.callId)} onAnswer={onAnswer} />;
@@ -133,12 +133,12 @@ function Footer(props: AnswerProps & { text: string; children: ReactNode }): Rea
   );
 }
 
-/** An answer has several messages, of which the first one stands among its alternatives. */
+/** An answer has several messages; the first one has the alternatives as siblings. */
 function shownSibling({ siblings, firstId, messageId }: AnswerEntry): string {
   return siblings.find((one) => one === firstId || one === messageId) ?? siblings.at(-1) ?? "";
 }
 
-/** Tokens, cost and times of an answer; leads to all that its run has done. */
+/** Tokens, cost and times of an answer, with a link to its run. */
 function RunChip({ answer }: { answer: AnswerEntry }): ReactNode {
   const notes = footnotes(answer);
   if (notes.length === 0) return null;

@@ -3,7 +3,7 @@ import { type ApprovalAnswer, type Ask, contentOf, decisionText } from "../../ch
 
 export type OnAnswer = (answer: ApprovalAnswer) => void;
 
-/** The calls of an answer that wait for a person, each with what can be done about it. */
+/** The calls of an answer that wait for a person, each with its actions. */
 export function Asks({ asks, onAnswer }: { asks: readonly Ask[]; onAnswer: OnAnswer }): ReactNode {
   return asks.map((ask) => (
     <section key={ask.callId} className="ask" data-state={ask.state} aria-label={titleOf(ask)}>
@@ -150,7 +150,7 @@ function Buttons({ isBusy, children }: { isBusy: boolean; children: ReactNode })
   );
 }
 
-/** An object, or null for what is none. */
+/** Returns an object; null for anything else. */
 function parse(text: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(text);

@@ -4,7 +4,7 @@ import { type Upload, isImage } from "../../chat/attachments";
 import type { Attachment } from "../../chat/state";
 import { Icon } from "../../ui/Icon";
 
-/** The API, for what a message shows: addresses of stored files hold for minutes only. */
+/** The API for parts of messages, because addresses of stored files are valid for minutes only. */
 export const FilesContext = createContext<Millrace | null>(null);
 
 /** The images and files of a message. */
@@ -25,7 +25,7 @@ function Shown({ item }: { item: Attachment }): ReactNode {
   const [isBroken, setBroken] = useState(false);
   const name = item.name ?? item.url ?? "attachment";
   if (isGone || isBroken) return <span className="chip">{name} is not available any more</span>;
-  // Images of other hosts are links: the page loads nothing from where a message says.
+  // Images on other hosts are links: the page loads nothing from addresses in messages.
   if (isImage(item.mediaType) && (item.fileId || !item.url)) {
     return url ? (
       <a href={url} target="_blank" rel="noreferrer">

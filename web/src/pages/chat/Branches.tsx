@@ -2,14 +2,14 @@ import type { ReactNode } from "react";
 import { Icon } from "../../ui/Icon";
 
 interface BranchesProps {
-  /** All that stand in this place, the oldest first. */
+  /** All siblings, oldest first. */
   readonly ids: readonly string[];
   readonly own: string;
   readonly isDisabled: boolean;
   readonly onBranch: (messageId: string) => void;
 }
 
-/** Goes between the branches that begin here; nothing where there is one only. */
+/** Switches between the branches that begin here; shows nothing if there is only one. */
 export function Branches({ ids, own, isDisabled, onBranch }: BranchesProps): ReactNode {
   if (ids.length < 2) return null;
   const at = ids.indexOf(own);

@@ -18,10 +18,10 @@ import "./chat.css";
 
 type Conversation = Schemas["Conversation"];
 
-/** How long a deletion offers to be undone; the server keeps the conversation for ten minutes. */
+/** How long the page offers to undo a deletion. The server keeps the conversation for ten minutes. */
 const UNDO_MS = 15_000;
 
-/** Conversations at the left, the chosen one beside them. */
+/** The list of conversations, and the selected one. */
 export default function ChatPage(): ReactNode {
   const api = useApi();
   useDocumentTitle("Chat");
@@ -41,10 +41,10 @@ export default function ChatPage(): ReactNode {
     onRunChange: () => void conversations.refresh(),
     onStart: (runId) => voice.preferences.isAutomatic && voice.speakRun(runId),
   });
-  // Whoever leaves a draft that became a conversation finds it stored on coming back.
+  // A draft that has become a conversation is stored, so it is loaded when the user returns.
   useEffect(() => setDraftId((draft) => (draft === routeId ? draft : newConversationId())), [routeId]);
 
-  // The list holds the newest conversations only: an address may lead to an older one.
+  // The list has only the newest conversations, but an address may be that of an older one.
   const stored = [...conversations.items, loaded].find((conversation) => conversation?.id === id);
   const picked = agents.find((one) => one.id === pickedAgentId) ?? agents[0] ?? null;
   const agent = stored ? agentOf(stored, agents) : picked;
@@ -97,7 +97,7 @@ export default function ChatPage(): ReactNode {
   );
 }
 
-/** Also an agent that is not in the list any more keeps its conversations. */
+/** An agent that is no longer in the list keeps its conversations. */
 function agentOf({ agentId }: Conversation, agents: readonly AgentChoice[]): AgentChoice {
   return agents.find((agent) => agent.id === agentId) ?? { id: agentId, name: agentId };
 }
@@ -108,7 +108,7 @@ interface SessionNews {
   readonly onStart: (runId: string) => void;
 }
 
-/** The session of conversation `id`. A draft has nothing stored to load, also after its first message. */
+/** Returns the session of conversation `id`. A draft has nothing to load, even after its first message. */
 function useSession(api: Millrace, id: string, isDraft: boolean, news: SessionNews): ChatSession {
   const latest = useRef(news);
   latest.current = news;
@@ -158,7 +158,7 @@ function hasModelName({ model = "" }: AgentChoice): boolean {
   return !model.endsWith(":");
 }
 
-/** A conversation keeps its agent: only a new one has the choice. */
+/** A conversation keeps its agent; only a new one can choose it. */
 function AgentPicker({ agents, agent, isFixed, onPick }: AgentPickerProps): ReactNode {
   if (!agent) return null;
   if (isFixed || agents.length < 2) {

@@ -21,13 +21,13 @@ interface ChatViewProps {
   readonly session: ChatSession;
   readonly agent: AgentChoice | null;
   readonly voice: Voice;
-  /** Called with the first message of a conversation that is not stored yet, and with every other one. */
+  /** Called with every message, including the first one of a conversation that is not stored yet. */
   readonly onSend: () => void;
-  /** False where the chat is not what the page is about. */
+  /** False if the chat is not the main content of the page. */
   readonly takesFocus?: boolean;
 }
 
-/** A field of text, from which nothing may take the focus: what is being typed would go elsewhere. */
+/** Whether a text field has the focus, which must not move while the user types. */
 function isTypedInto(element: Element | null): boolean {
   return element instanceof HTMLInputElement || element instanceof HTMLTextAreaElement;
 }
@@ -134,7 +134,7 @@ interface WelcomeProps {
   readonly onPick: (text: string) => void;
 }
 
-/** What a new conversation begins with. */
+/** The start of a new conversation. */
 function Welcome({ state, agent, onPick }: WelcomeProps): ReactNode {
   if (state.phase !== "idle") return null;
   const starters = agent?.starters ?? [];
@@ -158,7 +158,7 @@ function Welcome({ state, agent, onPick }: WelcomeProps): ReactNode {
   );
 }
 
-/** In the place of a conversation that does not exist, or belongs to somebody else. */
+/** Shown instead of a conversation that does not exist or belongs to someone else. */
 function Missing(): ReactNode {
   const create = (
     <Link to="/chat" className="button">
@@ -172,7 +172,7 @@ function Missing(): ReactNode {
   );
 }
 
-/** One line about the connection, above the box: nothing while all is well. */
+/** A line about the connection above the composer, only if there is a problem. */
 function LinkLine({ session, state }: { session: ChatSession; state: ChatState }): ReactNode {
   const reload = () => void session.load();
   if (state.phase === "unavailable") {
@@ -187,7 +187,7 @@ function LinkLine({ session, state }: { session: ChatSession; state: ChatState }
   return state.link === "waiting" ? <Notice text="Connection lost. Reconnecting…" /> : null;
 }
 
-/** A tab that comes to the front again shows what has gone on elsewhere meanwhile. */
+/** A tab that becomes visible again shows what has happened elsewhere in the meantime. */
 function useRefresh(session: ChatSession): void {
   useEffect(() => {
     const onShow = () => void (document.visibilityState === "visible" && session.refresh());
@@ -200,7 +200,7 @@ function useRefresh(session: ChatSession): void {
   }, [session]);
 }
 
-/** An answer that streams is spoken as its run, to the end; a finished one as the text that it is. */
+/** A streaming answer is spoken as its run, to the end; a finished one as its text. */
 function useListening({ runId, entries }: ChatState, voice: Voice) {
   const { speech, speakText, speakRun } = voice;
   const subject = useSubject(speech);

@@ -2,9 +2,9 @@ import { type CSSProperties, type ReactNode, useEffect, useState } from "react";
 import { CopyButton } from "../../ui/CopyButton";
 import type { CodeToken } from "./highlight";
 
-/** Longer code stays plain: its colors would cost more than they help. */
+/** Longer code is not highlighted, because that would be too slow. */
 const MOST_COLORED = 50_000;
-/** Code that grows gets its colors when it rests. */
+/** Growing code is highlighted when it pauses. */
 const REST_MS = 120;
 
 export function CodeBlock({ code, language }: { code: string; language: string }): ReactNode {
@@ -41,7 +41,7 @@ function colorsOf({ light, dark }: CodeToken): CSSProperties {
   return { "--light": light, "--dark": dark } as CSSProperties;
 }
 
-/** The code in its colors; null until they are there, or where there are none. */
+/** The highlighted code; null until it is ready, or for an unsupported language. */
 function useColors(code: string, language: string): Lines | null {
   const [found, setFound] = useState<{ code: string; lines: Lines | null } | null>(null);
   useEffect(() => {

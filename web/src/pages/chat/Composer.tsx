@@ -16,7 +16,7 @@ import { formatNumber } from "../../ui/format";
 import { FilesContext, UploadList } from "./Attachments";
 import { Icon } from "../../ui/Icon";
 
-/** What the server takes, in bytes of UTF-8. */
+/** The server's limit, in bytes of UTF-8. */
 const MESSAGE_BYTES = 524_288;
 const LIVE_BYTES = 32_768;
 
@@ -26,12 +26,12 @@ interface ComposerProps {
   readonly isStopping: boolean;
   readonly isDisabled: boolean;
   readonly conversationId: string;
-  /** `after`: the message waits for the end of the answer, instead of reaching the agent at its next step. */
+  /** `after`: the message is sent when the answer has ended, instead of reaching the agent at its next step. */
   readonly onSend: (text: string, attachments: readonly Attachment[], after: boolean) => void;
   readonly onStop: () => void;
 }
 
-/** Where messages are written. It stays open while the agent answers: what is sent then reaches the running agent. */
+/** The composer. It stays enabled while the agent answers: messages then reach the running agent. */
 export function Composer(props: ComposerProps): ReactNode {
   const { conversationId, box, isRunning, isStopping, isDisabled, onSend, onStop } = props;
   const [text, setText] = useState(() => readDraft(conversationId));
@@ -45,10 +45,10 @@ export function Composer(props: ComposerProps): ReactNode {
   const picker = useRef<HTMLInputElement>(null);
   const excess = useExcess(text, isRunning && !isAfter);
   const says = (text.trim() !== "" || uploads.length > 0) && excess === null;
-  // A file that failed is not left out in silence: it is removed first.
+  // A failed file is never omitted silently; the user has to remove it first.
   const canSend = says && !isDisabled && uploads.every((one) => one.fileId !== null);
   useLayoutEffect(() => fitHeight(box.current), [box, text]);
-  // Whoever presses Enter while the page still loads has said it: it goes as soon as it can.
+  // If the user presses Enter while the page is loading, the message is sent as soon as possible.
   const [isWaiting, setWaiting] = useState(false);
   const send = () => {
     setWaiting(!canSend && says && uploads.every((one) => one.problem === null));
@@ -133,7 +133,7 @@ function placeholderOf(isRunning: boolean, isAfter: boolean): string {
   return isAfter ? "Ask this when the answer is finished" : "Tell the agent more";
 }
 
-/** Whether a message reaches the agent at once, or begins the next answer. */
+/** The choice between sending a live message and waiting for the next answer. */
 function SteerSwitch({ isAfter, onChange }: { isAfter: boolean; onChange: (isAfter: boolean) => void }): ReactNode {
   return (
     <div className="steer" role="radiogroup" aria-label="When to send">
@@ -147,11 +147,11 @@ function SteerSwitch({ isAfter, onChange }: { isAfter: boolean; onChange: (isAft
   );
 }
 
-/** What is wrong with a text that is too long; null for one that is not. Nothing is cut in silence. */
+/** The error for a text that is too long, otherwise null. Nothing is cut silently. */
 function useExcess(text: string, isLive: boolean): string | null {
   return useMemo(() => {
     const limit = isLive ? LIVE_BYTES : MESSAGE_BYTES;
-    // No character has more than three bytes per unit: most texts need not be counted.
+    // A UTF-16 unit has at most three bytes, so most texts need not be counted.
     if (text.length * 3 <= limit) return null;
     const bytes = new TextEncoder().encode(text).length;
     if (bytes <= limit) return null;
@@ -160,7 +160,7 @@ function useExcess(text: string, isLive: boolean): string | null {
   }, [text, isLive]);
 }
 
-/** As high as its text; the style sheet sets the limit. */
+/** As high as its text, up to the limit in the style sheet. */
 function fitHeight(box: HTMLTextAreaElement | null): void {
   if (!box) return;
   box.style.height = "auto";

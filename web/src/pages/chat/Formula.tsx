@@ -7,7 +7,7 @@ interface FormulaProps {
   readonly isBlock: boolean;
 }
 
-/** A formula, drawn by KaTeX. What is not TeX is shown as it is, in red. */
+/** A formula, rendered by KaTeX. Invalid TeX is shown as text in red. */
 export default function Formula({ tex, isBlock }: FormulaProps): ReactNode {
   const place = useRef<HTMLSpanElement>(null);
   useLayoutEffect(() => {

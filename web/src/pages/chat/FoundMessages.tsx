@@ -8,10 +8,10 @@ import { usePages } from "../../ui/usePages";
 type Found = Schemas["Conversation"];
 type Match = Schemas["FoundMessage"];
 
-/** Pages without a hit that a search passes over by itself. */
+/** How many pages without a hit a search skips automatically. */
 const EMPTY_PAGES = 4;
 
-/** What a search finds in messages, beside the titles. */
+/** Search results from messages, in addition to titles. */
 export function FoundMessages({ query, onPick }: { query: string; onPick: () => void }): ReactNode {
   const api = useApi();
   const pages = usePages<Found>({
@@ -44,7 +44,7 @@ export function FoundMessages({ query, onPick }: { query: string; onPick: () => 
   );
 }
 
-/** A page may be empty though others follow: each request reads only so much. */
+/** A page may be empty although more follow, because each request reads a limited amount. */
 async function search(api: Millrace, text: string, cursor: string | null, signal: AbortSignal): Promise<Schemas["ConversationPage"]> {
   let page = await api.conversations.list({ text, cursor, limit: 20, signal });
   for (let n = 0; n < EMPTY_PAGES && page.items.length === 0 && page.nextCursor; n += 1) {
@@ -82,7 +82,7 @@ function Hit({ conversation, match, query, onPick }: HitProps): ReactNode {
   );
 }
 
-/** A text with the words that were looked for. */
+/** A text with the searched words highlighted. */
 function Marked({ text, words }: { text: string; words: string }): ReactNode {
   const escaped = words.split(/\s+/).filter(Boolean).map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   const pieces = text.split(new RegExp(`(${escaped.join("|")})`, "iu"));

@@ -3,7 +3,7 @@ import type { Speech } from "../../voice/speech";
 import { Icon } from "../../ui/Icon";
 import { Notice } from "../../ui/Notice";
 
-/** What is spoken now; null for nothing. */
+/** What is being spoken; null if nothing is. */
 export function useSubject(speech: Speech): string | null {
   return useSyncExternalStore(speech.subscribe, () => speech.getState().subject);
 }
@@ -23,7 +23,7 @@ export function ListenButton({ isSpoken, onToggle }: { isSpoken: boolean; onTogg
   );
 }
 
-/** Why nothing is heard; nothing while all is well. */
+/** The reason why there is no sound, if there is one. */
 export function SpeechLine({ speech }: { speech: Speech }): ReactNode {
   const notice = useSyncExternalStore(speech.subscribe, () => speech.getState().notice);
   const isBlocked = useSyncExternalStore(speech.subscribe, () => speech.getState().phase === "blocked");

@@ -6,7 +6,7 @@ import { unescapeEntities } from "./entities";
 import type { MathToken } from "./markdown";
 
 const SAFE_LINK = /^(https?:|mailto:)/i;
-/** Longer answers are shown as plain text: drawing them would stall the page. */
+/** Longer answers are shown as plain text, because rendering them would block the page. */
 const LONGEST = 200_000;
 
 /**
@@ -65,7 +65,7 @@ function renderBlock(token: Token): ReactNode {
   }
 }
 
-/** The page has an h1 of its own: an answer's headings begin below it. */
+/** The page has its own h1, so headings of an answer start below it. */
 function renderHeading(token: Tokens.Heading): ReactNode {
   const Level = `h${Math.min(token.depth + 2, 6)}` as "h3" | "h4" | "h5" | "h6";
   return <Level dir="auto">{inline(token)}</Level>;
@@ -153,7 +153,7 @@ function renderInline(token: Token): ReactNode {
 
 const Formula = lazy(() => import("./Formula"));
 
-/** A formula as it was written, until KaTeX is there. */
+/** The source of a formula until KaTeX is loaded. */
 function MathText({ token }: { token: MathToken }): ReactNode {
   return (
     <Suspense fallback={<code dir="ltr">{token.text}</code>}>

@@ -16,7 +16,7 @@ interface QuestionProps extends QuestionActions {
   readonly isRunning: boolean;
 }
 
-/** A message of the user; a live one shows where it is. */
+/** A message of the user. A live message shows its delivery state. */
 export const Question = memo((props: QuestionProps): ReactNode => {
   const { entry, isRunning, onEdit, onBranch } = props;
   const [isEditing, setEditing] = useState(false);
@@ -60,7 +60,7 @@ interface EditorProps {
   readonly onCancel: () => void;
 }
 
-/** A question that is asked anew. What followed the old one stays on its branch. */
+/** The editor of a question. What followed the old one stays on its branch. */
 function Editor({ text, onDone, onCancel }: EditorProps): ReactNode {
   const [draft, setDraft] = useState(text);
   const canSend = draft.trim() !== "";

@@ -7,13 +7,13 @@ import { formatDuration, thoughtFor } from "./format";
 
 interface StepsProps {
   readonly steps: readonly Part[];
-  /** What the agent says that it is doing now; null when it does nothing. */
+  /** The agent's status; null if it is idle. */
   readonly activity: string | null;
   readonly asks: readonly Ask[];
   readonly onAnswer: OnAnswer;
 }
 
-/** What the agent did between two texts, closed until the user wants to know. */
+/** The agent's steps between two texts, collapsed by default. */
 export function Steps({ steps, activity, asks, onAnswer }: StepsProps): ReactNode {
   const calls = new Set(steps.flatMap(callsIn));
   return (

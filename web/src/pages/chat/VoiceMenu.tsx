@@ -5,7 +5,7 @@ import { SPEEDS } from "../../voice/preferences";
 import { Icon } from "../../ui/Icon";
 import type { Voice } from "./useVoice";
 
-/** In the header: whether new answers are spoken, and how. */
+/** The speech settings in the header. */
 export function VoiceMenu({ api, voice }: { api: Millrace; voice: Voice }): ReactNode {
   const { speech, preferences, change } = voice;
   const { phase, playedMs, peak, tailMs } = useSyncExternalStore(speech.subscribe, speech.getState);
@@ -35,7 +35,7 @@ export function VoiceMenu({ api, voice }: { api: Millrace; voice: Voice }): Reac
   );
 }
 
-/** A popover of the browser's own: Escape and a click elsewhere close it, focus goes in and back by itself. */
+/** A native popover: Escape and a click outside close it, and the browser manages the focus. */
 const Settings = memo(({ api, voice: { preferences, change } }: { api: Millrace; voice: Voice }): ReactNode => {
   const [voices, setVoices] = useState<Schemas["VoiceCatalog"] | null>(null);
   const [error, setError] = useState<string | null>(null);

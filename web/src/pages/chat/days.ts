@@ -9,7 +9,7 @@ interface Day {
 
 const DAY_MS = 86_400_000;
 
-/** Conversations by when they were last used, in the order in which they come. */
+/** Groups conversations by the time of their last use, in their given order. */
 export function groupByDay(conversations: readonly Conversation[], now: Date): readonly Day[] {
   const groups = new Map<string, Conversation[]>();
   for (const one of conversations) {

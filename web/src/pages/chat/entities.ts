@@ -48,7 +48,7 @@ const NAMES: Readonly<Record<string, string>> = {
 };
 const LAST_POINT = 0x10ffff;
 
-/** HTML stays what it is, text; only entities are read, as writers expect. Those that are not known stay as they are. */
+/** HTML remains text. Only entities are decoded, as writers expect; unknown ones are unchanged. */
 export function unescapeEntities(text: string): string {
   return text.replace(/&(?:#(\d{1,7})|#[xX]([\da-fA-F]{1,6})|([a-zA-Z][a-zA-Z\d]{1,7}));/g, (whole, decimal, hex, name) => {
     if (name) return NAMES[name as string] ?? whole;

@@ -14,7 +14,7 @@ const REASONS: Record<string, string> = {
 };
 const NORMAL_REASONS = ["stop", "end_turn", "completed"];
 
-/** The facts under a finished answer. A cost that is not known is left out, never shown as nothing. */
+/** The facts below a finished answer. An unknown cost is omitted, never shown as 0. */
 export function footnotes(answer: AnswerEntry): string[] {
   const { finishReason, usage, cost, durationMs, firstTokenMs } = answer;
   const isNormal = finishReason === null || NORMAL_REASONS.includes(finishReason);
@@ -27,7 +27,7 @@ export function footnotes(answer: AnswerEntry): string[] {
   ];
 }
 
-/** The parts of an answer in their order: texts and questions by themselves, what the agent did between them together. */
+/** Groups the parts of an answer in order: texts and questions by themselves, and the steps between them together. */
 export function groupsOf(parts: readonly Part[]): (Part | Part[])[] {
   const groups: (Part | Part[])[] = [];
   for (const part of parts) {
@@ -39,17 +39,17 @@ export function groupsOf(parts: readonly Part[]): (Part | Part[])[] {
   return groups;
 }
 
-/** Less is no time that anybody waits: some models give a thought as a whole. */
+/** Shorter durations are not shown, because some models return a thought in one piece. */
 const LEAST_THOUGHT_MS = 100;
 
-/** How long the agent thought, where all of it is known. */
+/** How long the agent thought, if all durations are known. */
 export function thoughtFor(parts: readonly Part[]): number | null {
   const durations = parts.flatMap((part) => (part.type === "thinking" ? [part.durationMs] : []));
   const sum = durations.reduce<number>((before, one) => before + (one ?? Number.NaN), 0);
   return sum >= LEAST_THOUGHT_MS ? sum : null;
 }
 
-/** What a running answer is doing, in a few words; null once text flows. */
+/** A few words about what the agent is doing; null once it writes text. */
 export function activityOf(answer: AnswerEntry): string | null {
   if (answer.state !== "open") return null;
   if (answer.asks.some((ask) => ask.state !== "answered")) return null;

@@ -42,7 +42,7 @@ const ALIASES: Readonly<Record<string, Language>> = {
   zsh: "bash",
 };
 
-/** A piece of code in one color: that of the light theme, and that of the dark one. */
+/** A piece of code in one color, for the light and the dark theme. */
 export interface CodeToken {
   readonly text: string;
   readonly light: string | undefined;
@@ -60,7 +60,7 @@ function load(): Promise<HighlighterCore> {
   return highlighter;
 }
 
-/** The lines of a code in its colors; null for a language that has none here. */
+/** Returns the highlighted lines of code; null for an unsupported language. */
 export async function highlight(code: string, name: string): Promise<readonly (readonly CodeToken[])[] | null> {
   const wanted = name.toLowerCase().split(/[\s{,]/)[0] ?? "";
   const language = ALIASES[wanted] ?? wanted;

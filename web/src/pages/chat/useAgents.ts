@@ -7,13 +7,13 @@ export interface AgentChoice {
   readonly name: string;
   readonly model?: string;
   readonly description?: string;
-  /** What users may begin with. */
+  /** Suggestions for the first message. */
   readonly starters?: readonly string[];
 }
 
 const RETRY_MS = 3000;
 
-/** All agents to choose from; asked for again until they come, since a new conversation needs one. */
+/** All agents to choose from. The request is repeated until it succeeds, since a new conversation needs an agent. */
 export function useAgents(api: Millrace): readonly AgentChoice[] {
   const [agents, setAgents] = useState<readonly AgentChoice[]>([]);
   useEffect(() => {

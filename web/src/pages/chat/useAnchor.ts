@@ -4,7 +4,7 @@ import type { Entry } from "../../chat/state";
 
 const SHOWN_MS = 2500;
 
-/** Goes to the message that the address names behind its `#`, once it is there, and shows which one it is. */
+/** Scrolls to the message after the `#` of the address once it is loaded, and highlights it. */
 export function useAnchor(scroller: RefObject<HTMLElement | null>, entries: readonly Entry[], leave: () => void): void {
   const { hash } = useLocation();
   const visited = useRef("");

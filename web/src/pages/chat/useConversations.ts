@@ -7,26 +7,26 @@ type Conversation = Schemas["Conversation"];
 interface Conversations {
   readonly items: readonly Conversation[];
   readonly hasMore: boolean;
-  /** The list, or what a search finds, is not there yet. */
+  /** The list or the search results have not been loaded yet. */
   readonly isLoading: boolean;
   readonly error: string | null;
-  /** The words that all titles have; empty for the whole list. */
+  /** The words that titles must contain; empty for the whole list. */
   readonly query: string;
   readonly search: (query: string) => void;
   readonly refresh: () => Promise<void>;
   readonly more: () => Promise<void>;
   readonly rename: (id: string, title: string) => Promise<void>;
-  /** Resolves to false where it failed. */
+  /** Resolves to false if it failed. */
   readonly remove: (id: string) => Promise<boolean>;
   readonly restore: (conversation: Conversation) => Promise<void>;
 }
 
 const PAGE_SIZE = 30;
 const TYPING_MS = 200;
-/** Pages without a hit that a search passes over by itself. */
+/** How many pages without a hit a search skips automatically. */
 const EMPTY_PAGES = 20;
 
-/** The list at the left, newest first, or what a search finds. */
+/** The list of conversations, newest first, or the search results. */
 export function useConversations(api: Millrace): Conversations {
   const [items, setItems] = useState<readonly Conversation[]>([]);
   const [cursor, setCursor] = useState<string | null>(null);
@@ -71,7 +71,7 @@ export function useConversations(api: Millrace): Conversations {
   };
   const remove = (id: string) =>
     attempt(async () => {
-      // It is kept for ten minutes, in which it can be restored.
+      // It can be restored for ten minutes.
       await api.conversations.delete(id, { restorable: "true" });
       setItems((known) => known.filter((item) => item.id !== id));
     });
@@ -95,7 +95,7 @@ export function useConversations(api: Millrace): Conversations {
   return { items, hasMore: cursor !== null, isLoading, error, query, search, refresh, more, rename, remove, restore };
 }
 
-/** A page of a search may be empty though others follow. */
+/** A page of search results may be empty although more follow. */
 async function pageOf(api: Millrace, cursor: string | null, query: string): Promise<Schemas["ConversationPage"]> {
   const listed = (from: string | null) => api.conversations.list({ limit: PAGE_SIZE, cursor: from, q: query || null });
   let page = await listed(cursor);
@@ -103,7 +103,7 @@ async function pageOf(api: Millrace, cursor: string | null, query: string): Prom
   return page;
 }
 
-/** `first`, then what only `second` has. */
+/** Returns `first`, followed by the items that only `second` has. */
 function merge(first: readonly Conversation[], second: readonly Conversation[]): readonly Conversation[] {
   const ids = new Set(first.map((item) => item.id));
   return [...first, ...second.filter((item) => !ids.has(item.id))];

@@ -7,11 +7,11 @@ interface FollowBottom {
   readonly isAtBottom: boolean;
   readonly onScroll: () => void;
   readonly toBottom: () => void;
-  /** The reader is somewhere else. */
+  /** The reader has scrolled away. */
   readonly leave: () => void;
 }
 
-/** Keeps a growing list scrolled to its end, unless the reader has scrolled away from it. */
+/** Keeps a growing list scrolled to its end, unless the reader has scrolled away. */
 export function useFollowBottom(content: unknown): FollowBottom {
   const scroller = useRef<HTMLDivElement>(null);
   const isPinned = useRef(true);
@@ -33,7 +33,7 @@ export function useFollowBottom(content: unknown): FollowBottom {
     const element = scroller.current;
     if (!element) return;
     const isNearEnd = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_PX;
-    // The list may have grown since our own scrolling: only a way up shows that the reader left.
+    // The list may have grown since we scrolled, so only scrolling up shows that the reader has left.
     if (isNearEnd) isPinned.current = true;
     else if (element.scrollTop < lastTop.current) isPinned.current = false;
     lastTop.current = element.scrollTop;

@@ -5,7 +5,7 @@ import { type Preferences, readPreferences, storePreferences } from "../../voice
 import { Speech } from "../../voice/speech";
 import { proseOf } from "./prose";
 
-/** Speaking, in the way that the user likes. */
+/** Speech with the user's settings. */
 export interface Voice {
   readonly speech: Speech;
   readonly preferences: Preferences;
@@ -14,7 +14,7 @@ export interface Voice {
   readonly speakRun: (runId: string) => void;
 }
 
-/** What is spoken ends with the conversation `conversationId`. */
+/** Stops the speech of the conversation `conversationId`. */
 export function useVoice(api: Millrace, conversationId: string): Voice {
   const speech = useMemo(() => new Speech((streamId) => stopSpeech(api, streamId)), [api]);
   const [preferences, setPreferences] = useState(() => readPreferences(sharedStorage));
@@ -44,7 +44,7 @@ export function useVoice(api: Millrace, conversationId: string): Voice {
   );
 }
 
-/** The end of a speech that nobody listens to any more; also while the page goes. */
+/** Stops a speech on the server, even while the page is being closed. */
 function stopSpeech(api: Millrace, streamId: string): void {
   api.voice.stop(streamId, { keepalive: true }).catch(() => undefined);
 }

@@ -13,7 +13,7 @@ type StepNode = Node<{ readonly step: FlowStep; readonly state: StepState | null
 
 const NODE_TYPES = { step: StepBox };
 
-/** The drawing of `FlowGraph`, in a file that is loaded when needed. */
+/** The graph of `FlowGraph`, in a file that is loaded on demand. */
 export default function Drawing({ steps, view, selected, onSelect }: FlowGraphProps): ReactNode {
   const isDark = useIsDark();
   const edges = useMemo(() => edgesOf(steps), [steps]);
@@ -65,7 +65,7 @@ function StepBox({ data: { step, state } }: NodeProps<StepNode>): ReactNode {
   );
 }
 
-/** One step follows the other; dashed are the results that a step reads from earlier ones. */
+/** Steps in order. Dashed edges are results that a step reads from earlier ones. */
 function edgesOf(steps: readonly FlowStep[]): Edge[] {
   const line = steps.slice(1).map((step, index) => edge(steps[index]?.name ?? "", step.name, false));
   const reads = steps.flatMap((step, at) =>
@@ -83,12 +83,12 @@ function edge(source: string, target: string, isRead: boolean): Edge {
     target,
     focusable: false,
     markerEnd: { type: MarkerType.ArrowClosed },
-    // Beside the line, so that it crosses no step.
+    // Next to the line, so that it crosses no step.
     ...(isRead && { type: "smoothstep", pathOptions: { offset: 22 }, className: "reads", sourceHandle: "read", targetHandle: "reads" }),
   };
 }
 
-/** The steps whose results its expressions name. */
+/** The steps whose results its expressions read. */
 function readBy(step: FlowStep): string[] {
   const named = JSON.stringify(step).matchAll(/\b(?:steps|answers)\.([A-Za-z_]\w*)/g);
   return [...new Set([...named].map(([, name]) => name ?? ""))];

@@ -19,7 +19,7 @@ interface ExecutionPanelProps {
   readonly selected: string | null;
 }
 
-/** Begins an execution, shows it as it goes, and asks what it waits for. */
+/** Starts an execution, shows its progress, and asks for the input that it waits for. */
 export function ExecutionPanel({ flow, execution, selected }: ExecutionPanelProps): ReactNode {
   const { view, executionId, problem } = execution;
   return (
@@ -50,7 +50,7 @@ export function ExecutionPanel({ flow, execution, selected }: ExecutionPanelProp
   );
 }
 
-/** What is kept of an execution whose events are gone: for 30 days, its results. */
+/** The results of an execution whose events have expired, which are kept for 30 days. */
 function Kept({ flow, executionId }: { flow: FlowView; executionId: string }): ReactNode {
   const api = useApi();
   const query = useQuery({

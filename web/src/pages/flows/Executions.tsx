@@ -14,7 +14,7 @@ interface ExecutionsProps {
   readonly onOpen: (executionId: string, runId: string) => void;
 }
 
-/** The executions of a flow; each can be looked at, and answered where it waits. */
+/** The executions of a flow, each of which can be viewed, and answered if it waits. */
 export function Executions({ name, current, onOpen }: ExecutionsProps): ReactNode {
   const api = useApi();
   const pages = usePages<ExecutionSummary>({

@@ -19,7 +19,7 @@ const BLANK = {
   ],
 };
 
-/** A flow as JSON with its graph, drawn as it is typed. */
+/** A flow as JSON with its graph, which is drawn while you type. */
 export function FlowEditor({ flow }: { flow: Flow | null }): ReactNode {
   const schema = useFlowSchema();
   const stored = pretty(flow ? definitionOf(flow) : BLANK);
@@ -85,7 +85,7 @@ function useCommands(flow: Flow | null, onSaved: () => void) {
   return { save, remove };
 }
 
-/** The steps that can be drawn: each has a name of its own and a type. */
+/** The steps that can be drawn: those with a unique name and a type. */
 function stepsOf(value: unknown): readonly FlowStep[] | null {
   const steps = typeof value === "object" && value !== null && "steps" in value ? value.steps : null;
   if (!Array.isArray(steps)) return null;

@@ -6,7 +6,7 @@ import "./flow-graph.css";
 
 export interface FlowGraphProps {
   readonly steps: readonly FlowStep[];
-  /** Null for a flow that does not run. */
+  /** Null for a flow without an execution. */
   readonly view: ExecutionView | null;
   readonly selected: string | null;
   readonly onSelect: (step: string) => void;
@@ -17,7 +17,7 @@ export const GAP = 36;
 const MOST_HEIGHT = 640;
 const Drawing = lazy(() => import("./Drawing"));
 
-/** The steps as a graph, each in its state. xyflow and dagre are loaded with the first one. */
+/** The steps as a graph with their states. xyflow and dagre are loaded with the first one. */
 export function FlowGraph(props: FlowGraphProps): ReactNode {
   const height = Math.min(MOST_HEIGHT, props.steps.length * (STEP_HEIGHT + GAP) + GAP);
   return (

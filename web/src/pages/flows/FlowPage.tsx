@@ -14,7 +14,7 @@ import { type Flow, type FlowView, isWhole, NEW, useFlow } from "./model";
 import { useExecution } from "./useExecution";
 import "./flows.css";
 
-/** One flow with its executions, or the making of a new one. */
+/** A flow with its executions, or the editor for a new one. */
 export default function FlowPage(): ReactNode {
   const { name } = useParams({ from: "/flows/$name" });
   if (name === NEW) {

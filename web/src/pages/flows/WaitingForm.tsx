@@ -13,7 +13,7 @@ interface WaitingFormProps {
   readonly onAnswer: (answer: Answer) => void;
 }
 
-/** What a waiting step asks a person: a choice, the fields of its schema, or words. */
+/** The form of a waiting step: a choice, the fields of its schema, or text. */
 export function WaitingForm({ asked, onAnswer }: WaitingFormProps): ReactNode {
   const [reason, setReason] = useState("");
   return (
@@ -84,7 +84,7 @@ function Words({ onAnswer }: { onAnswer: (answer: Answer) => void }): ReactNode 
 
 type Kind = "text" | "number" | "checkbox" | "select";
 
-/** The control of a field; null for what only JSON can say. */
+/** The control for a field; null if only JSON can express it. */
 function kindOf({ type, enum: values }: JsonSchema): Kind | null {
   if (values?.every((value) => typeof value === "string")) return "select";
   return { string: "text", number: "number", integer: "number", boolean: "checkbox" }[String(type)] as Kind | undefined ?? null;
@@ -150,7 +150,7 @@ function SchemaField({ name, field, isRequired }: SchemaFieldProps): ReactNode {
   );
 }
 
-/** The answer as its schema wants it; what is left empty is left out. */
+/** Returns the answer in the form of its schema, without empty fields. */
 function inputOf(entries: readonly (readonly [string, JsonSchema])[], form: FormData): Record<string, unknown> {
   const values = entries.map(([name, field]) => {
     const given = form.get(name);

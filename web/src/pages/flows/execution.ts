@@ -7,7 +7,7 @@ export interface StepView {
   readonly durationMs: number | null;
   /** What its agent has said so far. */
   readonly text: string;
-  /** What its agent or tool does just now. */
+  /** The current activity of its agent or tool. */
   readonly activity: string;
 }
 
@@ -21,7 +21,7 @@ export interface Asked {
 
 export type ExecutionState = "running" | "waiting" | "completed" | "stopped" | "failed";
 
-/** An execution as its events have told it. */
+/** The state of an execution, from its events. */
 export interface ExecutionView {
   readonly state: ExecutionState;
   readonly steps: Readonly<Record<string, StepView>>;
@@ -39,14 +39,14 @@ export interface Received {
 const PENDING: StepView = { state: "pending", durationMs: null, text: "", activity: "" };
 const START: ExecutionView = { state: "running", steps: {}, asked: null, result: undefined, error: null, durationMs: null };
 
-/** The log with one event more; what another process takes back is taken out. */
+/** Returns the log with one more event, without what a takeover takes back. */
 export function appended(log: readonly Received[], received: Received): readonly Received[] {
   const { event, id } = received;
   if (event.type === "rewind") {
     const last = numberOf(event.after);
     return log.filter((one) => one.id === null || numberOf(one.id) <= last);
   }
-  // An answer that is given twice repeats what was seen.
+  // A repeated answer repeats events that were seen before.
   if (id !== null && log.some((one) => one.id === id)) return log;
   return [...log, received];
 }
@@ -55,7 +55,7 @@ export function viewOf(log: readonly Received[]): ExecutionView {
   return log.reduce((view, { event }) => next(view, event), START);
 }
 
-/** The view with the step that ended the flow: no event of its own tells of it. */
+/** Returns the view with the step that ended the flow, which has no event of its own. */
 export function withEnd(view: ExecutionView, steps: readonly { readonly name: string; readonly type: string }[]): ExecutionView {
   const end = steps.find(({ name, type }) => type === "end" && view.steps[name]?.state !== "skipped");
   return view.state === "completed" && end ? withStep(view, end.name, { state: "completed" }) : view;
@@ -101,7 +101,7 @@ function asks(view: ExecutionView, event: Schemas["ApprovalRequestedEvent"]): Ex
   return { ...withStep(view, callId, { state: "waiting" }), asked };
 }
 
-/** Calls of tools are answered, too; those are no steps. */
+/** Tool calls can be answered as well, but they are not steps. */
 function answered(view: ExecutionView, { callId, decision }: Schemas["ApprovalAnsweredEvent"]): ExecutionView {
   if (view.steps[callId]?.state !== "waiting") return view;
   const state = decision === "reject" ? "failed" : "completed";

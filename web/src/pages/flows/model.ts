@@ -28,7 +28,7 @@ interface OpenApi {
   readonly components: { readonly schemas: Readonly<Record<string, JsonSchema>> };
 }
 
-/** The schema of a flow, out of the API's own description. */
+/** The schema of a flow, from the API's description. */
 export function useFlowSchema(): JsonSchema | undefined {
   const api = useApi();
   return useQuery({
@@ -42,12 +42,12 @@ export function useFlowSchema(): JsonSchema | undefined {
   }).data;
 }
 
-/** What the author wrote, without what became of it. */
+/** The definition as its author wrote it, without the fields of the server. */
 export function definitionOf({ createdAt: _, updatedAt: __, ...definition }: Flow): object {
   return definition;
 }
 
-/** What a step does, in its own words. */
+/** Describes a step in words. */
 export function detailOf(step: FlowStep): string {
   switch (step.type) {
     case "agent":

@@ -14,18 +14,18 @@ export interface FlowInput {
 }
 
 export interface LiveExecution {
-  /** Null before there is one. */
+  /** Null before the first one. */
   readonly view: ExecutionView | null;
   readonly executionId: string | null;
-  /** Why its events cannot be followed. */
+  /** The reason why its events cannot be followed. */
   readonly problem: string | null;
-  /** Begins an execution, or answers the step that waits. */
+  /** Starts an execution, or answers the waiting step. */
   readonly send: (input: FlowInput) => void;
-  /** Shows one that was begun before. */
+  /** Shows an earlier execution. */
   readonly watch: (executionId: string, runId: string) => void;
 }
 
-/** Whatever was received, and of which execution. */
+/** The received events and their execution. */
 interface Shown {
   readonly log: readonly Received[];
   readonly executionId: string | null;
@@ -33,7 +33,7 @@ interface Shown {
 
 const NOTHING: Shown = { log: [], executionId: null };
 
-/** One execution of a flow, followed over as many connections as it takes. */
+/** An execution of a flow, followed over as many connections as necessary. */
 export function useExecution(name: string, onChange: () => void): LiveExecution {
   const api = useApi();
   const [shown, setShown] = useState<Shown | null>(null);

@@ -20,13 +20,13 @@ import type { Pulses } from "./pulses";
 
 const TRAVEL_MS = 900;
 const BLINK_MS = 600;
-/** The buttons have a strip of their own below the graph. */
+/** The buttons have their own bar below the graph. */
 const FIT: FitViewOptions = { padding: { x: "4%", top: "6%", bottom: "44px" }, maxZoom: 1.1 };
 const PulseContext = createContext<Pulses | null>(null);
 const NODE_TYPES = { part: memo(PartNode) };
 const EDGE_TYPES = { pulsing: memo(PulsingEdge) };
 
-/** The graph; its shape is drawn by React, what moves in it by the browser's own animations. */
+/** The graph. React renders its shape, and browser animations its motion. */
 export function LiveGraph({ graph, pulses }: { graph: Graph; pulses: Pulses }): ReactNode {
   const isDark = useIsDark();
   return (
@@ -66,7 +66,7 @@ function describe({ nodes }: Graph): string {
   return `Graph of agents, tools and pipelines. ${parts.join("; ")}`;
 }
 
-/** Brings a graph that has grown into view. */
+/** Scrolls a graph that has grown into view. */
 function Fitting({ count }: { count: number }): ReactNode {
   const { fitView } = useReactFlow();
   useEffect(() => void fitView(FIT), [count, fitView]);

@@ -52,14 +52,14 @@ export default function LivePage(): ReactNode {
   );
 }
 
-/** The graph changes only when an agent, a tool or a pipeline is new. */
+/** The graph changes only when there is a new agent, tool or pipeline. */
 function useGraph(model: LiveModel, pipelines: readonly Pipeline[], agentId: string | null) {
   const tools = [...model.tools].map(([agent, used]) => `${agent}:${[...used].join("|")}`).join(",");
   const shape = `${[...model.agents.entries()].join(",")};${tools}`;
   return useMemo(() => graphOf(model, pipelines, agentId), [shape, pipelines, agentId]);
 }
 
-/** Ends of runs flow on into pipelines and to where these deliver. */
+/** Completed runs flow on into pipelines and their destinations. */
 function useDeliveries(model: LiveModel, pipelines: readonly Pipeline[], pulses: Pulses): void {
   model.onEnd = (agentId) => {
     for (const pipeline of pipelinesOf(agentId, pipelines, model)) pulses.send({ from: `agent:${agentId}`, to: pipeline, tone: "good" });
@@ -111,7 +111,7 @@ function AgentFilter({ value, onChange }: FilterProps): ReactNode {
 
 const STATUSES = ["queued", "running", "waiting", "completed", "failed", "stopped"];
 
-/** Of the run cards: the graph shows all that moves. */
+/** The maximum number of run cards; the graph shows all activity. */
 function StatusFilter({ value, onChange }: FilterProps): ReactNode {
   return (
     <select className="input" aria-label="State" value={value ?? ""} onChange={(event) => onChange(event.target.value || null)}>

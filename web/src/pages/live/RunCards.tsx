@@ -6,7 +6,7 @@ import type { LiveRun } from "./model";
 
 const MOST = 60;
 
-/** The runs under way and those that have just ended; each leads to its page, which shows it as it goes on. */
+/** Active runs and those that have just ended, each with a link to its page. */
 export function RunCards({ runs, now }: { runs: readonly LiveRun[]; now: number }): ReactNode {
   if (runs.length === 0) return <p className="muted live-quiet">Nothing is running right now.</p>;
   return (
@@ -21,7 +21,7 @@ export function RunCards({ runs, now }: { runs: readonly LiveRun[]; now: number 
   );
 }
 
-/** Milliseconds that an ended run took; of one under way whole seconds, so that it is drawn once a second. */
+/** The milliseconds that an ended run took; whole seconds for an active one, so that it is rendered once a second. */
 function shownMs({ startedAt, endedAt }: LiveRun, now: number): number {
   return endedAt === null ? Math.max(0, Math.floor((now - startedAt) / 1000) * 1000) : Math.max(0, endedAt - startedAt);
 }

@@ -15,7 +15,7 @@ interface TimeBarProps {
   readonly onSpeed: (speed: number) => void;
 }
 
-/** Now, or any moment of the last 24 hours, replayed from there on. */
+/** The live view, or a replay from any moment of the last 24 hours. */
 export function TimeBar({ feed, moment, speed, onMoment, onSpeed }: TimeBarProps): ReactNode {
   const now = useNow(10_000);
   const [dragged, setDragged] = useState<number | null>(null);

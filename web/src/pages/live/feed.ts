@@ -4,16 +4,16 @@ import { useEffect, useRef, useState } from "react";
 import { useApi } from "../../app/context";
 import { LiveModel, type Pulse } from "./model";
 
-/** How often the page draws figures anew; pulses are drawn at once. */
+/** How often figures are rendered; pulses are drawn at once. */
 const DRAW_MS = 250;
 const REPLAY_STEP_MS = 50;
 
-/** `null` is now; a number the time (milliseconds since 1970) from which the past is replayed. */
+/** `null` is live; a number is the time (milliseconds since 1970) from which the past is replayed. */
 export type Moment = number | null;
 
 export interface Feed {
   readonly model: LiveModel;
-  /** Counts the drawings. */
+  /** The number of renderings. */
   readonly version: number;
   readonly link: "connecting" | "open" | "lost" | "asleep" | "replaying" | "ended";
   readonly error: unknown;
@@ -24,7 +24,7 @@ export interface Feed {
 type OnPulse = (pulse: Pulse) => void;
 type OnLink = (link: Feed["link"], error?: unknown) => void;
 
-/** The organization, or one agent, now or as it was from a moment on. Sleeps while its tab is hidden. */
+/** The organization or one agent, live or replayed from a moment on. It pauses while its tab is hidden. */
 export function useFeed(moment: Moment, speed: number, agentId: string | null, onPulse: OnPulse): Feed {
   const api = useApi();
   const [feed, setFeed] = useState<Feed>(() => startingFeed(moment));
@@ -66,17 +66,17 @@ function startingFeed(moment: Moment): Feed {
 
 interface Source {
   readonly api: Millrace;
-  /** The server sends what concerns these only; none for all. */
+  /** The agents whose events the server sends; none for all. */
   readonly agentIds: readonly string[];
   readonly signal: AbortSignal;
 }
 
-/** A snapshot, and what follows it; another one where so much was missed that it is needed. */
+/** Loads a snapshot and follows it; loads another one if too many events were missed. */
 async function watch(source: Source, model: LiveModel, onPulse: OnPulse, onLink: OnLink): Promise<void> {
   for (;;) await watchOnce(source, model, onPulse, onLink);
 }
 
-/** The tabs of a browser that watch the same share one connection, which is in one of those that are seen. */
+/** Tabs that watch the same share one connection, which belongs to a visible tab. */
 async function watchOnce(source: Source, model: LiveModel, onPulse: OnPulse, onLink: OnLink): Promise<void> {
   const { api, agentIds, signal } = source;
   const { since, ...snapshot } = await api.commandCenter.snapshot({ agentIds: agentIds.join(",") || null, signal });
@@ -97,7 +97,7 @@ async function watchOnce(source: Source, model: LiveModel, onPulse: OnPulse, onL
   }
 }
 
-/** Plays the past: an event when the clock, which runs `pace` times as fast as ours, has come to it. */
+/** Replays events when a clock that runs at `pace` times the normal speed reaches them. */
 async function replay(
   { api, agentIds, signal }: Source,
   model: LiveModel,
@@ -127,7 +127,7 @@ async function replay(
   onLink("ended");
 }
 
-/** Moves the clock on by as much as has passed since it was asked last. */
+/** Advances the clock by the time since the last call. */
 function ticker(clock: { now: number }, pace: { readonly current: number }, signal: AbortSignal): () => Promise<void> {
   let before = performance.now();
   return async () => {

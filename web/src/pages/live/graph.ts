@@ -21,21 +21,21 @@ export interface Graph {
 
 const HEIGHT = 52;
 
-/** How wide a node is, and how far from the next layer, in pixels. */
+/** The width of a node and the distance between layers, in pixels. */
 interface Spacing {
   readonly width: number;
   readonly between: number;
 }
 
 const WIDE: Spacing = { width: 168, between: 90 };
-/** On a phone the whole graph is in sight only if it can still be read. */
+/** On a phone, the whole graph is shown only if it is readable. */
 const NARROW: Spacing = { width: 124, between: 36 };
 
 function spacing(): Spacing {
   return matchMedia("(max-width: 46rem)").matches ? NARROW : WIDE;
 }
 
-/** What can be seen: agents with their tools, the pipelines that runs feed, and where these deliver. */
+/** The nodes: agents with their tools, the pipelines that runs feed, and their destinations. */
 export function graphOf(model: LiveModel, pipelines: readonly Pipeline[], agentId: string | null): Graph {
   const parts = new Parts();
   for (const [id, name] of model.agents) {
@@ -50,7 +50,7 @@ export function graphOf(model: LiveModel, pipelines: readonly Pipeline[], agentI
   return parts.arranged();
 }
 
-/** Pipelines that runs feed are drawn behind their agents, others by themselves. */
+/** Pipelines that runs feed are drawn after their agents, others separately. */
 function addPipeline(parts: Parts, pipeline: Pipeline, model: LiveModel, agentId: string | null): void {
   const id = `pipeline:${pipeline.id}`;
   parts.node(id, "pipeline", pipeline.name, pipeline.state);
@@ -64,7 +64,7 @@ function addPipeline(parts: Parts, pipeline: Pipeline, model: LiveModel, agentId
   }
 }
 
-/** The pipelines to which a run's end flows, for pulses. */
+/** The pipelines that a completed run flows into, for pulses. */
 export function pipelinesOf(agentId: string, pipelines: readonly Pipeline[], model: LiveModel): string[] {
   const fed = pipelines.filter((one) => one.state === "running" && agentsOf(one, model).includes(agentId));
   return fed.map(({ id }) => `pipeline:${id}`);

@@ -1,6 +1,6 @@
 import type { Schemas } from "@millrace/client";
 
-/** An event of the command center, as far as this page reads it. Later servers may send more types. */
+/** The fields of a command center event that this page reads. Newer servers may send more types. */
 export interface CenterEvent {
   readonly id: string;
   readonly type: string;
@@ -42,7 +42,7 @@ export interface LiveAlert {
   readonly at: number;
 }
 
-/** Something that moves along the graph: from one node to another, or on one node. */
+/** A pulse along the graph: from one node to another, or on one node. */
 export interface Pulse {
   readonly from: string;
   readonly to: string | null;
@@ -53,22 +53,22 @@ export const agentNode = (id: string): string => `agent:${id}`;
 export const toolNode = (name: string): string => `tool:${name}`;
 
 const OVER = ["completed", "failed", "stopped", "deleted"];
-/** How long an ended run stays in sight. */
+/** How long an ended run remains visible. */
 const LINGER_MS = 20_000;
 const MOST_RUNS = 500;
 
-/** The organization as its events tell it, up to any moment: now, or a time that is replayed. */
+/** The state of the organization from its events, live or at a replayed time. */
 export class LiveModel {
   readonly runs = new Map<string, LiveRun>();
   readonly alerts = new Map<string, LiveAlert>();
-  /** The tools that each agent has been seen to use. */
+  /** The tools that each agent has used. */
   readonly tools = new Map<string, Set<string>>();
   readonly agents = new Map<string, string>();
   events = 0;
   /** Called with the agent of each run that ends well. */
   onEnd: (agentId: string) => void = () => undefined;
 
-  /** The runs and alerts of a snapshot, in the place of those that were known before. */
+  /** Replaces the known runs and alerts by those of a snapshot. */
   load(snapshot: { runs: readonly Schemas["LiveRun"][]; alerts: readonly Schemas["TriggeredAlert"][] }): void {
     this.runs.clear();
     this.alerts.clear();
@@ -82,7 +82,7 @@ export class LiveModel {
     }
   }
 
-  /** Takes one event; what it makes move in the graph. */
+  /** Applies an event, and returns the pulses that it causes. */
   apply(event: CenterEvent): Pulse | null {
     this.events += 1;
     if (event.type === "alert:triggered" && event.alert) {
@@ -96,7 +96,7 @@ export class LiveModel {
     return this.#pulse(event, event.agentId);
   }
 
-  /** Forgets runs that ended a while before `now`. */
+  /** Removes runs that ended a while before `now`. */
   prune(now: number): void {
     for (const [id, run] of this.runs) {
       if (run.endedAt !== null && now - run.endedAt > LINGER_MS) this.runs.delete(id);
@@ -126,7 +126,7 @@ export class LiveModel {
       ...known,
       agentName: event.agentName || known.agentName,
       model: event.run?.model ?? known.model,
-      // A run that has ended does not begin again by an event that comes late.
+      // A late event does not restart a run that has ended.
       status: isOver ? known.status : status,
       startedAt: event.run?.startedAt ? Date.parse(event.run.startedAt) : known.startedAt,
       lastEventAt: Math.max(known.lastEventAt, at),
@@ -183,12 +183,12 @@ function toolOf(event: CenterEvent, known: string | null): string | null {
   return event.type === "run:tool_completed" || event.type === "run:completed" || event.type === "run:error" ? null : known;
 }
 
-/** The greater of two figures, as what only grows may be told late; null where neither is known. */
+/** Returns the greater of two figures, since a growing figure may be reported late; null if both are unknown. */
 function most(known: number | null, told: unknown): number | null {
   return typeof told === "number" ? Math.max(known ?? 0, told) : known;
 }
 
-/** Half of the new rate and half of the old: progress comes once a second, and jumps. */
+/** Averages the new and the old rate, because progress is reported once a second and jumps. */
 function rate(known: LiveRun, tokens: number | null, at: number): number | null {
   const seconds = (at - known.lastEventAt) / 1000;
   if (tokens === null || seconds < 0.2 || tokens === known.tokens) return known.tokensPerSecond;
@@ -199,9 +199,9 @@ function rate(known: LiveRun, tokens: number | null, at: number): number | null 
 export interface Totals {
   readonly running: number;
   readonly waiting: number;
-  /** Null where runs are under way and none has told yet. */
+  /** Null if runs are active and none has reported yet. */
   readonly tokensPerSecond: number | null;
-  /** US dollars of the runs in sight; null where one's is not known. */
+  /** The cost of the visible runs in US dollars; null if that of one is unknown. */
   readonly cost: number | null;
 }
 
@@ -222,7 +222,7 @@ function sum(figures: readonly number[]): number {
   return figures.reduce((total, figure) => total + figure, 0);
 }
 
-/** Those under way first, each group the latest first; null for runs in any state. */
+/** Active runs first, then ended ones, each latest first; null for runs in any state. */
 export function sortedRuns(model: LiveModel, status: string | null): LiveRun[] {
   const wanted = [...model.runs.values()].filter((run) => status === null || run.status === status);
   return wanted.sort((one, other) => Number(one.endedAt !== null) - Number(other.endedAt !== null) || other.startedAt - one.startedAt);

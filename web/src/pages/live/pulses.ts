@@ -4,12 +4,12 @@ type Draw = (pulse: Pulse, isForward: boolean) => void;
 
 const MOST_AT_ONCE = 120;
 
-/** Brings each pulse to the edge or the node that draws it, past React: many come each second. */
+/** Passes each pulse to the edge or node that draws it, bypassing React, because there are many each second. */
 export class Pulses {
   readonly #drawers = new Map<string, Draw>();
   #moving = 0;
 
-  /** `id` is an edge's `<source>><target>`, or a node's. Returns what removes it again. */
+  /** `id` is an edge's `<source>><target>`, or a node's id. Returns a function that removes the listener. */
   add(id: string, draw: Draw): () => void {
     this.#drawers.set(id, draw);
     return () => {
@@ -24,7 +24,7 @@ export class Pulses {
     this.#drawers.get(`${pulse.to}>${pulse.from}`)?.(pulse, false);
   }
 
-  /** Counts an animation as long as it runs. */
+  /** Counts an animation while it runs. */
   run(animation: Animation, end: () => void): void {
     this.#moving += 1;
     const over = () => {

@@ -17,7 +17,7 @@ const MAIN: Record<Pipeline["state"], { verb: Verb; label: string; icon: IconNam
   stopped: null,
 };
 
-/** What can be done to a pipeline as a whole. */
+/** The actions for a pipeline as a whole. */
 export function Actions({ pipeline }: { pipeline: Pipeline }): ReactNode {
   const [isSending, setSending] = useState(false);
   const act = useVerb(pipeline);

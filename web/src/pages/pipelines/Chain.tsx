@@ -5,12 +5,12 @@ import { type Definition, destinationsOf, detailOf, type Part, titleOf, transfor
 
 interface ChainProps {
   readonly definition: Definition;
-  /** Null while they are not known, or for a definition that does not run. */
+  /** Null while they are unknown, or for a definition that is not running. */
   readonly metrics: Schemas["PipelineMetrics"] | null;
   readonly destinations?: readonly Schemas["Destination"][];
 }
 
-/** Source, transforms and destinations with what passed them in the last day. */
+/** Source, transforms and destinations with their counts of the last day. */
 export function Chain({ definition, metrics, destinations = [] }: ChainProps): ReactNode {
   const source = definition["source"] as Part | undefined;
   return (

@@ -19,7 +19,7 @@ const RANGES: readonly Range[] = [
   { label: "7 days", minutes: 10_080, step: 3600 },
 ];
 
-/** What the pipeline did over time. */
+/** The pipeline's metrics over time. */
 export function Charts({ id }: { id: string }): ReactNode {
   const [range, setRange] = useState(RANGES[1] as Range);
   const query = useSeries(id, range.minutes, range.step);

@@ -14,7 +14,7 @@ import { type Pipeline, pipelineKey, usePipelineQuery } from "./model";
 
 type Checkpoint = Schemas["Checkpoint"];
 
-/** Points to go back to, and replays of what was accepted in a span of time. */
+/** Checkpoints, and replays of the events accepted in a period. */
 export function Checkpoints({ pipeline }: { pipeline: Pipeline }): ReactNode {
   const query = usePipelineQuery(pipeline.id, "checkpoints", (api, options) => api.listCheckpoints(pipeline.id, options), 30_000);
   const [isReplaying, setReplaying] = useState(false);
@@ -89,7 +89,7 @@ function Replay({ pipeline, onClose }: { pipeline: Pipeline; onClose: () => void
   );
 }
 
-/** As `<input type="datetime-local">` wants it. */
+/** Formats a time for `<input type="datetime-local">`. */
 function localTime(ms: number): string {
   const shifted = new Date(ms - new Date(ms).getTimezoneOffset() * 60_000);
   return shifted.toISOString().slice(0, 16);

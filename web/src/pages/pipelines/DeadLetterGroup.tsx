@@ -18,7 +18,7 @@ interface DeadLetterGroupProps {
   readonly onClose: () => void;
 }
 
-/** The dead letters of one error, each with its event and what was answered. */
+/** The dead letters of one error, each with its event and the response. */
 export function DeadLetterGroup({ pipeline, group, onRedrive, onClose }: DeadLetterGroupProps): ReactNode {
   const api = useApi();
   const { place, code } = group;

@@ -17,7 +17,7 @@ import { Redrives } from "./Redrives";
 export type Group = Schemas["DeadLetterGroup"];
 type Chosen = Pick<Group, "place" | "code">;
 
-/** What could not be processed or delivered, by error: looked at, sent again, thrown away. */
+/** Dead letters by error, which can be viewed, redriven and deleted. */
 export function DeadLetters({ pipeline }: { pipeline: Pipeline }): ReactNode {
   const [open, setOpen] = useState<Group | null>(null);
   const groups = useGroups(pipeline.id);
@@ -74,7 +74,7 @@ export function placeText(place: string): string {
   return kind && number ? `${kind} ${Number(number) + 1}` : place;
 }
 
-/** Later pages may continue a group: equal ones are added up. */
+/** Later pages may continue a group, so equal groups are added up. */
 function useGroups(id: string) {
   const api = useApi();
   const pages = usePages<Group>({

@@ -15,7 +15,7 @@ interface DefinitionEditorProps {
   readonly children: ReactNode;
 }
 
-/** A definition as JSON, its chain as it is typed, and what it would do to events. */
+/** A definition as JSON, its chain while it is typed, and a dry run. */
 export function DefinitionEditor({ text, onChange, problems, warnings, pipelineId, children }: DefinitionEditorProps): ReactNode {
   const schema = useSchema();
   const parsed = readJson(text);

@@ -7,7 +7,7 @@ import { toast } from "../../ui/toast";
 import { DefinitionEditor } from "./DefinitionEditor";
 import { definitionOf, type Pipeline } from "./model";
 
-/** The definition of a pipeline, edited: saving makes a new version. */
+/** The editor of a pipeline's definition. Saving creates a new version. */
 export function DefinitionTab({ pipeline }: { pipeline: Pipeline }): ReactNode {
   const api = useApi();
   const queries = useQueryClient();

@@ -25,7 +25,7 @@ interface DestinationsProps {
   readonly query: Loadable<Schemas["DestinationPage"]>;
 }
 
-/** Where the pipeline sends to, each tried out and switched on and off by itself. */
+/** The pipeline's destinations, each of which can be tested, enabled and disabled. */
 export function Destinations({ pipeline, query }: DestinationsProps): ReactNode {
   const columns: Column<Destination>[] = [
     { key: "name", header: "Destination", cell: ({ name, type, destination }) => name ?? `${type} ${destination + 1}` },

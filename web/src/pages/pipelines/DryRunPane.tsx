@@ -11,13 +11,13 @@ import type { DryRun } from "./model";
 const EXAMPLE = [{ message: "An event to try" }];
 
 interface DryRunPaneProps {
-  /** The definition as it stands in the editor; null while it cannot be read. */
+  /** The definition in the editor; null while it is not valid JSON. */
   readonly definition: unknown;
-  /** The pipeline whose recorded events may be taken; null for one that is not there yet. */
+  /** The pipeline whose recorded events can be used; null for a new one. */
   readonly pipelineId: string | null;
 }
 
-/** Shows what each step of a definition would do to events. Nothing is sent. */
+/** Shows what each step of a definition would do to events, without sending anything. */
 export function DryRunPane({ definition, pipelineId }: DryRunPaneProps): ReactNode {
   const api = useApi();
   const [isPasted, setPasted] = useState(pipelineId === null);

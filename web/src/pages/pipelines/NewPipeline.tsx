@@ -18,7 +18,7 @@ const BLANK = {
   destination: { type: "webhook", config: { url: "https://example.com/events" } },
 };
 
-/** Writes a pipeline's first definition, from a template or from nothing, and tries it before it is there. */
+/** The editor for a new pipeline, from a template or from scratch, with a dry run before it is created. */
 export function NewPipeline(): ReactNode {
   const api = useApi();
   const navigate = useNavigate();
@@ -80,7 +80,7 @@ function Templates({ onPick }: { onPick: (template: Template) => void }): ReactN
   );
 }
 
-/** What it is for, and what has to be put in the place of its parameters. */
+/** The purpose of a template, and its parameters. */
 function hintOf({ description, parameters }: Template): string {
   const named = parameters.map(({ name, description: about }) => `$(${name}): ${about}`);
   return [description, named.length > 0 && `Replace ${named.join("; ")}`].filter(Boolean).join(" ");

@@ -10,12 +10,12 @@ import { Checkpoints } from "./Checkpoints";
 import { Destinations } from "./Destinations";
 import { type Pipeline, usePipelineQuery } from "./model";
 
-/** A pipeline's work: its parts, health, charts, and the points to go back to. */
+/** The overview of a pipeline: its parts, health, charts and checkpoints. */
 export function Overview({ pipeline }: { pipeline: Pipeline }): ReactNode {
   const metrics = usePipelineQuery(pipeline.id, "metrics", (api, options) => api.getPipelineMetrics(pipeline.id, options));
   const destinations = usePipelineQuery(pipeline.id, "destinations", (api, options) => api.listDestinations(pipeline.id, options));
   const health = usePipelineQuery(pipeline.id, "health", (api, options) => api.getPipelineHealth(pipeline.id, options));
-  // Each of them would move what is below it.
+  // Each of them would move the content below it.
   if (health.isPending || metrics.isPending || destinations.isPending) return <Loading lines={8} />;
   return (
     <>

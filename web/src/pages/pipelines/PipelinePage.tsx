@@ -15,10 +15,10 @@ import { Recorded } from "./Recorded";
 import { Versions } from "./Versions";
 import "./pipelines.css";
 
-/** One pipeline, or the making of a new one. */
+/** A pipeline, or the editor for a new one. */
 export default function PipelinePage(): ReactNode {
   const { pipelineId } = useParams({ from: "/pipelines/$pipelineId" });
-  // Whatever was typed or chosen belongs to the pipeline of that address.
+  // Everything typed or selected belongs to the pipeline of that address.
   return pipelineId === NEW ? <NewPipeline /> : <OnePipeline key={pipelineId} id={pipelineId} />;
 }
 

@@ -14,7 +14,7 @@ import { destinationsOf, NEW, type Pipeline, titleOf, transformsOf, useSeries } 
 import { Sparkline } from "./Sparkline";
 import "./pipelines.css";
 
-/** Each row asks for itself. */
+/** Each row loads its own data. */
 const RATE_MS = 20_000;
 const STATES: readonly Pipeline["state"][] = ["created", "running", "paused", "stopped"];
 
@@ -34,7 +34,7 @@ const COLUMNS: readonly Column<Pipeline>[] = [
   { key: "updated", header: "Changed", cell: ({ updatedAt }) => <Age at={updatedAt} />, align: "right" },
 ];
 
-/** The organization's pipelines with what they do just now. */
+/** The organization's pipelines with their current activity. */
 export default function PipelinesPage(): ReactNode {
   const api = useApi();
   const [q, setQuery] = useState("");
@@ -90,7 +90,7 @@ function summaryOf(pipeline: Pipeline): string {
   return [source, ...steps, destinationsOf(pipeline).map(titleOf).join(" + ")].join(" → ");
 }
 
-/** Events a second, drawn. One that does not run says nothing. */
+/** Events per second as a chart; empty for a pipeline that is not running. */
 function Rate({ pipeline }: { pipeline: Pipeline }): ReactNode {
   const { data } = useSeries(pipeline.id, 15, 60, RATE_MS);
   if (!data) return "–";

@@ -27,7 +27,7 @@ const COLUMNS: readonly Column<Recorded>[] = [
   { key: "accepted", header: "Accepted", cell: ({ acceptedAt }) => <Time at={acceptedAt} />, align: "right" },
 ];
 
-/** What the pipeline accepted, as it came in. */
+/** The events that the pipeline has accepted, as they arrived. */
 export function Recorded({ pipeline }: { pipeline: Pipeline }): ReactNode {
   const api = useApi();
   const pages = usePages<Recorded>({
@@ -41,7 +41,7 @@ export function Recorded({ pipeline }: { pipeline: Pipeline }): ReactNode {
         caption="Accepted events, the newest first"
         columns={COLUMNS}
         pages={pages}
-        // An event that was replayed or sent again is there once more.
+        // An event that was replayed or sent again is listed again.
         rowKey={({ id, acceptedAt }) => `${id} ${acceptedAt}`}
         empty={<EmptyState title="No events yet.">Start the pipeline and send a test event. Events are kept for 30 days.</EmptyState>}
       />

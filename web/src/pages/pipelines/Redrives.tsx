@@ -12,7 +12,7 @@ type Redrive = Schemas["Redrive"];
 const SHOWN = 5;
 const RUNNING_MS = 1000;
 
-/** The last redrives, those at work with their progress. */
+/** The last redrives, with the progress of active ones. */
 export function Redrives({ pipeline }: { pipeline: Pipeline }): ReactNode {
   const { data } = usePipelineQuery(pipeline.id, "redrives", (api, options) => api.listRedrives(pipeline.id, options));
   if (!data || data.items.length === 0) return null;

@@ -5,7 +5,7 @@ import { JsonEditor, readJson } from "../../ui/json/JsonEditor";
 import { toast } from "../../ui/toast";
 import { type Pipeline, pipelineKey, usePipelineQuery } from "./model";
 
-/** An event pushed into the pipeline, as its source would. */
+/** A form that pushes an event into the pipeline, like its source. */
 export function SendEvent({ pipeline, onClose }: { pipeline: Pipeline; onClose: () => void }): ReactNode {
   const api = useApi();
   const recorded = usePipelineQuery(pipeline.id, "last-event", (streaming, options) => streaming.listRecordedEvents(pipeline.id, { ...options, limit: 1 }), false);

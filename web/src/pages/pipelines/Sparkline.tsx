@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 const WIDTH = 64;
 const HEIGHT = 18;
 
-/** A small drawing beside a number that says the same: never read aloud. */
+/** A small chart next to a number that says the same; screen readers skip it. */
 export function Sparkline({ values }: { values: readonly number[] }): ReactNode {
   const most = Math.max(...values, 0);
   const x = (index: number) => (index / Math.max(values.length - 1, 1)) * WIDTH;

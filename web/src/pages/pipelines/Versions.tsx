@@ -13,7 +13,7 @@ import { type Pipeline, pipelineKey } from "./model";
 
 type Version = Schemas["PipelineVersion"];
 
-/** The definitions that the pipeline has had: compared with the current one, and restored. */
+/** The versions of the pipeline, which can be compared with the current one and restored. */
 export function Versions({ pipeline }: { pipeline: Pipeline }): ReactNode {
   const api = useApi();
   const [compared, setCompared] = useState<Version | null>(null);

@@ -18,14 +18,14 @@ export interface Part {
 export const NEW = "+new";
 const REFRESH_MS = 5000;
 
-/** What is remembered of a pipeline: forgotten as a whole when a command changes it. */
+/** The query key of a pipeline's data, all of which are invalidated when a command changes it. */
 export function pipelineKey(id: string, ...more: unknown[]): readonly unknown[] {
   return ["pipelines", id, ...more];
 }
 
 type Load<Result> = (pipelines: Millrace["streaming"], options: { readonly signal: AbortSignal }) => Promise<Result>;
 
-/** What is remembered of a pipeline under a name, and loaded again now and then. */
+/** Named data of a pipeline, refreshed periodically. */
 export function usePipelineQuery<Result>(
   id: string,
   name: string,
@@ -58,7 +58,7 @@ export function useSeries(id: string, minutes: number, step: number, refreshMs =
       const from = new Date(Date.now() - minutes * 60_000).toISOString();
       return api.streaming.getMetricsSeries(id, { from, step, signal });
     },
-    // A long span is much to read for the server, and changes slowly.
+    // A long period is expensive for the server to read, and changes slowly.
     refetchInterval: Math.max(refreshMs, step * 100),
     placeholderData: (before) => before,
   });
@@ -75,7 +75,7 @@ export function destinationsOf(pipeline: Definition): readonly Part[] {
 
 const READ_ONLY = new Set(["id", "state", "version", "createdAt", "updatedAt", "stateSince", "warnings"]);
 
-/** What the author wrote, without what became of it. */
+/** The definition as its author wrote it, without the fields of the server. */
 export function definitionOf(pipeline: Pipeline): Definition {
   return Object.fromEntries(Object.entries(pipeline).filter(([name]) => !READ_ONLY.has(name)));
 }
@@ -86,7 +86,7 @@ export function titleOf({ type, name, config }: Part): string {
   return name ?? (typeof kind === "string" ? `${type}: ${kind}` : type.replaceAll("_", " "));
 }
 
-/** What a step or destination does, in its own words. */
+/** Describes a step or destination in words. */
 export function detailOf({ type, config = {} }: Part): string {
   const text = (name: string) => (typeof config[name] === "string" || typeof config[name] === "number" ? String(config[name]) : "");
   switch (type) {

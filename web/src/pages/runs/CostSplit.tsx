@@ -12,7 +12,7 @@ const COLUMNS: readonly Column<CostShare>[] = [
   { key: "cost", header: "Cost", align: "right", cell: ({ cost }) => orDash(cost, formatCost) },
 ];
 
-/** Who cost what: by model, sub-agents included. */
+/** Tokens and cost by model, including sub-agents. */
 export function CostSplit({ calls }: { calls: readonly Schemas["RunModelCallEvent"][] }): ReactNode {
   return <Table caption="Tokens and cost by model" columns={COLUMNS} rows={costsOf(calls)} rowKey={({ model }) => model} />;
 }

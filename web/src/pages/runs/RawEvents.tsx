@@ -4,7 +4,7 @@ import type { Timed } from "./timeline";
 
 const PAGE = 100;
 
-/** Every event as it is logged, with its time from the start. */
+/** Every logged event, with its time since the start. */
 export function RawEvents({ events, start }: { events: readonly Timed[]; start: number }): ReactNode {
   const [count, setCount] = useState(PAGE);
   const [isOpen, setOpen] = useState(false);

@@ -6,7 +6,7 @@ import type { Timed, Timeline } from "./timeline";
 
 const SPEEDS = [1, 2, 5, 10] as const;
 
-/** The run as its readers saw it, at any moment, at any speed. */
+/** A replay of the run from any moment, at any speed. */
 export function Replay({ events, timeline }: { events: readonly Timed[]; timeline: Timeline }): ReactNode {
   const total = timeline.end - timeline.start;
   const { position, isPlaying, speed, seek, toggle, setSpeed } = usePlayer(total);
@@ -75,7 +75,7 @@ function usePlayer(total: number) {
   return { position, isPlaying, speed, toggle, setSpeed, seek: setPosition };
 }
 
-/** Goes on from the moment shown before; only a step back begins anew. */
+/** Continues from the moment shown before; only a step back starts again. */
 function useStateAt(events: readonly Timed[], at: number): RunState {
   const told = useRef({ reducer: new RunReducer(), count: 0, events });
   return useMemo(() => {

@@ -60,7 +60,7 @@ function Details({ run }: { run: Run }): ReactNode {
   const { events, isLoaded, error } = useRunEvents(run.id, isLive);
   const modelCalls = useModelCalls(run.id, isLive);
   const calls = modelCalls.data?.items ?? [];
-  // Calls that came later would move what is below them.
+  // Calls that arrive later would move the content below them.
   const isThere = isLoaded && !modelCalls.isPending;
   const now = useNow(isLive ? 500 : 3_600_000);
   const dated = useMemo(() => events.filter(({ at }) => at > 0), [events]);

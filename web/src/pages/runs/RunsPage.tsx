@@ -22,7 +22,7 @@ const PERIODS: readonly Option[] = [
   { value: "168", label: "Last 7 days" },
 ];
 
-/** What the address says of the list. */
+/** The filters of the list in the address. */
 interface Filters {
   readonly agentId?: string;
   readonly state?: Run["state"];

@@ -5,7 +5,7 @@ import { type Mark, type Phase, phaseLabel, sharesOf, type Timeline, type Work }
 const MOST_ROWS = 200;
 const TICKS = 5;
 
-/** The run's time from left to right: its phases in one row, what ran beside them below. */
+/** The run's time from left to right: its phases in one row, parallel work below. */
 export function Waterfall({ timeline }: { timeline: Timeline }): ReactNode {
   const { start, end, phases, work, marks } = timeline;
   const place = (from: number, to: number) => placeOf(start, end, from, to);

@@ -1,13 +1,13 @@
 import type { PartialRunEvent, Schemas } from "@millrace/client";
 
-/** An event of a run with the time (milliseconds since 1970) at which it was made. */
+/** An event of a run with its time (milliseconds since 1970). */
 export interface Timed {
   readonly id: string;
   readonly at: number;
   readonly event: PartialRunEvent;
 }
 
-/** `model`: until its first token. `lost`: from the last sign of a process that died until another one went on. */
+/** `model`: until its first token. `lost`: from the last event of a process that died until another one continued. */
 export type PhaseKind = "starting" | "model" | "thinking" | "answer" | "tools" | "waiting" | "lost" | "finishing";
 
 export interface Span<Kind extends string = string> {
@@ -19,7 +19,7 @@ export interface Span<Kind extends string = string> {
 
 export type Phase = Span<PhaseKind>;
 
-/** Something that ran beside the phases: a model call, a tool, a sub-agent, a step of a flow. */
+/** Work in parallel to the phases: a model call, a tool, a sub-agent, a step of a flow. */
 export interface Work extends Span<"call" | "tool" | "agent" | "step"> {
   readonly id: string;
   /** 1 for the work of a sub-agent. */
@@ -40,7 +40,7 @@ export interface Mark {
 export interface Timeline {
   readonly start: number;
   readonly end: number;
-  /** Follow on each other without a gap, from `start` to `end`. */
+  /** The phases, without gaps, from `start` to `end`. */
   readonly phases: readonly Phase[];
   readonly work: readonly Work[];
   readonly marks: readonly Mark[];
@@ -63,7 +63,7 @@ export function phaseLabel(kind: PhaseKind): string {
 
 type ModelCall = Schemas["RunModelCallEvent"];
 
-/** Where the time of a run went. `now` ends a run that has not ended. */
+/** Returns where the time of a run went. `now` is the end of an active run. */
 export function timelineOf(
   run: Pick<Schemas["Run"], "startedAt" | "endedAt">,
   events: readonly Timed[],
@@ -81,7 +81,7 @@ export function timelineOf(
   return { start, end, phases: clock.phases(end), work, marks: clock.marks };
 }
 
-/** Tells the phases by the run's own events; what sub-agents do is work beside them. */
+/** Derives the phases from the run's own events. What sub-agents do is parallel work. */
 class Clock {
   readonly marks: Mark[] = [];
   readonly #phases: Phase[] = [];
@@ -145,7 +145,7 @@ class Clock {
     }
   }
 
-  /** Nobody worked between the last event of the old process and the first one of the new. */
+  /** Nothing ran between the last event of the old process and the first one of the new. */
   #takeOver(at: number): void {
     this.#open.clear();
     this.#mark("takeover", "Continued by another process", at);
@@ -194,7 +194,7 @@ class Clock {
   }
 }
 
-/** A model call's event comes at its end. */
+/** The event of a model call is sent at its end. */
 function modelCallOf(call: ModelCall, index: number): Work {
   const end = Date.parse(call.time);
   const start = end - call.latencyMs;
@@ -211,7 +211,7 @@ function modelCallOf(call: ModelCall, index: number): Work {
   };
 }
 
-/** How long each kind of phase took in all, the longest first. */
+/** The total time of each kind of phase, longest first. */
 export function sharesOf(phases: readonly Phase[]): { kind: PhaseKind; ms: number }[] {
   const sums = new Map<PhaseKind, number>();
   for (const { kind, start, end } of phases) sums.set(kind, (sums.get(kind) ?? 0) + end - start);
@@ -223,7 +223,7 @@ export interface CostShare {
   readonly calls: number;
   readonly input: number;
   readonly output: number;
-  /** US dollars; null where the price of a call is not known. */
+  /** US dollars; null if the price of a call is unknown. */
   readonly cost: number | null;
 }
 

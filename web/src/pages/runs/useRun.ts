@@ -14,7 +14,7 @@ export function isOver(run: Run | undefined): boolean {
   return run !== undefined && OVER.includes(run.state);
 }
 
-/** A run, read again each second until it has ended. */
+/** A run, reloaded each second until it has ended. */
 export function useRun(runId: string) {
   const api = useApi();
   return useQuery({
@@ -39,7 +39,7 @@ export interface RunEvents {
   readonly error: unknown;
 }
 
-/** All events of a run with their times; those of a run under way as they come. */
+/** All events of a run with their times, live if the run is active. */
 export function useRunEvents(runId: string, isLive: boolean): RunEvents {
   const api = useApi();
   const [found, setFound] = useState<RunEvents>({ events: [], isLoaded: false, error: null });

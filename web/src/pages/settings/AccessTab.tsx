@@ -21,7 +21,7 @@ const COLUMNS: readonly Column<Revocation>[] = [
   { key: "by", header: "By", cell: ({ createdBy }) => createdBy },
 ];
 
-/** Who was signed out of every device, and the way to do it: for me, for a user, for everybody. */
+/** Revocations, and signing out yourself, a user or everybody on all devices. */
 export function AccessTab(): ReactNode {
   const api = useAdministration();
   const [isAsking, setAsking] = useState(false);
@@ -52,7 +52,7 @@ export function AccessTab(): ReactNode {
   );
 }
 
-/** Revokes the own tokens, those of other browsers and programs included, and leaves. */
+/** Revokes the user's own tokens, including those of other browsers and programs, and signs out. */
 function SignMeOut(): ReactNode {
   const api = useAdministration();
   const { auth } = useSession();

@@ -16,7 +16,7 @@ import { isRefused } from "./Permitted";
 
 type Kind = AuditEntry["kind"];
 
-/** What the address says of the list. */
+/** The filters of the list in the address. */
 interface Filters {
   readonly user?: string;
   readonly action?: string;
@@ -37,7 +37,7 @@ const PERIODS: readonly Option[] = [
 ];
 const MEDIA_TYPES: Record<FileFormat, string> = { csv: "text/csv", jsonl: "application/x-ndjson" };
 const PAGE = 200;
-/** As many as a browser holds with ease; programs read more of them by the API. */
+/** The maximum that a browser can easily handle. Programs can read more through the API. */
 const MOST = 20_000;
 
 const COLUMNS: readonly Column<AuditEntry>[] = [
@@ -48,7 +48,7 @@ const COLUMNS: readonly Column<AuditEntry>[] = [
   { key: "status", header: "Status", align: "right", cell: ({ status }) => <Status status={status} /> },
 ];
 
-/** Who did what in the organization, and a file of it. */
+/** The audit log of the organization, and its export. */
 export function AuditTab(): ReactNode {
   const api = useAdministration();
   const filters: Filters = useSearch({ strict: false });
@@ -95,7 +95,7 @@ function FilterBar({ filters }: { filters: Filters }): ReactNode {
   );
 }
 
-/** The operation with the ids that it was about. */
+/** The operation with the ids of its resources. */
 function Act({ entry }: { entry: AuditEntry }): ReactNode {
   const ids = Object.entries(entry.target).map(([name, id]) => `${name}: ${id}`);
   return (
@@ -111,7 +111,7 @@ function Status({ status }: { status: number | null }): ReactNode {
   return <span className={status >= 400 ? "failed" : ""}>{status}</span>;
 }
 
-/** All entries that meet the filters, as a file. */
+/** Downloads all entries that match the filters. */
 function Export({ query }: { query: ReturnType<typeof queryOf> }): ReactNode {
   const api = useAdministration();
   const save = useAction({

@@ -3,7 +3,7 @@ import { Erasures } from "./Erasures";
 import { Exports } from "./Exports";
 import { Retention } from "./Retention";
 
-/** For how long conversations are kept, what is handed out, and what is erased. */
+/** Retention, exports and erasures. */
 export function DataTab(): ReactNode {
   return (
     <>

@@ -37,7 +37,7 @@ const WORDS: Record<Subject, Words> = {
   },
 };
 
-/** Begins an erasure, after its subject was typed, and typed again. */
+/** Starts an erasure, after its subject was typed twice. */
 export function Erase({ subject, changes, onClose }: EraseProps): ReactNode {
   const api = useAdministration();
   const words = WORDS[subject];
@@ -51,7 +51,7 @@ export function Erase({ subject, changes, onClose }: EraseProps): ReactNode {
       description={words.consequence}
       action={words.action}
       isDangerous
-      // The name of the organization is compared by the server.
+      // The server checks the name of the organization.
       isReady={typed !== "" && (!isUser || typed === name.trim())}
       run={() => api.erasures.create(isUser ? { userId: typed } : { organization: typed })}
       success="Erasure started."

@@ -27,12 +27,12 @@ const COLUMNS: readonly Column<Erasure>[] = [
   { key: "done", header: "Finished", align: "right", cell: ({ doneAt }) => (doneAt ? <Time at={doneAt} /> : "–") },
 ];
 
-/** The erasures that run or were done lately, and the way to begin one. */
+/** Active and recent erasures, and a button to start one. */
 export function Erasures(): ReactNode {
   const api = useAdministration();
   const [subject, setSubject] = useState<Subject | null>(null);
   const query = useQuery({ queryKey: ["erasures"], queryFn: ({ signal }) => api.erasures.list({ signal }), refetchInterval: REFRESH_MS });
-  // What "Retention" above has said already.
+  // "Retention" above has already shown this error.
   if (isRefused(query.error)) return null;
   const actions = (
     <>
@@ -62,7 +62,7 @@ export function Erasures(): ReactNode {
   );
 }
 
-/** What the server deletes now, in words; a step that this page does not know is named as the server does. */
+/** Describes the current step of an erasure; an unknown step has the server's name. */
 const STEPS: Readonly<Record<string, string>> = {
   counts: "usage counters",
   quiet: "waiting about 20 minutes until nothing is running",

@@ -25,7 +25,7 @@ const COLUMNS: readonly Column<Part>[] = [
   { key: "size", header: "Size", align: "right", cell: ({ size }) => formatBytes(size) },
 ];
 
-/** The archives of an export that are there. */
+/** The finished archives of an export. */
 export function ExportParts({ one, onClose }: { one: Export; onClose: () => void }): ReactNode {
   const api = useAdministration();
   const pages = usePages<Part>({

@@ -21,13 +21,13 @@ export type Export = Schemas["ExportView"];
 export const CHANGES = [["exports"]];
 const REFRESH_MS = 3000;
 
-/** Everything that is kept of a user or of the organization, as archives. */
+/** Exports of all data of a user or of the organization. */
 export function Exports(): ReactNode {
   const api = useAdministration();
   const [isAsking, setAsking] = useState(false);
   const [opened, setOpened] = useState<Export | null>(null);
   const query = useQuery({ queryKey: ["exports"], queryFn: ({ signal }) => api.exports.list({ signal }), refetchInterval: REFRESH_MS });
-  // What "Retention" above has said already.
+  // "Retention" above has already shown this error.
   if (isRefused(query.error)) return null;
   const create = (
     <button type="button" className="button" onClick={() => setAsking(true)}>

@@ -21,7 +21,7 @@ export type Secret = Schemas["NewApiKeySecret"];
 const CHANGES = [["keys"]];
 const SOON_MS = 7 * 86_400_000;
 
-/** The API keys of the organization: made, rotated and revoked. A secret is shown once. */
+/** The API keys of the organization, which can be created, rotated and revoked. A secret is shown once. */
 export function KeysTab(): ReactNode {
   const api = useAdministration();
   const [dialog, setDialog] = useState<"new" | ApiKey | null>(null);

@@ -26,7 +26,7 @@ const NAMES: Readonly<Record<string, string>> = {
   storageBytes: "File storage in bytes",
 };
 
-/** The limits by level; a field that is left empty is no limit. */
+/** The limits by level. An empty field means no limit. */
 export function LimitsForm({ limits }: { limits: Limits }): ReactNode {
   const api = useAdministration();
   const queries = useQueryClient();
@@ -88,7 +88,7 @@ export function LimitsForm({ limits }: { limits: Limits }): ReactNode {
   );
 }
 
-/** The limits that the server knows of: newer ones than this page's are there, too. */
+/** The limits that the server knows, including ones that are newer than this page. */
 function namesOf(limits: Limits, level: Level): readonly string[] {
   return Object.keys(limits[level] ?? {});
 }
@@ -100,7 +100,7 @@ function draftOf(limits: Limits): Draft {
   return Object.fromEntries(entries) as Draft;
 }
 
-/** Only what was changed: others may change other limits at the same time. */
+/** Only the changed limits, because others may change different ones at the same time. */
 function changesOf(draft: Draft, stored: Draft): Schemas["LimitChanges"] {
   const changes: Record<string, Record<string, number | null>> = {};
   for (const [key, text] of Object.entries(draft)) {

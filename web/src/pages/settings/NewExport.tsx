@@ -4,7 +4,7 @@ import { Field } from "../../ui/Field";
 import { FormDialog } from "../../ui/FormDialog";
 import { CHANGES } from "./Exports";
 
-/** Asks for an export of a user, or of the organization. */
+/** Requests an export of a user or of the organization. */
 export function NewExport({ onClose }: { onClose: () => void }): ReactNode {
   const api = useAdministration();
   const [isAll, setAll] = useState(false);

@@ -11,7 +11,7 @@ interface NewKeyProps {
   readonly onClose: () => void;
 }
 
-/** Makes a key with the least that it needs. */
+/** Creates a key with the fewest scopes that it needs. */
 export function NewKey({ changes, onDone, onClose }: NewKeyProps): ReactNode {
   const api = useAdministration();
   const [name, setName] = useState("");

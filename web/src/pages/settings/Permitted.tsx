@@ -4,12 +4,12 @@ import { EmptyState, Loaded, type Loadable } from "../../ui/states";
 
 interface PermittedProps<Data> {
   readonly query: Loadable<Data>;
-  /** What only some may see: "API keys". */
+  /** The name of the restricted content: "API keys". */
   readonly what: string;
   readonly children: (data: Data) => ReactNode;
 }
 
-/** As `Loaded`; whoever may not see it is told who may, which is no fault. */
+/** Like `Loaded`. Users without access are told who has it, instead of an error. */
 export function Permitted<Data>({ query, what, children }: PermittedProps<Data>): ReactNode {
   const { error, data } = query;
   if (data === undefined && isRefused(error)) return <EmptyState title={`${what} are for admins.`}>{error.message}</EmptyState>;

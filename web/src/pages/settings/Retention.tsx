@@ -9,7 +9,7 @@ import { Permitted } from "./Permitted";
 
 const MOST_DAYS = 3650;
 
-/** For how many days conversations are kept after their latest run. */
+/** The number of days for which conversations are kept after their latest run. */
 export function Retention(): ReactNode {
   const api = useAdministration();
   const query = useQuery({ queryKey: ["retention"], queryFn: ({ signal }) => api.retention.get({ signal }) });

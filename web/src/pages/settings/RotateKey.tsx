@@ -11,7 +11,7 @@ interface RotateKeyProps {
   readonly onClose: () => void;
 }
 
-/** Gives a key another secret; the present one stays valid until whoever uses it has the new one. */
+/** Rotates a key. The current secret stays valid for a while, so that its users can switch. */
 export function RotateKey({ apiKey, changes, onDone, onClose }: RotateKeyProps): ReactNode {
   const api = useAdministration();
   const [hours, setHours] = useState("24");

@@ -3,7 +3,7 @@ import { CopyButton } from "../../ui/CopyButton";
 import { Dialog } from "../../ui/Dialog";
 import type { Secret } from "./KeysTab";
 
-/** The only time that a secret is seen. */
+/** The only time that a secret is shown. */
 export function SecretDialog({ secret, onClose }: { secret: Secret; onClose: () => void }): ReactNode {
   return (
     <Dialog

@@ -9,7 +9,7 @@ import { StopsTab } from "./StopsTab";
 import { UsageTab } from "./UsageTab";
 import "./settings.css";
 
-/** What an organization uses and may use, its keys, what is stopped, who did what, and what is kept. */
+/** The settings: usage and limits, keys, stops, the audit log, and data. */
 export default function SettingsPage(): ReactNode {
   return (
     <Page title="Settings" about="Usage and limits, access, the audit log and stored data of your organization.">

@@ -15,7 +15,7 @@ import { Permitted } from "./Permitted";
 type Stop = Schemas["Stop"];
 export const CHANGES = [["stops"]];
 
-/** What does not run until it is lifted: an agent, or all of the organization. */
+/** The stops of agents or of the organization. */
 export function StopsTab(): ReactNode {
   const api = useAdministration();
   const [isStopping, setStopping] = useState(false);

@@ -15,14 +15,14 @@ type Level = Schemas["UsageOfLevel"];
 const REFRESH_MS = 15_000;
 const LEVELS = { organization: "The organization", user: "User", agent: "Agent" };
 
-/** Today's use beside its limits; admins change these, and look at any user and agent. */
+/** Today's usage and limits. Admins can change the limits and view any user and agent. */
 export function UsageTab(): ReactNode {
   const api = useAdministration();
   const [userId, setUserId] = useState("");
   const [agentId, setAgentId] = useState("");
   const limits = useQuery({ queryKey: ["limits"], queryFn: ({ signal }) => api.limits.get({ signal }) });
   const usage = useUsage(userId, agentId);
-  // Until then nobody knows who may choose, and the choices would move what is there.
+  // Until then it is unknown who may choose, and showing the choices later would move the content.
   if (limits.isPending) return <Loading lines={8} />;
   const choices = (
     <div className="filters">
@@ -104,7 +104,7 @@ interface MeterProps {
   readonly format: (value: number) => string;
 }
 
-/** Without a limit nothing is counted: that is not 0. */
+/** Without a limit nothing is counted, which differs from 0. */
 function Meter({ label, used, limit, format }: MeterProps): ReactNode {
   const known = used === null ? "not counted" : format(used);
   return (

@@ -4,7 +4,7 @@ export type AuditEntry = Schemas["AuditEntryView"];
 export type FileFormat = "csv" | "jsonl";
 
 const COLUMNS = ["at", "kind", "userId", "action", "target", "created", "status", "requestId", "id"] as const;
-/** What spreadsheets take for the beginning of a formula. */
+/** Characters that spreadsheets treat as the start of a formula. */
 const FORMULA = /^[=+\-@\t\r]/;
 
 /** Entries as the text of a file. */

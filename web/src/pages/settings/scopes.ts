@@ -1,4 +1,4 @@
-/** What a key may be allowed, as docs/access.md has it. */
+/** The scopes that a key can have (see docs/access.md). */
 export const SCOPES: readonly { readonly name: string; readonly about: string }[] = [
   { name: "chat", about: "talk to agents" },
   { name: "voice", about: "speak and listen" },

@@ -19,10 +19,10 @@ interface JsonEditorProps {
   readonly isReadOnly?: boolean;
 }
 
-/** An editor of JSON that completes by a schema and marks the parts that the server refused. */
+/** A JSON editor that completes from a schema and marks the parts that the server refused. */
 export function JsonEditor({ schema, problems, ...editor }: JsonEditorProps): ReactNode {
   const complete = useMemo(() => schema && completeBy(schema), [schema]);
-  // Marks stay where the text was when the server looked at it, until it is changed.
+  // Marks stay at the text that the server checked until it is changed.
   const marks = useMemo(
     () => problems?.map(({ path, message }) => ({ ...locate(editor.value, path), message })),
     [problems],
@@ -47,7 +47,7 @@ function Problems({ problems }: { problems: readonly Problem[] }): ReactNode {
   );
 }
 
-/** What a refusal says of the parts of a document. */
+/** The errors of a refusal, by the parts of the document. */
 export function problemsOf(error: unknown): readonly Problem[] {
   if (!(error instanceof ApiError)) return [];
   const listed = error.details["problems"] ?? error.details["fields"];
@@ -58,7 +58,7 @@ export function pretty(value: unknown): string {
   return JSON.stringify(value, null, 2);
 }
 
-/** The value of a JSON text, or the reason why it is none. */
+/** The value of a JSON text, or the reason why it is invalid. */
 export function readJson(text: string): { value: unknown } | { error: string } {
   try {
     return { value: JSON.parse(text) as unknown };

@@ -1,4 +1,4 @@
-/** The part of a text that a path such as `transforms.0.config.field` is about; the whole first line if it is not found. */
+/** Returns the part of a text that a path such as `transforms.0.config.field` refers to; the first line if there is none. */
 export function locate(text: string, path: string): { from: number; to: number } {
   const keys = path.split(".").filter((key) => key !== "");
   const start = skipSpace(text, 0);
@@ -11,7 +11,7 @@ function skipSpace(text: string, at: number): number {
   return at + (/^\s*/.exec(text.slice(at))?.[0].length ?? 0);
 }
 
-/** The position of a member's value within the object or list that begins at `at`. */
+/** Returns the position of a member's value in the object or list that begins at `at`. */
 function memberAt(text: string, at: number, key: string): number | null {
   const open = text[at];
   if (open !== "{" && open !== "[") return null;

@@ -1,11 +1,11 @@
-/** A place in a JSON text that may be unfinished: the keys and indexes that lead to it, and what stands there. */
+/** A position in JSON text that may be incomplete: the path of keys and indexes, and what is at the position. */
 export interface JsonPlace {
   readonly path: readonly (string | number)[];
   /** A member's name, or a value. */
   readonly kind: "key" | "value";
-  /** Where the word at the cursor begins, its quotation mark included. */
+  /** The start of the word at the cursor, including its quotation mark. */
   readonly from: number;
-  /** Names that the object has before the cursor. */
+  /** The names that the object has before the cursor. */
   readonly siblings: readonly string[];
 }
 
@@ -17,7 +17,7 @@ interface Level {
   readonly names: string[];
 }
 
-/** Where the cursor stands, or null for outside of everything (and behind a value that is complete). */
+/** Returns the place of the cursor; null outside of any value and after a complete one. */
 export function placeAt(text: string, position: number): JsonPlace | null {
   const levels: Level[] = [];
   let from = position;
@@ -70,7 +70,7 @@ function keyOf(level: Level): string | number {
   return level.isObject ? level.key : level.index;
 }
 
-/** The position behind the string that begins at `at`; null if it is still open at `limit`. */
+/** Returns the position after the string that begins at `at`; null if it is still open at `limit`. */
 function endOfString(text: string, at: number, limit: number): number | null {
   for (let next = at + 1; next < limit; next += 1) {
     if (text[next] === "\\") next += 1;

@@ -2,7 +2,7 @@ import type { Completion } from "@codemirror/autocomplete";
 import type { EditorPlace } from "../CodeEditor";
 import { type JsonPlace, placeAt } from "./place";
 
-/** A JSON Schema as far as completion reads it. */
+/** The parts of a JSON Schema that completion uses. */
 export interface JsonSchema {
   readonly $ref?: string;
   readonly $defs?: Readonly<Record<string, JsonSchema>>;
@@ -24,7 +24,7 @@ export interface JsonSchema {
 
 type Complete = (place: EditorPlace) => { from: number; options: Completion[] } | null;
 
-/** Completes member names and values by a schema. */
+/** Completes member names and values from a schema. */
 export function completeBy(root: JsonSchema): Complete {
   return ({ text, position }) => {
     const place = placeAt(text, position);
@@ -36,7 +36,7 @@ export function completeBy(root: JsonSchema): Complete {
   };
 }
 
-/** The schemas that hold at a path; the value, where it can be read, decides between alternatives. */
+/** Returns the schemas that apply at a path. If the value can be parsed, it decides between alternatives. */
 function reach(
   root: JsonSchema,
   schemas: readonly JsonSchema[],
@@ -59,7 +59,7 @@ function memberOf(value: unknown, key: string | number): unknown {
   return typeof value === "object" && value !== null ? (value as Record<string | number, unknown>)[key] : undefined;
 }
 
-/** A schema without references, as the list of what it may be. */
+/** Returns a schema's alternatives, with references resolved. */
 function alternatives(root: JsonSchema, schema: JsonSchema): readonly JsonSchema[] {
   const { $ref, anyOf, oneOf, allOf } = schema;
   if ($ref) {
@@ -71,7 +71,7 @@ function alternatives(root: JsonSchema, schema: JsonSchema): readonly JsonSchema
   return several ? several.flatMap((one) => alternatives(root, one)) : [schema];
 }
 
-/** Whether constant members, such as `type`, say that the value is of this alternative. */
+/** Whether constant members, such as `type`, match this alternative. */
 function fits(root: JsonSchema, schema: JsonSchema, value: unknown): boolean {
   if (typeof value !== "object" || value === null) return true;
   if (Array.isArray(value)) return schema.items !== undefined || schema.type === "array";
@@ -110,7 +110,7 @@ function names(root: JsonSchema, schemas: readonly JsonSchema[], place: JsonPlac
   return [...found.values()];
 }
 
-/** What a value of this schema begins with. */
+/** Returns the text with which a value of this schema begins. */
 function opening(root: JsonSchema, schema: JsonSchema): string {
   if (schema.default !== undefined && typeof schema.default !== "object") return JSON.stringify(schema.default);
   const first = alternatives(root, schema)[0];
@@ -137,7 +137,7 @@ function plainValues(root: JsonSchema, schema: JsonSchema): readonly unknown[] {
   return schema.properties ? [skeleton(root, schema)] : [];
 }
 
-/** An object with the members that it must have. */
+/** Returns an object with its required members. */
 function skeleton(root: JsonSchema, schema: JsonSchema): Record<string, unknown> {
   const required = schema.required ?? [];
   const entries = required.map((name) => [name, emptyOf(root, schema.properties?.[name] ?? {})]);
