@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { groupByDay } from "../src/pages/chat/days";
 import { unescapeEntities } from "../src/pages/chat/entities";
 import { lex } from "../src/pages/chat/markdown";
+import { proseOf } from "../src/pages/chat/prose";
 
 /** The formulas of a text, those of blocks in brackets. */
 function formulas(text: string): string[] {
@@ -41,4 +42,33 @@ test("conversations are grouped by when they were used", () => {
     ["Previous 30 days", 1],
     [new Date(2025, 11, 25).toLocaleDateString(undefined, { month: "long", year: "numeric" }), 1],
   ]);
+});
+
+/** Texts that browsers would show for ever, or not at all. */
+const HOSTILE: readonly [string, string][] = [
+  ["emphasis", "*_a".repeat(60_000)],
+  ["quotes", `${"> ".repeat(4_000)}a`],
+  ["lists", `${"- ".repeat(60_000)}a`],
+  ["numbers", `${"1. ".repeat(1_000)}a`],
+  ["indented lists", Array.from({ length: 150 }, (_, depth) => `${"  ".repeat(depth)}- a`).join("\n")],
+  ["formulas", "$$a ".repeat(45_000)],
+  ["addresses", `${"a.".repeat(90_000)}@`],
+];
+
+test.each(HOSTILE)("a text of endless %s is shown at once", (_, text) => {
+  const begun = process.cpuUsage();
+  expect(lex(text)).not.toHaveLength(0);
+  expect(proseOf(text)).toContain("a");
+  const { user, system } = process.cpuUsage(begun);
+  expect((user + system) / 1e6).toBeLessThan(10); // The square of these lengths takes a minute and more.
+});
+
+test("lists and emphasis as people write them are read", () => {
+  const list = Array.from({ length: 9 }, (_, depth) => `${"  ".repeat(depth)}- **a** _b_`).join("\n");
+  expect(lex(`${list}\n\n${"An *emphasis* of __these__ words. ".repeat(250)}`).map(({ type }) => type)).toEqual([
+    "list",
+    "space",
+    "paragraph",
+  ]);
+  expect(proseOf("> ".repeat(5) + "**deep**")).toBe("deep");
 });

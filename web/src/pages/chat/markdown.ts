@@ -1,4 +1,5 @@
-import { Marked, type TokenizerAndRendererExtension, type Tokens } from "marked";
+import { Marked, type Token, type TokenizerAndRendererExtension, type Tokens } from "marked";
+import { emphasisTokenizer, lexWith } from "./lexing";
 
 /** A formula in TeX. */
 export interface MathToken extends Tokens.Generic {
@@ -31,9 +32,17 @@ const inlineMath: TokenizerAndRendererExtension = {
   tokenizer: (text) => mathToken(INLINE.exec(text), /^(\$\$|\\\[)/.test(text)),
 };
 
-const parser = new Marked({ extensions: [blockMath] }, { extensions: [inlineMath] });
+const parser = new Marked(
+  { extensions: [blockMath], tokenizer: emphasisTokenizer },
+  { extensions: [inlineMath] },
+);
+
+const withoutFormulas = new Marked({ tokenizer: emphasisTokenizer });
+/** Each place where a formula may begin is looked at with all of the text behind it. */
+const MOST_FORMULAS = 1_000;
 
 /** The top-level Markdown blocks of a text, with formulas between `$`, `$$`, `\(` and `\[`. */
-export function lex(text: string): Tokens.Generic[] {
-  return parser.lexer(text);
+export function lex(text: string): Token[] {
+  const places = text.match(/\$\$|\\\[/g)?.length ?? 0;
+  return lexWith(places > MOST_FORMULAS ? withoutFormulas : parser, text);
 }

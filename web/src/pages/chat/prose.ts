@@ -1,9 +1,12 @@
-import { type Token, type Tokens, marked } from "marked";
+import { Marked, type Token, type Tokens } from "marked";
 import { unescapeEntities } from "./entities";
+import { emphasisTokenizer, lexWith } from "./lexing";
+
+const parser = new Marked({ tokenizer: emphasisTokenizer });
 
 /** A Markdown text as one would read it aloud: without signs, code blocks and the addresses of links. */
 export function proseOf(markdown: string): string {
-  return marked.lexer(markdown).map(spokenBlock).filter(Boolean).join("\n\n");
+  return lexWith(parser, markdown).map(spokenBlock).filter(Boolean).join("\n\n");
 }
 
 function spokenBlock(token: Token): string {
