@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from msgspec import Struct
@@ -88,11 +88,11 @@ class _Known(Struct, frozen=True):
     pipelines: dict[str, Pipeline]
 
 
-class Taker(Struct, frozen=True):
-    """A pipeline that accepts events from the bus, and its source, which selects them."""
+class Takers(Struct, frozen=True):
+    """Pipelines that accept the same events from the bus, and their source, which selects them."""
 
-    pipeline: Pipeline
     source: Source | ExtensionSource | BrokenDefinition
+    pipelines: list[Pipeline]
 
 
 class Plans:
@@ -103,7 +103,7 @@ class Plans:
         self._store = store
         self._clock = clock
         self._known: dict[str, _Known] = {}
-        self._takers: dict[tuple[str, str], tuple[dict[str, Pipeline], list[Taker]]] = {}
+        self._takers: dict[tuple[str, str], tuple[dict[str, Pipeline], list[Takers]]] = {}
         self._compiled: dict[tuple[str, str, int], CompiledPipeline] = {}
 
     async def of(self, organization: str, since: int = 0) -> dict[str, Pipeline]:
@@ -147,25 +147,34 @@ class Plans:
             _keep(self._known, organization, known, _ORGANIZATIONS)
         return {organization: known.pipelines for organization, known in checked.items()}
 
-    async def takers(self, organization: str, source_type: str, since: int = 0) -> list[Taker]:
+    async def takers(self, organization: str, source_type: str, since: int = 0) -> list[Takers]:
         """Return the pipelines that accept events from a type of source, as fresh as `of`.
 
-        They are determined once, not for each event.
+        They are determined once, not for each event. Those with equal sources are together.
         """
         pipelines, key = await self.of(organization, since), (organization, source_type)
         known = self._takers.get(key)
         if known is None or known[0] is not pipelines:
-            chosen = (one for one in pipelines.values() if one.accepts_events)
-            takers = [self._taker(organization, one) for one in chosen if one.source_type == source_type]
-            known = pipelines, takers
+            chosen = (
+                one for one in pipelines.values() if one.accepts_events and one.source_type == source_type
+            )
+            known = pipelines, self._grouped(organization, chosen)
             _keep(self._takers, key, known, _ORGANIZATIONS)
         return known[1]
 
-    def _taker(self, organization: str, pipeline: Pipeline) -> Taker:
+    def _grouped(self, organization: str, pipelines: Iterable[Pipeline]) -> list[Takers]:
+        groups: dict[str, Takers] = {}
+        for pipeline in pipelines:
+            source = self._source(organization, pipeline)
+            alike = pipeline.id if isinstance(source, BrokenDefinition) else source.model_dump_json()
+            groups.setdefault(alike, Takers(source, [])).pipelines.append(pipeline)
+        return list(groups.values())
+
+    def _source(self, organization: str, pipeline: Pipeline) -> Source | ExtensionSource | BrokenDefinition:
         try:
-            return Taker(pipeline, self.compiled(organization, pipeline).plan.definition.source)
+            return self.compiled(organization, pipeline).plan.definition.source
         except BrokenDefinition as error:
-            return Taker(pipeline, error)
+            return error
 
     async def running(self, organization: str, pipeline_id: str) -> Pipeline:
         """Return the pipeline, read again unless it is known to be running. Raises `NotFound`."""

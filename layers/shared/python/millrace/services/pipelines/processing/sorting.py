@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 
 class EventGroup(Struct, frozen=True):
-    """The events in a message for a pipeline.
+    """The events in a message for a pipeline, or for several with equal sources.
 
     `start` is the step to begin with; such a group is already in the journal. `version` is an earlier
     definition. `again` is how often its time was up. `sent` is the time of a message that indicates the
@@ -60,6 +60,13 @@ class EventGroup(Struct, frozen=True):
     version: int | None = None
     again: int = 0
     sent: int | None = None
+
+    def own_events(self, pipeline_id: str) -> list[Event]:
+        """Return the events as that pipeline's own, which others that take them too do not see."""
+        return [
+            event if event.pipeline_id == pipeline_id else replace(event, pipeline_id=pipeline_id)
+            for event in self.events
+        ]
 
 
 class Message(Struct, frozen=True):
@@ -89,7 +96,7 @@ class Message(Struct, frozen=True):
         return False
 
     def group(self, events: Sequence[Event]) -> EventGroup:
-        """Return its events for a pipeline."""
+        """Return its events for a pipeline, or for several."""
         sent = self.sent if self.is_new else None
         if isinstance(self.content, Events):
             found = self.content
@@ -182,13 +189,14 @@ async def _sort_bus_event(
         if not isinstance(event.payload.get("organization"), str):
             raise
         organization = event.payload["organization"]
-    for taker in await context.plans.takers(organization, kind, message.sent):
-        if isinstance(taker.source, BrokenDefinition):
+    for takers in await context.plans.takers(organization, kind, message.sent):
+        if isinstance(takers.source, BrokenDefinition):
             # It cannot tell which events it accepts, so all of them fail.
-            log.error("%s", taker.source.message)
-            await refuse(context, organization, taker.pipeline, [event], taker.source)
-        elif feeds(event, taker.source):
-            await _give(context, organization, taker.pipeline, event, message, work)
+            log.error("%s", takers.source.message)
+            for pipeline in takers.pipelines:
+                await refuse(context, organization, pipeline, [event], takers.source)
+        elif feeds(event, takers.source):
+            await _give(context, organization, takers.pipelines, event, message, work)
 
 
 async def _sort_operator_event(
@@ -206,7 +214,7 @@ async def _sort_operator_event(
     elif not pipeline.accepts_events:
         _unclaimed(context, own.address, own.event, f"is for a pipeline that is {pipeline.state}")
     else:
-        await _give(context, own.organization, pipeline, event, message, work)
+        await _give(context, own.organization, [pipeline], event, message, work)
 
 
 def _unclaimed(context: PipelineContext, address: Address, envelope: dict[str, Any], why: str) -> None:
@@ -220,17 +228,19 @@ def _unclaimed(context: PipelineContext, address: Address, envelope: dict[str, A
 async def _give(
     context: PipelineContext,
     organization: str,
-    pipeline: Pipeline,
+    pipelines: Sequence[Pipeline],
     event: Event,
     message: Message,
     work: Work,
 ) -> None:
-    """Add an event to a pipeline's work, unless its JSON could not be parsed without loss."""
+    """Add an event to the work of pipelines, unless its JSON could not be read without loss."""
     if message.problem:
-        await refuse(context, organization, pipeline, [event], message.problem)
+        for pipeline in pipelines:
+            await refuse(context, organization, pipeline, [event], message.problem)
         return
-    own = replace(event, pipeline_id=pipeline.id)  # others may process it concurrently
-    work[organization, pipeline.id].append(message.group([own]))
+    group = message.group([event])
+    for pipeline in pipelines:
+        work[organization, pipeline.id].append(group)
 
 
 async def _tick(context: PipelineContext, tick: Tick, sent: int) -> Event | None:

@@ -137,7 +137,7 @@ class Taking(Struct, frozen=True):
         clock = self.context.clock
         lag = max((clock() - one.sent for one in groups if one.sent is not None), default=0)
         compiled = self.context.plans.compiled(organization, pipeline)
-        events = [event for group in groups for event in group.events]
+        events = [event for group in groups for event in group.own_events(pipeline.id)]
         try:
             await process(
                 self.context,
