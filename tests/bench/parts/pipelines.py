@@ -28,17 +28,17 @@ TITLES = {
     "pipelines": (
         "CPU of a run's event, by pipelines of the organization",
         "ms",
-        "Each pipeline of an organization filters and counts the events of a batch (100 here) by itself: two "
-        "calls and a thread for each pipeline and batch, and microseconds for each event. They share one "
-        "look at their definitions and one object of the journal, and 25 of them one write of its index "
-        "([ADR 62](adr/0062-what-pipelines-share.md)).",
+        "Each pipeline of an organization filters and counts the events of a batch (100 here) by itself: a call "
+        "and a thread for each pipeline and batch, and a fraction of a microsecond for each event. They share "
+        "one look at their definitions and at each event, and one object of the journal, and 25 of them one "
+        "write of its index ([ADR 62](adr/0062-what-pipelines-share.md)).",
     ),
     "organizations": (
         "CPU of a run's event, by organizations",
         "ms",
         "A batch (100 events here) is grouped by pipeline. With a hundred organizations, each event is alone "
         "in its group and shares only the look at definitions and the write to the journal. Its counts are "
-        "calls of its own, so the last point is the most an event can cost.",
+        "two calls of its own, so the last point is the most an event can cost.",
     ),
 }
 

@@ -88,7 +88,7 @@ def test_jobs_that_wait_for_delivery_are_pressure_and_delayed_ones_are_not(
     asyncio.run(
         metrics.add_received(plant.context.deliveries.name, 10, 10 * 6_000, now, {(organization, id): 10})
     )
-    asyncio.run(metrics.add(organization, id, {"jobsSent": 40, "jobsReceived": 10}, now))
+    asyncio.run(metrics.add({(organization, id): {"jobsSent": 40, "jobsReceived": 10}}, now))
     plant.clock.pass_time(10_000)
     send = aws.client("sqs").send_message
     url = plant.context.settings.delivery_queue_url
@@ -141,7 +141,7 @@ def test_deliveries_that_are_throttled_are_pressure(
     id = made(streaming)
     attempts = 1 if throttled == 1 else 100
     counters = {"deliveryAttempts": attempts, "deliveriesThrottled": throttled}
-    asyncio.run(plant.context.metrics.add(organization, id, counters, plant.clock.now))
+    asyncio.run(plant.context.metrics.add({(organization, id): counters}, plant.clock.now))
     assert level(streaming, id) == expected
     assert push(streaming, id).status_code == (429 if expected >= 0.95 else 202)
 
@@ -201,7 +201,7 @@ async def test_alert_on_backpressure_is_triggered_and_resolved(
     await recorder.alerts.create(organization, rule)
     minute = Minute(plant, bus, recorder, organization)
     counters = {"deliveryAttempts": 100, "deliveriesThrottled": 100}
-    await plant.context.metrics.add(organization, "pipeline_1", counters, plant.clock.now)
+    await plant.context.metrics.add({(organization, "pipeline_1"): counters}, plant.clock.now)
     events, alerts = await minute.pass_by()
     assert [(event["pipelineId"], event["backpressure"]) for event in events] == [("pipeline_1", 1.0)]
     assert alerts == ["triggered"]
@@ -217,7 +217,7 @@ async def test_pipeline_without_pressure_is_not_told_of(
     plant: Plant, bus: SeenBus, recorder: Recorder, organization: str
 ) -> None:
     counters = {"lagSum": 1_000, "lagCount": 1, "deliveryAttempts": 5}
-    await plant.context.metrics.add(organization, "pipeline_1", counters, plant.clock.now)
+    await plant.context.metrics.add({(organization, "pipeline_1"): counters}, plant.clock.now)
     assert await Minute(plant, bus, recorder, organization).pass_by() == ([], [])
 
 
@@ -227,7 +227,7 @@ async def test_backpressure_sent_but_not_stored_is_sent_again(
     """The sweep dies between the bus and its own note of the end of the pressure."""
     minute = Minute(plant, bus, recorder, organization)
     counters = {"deliveryAttempts": 100, "deliveriesThrottled": 100}
-    await plant.context.metrics.add(organization, "pipeline_1", counters, plant.clock.now)
+    await plant.context.metrics.add({(organization, "pipeline_1"): counters}, plant.clock.now)
     await minute.pass_by()
 
     async def dies(*_: object) -> None:

@@ -11,6 +11,7 @@ from millrace.domain.clock import iso
 from millrace.services.delivery.counting import Counting
 from millrace.services.delivery.deliver import Report
 from millrace.services.delivery.job import read_job
+from millrace.services.pipelines.meter import new_counts
 from millrace.services.pipelines.processing import replay as pipelines_replay
 from millrace.services.pipelines.processing import timers as pipelines_windows
 from millrace.services.pipelines.processing.sweep import sweep_all
@@ -316,6 +317,14 @@ def test_metrics_health_and_stats_tell_what_happened(streaming: httpx.Client, pl
     assert stats["itemsProcessed"] == 10
 
 
+def count_deliveries(plant: Plant, counting: Counting) -> None:
+    """Add what was counted to the metrics of its pipelines."""
+    counts = new_counts()
+    for address, count in counting.counts.items():
+        plant.context.meter.count(address, count.counters, counts, count.latencies)
+    asyncio.run(plant.context.meter.add(counts))
+
+
 def test_deliveries_are_part_of_metrics_stats_and_health(
     streaming: httpx.Client, plant: Plant, organization: str
 ) -> None:
@@ -328,8 +337,7 @@ def test_deliveries_are_part_of_metrics_stats_and_health(
     events = job.pipeline_events()
     counting.done(job, Report(delivered=events[:3], retried=1, attempts=4, throttled=1), arrived)
     counting.done(job, Report(dead=1, attempts=1), arrived)
-    (count,) = counting.counts.values()
-    asyncio.run(plant.context.meter.add(organization, id, count.counters, count.latencies))
+    count_deliveries(plant, counting)
     for reported in (streaming.get(f"/pipelines/{id}/metrics").json(), streaming.get("/stats").json()):
         assert (reported["itemsProcessed"], reported["itemsDelivered"], reported["itemsFailed"]) == (4, 3, 1)
         delivered = {"attempts": 5, "delivered": 3, "failed": 1, "retried": 1, "throttled": 1}
@@ -352,8 +360,7 @@ def test_events_that_wait_at_a_rate_limit_are_lag(
     (job,) = map(read_job, (json.dumps(one) for one in plant.deliveries()))
     counting = Counting()
     counting.done(job, Report(waiting=1, behind_ms=24_000), plant.clock.now)
-    (count,) = counting.counts.values()
-    asyncio.run(plant.context.meter.add(organization, id, count.counters))
+    count_deliveries(plant, counting)
     plant.clock.pass_time(5_000)  # backpressure may be as old as that
     metrics = streaming.get(f"/pipelines/{id}/metrics").json()
     assert (metrics["lag"], metrics["backpressure"]) == (24_000, 0.8)

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 
 from millrace.errors import Unavailable
 from millrace.services.pipelines import plans
@@ -22,13 +23,18 @@ OF_CALLS = {"type": "api_event"}
 
 def counted_calls(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     calls: Counter[str] = Counter()
-    call = plant.context.aws.call
+    call, call_each = plant.context.aws.call, plant.context.aws.call_each
 
     async def counting(service: str, operation: str, **parameters: Any) -> Any:
         calls[operation] += 1
         return await call(service, operation, **parameters)
 
+    async def counting_each(service: str, operation: str, requests: list[Any]) -> Any:
+        calls[operation] += len(requests)
+        return await call_each(service, operation, requests)
+
     monkeypatch.setattr(plant.context.aws, "call", counting)
+    monkeypatch.setattr(plant.context.aws, "call_each", counting_each)
     return calls
 
 
@@ -121,3 +127,50 @@ def failures_of(plant: Plant, records: list[dict[str, Any]]) -> list[Any]:
     answer = asyncio.run(transform_batch(plant.context, {"Records": records}))
     failures: list[Any] = answer["batchItemFailures"]
     return failures
+
+
+def test_counts_that_one_pipeline_cannot_write_cost_its_neighbors_none(
+    streaming: httpx.Client, plant: Plant, organization: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing, other = made(streaming), made(streaming)
+    for id in (failing, other):
+        push(streaming, id, 3)
+    client = plant.context.aws.client("dynamodb")
+    update = client.update_item
+
+    def refused(**parameters: Any) -> Any:
+        if parameters["Key"]["pk"]["S"] == f"{organization}#{failing}":
+            raise ClientError({"Error": {"Code": "ValidationException", "Message": "no"}}, "UpdateItem")
+        return update(**parameters)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(client, "update_item", refused)
+        assert plant.transform() == {"batchItemFailures": []}
+    assert {id: processed(plant, organization, id) for id in (failing, other, "~")} == {
+        failing: 0,
+        other: 3,
+        "~": 6,
+    }
+
+
+def processed(plant: Plant, organization: str, id: str) -> int:
+    """The events that were counted as processed."""
+    minutes = asyncio.run(plant.context.metrics.minutes(organization, id, 0))
+    return sum(counters.get("itemsProcessed", 0) for _, counters in minutes)
+
+
+def test_pipelines_with_equal_sources_share_a_look_and_others_choose_for_themselves(
+    streaming: httpx.Client, plant: Plant, organization: str
+) -> None:
+    reads = OF_CALLS | {"methods": ["GET"]}
+    sources = [OF_CALLS, reads, reads, OF_CALLS, OF_CALLS | {"methods": ["POST"]}]
+    ids = [made(streaming, source=source) for source in sources]
+    send(plant, called(organization, "call", *CALLS["list"]))
+    plant.transform()
+    assert {job["pipelineId"] for job in plant.deliveries()} == set(ids[:4])
+    takers = asyncio.run(plant.context.plans.takers(organization, "api_event"))
+    assert {frozenset(one.id for one in each.pipelines) for each in takers} == {
+        frozenset((ids[0], ids[3])),
+        frozenset((ids[1], ids[2])),
+        frozenset((ids[4],)),
+    }

@@ -1,7 +1,8 @@
 """AWS for async code: clients are made on first use and called in a bounded number of threads."""
 
+import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import Any
@@ -33,6 +34,8 @@ Only these models are deployed, and those that the user's code names.
 FOR_CREDENTIALS = frozenset(("sso", "sso-oidc", "sts"))
 """Services that botocore itself may call to get credentials."""
 WORKERS = 32
+LANES = 8
+"""Threads that share many calls of the same kind."""
 _BUSY = {
     "InternalError",
     "InternalFailure",
@@ -129,11 +132,39 @@ class Aws:
         with unavailable_when_down(service):
             return await self._threads.run(partial(method, **parameters))
 
+    async def call_each(
+        self, service: str, operation: str, requests: Sequence[Mapping[str, Any]]
+    ) -> list[Exception | None]:
+        """Run one operation for each of the requests, and return what each of them raised. A few threads make
+        one call after the other, which takes half the CPU of handing each call to a thread."""
+        make = partial(_outcomes, service, getattr(self.client(service), operation))
+        parts = [requests[at::LANES] for at in range(min(LANES, len(requests)))]
+        found = await asyncio.gather(*(self._threads.run(partial(make, part)) for part in parts))
+        return [found[at % LANES][at // LANES] for at in range(len(requests))]
+
     def close(self) -> None:
         """Wait for pending calls and stop the threads."""
         self._threads.close()
         for client in self._clients.values():
             client.close()
+
+
+def _outcomes(
+    service: str, method: Callable[..., object], requests: Sequence[Mapping[str, Any]]
+) -> list[Exception | None]:
+    """Make calls one after the other. When the service does not answer one, the rest is not tried."""
+    outcomes: list[Exception | None] = []
+    for request in requests:
+        try:
+            with unavailable_when_down(service):
+                method(**request)
+        except Exception as error:
+            outcomes.append(error)
+            if isinstance(error, Unavailable) and not isinstance(error, Throttled):
+                break
+        else:
+            outcomes.append(None)
+    return outcomes + outcomes[-1:] * (len(requests) - len(outcomes))
 
 
 @contextmanager

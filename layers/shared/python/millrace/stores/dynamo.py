@@ -6,6 +6,7 @@ as JSON text. `put`, `update` and `delete` build `TransactItem`s, and `Dynamo.tr
 
 import asyncio
 import random
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -225,6 +226,10 @@ class Dynamo:
                 raise ConditionFailed({0: from_item(response["Item"]) if response.get("Item") else None})
             await _back_off(attempt)
         raise _contended()
+
+    async def update_each(self, updates: Sequence[TransactItem]) -> list[Exception | None]:
+        """Updates of different items that no transaction touches, each by itself; return what each raised."""
+        return await self._aws.call_each("dynamodb", "update_item", [one["Update"] for one in updates])
 
     async def transact(self, *requests: TransactItem) -> None:
         """Make all writes or none, with retries while another transaction holds an item or capacity is

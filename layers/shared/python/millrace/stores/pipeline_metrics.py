@@ -10,15 +10,15 @@ All are in the registry's table. Counters only increase. After a redelivery some
 which is acceptable for statistics.
 """
 
-import asyncio
 import time
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, to_attribute, update
+from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, to_attribute, update
 from millrace.stores.reading import readable
 
 MINUTE_MS = 60_000
@@ -32,6 +32,10 @@ _NOTED_SIZE = 5_000
 _PIPELINE = "of"
 _MOST_NAMED = 50
 Counters = dict[str, int]
+Address = tuple[str, str]
+"""Organization and pipeline."""
+Counts = Mapping[Address, Mapping[str, int]]
+"""The counters of pipelines."""
 
 
 class Active(Struct, frozen=True):
@@ -68,32 +72,34 @@ class PipelineMetrics:
     def __init__(self, dynamo: Dynamo, table: str) -> None:
         self._dynamo = dynamo
         self._table = table
-        self._noted: dict[tuple[str, str], float] = {}
+        self._noted: dict[Address, float] = {}
 
-    async def add(self, organization: str, pipeline_id: str, counters: Mapping[str, int], now: int) -> None:
-        """Add to the counters of a pipeline for the minute of `now`."""
-        grown = {name: value for name, value in counters.items() if value}
-        if not grown:
-            return
-        writes = [self._add(f"{organization}#{pipeline_id}", _minute(now), grown, now, KEPT_SECONDS)]
-        if self._is_news(organization, pipeline_id):
-            writes.append(self._note(organization, pipeline_id, now))
-        await asyncio.gather(*writes)
+    async def add(self, counts: Counts, now: int) -> list[tuple[Address, Exception]]:
+        """Add to the counters of pipelines and of their organizations for the minute of `now`.
 
-    async def add_total(self, organization: str, counters: Mapping[str, int], now: int) -> None:
-        """Add to the counters of an organization for the minute of `now`."""
-        # Steps are numbered within their pipeline, so their sum over an organization would be meaningless.
-        totals = {name: value for name, value in counters.items() if value and not name.startswith("step")}
-        if totals:
-            await self._add(f"{organization}#{TOTAL}", _minute(now), totals, now, KEPT_SECONDS)
+        Return the failures; the others are stored.
+        """
+        grown = {address: _grown(counters) for address, counters in counts.items()}
+        added = {address: counters for address, counters in (grown | _totals(grown)).items() if counters}
+        updates = [
+            (address, self._added("#".join(address), _minute(now), counters, now, KEPT_SECONDS))
+            for address, counters in added.items()
+        ]
+        updates += [
+            (address, self._noted_active(address, now))
+            for address, counters in grown.items()
+            if counters and self._is_news(address)
+        ]
+        outcomes = await self._dynamo.update_each([update for _, update in updates])
+        return [(address, error) for (address, _), error in zip(updates, outcomes, strict=True) if error]
 
     async def add_accepted(self, organization: str, pipeline_id: str, messages: int, now: int) -> None:
         """Count messages put on the ingest queue for a pipeline, with one write for each push."""
-        key, counters = _minute(now), {"messagesAccepted": messages}
-        await self._add(f"{organization}#{pipeline_id}", key, counters, now, KEPT_SECONDS)
+        partition, counters = f"{organization}#{pipeline_id}", {"messagesAccepted": messages}
+        await self._dynamo.write(self._added(partition, _minute(now), counters, now, KEPT_SECONDS))
 
     async def add_received(
-        self, queue: str, messages: int, lag_ms: int, now: int, of_each: Mapping[tuple[str, str], int]
+        self, queue: str, messages: int, lag_ms: int, now: int, of_each: Mapping[Address, int]
     ) -> None:
         """Count messages received from a queue, the sum of their delays, and the messages of each pipeline.
 
@@ -103,7 +109,7 @@ class PipelineMetrics:
         for address, count in list(of_each.items())[:_MOST_NAMED]:
             counters[_named(address)] = count
         key = f"T#{queue}#{now // RECEIVED_MS * RECEIVED_MS:013d}"
-        await self._add(TOTAL, key, counters, now, RECEIVED_SECONDS)
+        await self._dynamo.write(self._added(TOTAL, key, counters, now, RECEIVED_SECONDS))
 
     async def received(self, queue: str, now: int) -> list[Received]:
         """Return the messages received in the last minute."""
@@ -182,33 +188,44 @@ class PipelineMetrics:
         except ConditionFailed:
             pass
 
-    def _is_news(self, organization: str, pipeline_id: str) -> bool:
+    def _is_news(self, address: Address) -> bool:
         """Return whether this process has not recorded the pipeline in the last ten minutes."""
-        key = (organization, pipeline_id)
-        if time.monotonic() - self._noted.get(key, -NOTED_SECONDS) < NOTED_SECONDS:
+        if time.monotonic() - self._noted.get(address, -NOTED_SECONDS) < NOTED_SECONDS:
             return False
         if len(self._noted) >= _NOTED_SIZE:
             self._noted.clear()
         # Remembered before the write: if the write fails, the next one follows in ten minutes, long before
         # the last record expires.
-        self._noted[key] = time.monotonic()
+        self._noted[address] = time.monotonic()
         return True
 
-    async def _note(self, organization: str, pipeline_id: str, now: int) -> None:
-        key = _active_key(organization, pipeline_id)
+    def _noted_active(self, address: Address, now: int) -> TransactItem:
         expires = now // 1000 + ACTIVE_SECONDS
-        await self._dynamo.write(update(self._table, key, "SET expiresAt = :expires", expires=expires))
+        return update(self._table, _active_key(*address), "SET expiresAt = :expires", expires=expires)
 
-    async def _add(self, partition: str, sort_key: str, counters: Counters, now: int, kept: int) -> None:
+    def _added(self, partition: str, sort_key: str, counters: Counters, now: int, kept: int) -> TransactItem:
         added = ", ".join(f"{name} :{name}" for name in counters)
         values: dict[str, Any] = {**counters, "expires": now // 1000 + kept}
         key = {"pk": partition, "sk": sort_key}
-        await self._dynamo.write(
-            update(self._table, key, f"ADD {added} SET expiresAt = :expires", "", **values)
+        return update(self._table, key, f"ADD {added} SET expiresAt = :expires", "", **values)
+
+
+def _grown(counters: Mapping[str, int]) -> Counters:
+    return {name: value for name, value in counters.items() if value}
+
+
+def _totals(counts: Mapping[Address, Counters]) -> dict[Address, Counters]:
+    """Return the sums for each organization."""
+    totals: defaultdict[Address, Counter[str]] = defaultdict(Counter)
+    for (organization, _), counters in counts.items():
+        # Steps are numbered within their pipeline, so their sum over an organization would be meaningless.
+        totals[organization, TOTAL].update(
+            {name: value for name, value in counters.items() if not name.startswith("step")}
         )
+    return {address: dict(counters) for address, counters in totals.items()}
 
 
-def _named(address: tuple[str, str]) -> str:
+def _named(address: Address) -> str:
     """Return the attribute name of a pipeline."""
     # Names in an expression may have only letters, digits and `_`; ids may have other characters.
     return _PIPELINE + sha256("#".join(address).encode(errors="surrogatepass")).hexdigest()[:10]

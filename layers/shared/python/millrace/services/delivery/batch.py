@@ -18,7 +18,7 @@ from millrace.services.delivery.job import read_job
 from millrace.services.delivery.slots import RateLimits
 from millrace.services.delivery.target import Targets
 from millrace.services.delivery.trial import TrialRequest, try_out
-from millrace.services.pipelines.meter import Meter, new_totals
+from millrace.services.pipelines.meter import Meter, new_counts
 from millrace.settings import Settings
 from millrace.stores.aws import Aws
 from millrace.stores.dead_letters import DeadLetterStore
@@ -148,17 +148,15 @@ class BatchDeliverer:
         await asyncio.to_thread(self._queue.done, record)
 
     async def _count(self, counting: Counting) -> None:
-        totals = new_totals()
-        writes = [
-            self._meter.add(*address, count.counters, count.latencies, totals)
-            for address, count in counting.counts.items()
-        ]
+        counts = new_counts()
+        for address, count in counting.counts.items():
+            self._meter.count(address, count.counters, counts, count.latencies)
+        writes = [self._meter.add(counts)]
         if counting.lags:
             writes.append(
                 self._meter.received(self._queue.name, len(counting.lags), sum(counting.lags), counting.jobs)
             )
         await asyncio.gather(*writes)
-        await self._meter.add_totals(totals)
 
     def close(self) -> None:
         """Close connections, the loop and the threads."""

@@ -3,7 +3,6 @@
 Both happen after the work and are only statistics, so the work succeeds even if they fail.
 """
 
-import asyncio
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,17 +10,17 @@ from collections.abc import Mapping, Sequence
 from millrace.domain.clock import Clock
 from millrace.settings import Settings
 from millrace.stores.dynamo import Dynamo
-from millrace.stores.pipeline_metrics import PipelineMetrics
+from millrace.stores.pipeline_metrics import Address, PipelineMetrics
 from millrace.telemetry.metrics import PipelineLines
 
 log = logging.getLogger(__name__)
 
-Totals = defaultdict[str, Counter[str]]
-"""The counters of each organization's pipelines."""
+Counts = defaultdict[Address, Counter[str]]
+"""The counters of each pipeline in a batch."""
 
 
-def new_totals() -> Totals:
-    """Return empty totals."""
+def new_counts() -> Counts:
+    """Return empty counts."""
     return defaultdict(Counter)
 
 
@@ -43,38 +42,22 @@ class Meter:
         """Report the numbers of messages in dead-letter queues, by the queue's name."""
         self._lines.dead_letter_queues(messages)
 
-    async def add(
-        self,
-        organization: str,
-        pipeline_id: str,
-        counters: Mapping[str, int],
-        latencies: Sequence[int] = (),
-        totals: Totals | None = None,
+    def count(
+        self, address: Address, counters: Mapping[str, int], counts: Counts, latencies: Sequence[int] = ()
     ) -> None:
-        """Count a batch's work for a pipeline. `latencies` are in ms.
+        """Log a batch's work for a pipeline, and add its counters to `counts`. `latencies` are in ms."""
+        self._lines.did(*address, counters, latencies)
+        counts[address].update(counters)
 
-        With `totals`, the organization's part is added to them for `add_totals`.
-        """
-        now = self._clock()
-        self._lines.did(organization, pipeline_id, counters, latencies)
-        if totals is not None:
-            totals[organization].update(counters)
+    async def add(self, counts: Counts) -> None:
+        """Store a batch's counts, for all of its pipelines and their organizations."""
         try:
-            await self._metrics.add(organization, pipeline_id, counters, now)
-            if totals is None:
-                await self._metrics.add_total(organization, counters, now)
+            failed = await self._metrics.add(counts, self._clock())
         except Exception:
-            log.exception("the work of pipeline %s was not counted", pipeline_id)
-
-    async def add_totals(self, totals: Totals) -> None:
-        """Count a batch's work for all pipelines of each organization."""
-        now = self._clock()
-        writes = [self._metrics.add_total(organization, total, now) for organization, total in totals.items()]
-        for organization, result in zip(
-            totals, await asyncio.gather(*writes, return_exceptions=True), strict=True
-        ):
-            if isinstance(result, Exception):
-                log.error("the work of %s was not counted", organization, exc_info=result)
+            log.exception("the work of %d pipelines was not counted", len(counts))
+            return
+        for (_, pipeline_id), error in failed:
+            log.error("the work of pipeline %s was not counted", pipeline_id, exc_info=error)
 
     async def received(
         self, queue: str, messages: int, lag_ms: int, of_each: Mapping[tuple[str, str], int] | None = None

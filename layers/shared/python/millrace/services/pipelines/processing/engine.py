@@ -23,9 +23,10 @@ from millrace.pipelines.work import Unfinished, Work
 from millrace.services.delivery.job import Job, jobs_of
 from millrace.services.pipelines.context import PipelineContext
 from millrace.services.pipelines.event_records import event_record
-from millrace.services.pipelines.meter import Totals
+from millrace.services.pipelines.meter import Counts, new_counts
 from millrace.services.pipelines.plans import CompiledPipeline
 from millrace.services.pipelines.processing.timer_batch import Timers
+from millrace.services.pipelines.queue_messages import Address
 from millrace.stores.dead_letters import DeadLetter
 
 
@@ -51,6 +52,10 @@ class EnginePass:
         self._backfill = backfill
         self._now = context.clock()
         self._timers = Timers(context.timers, self._now)
+
+    @property
+    def address(self) -> Address:
+        return self._compiled.organization, self._compiled.pipeline_id
 
     def process(self, events: list[Event], start: int = 0, ends: float = math.inf) -> None:
         """Process events from the step `start` on, until `ends` (by the monotonic clock).
@@ -223,30 +228,36 @@ async def process(
     start: int = 0,
     ends: float = math.inf,
     messages: int = 0,
-    totals: Totals | None = None,
+    counts: Counts | None = None,
 ) -> None:
     """Process events with a pipeline, in a thread.
 
-    `messages` is the number of queue messages that they came in. Counters are added to `totals`, if given,
-    instead of to the organization's.
+    `messages` is the number of queue messages that they came in. Counters are added to `counts`, if given,
+    for the caller to store.
 
     Raises `Unavailable`, after which the call has to be repeated, and `Unfinished` if the time is up at
     `ends`.
     """
     run = EnginePass(context, compiled, asyncio.get_running_loop(), lag, backfill)
     run.counters["messagesReceived"] = messages
-    address = compiled.organization, compiled.pipeline_id
     try:
         await asyncio.to_thread(run.process, events, start, ends)
     except Unfinished:
         # Finished events are counted, because the caller repeats only the rest.
-        await context.meter.add(*address, run.counters, totals=totals)
+        await _count(context, run, counts)
         raise
-    await context.meter.add(*address, run.counters, totals=totals)
+    await _count(context, run, counts)
 
 
 async def on_timer(context: PipelineContext, compiled: CompiledPipeline, key: Key, now: int) -> None:
     """Fire a timer that is due. Raises `Unavailable`, after which the call has to be repeated."""
     run = EnginePass(context, compiled, asyncio.get_running_loop())
     await asyncio.to_thread(run.fire, key, now)
-    await context.meter.add(compiled.organization, compiled.pipeline_id, run.counters)
+    await _count(context, run)
+
+
+async def _count(context: PipelineContext, run: EnginePass, counts: Counts | None = None) -> None:
+    found = new_counts() if counts is None else counts
+    context.meter.count(run.address, run.counters, found)
+    if counts is None:
+        await context.meter.add(found)

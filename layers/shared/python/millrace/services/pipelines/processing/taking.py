@@ -16,7 +16,7 @@ from millrace.pipelines.event import Event
 from millrace.pipelines.work import Unfinished
 from millrace.services.pipelines.context import PipelineContext
 from millrace.services.pipelines.event_records import event_record
-from millrace.services.pipelines.meter import Totals, new_totals
+from millrace.services.pipelines.meter import Counts, new_counts
 from millrace.services.pipelines.plans import BrokenDefinition
 from millrace.services.pipelines.processing.engine import process
 from millrace.services.pipelines.processing.sorting import EventGroup, Work
@@ -40,7 +40,7 @@ class Taking(Struct, frozen=True):
 
     context: PipelineContext
     journaled: dict[Address, Pipeline] = field(default_factory=dict)
-    totals: Totals = field(default_factory=new_totals)
+    counts: Counts = field(default_factory=new_counts)
 
     async def journal(self, work: Work) -> None:
         """Write the events that running pipelines have accepted, together.
@@ -146,7 +146,7 @@ class Taking(Struct, frozen=True):
                 lag=lag,
                 ends=ends,
                 messages=len(groups),
-                totals=self.totals,
+                counts=self.counts,
             )
         except Unfinished as error:
             # These are already in the journal; `again` keeps them from being written twice.
@@ -174,7 +174,7 @@ class Taking(Struct, frozen=True):
                     start=start,
                     backfill=backfill,
                     ends=ends,
-                    totals=self.totals,
+                    counts=self.counts,
                 )
                 left = rest
             except Unfinished as error:
@@ -214,8 +214,8 @@ class Taking(Struct, frozen=True):
         return await self.context.journal.write(accepted, self.context.clock(), waiting=waiting)
 
     async def count(self) -> None:
-        """Add the pipelines' counters to the totals of their organizations."""
-        await self.context.meter.add_totals(self.totals)
+        """Store the pipelines' counters."""
+        await self.context.meter.add(self.counts)
 
 
 def new(groups: list[EventGroup]) -> list[EventGroup]:

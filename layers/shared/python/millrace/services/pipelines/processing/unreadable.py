@@ -14,6 +14,7 @@ from millrace.errors import InvalidRequest
 from millrace.pipelines.event import Event
 from millrace.services.pipelines.context import PipelineContext
 from millrace.services.pipelines.event_records import event_record
+from millrace.services.pipelines.meter import new_counts
 from millrace.stores.dead_letters import DeadLetter
 
 
@@ -37,8 +38,9 @@ async def refuse(
     """Store events, as far as they are readable, as dead letters of a step, and count them."""
     dead_letters = [_dead_letter(pipeline, event, problem, step) for event in events]
     await context.dead_letters.put(organization, dead_letters, context.clock())
-    counts = Counter(itemsFailed=len(dead_letters), deadLetters=len(dead_letters))
-    await context.meter.add(organization, pipeline.id, counts)
+    counters, counts = Counter(itemsFailed=len(dead_letters), deadLetters=len(dead_letters)), new_counts()
+    context.meter.count((organization, pipeline.id), counters, counts)
+    await context.meter.add(counts)
 
 
 def _dead_letter(pipeline: Pipeline, event: Event, problem: InvalidRequest, step: int) -> DeadLetter:
