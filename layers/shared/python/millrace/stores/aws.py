@@ -35,7 +35,7 @@ FOR_CREDENTIALS = frozenset(("sso", "sso-oidc", "sts"))
 """Services that botocore itself may call to get credentials."""
 WORKERS = 32
 LANES = 8
-"""Threads that share many calls of the same kind."""
+"""The threads that share many calls of the same operation."""
 _BUSY = {
     "InternalError",
     "InternalFailure",
@@ -135,8 +135,10 @@ class Aws:
     async def call_each(
         self, service: str, operation: str, requests: Sequence[Mapping[str, Any]]
     ) -> list[Exception | None]:
-        """Run one operation for each of the requests, and return what each of them raised. A few threads make
-        one call after the other, which takes half the CPU of handing each call to a thread."""
+        """Run one operation for each of the requests, and return what each raised.
+
+        A few threads make one call after another, which takes half the CPU of handing each call to a thread.
+        """
         make = partial(_outcomes, service, getattr(self.client(service), operation))
         parts = [requests[at::LANES] for at in range(min(LANES, len(requests)))]
         found = await asyncio.gather(*(self._threads.run(partial(make, part)) for part in parts))
@@ -152,7 +154,7 @@ class Aws:
 def _outcomes(
     service: str, method: Callable[..., object], requests: Sequence[Mapping[str, Any]]
 ) -> list[Exception | None]:
-    """Make calls one after the other. When the service does not answer one, the rest is not tried."""
+    """Make calls one after another. If the service does not answer one, the rest is not tried."""
     outcomes: list[Exception | None] = []
     for request in requests:
         try:

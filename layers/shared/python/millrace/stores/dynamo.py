@@ -6,7 +6,6 @@ as JSON text. `put`, `update` and `delete` build `TransactItem`s, and `Dynamo.tr
 
 import asyncio
 import random
-from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -168,11 +167,9 @@ class Dynamo:
     async def query(
         self, table: str, condition: str, *, limit: int = 0, newest_first: bool = False, **values: Any
     ) -> list[Item]:
-        """Return the items of a partition that match the key condition, with consistent reads.
-
-        Returns all, reading 1 MB at a time, or at most `limit`; fewer means that there are no more. Raises
-        `InvalidRequest` for values that keys cannot have.
-        """
+        """Return the items of a partition that match the key condition, with consistent reads: all, reading
+        1 MB at a time, or at most `limit`; fewer means that there are no more. Raises `InvalidRequest` for
+        values that keys cannot have."""
         limits = {name: KEY_BYTES["pk" if f"pk = :{name}" in condition else "sk"] for name in values}
         if any(text_bytes(value) > limits[name] for name, value in values.items() if isinstance(value, str)):
             raise InvalidRequest("An id or a cursor is too long.", code="invalid_id")
@@ -227,8 +224,8 @@ class Dynamo:
             await _back_off(attempt)
         raise _contended()
 
-    async def update_each(self, updates: Sequence[TransactItem]) -> list[Exception | None]:
-        """Updates of different items that no transaction touches, each by itself; return what each raised."""
+    async def update_each(self, updates: list[TransactItem]) -> list[Exception | None]:
+        """Update items that no transaction touches, each separately, and return what each update raised."""
         return await self._aws.call_each("dynamodb", "update_item", [one["Update"] for one in updates])
 
     async def transact(self, *requests: TransactItem) -> None:

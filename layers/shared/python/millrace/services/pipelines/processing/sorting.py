@@ -62,7 +62,7 @@ class EventGroup(Struct, frozen=True):
     sent: int | None = None
 
     def own_events(self, pipeline_id: str) -> list[Event]:
-        """Return the events as that pipeline's own, which others that take them too do not see."""
+        """Return the events as one pipeline's own: others that have the same group do not see it."""
         return [
             event if event.pipeline_id == pipeline_id else replace(event, pipeline_id=pipeline_id)
             for event in self.events
