@@ -30,8 +30,8 @@ TITLES = {
         "ms",
         "Each pipeline of an organization filters and counts the events of a batch (100 here) by itself: a "
         "call and a thread for each pipeline and batch, and a fraction of a microsecond for each event. They "
-        "share one look at their definitions and at each event, and one object of the journal, and 25 of them "
-        "one write of its index ([ADR 62](adr/0062-what-pipelines-share.md)).",
+        "share one look at their definitions and at each event, and one object of the journal, and 25 of "
+        "them one write of its index ([ADR 62](adr/0062-what-pipelines-share.md)).",
     ),
     "organizations": (
         "CPU of a run's event, by organizations",

@@ -1,7 +1,7 @@
 """Events of a batch that have found their pipelines: journaled, and processed by the engine.
 
 Each pipeline processes its events separately, with a share of the time. All pipelines write together: their
-journal entries before, and their organizations' totals after.
+journal entries before, and their counts after.
 """
 
 import asyncio
