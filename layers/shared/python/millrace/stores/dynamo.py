@@ -265,10 +265,8 @@ class Dynamo:
 
 
 def _failed(reasons: list[dict[str, Any]]) -> ConditionFailed:
-    failed = {n: why for n, why in enumerate(reasons) if why.get("Code") == "ConditionalCheckFailed"}
-    return ConditionFailed(
-        {n: from_item(why["Item"]) if why.get("Item") else None for n, why in failed.items()}
-    )
+    old = {n: why.get("Item") for n, why in enumerate(reasons) if why.get("Code") == "ConditionalCheckFailed"}
+    return ConditionFailed({n: from_item(item) if item else None for n, item in old.items()})
 
 
 def _check_sizes(reasons: list[dict[str, Any]]) -> None:
