@@ -10,6 +10,7 @@ from millrace.domain.access import Principal
 from millrace.domain.approvals import GivenAnswer
 from millrace.domain.events import LogEntry
 from millrace.errors import Conflict, NotFound
+from millrace.services.runs import event_feed
 from millrace.services.runs.converse import (
     RunStream,
     answer_calls,
@@ -22,6 +23,7 @@ from millrace.services.runs.converse import (
 from millrace.services.runs.new_message import NewMessage
 from millrace.settings import Settings
 from millrace.stores.connect import Stores
+from millrace.stores.event_log import is_last
 from tests.aws import Aws
 from tests.services.asking import Queue, call, go_on, hire
 from tests.services.scripted import Talk, Turn, says
@@ -99,6 +101,20 @@ async def test_same_key_joins_the_run_and_reads_the_same_events(aws_environment:
     assert (first.fresh, again.fresh) == (True, False)
     assert again.run.id == first.run.id
     assert [entry.data for entry in await read(again)] == [entry.data for entry in seen]
+
+
+async def test_client_that_is_far_behind_reads_the_rest_from_the_log(
+    aws_environment: Aws, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_feed, "MOST_EVENTS", 3)
+    talk = talk_of(aws_environment, stores, says(*"abcdefgh"))
+    stream = await begin(talk)
+    assert stream.on_end
+    await stream.on_end()  # the run is over before the client reads anything
+    seen = await read(stream)
+    assert [entry.seq for entry in seen] == list(range(1, len(seen) + 1))
+    assert "".join(entry.event["token"] for entry in seen if entry.type == "token") == "abcdefgh"
+    assert is_last(seen[-1])
 
 
 async def test_rejoined_run_is_read_from_its_start_until_nothing_is_left(

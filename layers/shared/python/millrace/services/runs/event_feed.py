@@ -5,13 +5,16 @@ from typing import Self
 
 from millrace.domain.events import LogEntry
 
+MOST_EVENTS, MOST_BYTES = 4000, 4_000_000
+"""Unread events that a process keeps for a client: a few megabytes, however many clients stop reading."""
+
 
 class EventFeed:
     """A queue with one reader that gets all available events at once.
 
-    Putting never blocks, so a slow client never slows down the agent; the run's limits bound the unread
-    events. The reader wakes up one iteration of the event loop later, so that tokens that arrive in a burst
-    are sent in one write.
+    Putting never blocks, so a slow client never slows down the agent. A client that is too far behind gets
+    what is in the feed and no more, and continues from the log, as after a lost connection. The reader wakes
+    up one iteration of the event loop later, so that tokens that arrive in a burst are sent in one write.
     """
 
     def __init__(self) -> None:
@@ -19,6 +22,7 @@ class EventFeed:
         self._events: list[LogEntry] = []
         self._waiter: asyncio.Future[None] | None = None
         self._open = True
+        self._unread_bytes = 0
 
     def put(self, event: LogEntry) -> None:
         """Pass on an event, or discard it if nobody reads any more."""
@@ -27,6 +31,10 @@ class EventFeed:
             if self._waiter is not None:
                 self._loop.call_soon(self._wake, self._waiter)
                 self._waiter = None
+            else:
+                self._unread_bytes += len(event.data)
+                if len(self._events) > MOST_EVENTS or self._unread_bytes > MOST_BYTES:
+                    self.close()
 
     def __aiter__(self) -> Self:
         return self
@@ -38,7 +46,7 @@ class EventFeed:
                 raise StopAsyncIteration
             self._waiter = waiter = self._loop.create_future()
             await waiter
-        drained, self._events = self._events, []
+        drained, self._events, self._unread_bytes = self._events, [], 0
         return drained
 
     def close(self) -> None:
