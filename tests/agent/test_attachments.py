@@ -167,6 +167,28 @@ async def test_each_file_is_read_once_in_a_run() -> None:
     assert sorted(reads) == ["file_pdf", "file_png"]
 
 
+async def test_what_there_is_no_room_for_is_not_read_or_not_kept() -> None:
+    reads: list[str] = []
+
+    async def counted(about: dict[str, Any]) -> bytes | None:
+        reads.append(about.get("fileId") or about["url"])
+        return PNG
+
+    images = [turn({"image": IMAGE["image"] | {"fileId": f"file_{n}"}}) for n in range(40)]
+    large = {"image": IMAGE["image"] | {"fileId": "file_large", "size": 10_000_000}}
+    urls = [{"image": {"url": f"https://example.com/{n}.png"}} for n in range(3)]
+    attachments = Attachments(ALL, MediaRules(images=4, bytes=3 * len(PNG)), counted)
+    for _ in range(2):
+        found = await attachments.resolved(history(*images, turn(large, *urls, IMAGE, IMAGE)))
+        assert found[-1]["content"][3]["image"]["url"] == "https://example.com/2.png"
+    assert reads == ["file_png", "https://example.com/2.png"]
+    attachments = Attachments(ALL, MediaRules(bytes=len(PNG) - 1), counted)
+    for _ in range(2):
+        await attachments.resolved(history(turn(urls[0])))
+    assert reads[2:] == ["https://example.com/0.png"]
+    assert not attachments._read
+
+
 async def test_refusal_of_an_old_image_leads_to_notes_and_of_a_new_one_to_an_error() -> None:
     refusal = ProviderError("This model does not support image input.", http_status=400)
     attachments = Attachments(ALL, MediaRules(), load)

@@ -15,6 +15,7 @@ from millrace.errors import ProviderError
 Load = Callable[[Block], Awaitable[bytes | None]]
 """Returns the bytes of an image or a file from what its block says about it; None if they are gone."""
 IMAGE_TOKENS = 1600
+_NO_ROOM = "left out: it is too large, or there are too many"
 _REFUSALS = re.compile(r"image|vision|multi-?modal|pdf|document|attachment|file|content type|url", re.I)
 
 
@@ -25,12 +26,13 @@ async def load_nothing(about: Block) -> bytes | None:
 
 class Attachments(Struct):
     """The images and files of one run. Bytes are read once and kept, since each model call sends them
-    again."""
+    again. Those that are not sent are not kept: a conversation may have more than a process has memory."""
 
     taken: Accepts = NOTHING
     rules: MediaRules = field(default_factory=MediaRules)
     load: Load = load_nothing
     _read: dict[str, bytes | None] = field(default_factory=dict)
+    _sizes: dict[str, int] = field(default_factory=dict)
 
     async def resolved(self, turns: Sequence[Message]) -> list[Message]:
         """Return the turns with `data` (base64) in each image and PDF that the model accepts, text files as
@@ -66,7 +68,13 @@ class Attachments(Struct):
         name = "image" if kind == "image" else "file"
         if about.get("url") and name in self.rules.urls and kind != "text":
             return block if room.takes(kind, 0) else _noted(block, "left out: there are too many")
-        data = await self._bytes(about)
+        key = about.get("fileId") or about.get("url") or ""
+        size = about.get("size") or self._sizes.get(key, 1)
+        if kind != "text" and not room.has(kind, size):
+            return _noted(block, _NO_ROOM)
+        if key not in self._read:
+            self._read[key] = await self.load(about)
+        data = self._read[key]
         if data is None:
             return _noted(block, "it cannot be read any more")
         if kind == "text":
@@ -75,14 +83,10 @@ class Attachments(Struct):
         if not agrees(media_type, data) or media_type in TEXT_TYPES:
             return _noted(block, "left out: its bytes are of another type")
         if not room.takes(kind, len(data)):
-            return _noted(block, "left out: it is too large, or there are too many")
+            del self._read[key]
+            self._sizes[key] = len(data)
+            return _noted(block, _NO_ROOM)
         return {name: about | {"mediaType": media_type, "data": base64.b64encode(data).decode()}}
-
-    async def _bytes(self, about: Block) -> bytes | None:
-        key = about.get("fileId") or about.get("url") or ""
-        if key not in self._read:
-            self._read[key] = await self.load(about)
-        return self._read[key]
 
 
 class _Room:
@@ -93,9 +97,13 @@ class _Room:
         self._left = {"image": rules.images, "pdf": rules.pdfs}
         self._bytes = rules.bytes
 
+    def has(self, kind: str, size: int) -> bool:
+        """Return whether there is enough space for one more attachment."""
+        return size <= min(self._bytes, most_bytes(kind, self._rules)) and self._left[kind] > 0
+
     def takes(self, kind: str, size: int) -> bool:
         """Reserve space for one more attachment; return whether there was enough."""
-        if size > min(self._bytes, most_bytes(kind, self._rules)) or not self._left[kind]:
+        if not self.has(kind, size):
             return False
         self._left[kind] -= 1
         self._bytes -= size
