@@ -28,7 +28,7 @@ _DEFINITION_BYTES = 1_000_000
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code."""
+    """Run a command and return its exit code."""
     options = _parser().parse_args(arguments)
     try:
         code: int = options.command(options)

@@ -1,7 +1,7 @@
-"""Events that go through the steps together, with what their payloads have become.
+"""Events that go through the steps together, with their current payloads.
 
-Steps ask a chunk for columns: one field of every event, read by loops in C. So what `map` makes of a chunk
-stays columns, and its payloads are only built for a step that wants them whole.
+Steps ask a chunk for columns: one field of every event, read by loops in C. So the results of `map` stay
+columns, and payloads are built only for a step that needs them whole.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +17,7 @@ Mask = Sequence[bool]
 
 
 class Chunk:
-    """`payloads` and `events` have as many entries, those of one event at the same place."""
+    """A group of events. `payloads` and `events` have the same length and order."""
 
     __slots__ = ("_payloads", "events")
 
@@ -36,17 +36,20 @@ class Chunk:
         return zip(self.payloads, self.events, strict=True)
 
     def field(self, keys: tuple[str, ...]) -> Values:
-        """The field at that path in each payload; null where there is none."""
+        """Return the field at that path in each payload, or null where there is none."""
         return inside(self.payloads, keys)
 
     def where(self, mask: Mask) -> "Chunk":
-        """The events for which the mask is true."""
+        """Return the events for which the mask is true."""
         return Chunk(list(compress(self.payloads, mask)), list(compress(self.events, mask)))
 
 
 class MappedChunk(Chunk):
-    """A chunk after `map`: the values of `columns`, all fields in their order, over a source. `made` holds
-    those that were evaluated; the others cannot fail, and wait until a step asks for them."""
+    """A chunk after `map`: the values of `columns`, all fields in their order, over a source.
+
+    `made` has the columns that were evaluated. The others cannot fail, and are evaluated when a step asks for
+    them.
+    """
 
     __slots__ = ("_columns", "_made", "_source")
 
@@ -80,7 +83,7 @@ class MappedChunk(Chunk):
         return MappedChunk(self._source.where(mask), self._columns, made)
 
 
-# A text as key fits objects only, so these two mean that there is no such field and nothing else.
+# Only objects have string keys, so these two errors always mean that there is no such field.
 MISSING = (KeyError, TypeError)
 
 
@@ -96,7 +99,7 @@ def inside(values: Values, keys: tuple[str, ...]) -> Values:
 
 
 def reached(value: Any, keys: tuple[str, ...]) -> Any:
-    """Return the value at a path; null where there is nothing."""
+    """Return the value at a path, or null if there is none."""
     try:
         for key in keys:
             value = value[key]
@@ -106,8 +109,10 @@ def reached(value: Any, keys: tuple[str, ...]) -> Any:
 
 
 def rows(names: list[str], columns: list[Values]) -> list[Payload]:
-    """Columns to payloads. A dict display is twice as fast as `dict(zip(...))`, so the usual widths are
-    spelled out."""
+    """Convert columns to payloads.
+
+    A dict display is twice as fast as `dict(zip(...))`, so the usual widths are written out.
+    """
     return _WIDTHS.get(len(names), _any_width)(names, columns)
 
 

@@ -1,7 +1,7 @@
 """Errors of pipelines.
 
-InvalidExpression   422, when a definition is made: carries line and column (both from 1)
-EvaluationError     one event cannot be evaluated; the step's `onError` decides what becomes of it
+InvalidExpression   422, when a definition is written: has line and column (both from 1)
+EvaluationError     one event cannot be evaluated; the step's `onError` decides what happens to it
 """
 
 import logging
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class InvalidExpression(InvalidRequest):
-    """A mistake in an expression, template or pattern. The message says what to do."""
+    """A mistake in an expression, template or pattern. The message says how to correct it."""
 
     code = "invalid_expression"
 
@@ -28,21 +28,23 @@ class InvalidExpression(InvalidRequest):
 
 
 class EvaluationError(MillraceError):
-    """An event has a value that an expression or step cannot work with."""
+    """An event has a value that an expression or step cannot process."""
 
     status = 422
     code = "evaluation_failed"
 
 
 class Contended(Unavailable):
-    """A register changed under every attempt to write it. The message is its key."""
+    """A register changed during every attempt to write it. The message is its key."""
 
     code = "contended"
 
 
 def unexpected(error: Exception) -> EvaluationError:
-    """Return what an event's dead letter says of an error that nobody foresaw. The log says where it was
-    raised; its message, which may hold values of the event, is told nowhere."""
+    """Return the error for an event's dead letter after an unexpected exception.
+
+    The log has the location. The exception's message may contain values of the event, so it is not included.
+    """
     if isinstance(error, EvaluationError):
         return error
     if isinstance(error, MillraceError):

@@ -11,15 +11,15 @@ Payload = dict[str, Any]
 class Event(Struct, gc=False):
     """An event as it was accepted.
 
-    `time` is when it happened, `ingested` when it was accepted (both epoch milliseconds; `ingested` stays the
-    same on redelivery and is what `now()` gives). (source, id) is its identity. `window` is set on what a
-    window gave out; `parts` (id, time, type and sequence of each item, in memory only) on what a batch gave
-    out, while no step has changed it. `split_into`: how many events the accepted one has become. `hops`: how
-    often it has left here and come back. `sequence` orders the changes of a row: digits of one length,
-    compared as text; "" where the source knows no order.
+    `time` is when it happened, `ingested` when it was accepted (both in epoch milliseconds; `ingested` stays
+    the same on redelivery and is the value of `now()`). (source, id) is its identity. `window` is set on the
+    output of a window. `parts` (id, time, type and sequence of each item, in memory only) is set on the
+    output of a batch until a step changes it. `split_into` is the number of events that the accepted one has
+    become. `hops` is how often it has left here and returned. `sequence` orders the changes of a row: digits
+    of a fixed length, compared as text, or "" without a known order.
 
-    A struct is made in a quarter of the time of an object of Python's. The garbage collector need not look at
-    it: it holds JSON, which has no way back to it.
+    Creating a struct takes a quarter of the time of a Python object. The garbage collector can skip it,
+    because it contains JSON, which cannot refer back to it.
     """
 
     payload: Payload
@@ -36,7 +36,7 @@ class Event(Struct, gc=False):
     sequence: str = ""
 
     def meta(self) -> Payload:
-        """The metadata that an expression sees as `$meta`."""
+        """Return the metadata that an expression sees as `$meta`."""
         return {
             "id": self.id,
             "type": self.type,
@@ -48,7 +48,7 @@ class Event(Struct, gc=False):
         }
 
     def with_payload(self, payload: Payload, id: str | None = None) -> "Event":
-        """The same event with another payload (and another id, where one event became several)."""
+        """Return the same event with another payload (and another id, if one event became several)."""
         return Event(
             self.whole(payload),
             self.id if id is None else id,
@@ -65,7 +65,7 @@ class Event(Struct, gc=False):
         )
 
     def whole(self, payload: Payload) -> Payload:
-        """Return the payload that a step got of this event, with all of its fields."""
+        """Return the payload that a step got from this event, with all of its fields."""
         return payload
 
     def read(self) -> "Event":
@@ -74,8 +74,11 @@ class Event(Struct, gc=False):
 
 
 class UnreadEvent(Event, gc=False):
-    """An event of a message, whose payload is JSON. Where steps need only some of its fields, `seen` is an
-    object of those; nothing else is made of the rest, unless it leaves or fails."""
+    """An event of a message, with a payload that is still JSON.
+
+    If steps need only some of its fields, `seen` is an object with those. The rest is parsed only if it
+    leaves or fails.
+    """
 
     payload: Raw  # type: ignore[assignment]
     seen: Payload | None = None

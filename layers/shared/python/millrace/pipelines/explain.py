@@ -1,4 +1,4 @@
-"""The work of each step on one event, in words: for dry runs."""
+"""The effect of each step on one event, described for dry runs."""
 
 from typing import Any
 
@@ -12,9 +12,12 @@ from millrace.pipelines.work import Work
 
 
 def explain(plan: Plan, event: Event, state: Store | None = None) -> dict[str, Any]:
-    """`{id, steps: [{step, type, did, ...}], outputs}`. `did` is passed, mapped, dropped, split, held, late
-    or failed; `payloads` are those that go on, `error` says why one did not. `state` is what dedupe and
-    totals look at and change, by default an empty one."""
+    """Return `{id, steps: [{step, type, did, ...}], outputs}`.
+
+    `did` is passed, mapped, dropped, split, held, late or failed. `payloads` are those that continue, and
+    `error` is the reason for a failure. `state` is read and changed by dedupe and totals; it defaults to an
+    empty one.
+    """
     store = state or MemoryStore()
     with Work() as work:
         return _explained(plan, event, store, Outcome([StepCount() for _ in plan.steps], work=work))

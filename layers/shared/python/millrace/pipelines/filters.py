@@ -1,8 +1,8 @@
-"""Filters compiled: a condition tree to a predicate over a chunk of events.
+"""Compiled filters: a condition tree as a predicate over a chunk of events.
 
-eq and neq are type-strict (neq of a missing field is true); ordering of unlike types is false; contains is
-substring, list member or object key; regex is unanchored and takes strings only.
-No filter can fail, but by too much work.
+eq and neq compare types (neq of a missing field is true). The order of different types is false. contains is
+substring, list member or object key. regex is unanchored and matches only strings. Filters never fail, except
+because of too much work.
 """
 
 from collections.abc import Callable
@@ -32,7 +32,7 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def compile_filter(tree: ConditionTree) -> Filter:
-    """For a chunk of events: which of them pass."""
+    """Return a closure that tells which events of a chunk pass."""
     match tree:
         case AllOf(all_of=parts):
             return _combined(all, parts)
@@ -58,7 +58,7 @@ def _condition(condition: Condition) -> Filter:
         return _existence(condition)
     column, expected = field_column(condition.field), condition.value
     if condition.operator == "eq" and type(expected) is str:
-        # A string equals nothing but strings, so Python's own comparison is type-strict enough.
+        # A string only equals strings, so Python's comparison is strict enough.
         return lambda chunk: [value == expected for value in column(chunk)]
     test = _test(condition)
     return lambda chunk: list(map(test, column(chunk)))
@@ -76,7 +76,7 @@ def _test(condition: Condition) -> Test:
             return compare(value, expected)
         except TooMuchWork:
             raise
-        except EvaluationError:  # nested too deeply to compare: not equal to a value from a definition
+        except EvaluationError:  # nested too deeply to compare, so not equal to a value in a definition
             return condition.operator == "neq"
 
     return test

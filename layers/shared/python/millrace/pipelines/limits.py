@@ -1,4 +1,4 @@
-"""Every bound of the pipeline engine, in one place."""
+"""All limits of the pipeline engine, in one place."""
 
 SOURCE_CHARACTERS = 2_000
 NODES = 200
@@ -32,12 +32,12 @@ GROUP_FIELDS = 16
 FILTER_CONDITIONS = 100
 
 OUTPUT_BYTES = EXPANDED_BYTES + 4_096
-"""Of one event that leaves a pipeline, with its id, times and window."""
+"""The maximum size of an event that leaves a pipeline, with its id, times and window."""
 
 BATCH_BYTES = 240_000
-"""Of the items of one batch, as JSON: with what stands around them they fill one message of a queue."""
+"""The maximum size of a batch's items as JSON; with its other fields, a batch fits in one queue message."""
 
-# DynamoDB holds 400 KB in an item, its keys and other attributes included.
+# DynamoDB allows 400 KB in an item, including its keys and other attributes.
 BLOCK_BYTES = 350 * 1024
 PANES_PER_WINDOW = 1_000
 WINDOWS_PER_EVENT = 64

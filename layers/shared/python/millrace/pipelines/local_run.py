@@ -1,6 +1,6 @@
-"""A pipeline in memory, from events to outputs: for the command line, dry runs and tests.
+"""A pipeline in memory, from events to outputs, for the command line, dry runs and tests.
 
-Windows fire when the input is over, as in a backfill: once, and no event is late.
+Windows fire at the end of the input, as in a backfill: once, and no event is late.
 """
 
 from collections import deque
@@ -16,7 +16,10 @@ _FAR_MS = 2**52
 
 
 class LocalRun:
-    """`feed` events and take the outputs; `finish` gives what windows and batches still hold."""
+    """Runs a pipeline:
+
+    `feed` events and consume the outputs; `finish` yields what windows and batches still hold.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -38,19 +41,19 @@ class LocalRun:
             self.counts[step.index].late += events
 
     def feed(self, events: list[Event]) -> Iterator[Event]:
-        """The outputs that these events cause at once."""
+        """Yield the immediate outputs of these events."""
         now = max([event.ingested for event in events], default=0)
         for outcome in transform_all(self.plan, events, self.store, now, backfill=True):
             yield from self._kept(outcome, now)
         yield from self._fire_due(now)
 
     def finish(self) -> Iterator[Event]:
-        """Everything that is still held, earliest window first."""
+        """Yield everything that is still held, earliest window first."""
         yield from self._fire_due(_FAR_MS)
 
     def _fire_due(self, now: int) -> Iterator[Event]:
-        """Fires what is due: at its own time, so that a window that looks at the clock sees that one."""
-        # Firing may set timers that are due as well, so it goes on until none is left.
+        """Fire what is due, each at its own time, which a window that reads the clock sees."""
+        # Firing may set timers that are also due, so repeat until none is left.
         while due := sorted(timer for timer in self._timers if timer[0] <= now):
             for at, key in due:
                 self._timers.discard((at, key))
@@ -72,6 +75,6 @@ class LocalRun:
         yield from outcome.outputs
 
     def take_dead_letters(self) -> list[FailedEvent]:
-        """Those since the last call."""
+        """Return the dead letters since the last call."""
         taken, self.dead_letters = self.dead_letters, []
         return taken

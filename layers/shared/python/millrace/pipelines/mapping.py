@@ -1,4 +1,4 @@
-"""`map`: a new payload from expressions, compiled to one closure per field."""
+"""`map`: a new payload from expressions, compiled to one closure for each field."""
 
 from typing import Any
 
@@ -22,8 +22,10 @@ from millrace.pipelines.sizes import (
 
 
 class Mapping:
-    """`row` maps one event, `over` a chunk. Both raise `EvaluationError`; with `null_on_error` a field of
-    `row` that fails is null instead."""
+    """A compiled `map`. `row` maps one event, `over` a chunk.
+
+    Both raise `EvaluationError`. With `null_on_error`, a field of `row` that fails is null instead.
+    """
 
     def __init__(
         self,
@@ -49,19 +51,23 @@ class Mapping:
         return {name: scalar(payload, event) for name, scalar in self._scalars}
 
     def over(self, chunk: Chunk) -> Chunk:
-        """Evaluate here the expressions that may fail, so that an error is this step's; the rest when it
-        is asked for."""
+        """Map a chunk. Expressions that may fail are evaluated here, so that errors belong to this step.
+
+        The others are evaluated when they are needed.
+        """
         return MappedChunk(chunk, self._columns, {name: self._columns[name](chunk) for name in self._risky})
 
     def bound(self, mapped: Chunk, before: int) -> int:
-        """An upper bound for the sizes of mapped payloads; `before` is one for their sources."""
+        """Return an upper bound for the sizes of mapped payloads; `before` is one for their sources."""
         made = sum(largest(mapped.field((name,))) for name in self._open)
         return self._growth.of(before) + made
 
 
 class _Parts(Struct, frozen=True):
-    """The possible content of a field's value: values at some paths, and `extra` bytes. `is_open`:
-    anything."""
+    """The possible content of a field's value: values at some paths, and `extra` bytes.
+
+    `is_open` means that it may be anything.
+    """
 
     paths: tuple[Keys, ...] = ()
     extra: int = 0
@@ -82,11 +88,11 @@ def _parts_of(expression: Expression) -> _Parts:
 
 
 _OPEN = ("+", "?:", "??")
-"""Operators that give more than numbers and booleans."""
+"""Operators with results other than numbers and booleans."""
 
 
 def _value(value: Any, functions: dict[str, Function]) -> Expression:
-    """A field's value: an expression, a literal, or objects and lists of such."""
+    """Compile a field's value: an expression, a literal, or objects and lists of these."""
     if isinstance(value, str):
         return compile_expression(value, functions)
     if isinstance(value, dict):

@@ -13,8 +13,11 @@ from millrace.pipelines.work import Work
 
 
 class StepCount(Struct):
-    """Events of one step: received = passed (to the next) + dropped + failed + held (by a window or batch)
-    + late, where no step made several of one. A late one sent to the dead letters is not failed as well."""
+    """Counts of events in one step.
+
+    received = passed (to the next) + dropped + failed + held (by a window or batch) + late, unless a step
+    made several events of one. A late event sent to the dead letters does not also count as failed.
+    """
 
     received: int = 0
     passed: int = 0
@@ -32,7 +35,7 @@ class StepCount(Struct):
 
 
 class FailedEvent(Struct, frozen=True):
-    """An event that a step could not take, as it came to that step, and why."""
+    """An event that a step could not process, as it came to that step, and the reason."""
 
     event: Event
     payload: Payload
@@ -46,8 +49,11 @@ class FailedEvent(Struct, frozen=True):
 
 
 class Outcome(Struct):
-    """`counts` has one entry per step of the definition; `changes` is what `keep` has to write. `work` is
-    what the events may cost, `events` how many came."""
+    """The result of a pass.
+
+    `counts` has one entry for each step of the definition, and `changes` is what `keep` has to write. `work`
+    is the events' budget, and `events` their number.
+    """
 
     counts: list[StepCount]
     outputs: list[Event] = field(default_factory=list)
@@ -57,30 +63,30 @@ class Outcome(Struct):
     events: int = 0
 
     def fail(self, step: int, on_error: str, payload: Payload, event: Event, error: EvaluationError) -> None:
-        """An event that ends here because of an error."""
+        """Record an event that ends here because of an error."""
         self.counts[step].failed += 1
         if on_error != "drop":
             dead_letter = FailedEvent(event, event.whole(payload), step, error.code, error.message)
             self.dead_letters.append(dead_letter)
 
     def savepoint(self, step: int) -> "Savepoint":
-        """Return what `roll_back` needs to forget all that the step is about to add."""
+        """Return the data that `roll_back` needs to undo everything that the step is about to add."""
         return Savepoint(replace(self.counts[step]), len(self.dead_letters), len(self.changes))
 
     def roll_back(self, step: int, savepoint: "Savepoint") -> None:
-        """Forget what was added since the savepoint."""
+        """Undo what was added since the savepoint."""
         self.counts[step] = replace(savepoint.count)
         del self.dead_letters[savepoint.dead_letters :]
         del self.changes[savepoint.changes :]
 
     def unkept(self, change: "Change", on_error: str, error: EvaluationError) -> None:
-        """The events of a change that could not be written end here."""
+        """Record that the events of a change end here, because it could not be written."""
         self.counts[change.step].held -= len(change.members)
         for event in change.of_members():
             self.fail(change.step, on_error, event.payload, event, error)
 
     def is_late(self, step: int, policy: str, payload: Payload, event: Event) -> None:
-        """An event whose window is over for good."""
+        """Record an event whose window is closed."""
         self.counts[step].late += 1
         if policy == "dlq":
             message = "The event came after the allowed lateness of its window."
@@ -96,8 +102,10 @@ class Savepoint(Struct, frozen=True):
 
 
 class Change(Struct, frozen=True):
-    """Events to keep in one bucket of a window or batch step: the `members` of a chunk (their numbers), whose
-    rows or items are the `content`."""
+    """Events to keep in one bucket of a window or batch step.
+
+    `members` are the positions of events in a chunk, whose rows or items are the `content`.
+    """
 
     step: int
     bucket: int

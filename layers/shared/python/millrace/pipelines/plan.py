@@ -1,4 +1,4 @@
-"""A definition compiled, once per version: the stages that events go through."""
+"""A compiled definition, once for each version: the stages that events go through."""
 
 from hashlib import sha256
 from typing import assert_never
@@ -35,7 +35,10 @@ State = Window | SessionWindow | Batch
 
 
 class PlanStep(Struct, frozen=True):
-    """One step: `run` takes a chunk; `state` is the window or batch that holds events back, if it is one."""
+    """One step.
+
+    `run` processes a chunk; `state` is the window or batch that holds events back, if it is one.
+    """
 
     index: int
     step: Step
@@ -46,7 +49,7 @@ class PlanStep(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """The compiled steps that `transform` runs; `payloads` gives what the first of them gets."""
+    """The compiled steps that `transform` runs; `payloads` returns the input of the first one."""
 
     definition: PipelineDefinition
     organization: str
@@ -55,29 +58,31 @@ class Plan(Struct, frozen=True):
     payloads: Payloads
 
     def of_hash(self, step_hash: str) -> PlanStep | None:
-        """The step that a key belongs to; None for one of an earlier version."""
+        """Return the step that a key belongs to, or None for one of an earlier version."""
         return next((step for step in self.steps if step.hash == step_hash), None)
 
 
 def compile_plan(
     definition: PipelineDefinition, organization: str = "local", pipeline: str = "local"
 ) -> Plan:
-    """Never fails for a definition that `parse_definition` made."""
+    """Compile a definition. Never fails for one from `parse_definition`."""
     steps = [_step(definition, index, organization, pipeline) for index in range(len(definition.transforms))]
     return Plan(definition, organization, pipeline, steps, projection(definition))
 
 
 def step_hash(definition: PipelineDefinition, index: int) -> str:
-    """Of the step and all before it (and the `aggregate` that is a part of it): state of one definition never
-    meets that of another which would have kept something else."""
+    """Return the hash of the step and all before it (and of the `aggregate` that is a part of it).
+
+    So the state of one definition is never used by another that would have kept something different.
+    """
     until = index + 2 if _is_split_window(definition, index) else index + 1
-    # A name changes nothing that a step keeps, so renaming a step must not lose its state.
+    # A name does not change what a step keeps, so renaming a step must not lose its state.
     steps = [each.model_dump(mode="json", exclude={"name"}) for each in definition.transforms[:until]]
     return sha256(orjson.dumps(steps, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
 def _is_split_window(definition: PipelineDefinition, index: int) -> bool:
-    """Return whether the step is a window whose aggregations stand in the next step."""
+    """Return whether the step is a window whose aggregations are in the next step."""
     step = definition.transforms[index]
     return isinstance(step, WindowStep) and not step.config.aggregations
 

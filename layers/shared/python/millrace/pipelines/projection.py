@@ -1,8 +1,8 @@
-"""The payloads of events as steps get them: of JSON, only the fields that they need.
+"""The payloads of events as steps get them: only the necessary fields of the JSON.
 
-Making objects of all that stands in an event costs more than everything that the usual steps do with it. So
-where the steps of a plan name what they read, the rest is skipped. It is read where an event fails, and its
-dead letter has to show it as it came.
+Creating objects for everything in an event costs more than everything that typical steps do with it. So if
+the steps of a plan name the fields that they read, the rest is skipped. It is parsed if an event fails,
+because the dead letter has to show the whole event.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from millrace.pipelines.definitions.definition import PipelineDefinition
 from millrace.pipelines.event import Event, Payload, UnreadEvent
 from millrace.pipelines.shapes import needed_fields
 
-# Its fields are a definition's, so no type checker knows them.
+# Its fields come from a definition, so no type checker knows them.
 _TYPED_DICT: Any = TypedDict
 Payloads = Callable[[Sequence[Event]], list[Payload]]
 
@@ -26,7 +26,7 @@ def payloads_of(events: Sequence[Event]) -> list[Payload]:
 
 
 def projection(definition: PipelineDefinition) -> Payloads:
-    """Return what gives the payloads that the first step of a definition gets."""
+    """Return the function for the payloads that the first step of a definition gets."""
     fields = needed_fields(definition)
     # msgspec finds other names only if Python has written their UTF-8 down before, and skips them else.
     if fields is None or not all(map(str.isascii, fields)):

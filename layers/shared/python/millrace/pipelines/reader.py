@@ -20,15 +20,16 @@ _FIELDS = {"id", "type", "source", "time", "payload"}
 
 
 class Unreadable(InvalidRequest):
-    """A file or line is not what it has to be."""
+    """A file or line is invalid."""
 
     code = "unreadable"
 
 
 class Reader:
-    """Lines to events. A line that is none is noted in `problems` (at most 100 of them) and left out.
+    """Converts lines to events. Invalid lines are recorded in `problems` (at most 100) and skipped.
 
-    An event without id is `line-<number>`; its acceptance is one millisecond after that of the line before.
+    An event without id is `line-<number>`. Each event is accepted one millisecond after the one on the line
+    before.
     """
 
     def __init__(self, source: BinaryIO, envelope: bool, start: str) -> None:
@@ -42,13 +43,13 @@ class Reader:
         self.problems: list[dict[str, Any]] = []
 
     def chunks(self) -> Iterator[list[Event]]:
-        """Up to 1,000 lines at a time."""
+        """Yield events of up to 1,000 lines at a time."""
         lines = enumerate(self._lines(), start=1)
         while numbered := list(islice(lines, _CHUNK_LINES)):
             yield [event for number, line in numbered if (event := self._event(number, line))]
 
     def _lines(self) -> Iterator[bytes]:
-        """Lines of at most `LINE_BYTES`; a longer one is given cut, which is enough to refuse it."""
+        """Yield lines of at most `LINE_BYTES`. A longer one is truncated, which is enough to reject it."""
         while line := self._source.readline(LINE_BYTES + 1):
             rest = line
             while len(line) > LINE_BYTES and not rest.endswith(b"\n"):
@@ -76,7 +77,7 @@ class Reader:
             raise Unreadable(error.message) from None
         if not isinstance(data, dict):
             raise Unreadable("An event must be a JSON object.")
-        if line.count(b"{") + line.count(b"[") > PAYLOAD_DEPTH:  # else it cannot be nested deeper
+        if line.count(b"{") + line.count(b"[") > PAYLOAD_DEPTH:  # otherwise it cannot be nested deeper
             check_depth(data)
         accepted = self._start + number - 1
         if not self._envelope:

@@ -1,7 +1,7 @@
-"""The fields that events have between the steps of a definition, as far as the definition itself says.
+"""The fields of events between the steps of a definition, as far as the definition determines them.
 
-`map`, `window` and `batch` make events of known fields. Whatever reads another field there reads null,
-always: no mistake that could be refused (a guard may want just that), but one that is worth a warning.
+`map`, `window` and `batch` produce events with known fields. Reading another field there always gives null.
+This is not an error (a guard may intend it), but deserves a warning.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ from millrace.pipelines.expressions.fields_read import WHOLE, expression_fields,
 from millrace.pipelines.together import sends_items
 
 Shape = frozenset[str] | None
-"""Names of fields; None where any may be there."""
+"""Names of fields, or None if any may exist."""
 Read = tuple[str, str]
 """The path at which a field is read, and its name."""
 _WINDOW = frozenset(
@@ -38,12 +38,12 @@ _TEMPLATES = ("template", "subject", "body")
 
 
 def output_shape(definition: PipelineDefinition) -> Shape:
-    """Return the fields of what leaves the last step."""
+    """Return the fields of the last step's output."""
     return _shapes(definition.transforms)[-1]
 
 
 def unknown_fields(definition: PipelineDefinition) -> Iterator[Read]:
-    """Yield what is read where it cannot be."""
+    """Yield fields that are read where they cannot exist."""
     steps = definition.transforms
     shapes = _shapes(steps)
     for at, step in enumerate(steps):
@@ -59,14 +59,16 @@ def unknown_fields(definition: PipelineDefinition) -> Iterator[Read]:
 
 
 def needed_fields(definition: PipelineDefinition) -> frozenset[str] | None:
-    """Return the fields of events that the steps read until one makes new events of them; None where more of
-    an event may be read, or may leave."""
+    """Return the fields that the steps read until one creates new events.
+
+    Return None if other parts of an event may be read, or may leave.
+    """
     fields: set[str] = set()
     steps = definition.transforms
     for at, step in enumerate(steps):
         fields.update(field for _, field in _read_by(step, None))
         if isinstance(step, WindowStep) and at + 1 < len(steps):
-            # Its aggregations may stand in the next step.
+            # Its aggregations may be in the next step.
             fields.update(field for _, field in _read_by(steps[at + 1], None))
         if isinstance(step, MapStep | WindowStep) and step.when is None:
             return None if WHOLE in fields else frozenset(fields - {"$meta"})
@@ -80,7 +82,7 @@ def _is_unknown(field: str, shape: Shape) -> bool:
 
 
 def _shapes(steps: Sequence[Step]) -> list[Shape]:
-    """The shape before each step, and after the last."""
+    """Return the shape before each step, and after the last."""
     shapes: list[Shape] = [None]
     for step in steps:
         after = _after(step, shapes[-1])
@@ -148,7 +150,10 @@ def _of_groups(group_by: Sequence[str], aggregations: Sequence[Aggregation]) -> 
 
 
 def _read_at(target: Destination, items: bool) -> Iterator[Read]:
-    """A destination that gets a batch's items reads those, but its guard sees the batch."""
+    """Yield the fields that a destination reads.
+
+    With a batch's items, it reads those, but its guard sees the batch.
+    """
     if target.when:
         yield from (("when", field) for field in expression_fields(target.when))
     if items:

@@ -1,7 +1,7 @@
-"""Sizes of values as JSON would write them, with what is shared counted as often as it would be written.
+"""Sizes of values as JSON, counting shared parts as often as they would be written.
 
-Two steps that refer to the whole event twelve times make 144 of it: one in memory, all of them in JSON. So a
-size is computed from the parts' sizes, each of which is looked at once, and never by writing the value.
+Two steps that refer to the whole event twelve times make 144 copies of it: one in memory, but all of them in
+JSON. So a size is computed from the parts' sizes, visiting each part once, without encoding the value.
 """
 
 from collections import Counter
@@ -14,22 +14,24 @@ from millrace.pipelines.errors import EvaluationError
 
 NUMBER_BYTES = 24
 NULL_BYTES = NUMBER_BYTES + 2
-"""A field without a value, with the signs around it."""
+"""A field without a value, including the characters around it."""
 _TEXT_AND_PLAIN = frozenset((str, int, float, bool, type(None)))
 META_BYTES = 2_500
-"""More than what `$meta` can have."""
+"""More than the maximum size of `$meta`."""
 Keys = tuple[str, ...]
 
 
 class TooLarge(EvaluationError):
-    """An event has become larger than events may."""
+    """An event has become too large."""
 
     code = "too_large"
 
 
 def expanded_size(value: Any) -> int:
-    """About the bytes of the value as JSON, rather more than less; each shared part costs its look once.
-    Raises `TooLarge` for what is nested too deeply to be written."""
+    """Return the approximate size of the value as JSON, rather too large. Each shared part is visited once.
+
+    Raises `TooLarge` for a value that is nested too deeply to be encoded.
+    """
     try:
         return _size(value, {})
     except RecursionError:
@@ -42,7 +44,7 @@ def _size(value: Any, known: dict[int, int]) -> int:
         return 2 + (len(value) if value.isascii() else 4 * len(value))
     if kind is not dict and kind is not list:
         return NUMBER_BYTES
-    # Identities are safe as keys here: the value keeps all of its parts alive meanwhile.
+    # Identities are safe as keys here, because the value keeps all of its parts alive.
     size = known.get(id(value))
     if size is None:
         items = value if kind is list else value.values()
@@ -54,14 +56,14 @@ def _size(value: Any, known: dict[int, int]) -> int:
 
 
 def largest(column: Sequence[Any]) -> int:
-    """An upper bound for the sizes of a column's values; fast where they are texts and numbers."""
+    """Return an upper bound for the sizes of a column's values; fast for texts and numbers."""
     if _TEXT_AND_PLAIN.issuperset(map(type, column)):
         return NUMBER_BYTES + 4 * max([len(value) for value in column if type(value) is str], default=0)
     return max(map(expanded_size, column))
 
 
 class Growth(Struct, frozen=True):
-    """The growth of an event in a step: `factor` times what it was, and `extra` bytes."""
+    """The growth of an event in a step: `factor` times its size, and `extra` bytes."""
 
     factor: int
     extra: int
@@ -71,8 +73,10 @@ class Growth(Struct, frozen=True):
 
 
 def growth(paths: Iterable[Keys], extra: int) -> Growth:
-    """Of an event that is made of the values at these paths: paths that do not overlap, however many, hold no
-    more than the whole."""
+    """Return the growth of an event made of the values at these paths.
+
+    Paths that do not overlap, however many, contain no more than the whole.
+    """
     counts = Counter(paths)
     covers = (sum(counts[path[:end]] for end in range(len(path) + 1)) for path in counts)
     return Growth(max(covers, default=0), extra)

@@ -1,4 +1,4 @@
-"""The steps without state, compiled: each takes a chunk of events and gives what goes on."""
+"""The compiled steps without state: each processes a chunk of events and returns those that continue."""
 
 from collections.abc import Callable
 from hashlib import blake2b
@@ -26,7 +26,10 @@ Each = Callable[[Payload, Event], list[tuple[Payload, Event]]]
 
 
 def each_event(step: int, on_error: str, expand: Each) -> Stage:
-    """A stage that treats events one by one; one that fails ends here, one that gives none is dropped."""
+    """Return a stage that processes events one by one.
+
+    One that fails ends here; one without results is dropped.
+    """
 
     def stage(chunk: Chunk, outcome: Outcome) -> Chunk:
         passed: list[tuple[Payload, Event]] = []
@@ -45,7 +48,7 @@ def each_event(step: int, on_error: str, expand: Each) -> Stage:
 
 
 def filter_stage(index: int, step: FilterStep) -> Stage:
-    """A chunk at once; where that is too much work, one by one."""
+    """Filter a chunk at once, or one by one if that is too much work."""
     passes = compile_filter(step.config)
 
     def one(payload: Payload, event: Event) -> list[tuple[Payload, Event]]:
@@ -65,7 +68,7 @@ def filter_stage(index: int, step: FilterStep) -> Stage:
 
 
 def map_stage(index: int, step: MapStep) -> Stage:
-    """A chunk at once; where an event of it fails, or might have become too large, one by one."""
+    """Map a chunk at once, or one by one if an event fails or may have become too large."""
     mapping = Mapping(step.config.expression, step.on_error == "null")
 
     def one(payload: Payload, event: Event) -> list[tuple[Payload, Event]]:
@@ -91,7 +94,7 @@ def map_stage(index: int, step: MapStep) -> Stage:
 
 
 def _check_size(payload: Payload) -> int:
-    """The size of a payload as it would be written, which counts as work: it will be. Raises `TooLarge`."""
+    """Return the size of a payload as JSON, counting the work of encoding it later. Raises `TooLarge`."""
     size = expanded_size(payload)
     if size > EXPANDED_BYTES:
         raise TooLarge(f"The event would have {size:,} bytes as JSON; {EXPANDED_BYTES:,} are allowed.")
@@ -100,7 +103,7 @@ def _check_size(payload: Payload) -> int:
 
 
 def sample_stage(index: int, step: SampleStep) -> Stage:
-    """By a hash of the key, so that the same keys are kept everywhere and again."""
+    """Sample by a hash of the key, so that the same keys are kept everywhere and always."""
     limit = int(step.config.rate * 2**64)
     key = compile_expression(step.config.key).evaluate if step.config.key else _identity
     if step.on_error == "null":
@@ -118,8 +121,10 @@ def _identity(payload: Payload, event: Event) -> list[str]:
 
 
 def split_stage(index: int, step: SplitStep) -> Stage:
-    """An event per element; an event whose list is missing, null or empty is dropped. The new ids end in
-    `#0`, `#1`, ..."""
+    """Split an event into one for each element. If the list is missing, null or empty, the event is dropped.
+
+    The new ids end in `#0`, `#1`, ...
+    """
     field = field_of(step.config.field)
     keys = keys_of(step.config.field)
 
@@ -147,14 +152,17 @@ def _part(event: Event, at: int, parts: int) -> Event:
 
 
 def _charge_parts(payload: Payload, items: list[Any]) -> None:
-    """Each part repeats what stands beside the list. Raises as `charge`."""
+    """Charge the work of a split, in which each part repeats the rest of the payload.
+
+    Raises as `charge` does.
+    """
     if len(items) > _FEW_PARTS:
         listed = expanded_size(items)
         charge(((expanded_size(payload) - listed) * len(items) + listed) >> 4)
 
 
 def _with(container: Any, keys: Keys, value: object) -> Any:
-    """A copy of the payload, or of a part of it, with another value at a path that exists."""
+    """Return a copy of the payload, or of a part of it, with another value at an existing path."""
     first, *rest = keys
     changed = _with(container[first], tuple(rest), value) if rest else value
     if isinstance(first, int):

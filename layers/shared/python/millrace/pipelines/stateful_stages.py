@@ -1,4 +1,4 @@
-"""The steps with state, compiled: windows, batches, running totals and dedupe."""
+"""The compiled steps with state: windows, batches, running totals and dedupe."""
 
 from array import array
 from collections.abc import Callable
@@ -30,7 +30,7 @@ _NONE = Chunk([], [])
 
 
 def window_stage(index: int, step: WindowStep, window: Window | SessionWindow) -> StatefulStage:
-    """Rows for the window's buckets; nothing passes before it fires."""
+    """Keep rows for the window's buckets. Nothing passes before it fires."""
     clock = _clock(step)
 
     def kept(chunk: Chunk, outcome: Outcome, backfill: bool) -> list[Change]:
@@ -65,7 +65,7 @@ def window_stage(index: int, step: WindowStep, window: Window | SessionWindow) -
 
 
 def _one_by_one(chunk: Chunk, outcome: Outcome, expand: Callable[[Chunk], Chunk]) -> Chunk:
-    """Because one of the chunk's events fails."""
+    """Process events one by one, because one of the chunk's events fails."""
     for payload, event in chunk.pairs():
         outcome.work.event(event.split_into)
         expand(Chunk([payload], [event]))
@@ -73,8 +73,8 @@ def _one_by_one(chunk: Chunk, outcome: Outcome, expand: Callable[[Chunk], Chunk]
 
 
 def _late(window: Window | SessionWindow, chunk: Chunk, times: list[int]) -> set[int]:
-    """The numbers of the events whose window is over for good."""
-    # One comparison for the whole chunk, as mostly no event of it is late.
+    """Return the positions of the events whose window is closed."""
+    # One comparison for the whole chunk, because usually none of its events is late.
     if max([event.ingested for event in chunk.events]) - min(times) <= window.allowed_lateness:
         return set()
     pairs = enumerate(zip(times, chunk.events, strict=True))
@@ -88,8 +88,11 @@ def _hold(outcome: Outcome, index: int, changes: list[Change]) -> Chunk:
 
 
 def _clock(step: WindowStep) -> Callable[[Chunk], list[int]]:
-    """Return the time of each event, for its window. A time that is missing, unreadable or more than a day
-    ahead of its acceptance raises `EvaluationError`; with `onError: null` the event's own time stands in."""
+    """Return the time of each event for its window.
+
+    A time that is missing, unreadable or more than a day after its acceptance raises `EvaluationError`. With
+    `onError: null`, the event's own time is used instead.
+    """
     if step.config.time_field is None:
         return _own_times
     field, forgiving = field_column(step.config.time_field), step.on_error == "null"
@@ -97,7 +100,7 @@ def _clock(step: WindowStep) -> Callable[[Chunk], list[int]]:
     def time(value: Value, event: Event) -> int:
         try:
             return _not_ahead(instant(value), event)
-        except EvaluationError:  # reads one value: never too much work
+        except EvaluationError:  # reads one value, which is never too much work
             if forgiving:
                 return event.time
             raise
@@ -119,7 +122,7 @@ def _not_ahead(time: int, event: Event) -> int:
 
 
 def batch_stage(index: int, step: BatchStep, batch: Batch) -> StatefulStage:
-    """Items for the batch's slots; nothing passes before it is full or its time is over."""
+    """Keep items for the batch's slots. Nothing passes before it is full or its time is up."""
 
     def stage(chunk: Chunk, outcome: Outcome, store: Store, now: int, backfill: bool) -> Chunk:
         slots: dict[int, tuple[list[BatchItem], list[int]]] = {}
@@ -140,7 +143,7 @@ def batch_stage(index: int, step: BatchStep, batch: Batch) -> StatefulStage:
 
 
 def batch_aggregate_stage(index: int, step: AggregateStep, scope: Scope) -> StatefulStage:
-    """`aggregate` after `batch`: one event per group of each batch's items."""
+    """`aggregate` after `batch`: one event for each group of a batch's items."""
     grouping = Grouping(step.config.group_by, step.config.aggregations)
 
     def of_batch(payload: Payload, event: Event) -> list[tuple[Payload, Event]]:
@@ -174,7 +177,7 @@ def _batch_group(
 
 
 def total_stage(index: int, step: AggregateStep, scope: Scope) -> StatefulStage:
-    """`aggregate` on its own: the running total of the event's group, for each event."""
+    """`aggregate` alone: the running total of the event's group, for each event."""
     fields = [field_of(field) for field in step.config.group_by]
     cells = [field_of(each.field) if each.field != "*" else None for each in step.config.aggregations]
     is_kept = [each.function in ("first", "last") for each in step.config.aggregations]
@@ -201,7 +204,7 @@ def total_stage(index: int, step: AggregateStep, scope: Scope) -> StatefulStage:
 
 
 def dedupe_stage(index: int, step: DedupeStep, scope: Scope) -> StatefulStage:
-    """The first event of each key within `ttl` passes, whenever it is delivered; a null key always does."""
+    """Pass the first event of each key within `ttl`, whenever it is delivered, and all with a null key."""
     key = compile_expression(step.config.key).evaluate
     if step.on_error == "null":
         key = or_null(key)

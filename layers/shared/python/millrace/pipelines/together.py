@@ -1,7 +1,8 @@
-"""A `batch` right before a destination that takes many events in one request: it means "send them together".
+"""`batch` directly before a destination that accepts many events in one request, meaning "send them
+together".
 
 Mixpanel, Amplitude, Segment, databases, and notifications whose template is written for a single event get
-the batch's items as events of their own, with their own ids and times. Everything else gets the batch as one
+the batch's items as separate events, with their own ids and times. Everything else gets the batch as one
 event, `{id, items, count}`.
 """
 
@@ -28,12 +29,12 @@ _SHAPE_STAYS = (FilterStep, SampleStep, DedupeStep)
 
 
 def sends_items(steps: Sequence[Step], destination: Destination) -> bool:
-    """Return true if the destination after these steps gets the items of a batch one by one."""
+    """Return whether the destination after these steps gets the items of a batch one by one."""
     return ends_in_batch(steps) and _takes_items(destination)
 
 
 def ends_in_batch(steps: Sequence[Step]) -> bool:
-    """Return true if what leaves the last step is a batch as the step `batch` made it."""
+    """Return whether the last step's output is a batch as the step `batch` created it."""
     for step in reversed(steps):
         if isinstance(step, BatchStep):
             return True
@@ -56,7 +57,7 @@ def _takes_items(destination: Destination) -> bool:
 
 
 def mixed_fields(steps: Sequence[Step], destination: Destination) -> list[str]:
-    """Return the fields that a template reads beside those of the batch before it: they are always null."""
+    """Return the fields that a template reads in addition to those of the batch; they are always null."""
     config = destination.config
     if not isinstance(config, ChatConfig | SnsConfig) or not ends_in_batch(steps):
         return []
@@ -65,10 +66,10 @@ def mixed_fields(steps: Sequence[Step], destination: Destination) -> list[str]:
 
 
 def items_of(batch: Event) -> Iterator[Event]:
-    """Yield the items of a batch; an event that passed the batch by (its `when` was not true) as it is.
+    """Yield the items of a batch; an event that bypassed the batch (its `when` was not true) is unchanged.
 
-    A batch that was recorded on its way, in a dead letter, has lost the ids and times of its items; then they
-    are made from its own, the same each time.
+    A batch that was stored in a dead letter has lost the ids and times of its items. They are then derived
+    from its own, always in the same way.
     """
     if batch.source != "batch" or batch.payload.keys() != {"id", "items", "count"}:
         yield batch

@@ -1,8 +1,8 @@
-"""Events through a plan, and the state that this leaves.
+"""Events through a plan, and the resulting state.
 
-`transform` is what happens to events; it changes only registers of dedupe and running totals, which know a
-repetition. `keep` writes what a window or batch holds; `fire` is what timers call. Whoever calls them may
-crash between any two and begin again with the same events.
+`transform` processes events. It changes only registers of dedupe and running totals, which recognize
+repetitions. `keep` writes what a window or batch holds; timers call `fire`. Callers may crash between any two
+calls and begin again with the same events.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -32,10 +32,10 @@ def transform(
     backfill: bool = False,
     work: Work | None = None,
 ) -> Outcome:
-    """Takes events through the steps from `start` on. In a backfill no event is late.
+    """Run events through the steps from `start` on. In a backfill no event is late.
 
-    Raises `OutOfWork` where several events need more than `work` allows: repeat the call with fewer. Raises
-    `Contended` where the state changed under every attempt: repeat the call.
+    Raises `OutOfWork` if several events need more than `work` allows, so repeat the call with fewer. Raises
+    `Contended` if the state changed during every attempt, so repeat the call.
     """
     outcome = Outcome([StepCount() for _ in plan.steps], work=work or Work(len(events)), events=len(events))
     payloads = payloads_of if start else plan.payloads
@@ -56,8 +56,11 @@ def transform_all(
     backfill: bool = False,
     budget: Callable[[int], Work] = Work,
 ) -> Iterator[Outcome]:
-    """The outcomes of `transform`, of all events at once or of as few as it takes. `budget` is asked for the
-    work of so many events. Raises `Unfinished` with the events that are left when the time is over."""
+    """Yield outcomes of `transform`, of all events at once or of as few as necessary.
+
+    `budget` returns the work for a number of events. Raises `Unfinished` with the remaining events when the
+    time is up.
+    """
     left = [events]
     while left:
         portion = left.pop()
@@ -77,7 +80,7 @@ def transform_all(
 def run_step(
     step: PlanStep, chunk: Chunk, outcome: Outcome, state: Store, now: int, backfill: bool = False
 ) -> Chunk:
-    """One step with its guard: events for which `when` is not true pass it by, in their place."""
+    """Run one step with its guard. Events for which `when` is not true bypass it, keeping their position."""
     if not len(chunk):
         return chunk
     outcome.work.chunk(len(chunk))
@@ -92,8 +95,11 @@ def run_step(
 
 
 def _run(step: PlanStep, chunk: Chunk, outcome: Outcome, state: Store, now: int, backfill: bool) -> Chunk:
-    """The step. Where it raises what it should not, half by half, so that only the event at fault ends here;
-    registers that the first attempt wrote know the repetition."""
+    """Run the step. After an unexpected error, process the halves separately, so that only the faulty event
+    ends here.
+
+    Registers that the first attempt wrote recognize the repetition.
+    """
     savepoint = outcome.savepoint(step.index)
     try:
         return step.run(chunk, outcome, state, now, backfill)
@@ -126,8 +132,10 @@ def _joined(chunks: Iterable[Chunk]) -> Chunk:
 
 
 def _guarded(step: PlanStep, chunk: Chunk, outcome: Outcome, state: Store, now: int, backfill: bool) -> Chunk:
-    """Neighbours for which the guard is true go through the step together; windows and batches, from which
-    nothing passes, take all of them at once."""
+    """Run adjacent events with a true guard through the step together.
+
+    Windows and batches, from which nothing passes, get all of them at once.
+    """
     choices = [_applies(step, payload, event, outcome) for payload, event in chunk.pairs()]
     outcome.work.chunk(len(chunk))
     if step.state:
@@ -153,7 +161,7 @@ def _guarded(step: PlanStep, chunk: Chunk, outcome: Outcome, state: Store, now: 
 
 
 def _applies(step: PlanStep, payload: Payload, event: Event, outcome: Outcome) -> bool | None:
-    """Return whether the guard is true; None where it fails, which ends the event (not with `onError:
+    """Return whether the guard is true, or None if it fails, which ends the event (except with `onError:
     null`)."""
     outcome.work.event(event.split_into)
     try:
@@ -179,7 +187,9 @@ def keep(
     backfill: bool = False,
 ) -> None:
     """Write what one window or batch holds. Events whose window is closed are added to the outcome as late.
-    `lag` says how far the queue is behind (ms)."""
+
+    `lag` is the delay of the queue (ms).
+    """
     state = plan.steps[change.step].state
     if isinstance(state, Batch):
         write_batch(state, change.bucket, change.content, store, outputs, now)
@@ -212,7 +222,7 @@ def fire(plan: Plan, key: Key, store: Store, outputs: Outputs, now: int, lag: in
 def resume(
     plan: Plan, key: Key, events: list[Event], state: Store, now: int, backfill: bool = False
 ) -> Iterator[Outcome]:
-    """Takes what a window or batch gave out through the steps after it."""
+    """Run the output of a window or batch through the steps after it."""
     step = plan.of_hash(key.step)
     start = step.index + 1 if step else len(plan.steps)
     return transform_all(plan, events, state, now, start, backfill)

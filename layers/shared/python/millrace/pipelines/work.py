@@ -1,10 +1,10 @@
 """The budget of one pass over events: units of work, and time.
 
-A unit is about 100 ns: one value that is compared, or 64 characters that are read or built. What costs the
-same whatever the values are is not counted, since the size of a definition bounds it.
+A unit is about 100 ns: one value that is compared, or 64 characters that are read or built. Costs that do not
+depend on the values are not counted, because the size of a definition bounds them.
 
-A pass over several events that exceeds its share raises `OutOfWork`: the caller repeats it with fewer of
-them. An event that exceeds its own share raises `TooMuchWork`, which is an error of that event.
+A pass over several events that exceeds its share raises `OutOfWork`, and the caller repeats it with fewer
+events. An event that exceeds its own share raises `TooMuchWork`, which is an error of that event.
 """
 
 import math
@@ -28,20 +28,20 @@ from millrace.pipelines.limits import (
 
 
 class TooMuchWork(EvaluationError):
-    """One event needs more work than an event may. No `onError: null` stands in for it."""
+    """An event needs more work than allowed. `onError: null` does not apply to it."""
 
     code = "too_much_work"
 
 
 class OutOfWork(MillraceError):
-    """Several events together need more work, or more time, than one pass may: repeat with fewer."""
+    """Several events together need more work or time than one pass may take. Repeat with fewer."""
 
     status = 422
     code = "too_much_work"
 
 
 class Unfinished(Exception):
-    """The time is over; `events` were not taken through the steps."""
+    """The time is up; `events` did not go through the steps."""
 
     def __init__(self, events: list[Event]) -> None:
         super().__init__(f"{len(events)} events are left")
@@ -49,10 +49,11 @@ class Unfinished(Exception):
 
 
 class Work:
-    """The budget of one pass over so many events. `ends` is by `clock`, in seconds; a single event has none,
-    as its work is bounded. `bytes` is an upper bound for the expanded size of each event as it stands.
+    """The budget of one pass over a number of events.
 
-    Used as a context manager, `charge` counts here.
+    `ends` is the end by `clock`, in seconds; a single event has no end, because its work is bounded. `bytes`
+    is an upper bound for the current expanded size of each event. Used as a context manager, it receives the
+    calls of `charge`.
     """
 
     __slots__ = ("_clock", "_ends", "_left", "_scope", "_single", "_token", "bytes")
@@ -77,17 +78,17 @@ class Work:
             _CURRENT.reset(self._token)
 
     def chunk(self, events: int) -> None:
-        """Count the work that follows for so many events at once. Raises `OutOfWork`."""
+        """Limit the following work for a number of events together. Raises `OutOfWork`."""
         self.check_time()
         self._scope = min(CHUNK_WORK + CHUNK_WORK_PER_EVENT * events, CHUNK_WORK_MOST)
 
     def event(self, parts: int = 1) -> None:
-        """Count the work that follows for one event, which is one of so many `parts`. Raises `OutOfWork`."""
+        """Limit the following work for one event, which is one of `parts`. Raises `OutOfWork`."""
         self.check_time()
         self._scope = max(EVENT_WORK // parts, PART_WORK)
 
     def check_time(self) -> None:
-        """Raises `OutOfWork` when the time is over."""
+        """Raise `OutOfWork` if the time is up."""
         if self.is_over():
             raise OutOfWork("The events need more time than one pass may take.")
 
@@ -95,7 +96,7 @@ class Work:
         return self._clock() > self._ends
 
     def spend(self, units: int) -> None:
-        """Raises `TooMuchWork` or `OutOfWork`."""
+        """Count units of work. Raises `TooMuchWork` or `OutOfWork`."""
         self._scope -= units
         self._left -= units
         if self._left < 0 and not self._single:
@@ -110,7 +111,7 @@ _CURRENT: ContextVar[Work | None] = ContextVar("work", default=None)
 
 
 def charge(units: int) -> None:
-    """Counts work to the current budget, if there is one. Raises as `Work.spend`."""
+    """Count work in the current budget, if there is one. Raises as `Work.spend` does."""
     work = _CURRENT.get()
     if work is not None:
         work.spend(units)

@@ -1,2 +1,1 @@
-"""Definitions as users write them: a pipeline's source, steps, conditions and destinations as pydantic
-models."""
+"""Definitions as users write them: source, steps, conditions and destinations as pydantic models."""

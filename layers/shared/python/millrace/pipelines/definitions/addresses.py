@@ -1,4 +1,4 @@
-"""URLs and headers of destinations: what is wrong with them whatever the network says."""
+"""URLs and headers of destinations: validation that does not need the network."""
 
 import base64
 import binascii
@@ -17,12 +17,12 @@ _STANDIN = "secret"
 
 
 def split_url(url: str) -> tuple[SplitResult, str | None]:
-    """Return a URL's parts, and its host in lower case: None where a secret is part of the host.
+    """Return a URL's parts, and its host in lower case, or None if a secret is part of the host.
 
-    Raises `ValueError` for what is no URL.
+    Raises `ValueError` for an invalid URL.
     """
     standin = _STANDIN
-    # A host that merely contains the stand-in would pass for one that a secret is part of.
+    # The stand-in must not occur in the URL, or its host would seem to contain a secret.
     while standin in url:
         standin += "x"
     parts = urlsplit(REFERENCE.sub(standin, url))
@@ -30,16 +30,16 @@ def split_url(url: str) -> tuple[SplitResult, str | None]:
     name = host if host.startswith("[") and host.endswith("]") else host.rpartition(":")[0] or host
     if parts.port == 0 or not _HOST.fullmatch(name):
         raise ValueError("no host")
-    # `example.com.` is the same host, and has to match those that a secret is bound to.
+    # `example.com.` is the same host, and has to match the hosts that a secret is bound to.
     return parts, None if standin in host else (parts.hostname or "").rstrip(".")
 
 
 def check_url(url: str) -> None:
-    """Raise unless the URL can be called. One that begins with a secret is known only when it is sent to."""
+    """Raise unless the URL can be called. A URL that begins with a secret is known only when it is called."""
     check_references(url)
     if "{{" in url:
         raise _invalid("A URL is not a template: `{{` would be sent as it is.")
-    # `urlsplit` silently drops tabs and line breaks, so they have to be found before it runs.
+    # `urlsplit` silently drops tabs and line breaks, so they have to be found before.
     if any(character.isspace() or not character.isprintable() for character in url):
         raise _invalid("A URL must not contain spaces, line breaks or control characters.")
     if url.startswith("${secrets."):
@@ -51,7 +51,7 @@ def check_url(url: str) -> None:
 
 
 def check_connection(connection: str) -> None:
-    """Raise unless the connection is of a database that can be written to, or begins with a secret."""
+    """Raise unless the connection is to a supported database, or begins with a secret."""
     check_references(connection)
     if not REFERENCE.match(connection) and not _CONNECTION.match(connection):
         raise _invalid("A connection must begin with postgresql://, mysql://, dsql:// or dynamodb:.")
@@ -63,7 +63,7 @@ def check_connection(connection: str) -> None:
 
 
 def check_headers(headers: dict[str, str]) -> None:
-    """Raise for headers that would break the request, or that are not the author's to set."""
+    """Raise for headers that would break the request, or that the author must not set."""
     seen: set[str] = set()
     for name, value in headers.items():
         problem = header_problem(name, value) or (
@@ -76,7 +76,7 @@ def check_headers(headers: dict[str, str]) -> None:
 
 
 def check_standard_secret(secret: str) -> None:
-    """Raise for a secret, written out, that is not what Standard Webhooks says: base64 after `whsec_`."""
+    """Raise for a literal secret that does not follow Standard Webhooks: base64 after `whsec_`."""
     try:
         if not REFERENCE.search(secret):
             base64.b64decode(secret.removeprefix("whsec_"), validate=True)
@@ -87,7 +87,7 @@ def check_standard_secret(secret: str) -> None:
 
 
 def check_signing_secret(secret: str) -> None:
-    """Raise for a key that begins with `whsec_` and does not go on in base64."""
+    """Raise for a key that begins with `whsec_` but does not continue with base64."""
     check_references(secret)
     if secret.startswith("whsec_") and not REFERENCE.search(secret):
         try:
@@ -99,7 +99,7 @@ def check_signing_secret(secret: str) -> None:
 
 
 def header_problem(name: str, value: str) -> str | None:
-    """Return what is wrong with a header of a webhook, in words; None for a good one."""
+    """Return the problem with a webhook's header, or None."""
     if name.lower().startswith("webhook-"):
         return f"The header {name!r} cannot be set: it is our own."
     return net_headers.header_problem(name, value)

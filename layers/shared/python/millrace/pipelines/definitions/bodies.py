@@ -1,4 +1,4 @@
-"""Templates of JSON bodies: whether what they give is JSON, whatever the values are."""
+"""Templates of JSON bodies: they must produce JSON for all values."""
 
 from collections.abc import Callable, Iterable
 
@@ -10,13 +10,13 @@ from millrace.pipelines.expressions.template import compile_template
 
 
 def is_json(headers: dict[str, str]) -> bool:
-    """Return true unless the headers name another content type; JSON is the default."""
+    """Return whether the content is JSON, which is the default unless the headers set another type."""
     kinds = [value for name, value in headers.items() if name.lower() == "content-type"]
     return all("json" in kind.lower() for kind in kinds)
 
 
 def check_json_template(source: str) -> None:
-    """Raise unless the template gives JSON; where a value stands outside of quotes, null stands for it."""
+    """Raise unless the template produces JSON, with null for values outside of quotes."""
     body = fill(compile_template(source).pieces, lambda piece, quoted: "" if quoted else "null")
     try:
         orjson.loads(body)
@@ -29,7 +29,7 @@ def check_json_template(source: str) -> None:
 
 
 def fill(pieces: Iterable[str | Scalar], value: Callable[[Scalar, bool], str]) -> str:
-    """Return the template's text; `value` is told of each expression whether it stands inside quotes."""
+    """Return the template's text. `value` is called with each expression and whether it is inside quotes."""
     parts: list[str] = []
     quoted = False
     for piece in pieces:

@@ -1,4 +1,4 @@
-"""Filters, as they are written: one comparison, or a tree of them."""
+"""Filters as users write them: a comparison, or a tree of comparisons."""
 
 from typing import Annotated, Any, Literal
 
@@ -15,7 +15,7 @@ Operator = Literal["eq", "neq", "gt", "gte", "lt", "lte", "contains", "in", "reg
 
 
 class Condition(Model):
-    """One comparison of a field. `exists` takes true (the default) or false."""
+    """A comparison of a field. `exists` takes true (the default) or false."""
 
     field: FieldPath
     operator: Operator
@@ -40,7 +40,7 @@ class Condition(Model):
 
 
 def _check_value(operator: Operator, value: Any, given: bool) -> None:
-    """Raise for a comparison that says nothing, or that no event could ever pass."""
+    """Raise for a comparison that is incomplete, or that no event could ever pass."""
     if operator != "exists" and not given:
         raise misplaced("value", f"`{operator}` needs a `value`; write null to compare with null.")
     ordered = operator in ("gt", "gte", "lt", "lte")
@@ -60,25 +60,25 @@ def _check_pattern(value: Any) -> None:
 
 
 class AllOf(Model):
-    """True if every one is."""
+    """True if every condition is true."""
 
     all_of: Annotated[list["ConditionTree"], Field(alias="and", min_length=1, max_length=FILTER_CONDITIONS)]
 
 
 class AnyOf(Model):
-    """True if one is."""
+    """True if any condition is true."""
 
     any_of: Annotated[list["ConditionTree"], Field(alias="or", min_length=1, max_length=FILTER_CONDITIONS)]
 
 
 class NotOf(Model):
-    """True if the one inside is not."""
+    """True if the condition inside is false."""
 
     not_of: Annotated["ConditionTree", Field(alias="not")]
 
 
 def _shape(value: Any) -> str:
-    """Return the form of a filter, by its key, so that errors speak of that form only."""
+    """Return the form of a filter, so that errors refer to that form only."""
     if isinstance(value, dict):
         return next((f"<{key}>" for key in ("and", "or", "not") if key in value), "<comparison>")
     models = ((AllOf, "<and>"), (AnyOf, "<or>"), (NotOf, "<not>"))

@@ -21,7 +21,7 @@ _UNBOUNDED = ("countDistinct", "percentile", "p50", "p90", "p95", "p99")
 
 
 class PipelineDefinition(Model):
-    """A definition as a user writes it. One `destination`, or several as `destinations`."""
+    """A definition as a user writes it, with one `destination`, or several as `destinations`."""
 
     name: Name
     description: Annotated[str, Field(max_length=2_000)] | None = None
@@ -69,12 +69,12 @@ class PipelineDefinition(Model):
 
     @property
     def secrets(self) -> set[str]:
-        """The names of all secrets that the definition refers to."""
+        """The names of all secrets in the definition."""
         return secret_names([self.source.model_dump(), *(each.model_dump() for each in self.targets)])
 
 
 def _check_place(step: Step, index: int, steps: list[Step]) -> None:
-    """Raises ValueError where a step cannot stand where it does."""
+    """Raise ValueError for a step that cannot be at its position."""
     before = steps[index - 1] if index else None
     after = steps[index + 1] if index + 1 < len(steps) else None
     if isinstance(step, WindowStep) and not step.config.aggregations and not isinstance(after, AggregateStep):
@@ -110,18 +110,21 @@ def _check_aggregate(step: AggregateStep, index: int, before: Step | None) -> No
 
 
 class InvalidDefinition(InvalidRequest):
-    """`details["problems"]` lists every mistake: path, message and, for expressions, line and column."""
+    """A definition has mistakes.
+
+    `details["problems"]` lists all of them: path, message and, for expressions, line and column.
+    """
 
     code = "invalid_definition"
 
 
 def parse_definition(data: Any) -> PipelineDefinition:
-    """A checked definition from decoded JSON; raises `InvalidDefinition` that names each field at fault."""
+    """Return a validated definition from decoded JSON. Raises `InvalidDefinition` with each invalid field."""
     return _parsed(data, None)
 
 
 def stored_definition(data: Any) -> PipelineDefinition:
-    """A definition that was accepted before, maybe by an earlier release with fewer checks."""
+    """Return a definition that was accepted before, perhaps by an earlier release with fewer checks."""
     return _parsed(data, STORED)
 
 
@@ -136,7 +139,7 @@ def _parsed(data: Any, context: str | None) -> PipelineDefinition:
 
 
 def _model_of(data: Any, context: str | None) -> type[PipelineDefinition]:
-    """The model, with more kinds of destinations where the definition names one that is not ours."""
+    """Return the model, extended if the definition has a destination of another package."""
     if not isinstance(data, dict):
         return PipelineDefinition
     several = data.get("destinations")
@@ -150,7 +153,7 @@ def _model_of(data: Any, context: str | None) -> type[PipelineDefinition]:
 
 
 def _types(*parts: Any) -> frozenset[str]:
-    """The types of parts of a definition that may be none."""
+    """Return the types of parts of a definition, which may be missing."""
     return frozenset(
         one["type"] for one in parts if isinstance(one, dict) and isinstance(one.get("type"), str)
     )
@@ -163,7 +166,8 @@ def invalid(problems: list[dict[str, Any]]) -> InvalidDefinition:
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema of a definition, as published at /api/streaming/schema, with installed extensions."""
+    """Return the JSON Schema of a definition, as published at /api/streaming/schema, with installed
+    extensions."""
     from millrace.pipelines.definitions.extensions import model_with
 
     return model_with().model_json_schema(by_alias=True)

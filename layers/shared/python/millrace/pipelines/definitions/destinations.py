@@ -1,5 +1,7 @@
-"""Destinations of a pipeline's outputs: the configuration only. `${secrets.NAME}` may stand in urls,
-headers and credentials; it is resolved when sending."""
+"""Destinations of a pipeline's outputs: the configuration only.
+
+`${secrets.NAME}` is allowed in URLs, headers and credentials, and resolved before sending.
+"""
 
 from typing import Annotated, Any, Literal
 
@@ -38,14 +40,14 @@ def _check_body(headers: dict[str, str], body: str | None, info: ValidationInfo)
 
 
 class RetryPolicy(Model):
-    """Waits grow from `backoffMs`, doubling, with jitter."""
+    """Waits start at `backoffMs` and double, with jitter."""
 
     max_retries: Annotated[int, Field(ge=0, le=20)] = 3
     backoff_ms: Annotated[int, Field(ge=0, le=900_000)] = 1_000
 
 
 class RateLimit(Model):
-    """At most `perSecond` requests a second on average, `burst` at once."""
+    """At most `perSecond` requests per second on average, and `burst` at once."""
 
     per_second: Annotated[float, Field(gt=0, le=10_000)]
     burst: Annotated[int, Field(ge=1, le=10_000)] = 1
@@ -59,8 +61,10 @@ class Delivery(Model):
 
 
 class ExtensionConfig(Delivery):
-    """Base of the configs of destinations that other packages add. `${secrets.NAME}` may stand in texts that
-    are annotated as `Url` or `Credential`, and in `headers`."""
+    """Base of the configs of destinations from other packages.
+
+    `${secrets.NAME}` is allowed in texts annotated as `Url` or `Credential`, and in `headers`.
+    """
 
 
 class WebhookConfig(Delivery):
@@ -80,7 +84,7 @@ OPERATIONS = ("insert", "upsert", "update", "delete")
 
 
 def is_template(operation: str) -> bool:
-    """Return true if an operation is chosen for each event."""
+    """Return whether an operation is determined for each event."""
     return operation not in OPERATIONS
 
 
@@ -93,8 +97,12 @@ def _check_operation(operation: str) -> str:
 
 
 class DatabaseConfig(Delivery):
-    """`conflictFields` are the key of all but insert; with `versionField` a stale row never overwrites. A
-    template for `operation` says of each event what becomes of its row; `deletedField` marks deleted ones."""
+    """`conflictFields` is the key for all operations except insert; with `versionField`, a stale row never
+    overwrites.
+
+    A template for `operation` determines each event's operation on its row. `deletedField` marks deleted
+    rows.
+    """
 
     table: PlainName
     operation: Annotated[
@@ -193,7 +201,7 @@ class CustomAnalyticsConfig(Delivery):
 
 
 class ChatConfig(Delivery):
-    """A chat's incoming webhook; values in `template` are escaped for it."""
+    """A chat's incoming webhook. Values in `template` are escaped for it."""
 
     channel: Literal["slack", "discord", "teams"]
     webhook: Url
@@ -261,11 +269,11 @@ Destination = Annotated[
 
 
 TYPES = frozenset({"webhook", "database", "analytics", "notification"})
-"""The kinds that are ours."""
+"""The built-in kinds."""
 
 
 def secret_names(value: Any) -> set[str]:
-    """The names in `${secrets.NAME}` anywhere in a model, or in what one dumps to."""
+    """Return the names in `${secrets.NAME}` anywhere in a model, or in its dump."""
     if isinstance(value, Model):
         return secret_names(value.model_dump())
     if isinstance(value, dict):

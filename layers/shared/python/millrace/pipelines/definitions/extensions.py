@@ -1,8 +1,8 @@
-"""Definitions with destinations and sources of other packages: the same model, with more in its unions.
+"""Definitions with destinations and sources of other packages: the same model with larger unions.
 
 A destination's kind is the name of its entry point: `{"type": "acme", "config": {...}}`. In a stored
-definition, one that cannot be loaded (any more) is kept as it is, so that the pipeline's other destinations
-go on; what is sent to it becomes dead letters that say why.
+definition, one that cannot be loaded (any more) is kept unchanged, so that the pipeline's other destinations
+continue; events for it become dead letters with the reason.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,10 +28,13 @@ C = TypeVar("C", bound=ExtensionConfig)
 
 
 class DestinationType(Struct, frozen=True):
-    """A kind of destination that a package adds. `config` is a subclass of `ExtensionConfig`. Either `http`
-    makes an `HttpDestination` of a config, or `sender` a `Sender`, as `millrace.destinations.extension` has
-    them. `repeatable` says that it knows a repetition by the event's id; for others, deliveries note what
-    they have sent. `rate_limit` is the one of configs without their own."""
+    """A kind of destination from another package.
+
+    `config` is a subclass of `ExtensionConfig`. Either `http` creates an `HttpDestination` from a config, or
+    `sender` a `Sender`, both as defined in `millrace.destinations.extension`. `repeatable` means that it
+    detects a duplicate by the event's id; for others, deliveries record what they have sent. `rate_limit`
+    applies to configs without their own.
+    """
 
     config: type[ExtensionConfig]
     http: Callable[[Any], Any] | None = None
@@ -41,18 +44,22 @@ class DestinationType(Struct, frozen=True):
 
 
 class SourceType(Struct, frozen=True):
-    """A kind of source that a package adds. `config` is a subclass of `ExtensionSource`; `receive` makes
-    events of a request to the pipeline's address. It gets the config with its secret in place, raises
-    `Unauthenticated` for a request that its sender has not signed, and returns an answer for the sender, or
-    events, each `{"payload", "id"?, "type"?}`."""
+    """A kind of source from another package.
+
+    `config` is a subclass of `ExtensionSource`. `receive` converts a request to the pipeline's address to
+    events. It gets the config with its secret filled in, raises `Unauthenticated` for a request without a
+    valid signature, and returns an answer for the sender, or events, each `{"payload", "id"?, "type"?}`.
+    """
 
     config: type[ExtensionSource]
     receive: Callable[[Any, "WebhookRequest"], "list[dict[str, Any]] | str"]
 
 
 class WebhookRequest(Struct, frozen=True):
-    """A request to a pipeline's address: `headers` have lower-case names, `body` is as it was sent; `now` is
-    in epoch milliseconds."""
+    """A request to a pipeline's address.
+
+    `headers` have lower-case names, `body` is as it was sent, and `now` is in epoch milliseconds.
+    """
 
     headers: Mapping[str, str]
     body: bytes
@@ -60,22 +67,24 @@ class WebhookRequest(Struct, frozen=True):
 
 
 class MissingConfig(ExtensionConfig):
-    """The config of a destination whose package is not there, or cannot be loaded."""
+    """The config of a destination whose package is not installed, or cannot be loaded."""
 
     model_config = ConfigDict(extra="allow")
     reason: ClassVar[str] = ""
 
 
 class MissingSource(ExtensionSource):
-    """A source whose package is not there, or cannot be loaded."""
+    """A source whose package is not installed, or cannot be loaded."""
 
     model_config = ConfigDict(extra="allow")
     reason: ClassVar[str] = ""
 
 
 def destination_type(name: str) -> DestinationType | Extension | None:
-    """A kind of destination by its name; the extension with its problem where it cannot be used, None where
-    there is none."""
+    """Return a kind of destination by its name.
+
+    Return the extension with its problem if it cannot be used, or None if there is none.
+    """
     found = extension("destinations", name)
     if found is None or found.problem:
         return found
@@ -97,7 +106,7 @@ def _problem(found: Extension) -> str:
 
 
 def source_type(name: str) -> SourceType | Extension | None:
-    """A kind of source, as `destination_type` gives one."""
+    """Return a kind of source, as `destination_type` does."""
     found = extension("sources", name)
     if found is None or found.problem:
         return found
@@ -110,7 +119,7 @@ def source_type(name: str) -> SourceType | Extension | None:
 
 
 def type_of_source(source: ExtensionSource) -> SourceType:
-    """The kind of a source. Raises `LookupError` that says why there is none."""
+    """Return the kind of a source. Raises `LookupError` with the reason if there is none."""
     kind = source_type(source.type)
     if isinstance(source, MissingSource) or not isinstance(kind, SourceType):
         raise LookupError(_reason("source", source.type, kind))
@@ -118,7 +127,7 @@ def type_of_source(source: ExtensionSource) -> SourceType:
 
 
 def type_of(config: ExtensionConfig) -> DestinationType:
-    """The kind of a config. Raises `LookupError` that says why there is none."""
+    """Return the kind of a config. Raises `LookupError` with the reason if there is none."""
     if isinstance(config, MissingConfig):
         raise LookupError(config.reason)
     for name in names("destinations"):
@@ -132,8 +141,11 @@ def type_of(config: ExtensionConfig) -> DestinationType:
 def model_with(
     stored: frozenset[str] = frozenset(), stored_sources: frozenset[str] = frozenset()
 ) -> type[PipelineDefinition]:
-    """The model of definitions with every installed kind of destination and source. Those that a `stored`
-    definition names and that cannot be used have placeholders. Ours where there is nothing to add."""
+    """Return the model of definitions with every installed kind of destination and source.
+
+    Kinds in a `stored` definition that cannot be used get placeholders. Without extensions, return the
+    built-in model.
+    """
     kinds = [_kind(name, name in stored) for name in sorted({*names("destinations"), *stored})]
     sources = [_source(name, name in stored_sources) for name in sorted({*names("sources"), *stored_sources})]
     if not kinds and not sources:

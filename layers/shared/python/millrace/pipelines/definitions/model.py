@@ -1,4 +1,4 @@
-"""The base of all parts of a definition: camelCase on the wire, nothing unknown, checked texts."""
+"""The base of all parts of a definition: camelCase in JSON, no unknown fields, validated texts."""
 
 from typing import Annotated, Literal
 
@@ -16,9 +16,9 @@ from millrace.pipelines.limits import SOURCE_CHARACTERS, TEMPLATE_CHARACTERS
 
 
 class Model(BaseModel):
-    """Base of every model here."""
+    """The base of all models of definitions."""
 
-    # Deferred: otherwise every part builds a validator of its own at import, and only the whole is used.
+    # Deferred: otherwise every part would build its own validator at import, although only the whole is used.
     model_config = ConfigDict(
         alias_generator=to_camel,
         populate_by_name=True,
@@ -46,7 +46,7 @@ def _expression(text: str) -> str:
 
 
 def check_template(text: str) -> str:
-    """Return a template as it is, or raise where it does not parse."""
+    """Return a template unchanged, or raise if it does not parse."""
     try:
         compile_template(text)
     except InvalidExpression as error:

@@ -1,4 +1,4 @@
-"""Mistakes in a definition, in words for its author: path, message and what is allowed."""
+"""Mistakes in a definition, explained for its author: path, message and allowed values."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -30,12 +30,12 @@ _SHAPES = {
     TOPIC_ARN: "This should be the ARN of an SNS topic.",
     SCHEDULE: SHAPES,
 }
-"""Patterns, which say little to those who did not meet them, in words."""
+"""Explanations of patterns, which mean little to people."""
 _PLACES = ("line", "column")
 
 
 def problem(data: Any, error: ErrorDetails) -> dict[str, Any]:
-    """`{path, message}` of one of pydantic's errors in `data`; for expressions also `line` and `column`."""
+    """Return `{path, message}` for a pydantic error in `data`; for expressions also `line` and `column`."""
     context = error.get("ctx", {})
     path = _written(data, error["loc"], error["type"] == "missing")
     if "discriminator" in context:
@@ -56,7 +56,7 @@ def _message(error: ErrorDetails) -> str:
 
 
 def _written(data: Any, location: Iterable[str | int], missing: bool) -> list[str | int]:
-    """The location without the tags that pydantic adds for unions: only what stands in the data."""
+    """Return the location without the tags that pydantic adds for unions, as it is in the data."""
     path: list[str | int] = []
     parts = list(location)
     for at, part in enumerate(parts):

@@ -1,4 +1,4 @@
-"""`${secrets.NAME}` in a definition: where it may stand, and how it is written."""
+"""`${secrets.NAME}` in a definition: its syntax, and where it is allowed."""
 
 import re
 from typing import Any
@@ -16,7 +16,7 @@ _INTENDED = re.compile(r"\$\{\s*secrets?\b", re.IGNORECASE)
 
 
 def check_references(text: str) -> None:
-    """Raise for a `${` that begins no reference: it would be sent as it stands, and count as delivered."""
+    """Raise for a `${` that begins no reference: it would be sent as it is, and count as delivered."""
     if "${" in REFERENCE.sub("", text):
         raise PydanticCustomError(
             "invalid_reference",
@@ -26,7 +26,7 @@ def check_references(text: str) -> None:
 
 
 def refuse_references(value: Any) -> None:
-    """Raise for a reference, well or badly written, where none is ever resolved, also within lists."""
+    """Raise for any reference, even an invalid one, where none is ever resolved, also within lists."""
     if isinstance(value, dict):
         refuse_references([*value.keys(), *value.values()])
     elif isinstance(value, list):

@@ -29,19 +29,19 @@ _LONGEST = {1: 31, 2: 29, 3: 31, 4: 30, 5: 31, 6: 30, 7: 31, 8: 31, 9: 30, 10: 3
 
 
 def check_schedule(expression: str) -> None:
-    """Raises `ValueError` that says what AWS would refuse, or what could never fire."""
+    """Raise `ValueError` for an expression that AWS would reject, or that could never fire."""
     kind, _, rest = expression.partition("(")
     {"rate": _check_rate, "cron": _check_cron, "at": _check_at}[kind](rest.removesuffix(")"))
 
 
 def check_timezone(name: str) -> None:
-    """Raises `ValueError` for a name that the time zone database does not have."""
+    """Raise `ValueError` for a name that is not in the time zone database."""
     if not is_zone(name):
         raise ValueError(f"{name!r} is not a time zone: use a name such as Europe/Berlin or UTC.")
 
 
 def once_at(expression: str) -> datetime | None:
-    """Return the local time of an `at(...)` expression; None for one that recurs."""
+    """Return the local time of an `at(...)` expression, or None for one that recurs."""
     return datetime.fromisoformat(expression[3:-1]) if expression.startswith("at(") else None
 
 
@@ -88,7 +88,10 @@ def _check_field(at: int, field: str) -> None:
 
 
 def _is_part(at: int, part: str, lowest: int, highest: int, names: dict[str, int]) -> bool:
-    """One of a list: `*`, a value, a range, each with a step; and the letters of the two day fields."""
+    """Return whether a list item is valid:
+
+    `*`, a value or a range, with or without a step, or a day field's letters.
+    """
     if at == _DAY_OF_MONTH and re.fullmatch(r"L|LW|L-([1-9]|[12][0-9]|30)|([1-9]|[12][0-9]|3[01])W", part):
         return True
     if at == _DAY_OF_WEEK and re.fullmatch(r"L|([1-7]|SUN|MON|TUE|WED|THU|FRI|SAT)(L|#[1-5])", part):
@@ -111,7 +114,7 @@ def _number(text: str, names: dict[str, int]) -> int | None:
 
 
 def _check_possible(day: str, month: str) -> None:
-    """A single day that no named month has, such as February 30, would never come."""
+    """Raise for a single day that the given months do not have, such as February 30."""
     if not day.isdigit() or not re.fullmatch(r"[0-9A-Z]+(,[0-9A-Z]+)*", month):
         return
     months = [number for part in month.split(",") if (number := _number(part, _MONTHS)) is not None]

@@ -48,7 +48,10 @@ class AgentExecutionSource(Model):
 
 
 class WebhookSource(Model):
-    """Requests to the pipeline's own address; the raw body's signature is checked before it is parsed."""
+    """Requests to the pipeline's own address.
+
+    The signature of the raw body is verified before it is parsed.
+    """
 
     type: Literal["webhook"]
     verify: Literal["standard", "github", "stripe", "slack", "shopify", "hmac"] | None = None
@@ -103,7 +106,7 @@ class ApprovalSource(Model):
 
 
 class ScheduleSource(Model):
-    """One event per tick of an EventBridge Scheduler expression."""
+    """One event for each tick of an EventBridge Scheduler expression."""
 
     type: Literal["schedule"]
     expression: Annotated[str, Field(pattern=SCHEDULE), written(check_schedule)]
@@ -112,14 +115,14 @@ class ScheduleSource(Model):
 
 
 class ExtensionSource(Model):
-    """Base of the sources that other packages add: their requests come to the pipeline's own address."""
+    """Base of the sources of other packages, whose requests arrive at the pipeline's own address."""
 
     type: str
     secret: Annotated[str, Field(min_length=1, max_length=500), written(check_references)] | None = None
 
 
 BY_ADDRESS = (WebhookSource, ExtensionSource)
-"""Sources whose events come to an address that is found by the pipeline's id alone."""
+"""Sources whose events arrive at an address that is found by the pipeline's id alone."""
 
 Source = Annotated[
     AgentExecutionSource
@@ -134,4 +137,4 @@ Source = Annotated[
 TYPES = frozenset(
     ("agent_execution", "webhook", "database_change", "api_event", "alert", "approval", "schedule")
 )
-"""The kinds that are ours."""
+"""The built-in kinds."""

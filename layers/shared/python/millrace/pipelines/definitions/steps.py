@@ -1,4 +1,4 @@
-"""The transforms of a definition, as they are written."""
+"""The transforms of a definition as users write them."""
 
 from math import gcd
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -38,7 +38,7 @@ AggregateFunction = Literal[
 
 
 class Aggregation(Model):
-    """`alias` names the result; without one it is `sum_cost` and the like (`count` for `*`)."""
+    """`alias` names the result. The default is `sum_cost` and the like (`count` for `*`)."""
 
     field: FieldPath = "*"
     function: AggregateFunction
@@ -82,7 +82,7 @@ class AggregateConfig(Model):
 
 
 class WindowConfig(Model):
-    """Times in milliseconds. Without `aggregations` an `aggregate` step has to follow."""
+    """Times in milliseconds. Without `aggregations`, an `aggregate` step has to follow."""
 
     type: Literal["tumbling", "sliding", "session"]
     size: Annotated[Milliseconds, Field(ge=100)] | None = None
@@ -99,7 +99,7 @@ class WindowConfig(Model):
 
     @property
     def interval(self) -> int:
-        """Milliseconds from one window's start to the next: `slide`, by default half of `size`."""
+        """Milliseconds between the starts of two windows: `slide`, by default half of `size`."""
         size = self.size or 0
         return (self.slide or max(size // 2, 100)) if self.type == "sliding" else size
 
@@ -179,28 +179,28 @@ class MapConfig(Model):
 
 
 class BatchConfig(Model):
-    """So many items, or what there is after `timeout` milliseconds."""
+    """`size` items, or those collected within `timeout` milliseconds."""
 
     size: Annotated[int, Field(ge=1, le=10_000)]
     timeout: Annotated[int, Field(ge=100, le=900_000)]
 
 
 class DedupeConfig(Model):
-    """The first event of each key within `ttl` milliseconds goes on."""
+    """Only the first event of each key within `ttl` milliseconds passes."""
 
     key: ExpressionText
     ttl: Annotated[int, Field(ge=1_000, le=30 * 86_400_000)] = 86_400_000
 
 
 class SampleConfig(Model):
-    """Keeps a share (`rate`, 0 to 1) of all keys; the same keys each time. Without `key`, of all events."""
+    """Keeps a share (`rate`, 0 to 1) of all keys, always the same ones. Without `key`, of all events."""
 
     rate: Annotated[float, Field(ge=0, le=1)]
     key: ExpressionText | None = None
 
 
 class SplitConfig(Model):
-    """One event per element of the list in `field`, which then holds the element."""
+    """One event for each element of the list in `field`, which then contains the element."""
 
     field: FieldPath
 

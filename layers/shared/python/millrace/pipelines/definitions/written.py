@@ -1,7 +1,7 @@
-"""Checks of what a user writes, as opposed to what is stored.
+"""Validation of new definitions, as opposed to stored ones.
 
-A rule that is added in a later release must never stop a pipeline that was accepted before it: definitions
-from the store are read with `STORED` as context, and these checks do not look at them.
+A rule added in a later release must never stop a pipeline that was accepted before. Stored definitions are
+read with `STORED` as the context, and skip these checks.
 """
 
 from collections.abc import Callable
@@ -14,12 +14,12 @@ STORED = "stored"
 
 
 def is_stored(info: ValidationInfo) -> bool:
-    """Return true while a definition from the store is read."""
+    """Return whether a stored definition is being read."""
     return info.context == STORED
 
 
 def written(check: Callable[[Any], None]) -> AfterValidator:
-    """Annotate a field with a check that raises; the value itself stays as it is."""
+    """Annotate a field with a check that may raise. The value itself stays unchanged."""
 
     def validate(value: Any, info: ValidationInfo) -> Any:
         if value is not None and not is_stored(info):
@@ -30,5 +30,5 @@ def written(check: Callable[[Any], None]) -> AfterValidator:
 
 
 def misplaced(field: str, message: str) -> PydanticCustomError:
-    """Return an error of a whole object that is shown at one of its fields, given as it is written."""
+    """Return an error of a whole object that is reported at one of its fields, named as in the JSON."""
     return PydanticCustomError("misplaced", "{message}", {"message": message, "field": field})

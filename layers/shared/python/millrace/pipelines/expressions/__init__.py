@@ -1,1 +1,1 @@
-"""The language of map values, guards and templates: text to a syntax tree to closures, and its functions."""
+"""The language of map values, guards and templates: parsing, compilation to closures, and functions."""

@@ -1,5 +1,8 @@
-"""The functions of the expression language. Each gets plain values, is pure, and raises `EvaluationError`
-for what it cannot work with; null passes through wherever one value is the subject."""
+"""The functions of the expression language.
+
+Each gets plain values, is pure, and raises `EvaluationError` for values that it cannot process. Functions of
+one value return null for null.
+"""
 
 import hashlib
 import math
@@ -24,7 +27,7 @@ from millrace.pipelines.expressions.values import (
 from millrace.pipelines.limits import LIST_ITEMS, LONG_TEXT
 from millrace.pipelines.work import charge
 
-# What it costs to compile a pattern, and each instruction of it.
+# The work of compiling a pattern, and of each of its instructions.
 _PATTERN_WORK, _INSTRUCTION_WORK = 1_000, 50
 
 
@@ -133,7 +136,7 @@ def ends_with(value: Value, suffix: Value) -> bool:
 
 
 def matches(value: Value, pattern: Value) -> bool:
-    """The slow way, for a pattern that is computed: a constant one is compiled with the expression."""
+    """Match a computed pattern, which is slow; a constant one is compiled with the expression."""
     if type(value) is not str or pattern is None:
         return False
     try:
@@ -149,7 +152,7 @@ def to_string(value: Value) -> Value:
 
 
 def to_number(value: Value) -> Value:
-    """Null for text that is no JSON number."""
+    """Return null for text that is not a JSON number."""
     if type(value) is str:
         return _number_of(_string("toNumber", value).strip())
     if type(value) is bool:
@@ -159,7 +162,7 @@ def to_number(value: Value) -> Value:
 
 def _number_of(digits: str) -> Value:
     try:
-        # Python's own parsers also take `1_000`, `inf` and the digits of other scripts.
+        # Python's own parsers also accept `1_000`, `inf` and digits of other scripts.
         parsed = orjson.loads(digits)
     except ValueError:
         return None
@@ -176,7 +179,7 @@ def to_bool(value: Value) -> Value:
 
 
 def rounded(value: Value, digits: Value = 0) -> Value:
-    """Half away from zero, as people round; `digits` from -15 to 15 after the point."""
+    """Round half away from zero, with `digits` from -15 to 15 after the decimal point."""
     if value is None or digits is None:
         return None
     decimals = _index("round", digits)
@@ -186,8 +189,7 @@ def rounded(value: Value, digits: Value = 0) -> Value:
 
 
 def _whole(function: str, compute: Callable[[int | float], Value], value: Value) -> Value:
-    """Apply a function that makes whole numbers. Raises for infinity and not-a-number, which have none near
-    them."""
+    """Apply a function that returns whole numbers. Raises for infinity and not-a-number."""
     given = _numeric(function, value)
     try:
         return number(compute(given))
@@ -197,7 +199,7 @@ def _whole(function: str, compute: Callable[[int | float], Value], value: Value)
 
 def _half_up(value: int | float, decimals: int) -> Value:
     scaled = abs(value) * 10.0**decimals
-    # From here on a float has no fractional part to round.
+    # From here on, a float has no fractional part to round.
     if scaled >= 2**52:
         return value
     nearest = math.copysign(math.floor(scaled + 0.5), value)

@@ -1,7 +1,7 @@
-"""Conditions for which no silence counts: they hold, do not hold, or cannot be decided.
+"""Conditions with three outcomes: true, false, or undecided.
 
-Elsewhere a comparison with null, or of unlike values, is false. That is right for filters, and wrong for a
-rule that keeps something from being done: a missing amount is not a small one.
+Elsewhere, comparisons with null or of different types are false. That is right for filters, but wrong for a
+rule that prevents something: a missing amount is not a small one.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,9 +23,11 @@ Verdict = Callable[[Payload], bool | None]
 
 
 def compile_condition(source: str) -> Verdict:
-    """The expression as a test of a payload: True, False, or None where that cannot be decided: it fails,
-    gives something else, reads a field that is null or not there, or compares unlike values. Raises
-    `InvalidExpression`."""
+    """Compile an expression to a test of a payload that returns True, False, or None if undecided.
+
+    It is undecided if it fails, returns a different type, reads a field that is null or missing, or compares
+    different types. Raises `InvalidExpression`.
+    """
     evaluate = compile_expression(source).evaluate
     compiler = Compiler(source, FUNCTIONS)
     nodes = list(_all(syntax(source)))
@@ -46,7 +48,7 @@ def compile_condition(source: str) -> Verdict:
                 return None
             value = evaluate(payload, event)
         except (EvaluationError, ArithmeticError, ValueError, TypeError, RecursionError):
-            return None  # numbers beyond all measure, for example
+            return None  # for example, numbers that are too large
         return value if isinstance(value, bool) else None
 
     return verdict

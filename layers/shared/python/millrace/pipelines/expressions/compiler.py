@@ -1,9 +1,9 @@
-"""Syntax to Python closures.
+"""Compilation of syntax to Python closures.
 
-Each node becomes a `Scalar`, `(payload, event) -> value`, and a `Column`, `(chunk) -> values`: the same over
-a whole chunk, where it pays with the loops in C. Both give equal results; a column that raises says nothing
-about which event was at fault, so callers fall back to the scalar.
-Constant parts are evaluated once, here.
+Each node becomes a `Scalar`, `(payload, event) -> value`, and a `Column`, `(chunk) -> values`, which does the
+same for a whole chunk, with loops in C where that is faster. Both return equal results. A column that raises
+does not identify the faulty event, so callers fall back to the scalar. Constant parts are evaluated once,
+here.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,14 +40,17 @@ _UNARY: dict[str, Callable[[Value], Value]] = {"-": values.negate, "!": values.i
 
 
 class Compiler:
-    """Compiles the nodes of one expression against one table of functions."""
+    """Compiles the nodes of an expression with a table of functions."""
 
     def __init__(self, source: str, functions: dict[str, Function]) -> None:
         self.source = source
         self.functions = functions
 
     def scalar(self, node: Node) -> Scalar:
-        """The node as a closure over one event. Raises `InvalidExpression` for a bad constant pattern."""
+        """Return the node as a closure over one event.
+
+        Raises `InvalidExpression` for an invalid constant pattern.
+        """
         match node:
             case Literal(value=value):
                 return constant(value)
@@ -76,7 +79,7 @@ class Compiler:
         return _applied(function.call, arguments)
 
     def check(self, node: Call) -> None:
-        """Raises `InvalidExpression` for a constant argument that no event can make right."""
+        """Raise `InvalidExpression` for a constant argument that is always invalid."""
         for at, check in self.functions[node.name].checks.items():
             if at < len(node.arguments) and isinstance(argument := node.arguments[at], Literal):
                 try:
@@ -105,7 +108,7 @@ class Compiler:
         return _applied(_is_there, [target, last])
 
     def column(self, node: Node) -> Column:
-        """The node as a closure over a chunk of events."""
+        """Return the node as a closure over a chunk of events."""
         match node:
             case Path(root=root, keys=keys):
                 return path_column(root, keys)
@@ -130,7 +133,7 @@ class Compiler:
 
 
 def fold(node: Node, compiler: Compiler) -> Node:
-    """The node with its constant parts evaluated (those that fail are left to fail with their event)."""
+    """Return the node with its constant parts evaluated. Those that fail will fail with their event."""
     match node:
         case Operation(offset=offset, operator=operator, operands=operands):
             folded: Node = Operation(offset, operator, tuple(fold(each, compiler) for each in operands))
@@ -159,7 +162,7 @@ def _is_constant(node: Node, compiler: Compiler) -> bool:
 
 
 def _evaluated(node: Node, compiler: Compiler) -> Node:
-    """Not where the result is large: it would be held in memory for each place that has it."""
+    """Return a constant node's value as a literal, unless it is large and would occupy memory at each use."""
     try:
         value = compiler.scalar(node)({}, _NOTHING)
     except EvaluationError:
@@ -171,17 +174,18 @@ _NOTHING = Event({}, "")
 
 
 def constant(value: Value) -> Scalar:
-    """A closure that always gives `value` (shared: nothing changes a payload's values in place)."""
+    """Return a closure that always returns `value` (shared, because payloads' values are never changed in
+    place)."""
     return lambda payload, event: value
 
 
 def repeated(value: Value) -> Column:
-    """`constant` over a chunk."""
+    """Return `constant` over a chunk."""
     return lambda chunk: [value] * len(chunk)
 
 
 def or_null(scalar: Scalar) -> Scalar:
-    """Null where the expression fails, though not where it would take too long."""
+    """Return a closure with null in place of failures, except of too much work."""
 
     def value(payload: Payload, event: Event) -> Value:
         try:
@@ -209,7 +213,7 @@ def _is_there(target: Value, key: Value) -> bool:
 
 
 def path(root: str, keys: tuple[str, ...]) -> Scalar:
-    """The field at `keys` from `$event` or `$meta`; null where there is none."""
+    """Return the field at `keys` of `$event` or `$meta`, or null if there is none."""
     if root == "$meta":
         return _meta_path(keys)
     if not keys:
@@ -244,7 +248,7 @@ def _field_of_field(first: str, second: str) -> Scalar:
 
 
 def path_column(root: str, keys: tuple[str, ...]) -> Column:
-    """`path` over a chunk."""
+    """Return `path` over a chunk."""
     if root == "$meta":
         meta = _meta_path(keys)
         return lambda chunk: [meta({}, event) for event in chunk.events]
@@ -252,7 +256,7 @@ def path_column(root: str, keys: tuple[str, ...]) -> Column:
 
 
 def one_by_one(scalar: Scalar) -> Column:
-    """A scalar over a chunk."""
+    """Return a scalar over a chunk."""
     return lambda chunk: list(map(scalar, chunk.payloads, chunk.events))
 
 
@@ -271,7 +275,7 @@ def _operation(operator: str, parts: list[Scalar]) -> Scalar:
 
 
 def _first(parts: list[Scalar]) -> Scalar:
-    """The first value that is not null; what follows it is not evaluated."""
+    """Return the first value that is not null, without evaluating those after it."""
     *others, last = parts
 
     def first(payload: Payload, event: Event) -> Value:
@@ -285,7 +289,7 @@ def _first(parts: list[Scalar]) -> Scalar:
 
 
 def _applied(function: Callable[..., Value], parts: list[Scalar]) -> Scalar:
-    """`function` over its arguments, without a loop for up to three of them."""
+    """Apply `function` to its arguments, without a loop for up to three of them."""
     match parts:
         case [a]:
             return lambda p, e: function(a(p, e))

@@ -1,4 +1,4 @@
-"""An expression, compiled: the one way in for map values, guards and templates."""
+"""A compiled expression, the single entry point for map values, guards and templates."""
 
 from dataclasses import dataclass, field
 
@@ -11,8 +11,11 @@ from millrace.pipelines.expressions.syntax import Literal, Node, Path
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """`evaluate(payload, event)` gives a value or raises `EvaluationError`; `column` does a whole chunk.
-    `is_safe`: neither ever raises."""
+    """`evaluate(payload, event)` returns a value or raises `EvaluationError`; `column` evaluates a whole
+    chunk.
+
+    `is_safe` means that neither ever raises.
+    """
 
     source: str
     evaluate: Scalar = field(repr=False)
@@ -23,7 +26,7 @@ class Expression:
 
 
 def compile_expression(source: str, functions: dict[str, Function] = FUNCTIONS) -> Expression:
-    """Raises `InvalidExpression` with line and column."""
+    """Compile an expression. Raises `InvalidExpression` with line and column."""
     compiler = Compiler(source, functions)
     node = fold(syntax(source, functions), compiler)
     is_constant, is_safe = isinstance(node, Literal), isinstance(node, Literal | Path)
@@ -31,5 +34,5 @@ def compile_expression(source: str, functions: dict[str, Function] = FUNCTIONS) 
 
 
 def syntax(source: str, functions: dict[str, Function] = FUNCTIONS) -> Node:
-    """The parsed source, for tools that look at an expression rather than run it."""
+    """Return the parsed source, for tools that analyze an expression instead of running it."""
     return parse(source, lambda name, arguments: call_problem(functions, name, arguments))

@@ -15,7 +15,7 @@ _PART = re.compile(
 
 
 def parse_field(field: str) -> Keys | None:
-    """Return the keys that a path leads along, names and list positions; None for what is no path."""
+    """Return the keys of a path, names and list positions, or None for an invalid path."""
     keys: list[str | int] = []
     end = 0
     for found in _PART.finditer(field):
@@ -28,7 +28,10 @@ def parse_field(field: str) -> Keys | None:
 
 
 def keys_of(field: str) -> Keys:
-    """Return the keys of a path. One that was stored before brackets had a meaning is split at its dots."""
+    """Return the keys of a path.
+
+    Invalid ones, stored before brackets had a meaning, are split at their dots.
+    """
     return parse_field(field) or tuple(field.split("."))
 
 
@@ -38,23 +41,23 @@ def _split(field: str) -> tuple[str, Keys]:
 
 
 def field_of(field: str) -> Scalar:
-    """The field's value in one event; null where it is missing."""
+    """Return a closure for the field's value in one event, null if it is missing."""
     return _scalar(*_split(field))
 
 
 def field_column(field: str) -> Column:
-    """The field's value in each event of a chunk."""
+    """Return a closure for the field's value in each event of a chunk."""
     return _column(*_split(field))
 
 
 def parent_and_name(field: str) -> tuple[Column, str | int]:
-    """Return the parent of the field, and its last name or position."""
+    """Return a column of the field's parent, and the field's last name or position."""
     root, keys = _split(field)
     return (_column(root, keys[:-1]), keys[-1]) if keys else (path_column("$event", ()), root)
 
 
 def _names(keys: Keys) -> Names | None:
-    """Names alone: the common case, for which there are faster closures."""
+    """Return the keys if all are names, the common case with faster closures."""
     names = tuple(key for key in keys if isinstance(key, str))
     return names if len(names) == len(keys) else None
 

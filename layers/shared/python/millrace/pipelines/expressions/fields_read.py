@@ -1,4 +1,4 @@
-"""The fields of an event that an expression or a template reads, for checks of whole definitions."""
+"""The fields of an event that an expression or a template reads, for validation of whole definitions."""
 
 from collections.abc import Iterator
 
@@ -7,11 +7,11 @@ from millrace.pipelines.expressions.syntax import Call, Item, ListOf, Literal, N
 from millrace.pipelines.expressions.template import template_expressions
 
 WHOLE = "$event"
-"""Stands for the event as a whole: any of its fields may be read."""
+"""Stands for the whole event: any of its fields may be read."""
 
 
 def template_fields(source: str) -> set[str]:
-    """Return the names of the top-level fields that a template reads; `$meta` is none of them."""
+    """Return the names of the top-level fields that a template reads, without `$meta`."""
     return set().union(*(expression_fields(one) for one in template_expressions(source)))
 
 
@@ -33,7 +33,7 @@ def _paths(node: Node) -> Iterator[Path]:
 
 
 def inner_nodes(node: Node) -> tuple[Node, ...]:
-    """Return the parts of a node; a field that is read by its name in brackets is a path."""
+    """Return the parts of a node. A field named in brackets is a path."""
     match node:
         case Item(target=target, key=Literal(value=str() as name)) if target == Path(
             target.offset, WHOLE, ()

@@ -1,7 +1,7 @@
-"""The functions of the expression language, in one table: docs and checks are made from it.
+"""The functions of the expression language, in one table from which docs and checks are made.
 
-`Function.call` gets plain values. It raises `EvaluationError` for what it cannot work with, and must be pure:
-a redelivered event has to give the same result. Packages add their own under the entry point
+`Function.call` gets plain values. It raises `EvaluationError` for values that it cannot process, and must be
+pure, because a redelivered event has to give the same result. Packages add functions with the entry point
 `millrace.expression_functions`.
 """
 
@@ -22,8 +22,11 @@ Form = Literal["plain", "coalesce", "has", "now", "matches"]
 
 
 class Function(Struct, frozen=True):
-    """One entry. `form` marks the few that the compiler itself must know (they look at more than values).
-    `checks` are of arguments, by position, that raise `EvaluationError` when one is written as a constant."""
+    """A function.
+
+    `form` marks the few functions that the compiler handles itself, because they need more than values.
+    `checks` validate constant arguments, by position, and raise `EvaluationError`.
+    """
 
     call: Callable[..., Value]
     fewest: int
@@ -35,7 +38,7 @@ class Function(Struct, frozen=True):
 
 
 def _special(*_: Value) -> Value:
-    """Stands in for the forms that the compiler makes itself."""
+    """Stand in for the forms that the compiler handles itself."""
     raise AssertionError("never called")
 
 
@@ -221,7 +224,7 @@ _OWN: dict[str, Function] = {
 
 
 class _Functions(dict[str, Function]):
-    """Our functions, and those of other packages, which are looked for when their names are used."""
+    """The built-in functions, and those of other packages, which are looked up when their names are used."""
 
     def __missing__(self, name: str) -> Function:
         if (found := added_function(name)) is None:
@@ -229,7 +232,7 @@ class _Functions(dict[str, Function]):
         return found
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The function of this name."""
+        """Return the function of this name."""
         return super().get(name) or added_function(name) or default
 
 
@@ -238,8 +241,11 @@ FUNCTIONS: dict[str, Function] = _Functions(_OWN)
 
 
 def added_function(name: str) -> Function | None:
-    """A function that another package adds, guarded: whatever it raises, and what is no JSON value, fails the
-    event's step as a wrong argument does. None where there is none, or where it cannot be loaded."""
+    """Return a function of another package, or None if it does not exist or cannot be loaded.
+
+    It is guarded: any exception, and any result that is not a JSON value, fails the event's step as an
+    invalid argument does.
+    """
     found = extension("expression_functions", name)
     if found is None or not isinstance(found.value, Function) or found.value.form != "plain":
         return None
@@ -260,7 +266,7 @@ def added_function(name: str) -> Function | None:
 
 
 def call_problem(functions: dict[str, Function], name: str, arguments: int) -> str | None:
-    """Return the mistake in a call of `name` with so many arguments, or None."""
+    """Return the mistake in a call of `name` with this number of arguments, or None."""
     function = functions.get(name)
     if function is None:
         return f"There is no function `{name}`. Known are {', '.join(sorted(functions))}."

@@ -10,7 +10,7 @@ from millrace.pipelines.limits import SOURCE_CHARACTERS
 
 Kind = Literal["number", "string", "name", "operator", "end"]
 
-# Our own pattern, without nested repetition: its time is linear in the source.
+# A pattern without nested repetition, so its time is linear in the source.
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r\n]+)
       | (?P<number>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)
@@ -32,7 +32,7 @@ _HINTS = {
 
 
 class Token(Struct, frozen=True):
-    """A piece of source: `text` as written, `value` of a literal, `offset` in characters from 0."""
+    """A piece of source: its `text`, the `value` of a literal, and its `offset` in characters from 0."""
 
     kind: Kind
     text: str
@@ -41,7 +41,7 @@ class Token(Struct, frozen=True):
 
 
 def tokens(source: str) -> list[Token]:
-    """All tokens and an "end". Raises `InvalidExpression` with line and column."""
+    """Return all tokens and an "end". Raises `InvalidExpression` with line and column."""
     if len(source) > SOURCE_CHARACTERS:
         raise InvalidExpression(
             f"The expression has {len(source):,} characters; at most {SOURCE_CHARACTERS:,} are allowed."
@@ -91,7 +91,8 @@ def _unescape(body: str, source: str, offset: int) -> str:
         return _ESCAPES[code]
 
     text = _ESCAPE.sub(replaced, body)
-    # Two escapes may form one character beyond the first plane; half of one cannot be written as UTF-8.
+    # Two escapes may form one character outside the basic plane. An unpaired surrogate cannot be encoded as
+    # UTF-8.
     try:
         return text.encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Text to syntax: a Pratt parser, bounded in length, nodes and depth."""
+"""A Pratt parser for expressions, with limits on length, nodes and depth."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ CallCheck = Callable[[str, int], str | None]
 
 
 def parse(source: str, check_call: CallCheck) -> Node:
-    """The syntax of `source`. `check_call(name, arguments)` says what is wrong with a call, or None.
+    """Return the syntax of `source`. `check_call(name, arguments)` returns the problem with a call, or None.
 
     Raises `InvalidExpression` with line and column.
     """
@@ -149,7 +149,7 @@ class _Parser:
             raise self.wrong("Only a function's name can be called.", token.offset)
         if token.text == "?":
             return self.conditional(left)
-        # `a ?? b ?? c` groups to the right, so that the right side may hold the same operator.
+        # `a ?? b ?? c` groups to the right, so that the right side may contain the same operator.
         right = self.expression(_POWERS[token.text] - (token.text == "??"))
         return Operation(left.offset, token.text, (left, right))
 

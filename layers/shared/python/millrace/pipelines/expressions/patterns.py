@@ -1,4 +1,4 @@
-"""Users' regular expressions, on RE2: time linear in the text, whatever the pattern."""
+"""Users' regular expressions, with RE2: time is linear in the text for every pattern."""
 
 import re2
 
@@ -11,9 +11,11 @@ _FREE_WORK = 16
 
 
 class Pattern:
-    """A compiled pattern that answers yes or no, unanchored. `size` counts its instructions.
+    """A compiled, unanchored pattern that only tells whether it matches. `size` is its number of
+    instructions.
 
-    Raises `InvalidExpression` when made."""
+    Raises `InvalidExpression` when created.
+    """
 
     __slots__ = ("_set", "size", "source")
 
@@ -21,7 +23,7 @@ class Pattern:
         if len(source) > PATTERN_CHARACTERS:
             raise InvalidExpression(f"A pattern must not exceed {PATTERN_CHARACTERS} characters.")
         self.source = source
-        # A set of one: RE2 then never looks for where a match lies, which is what costs.
+        # A set with one pattern, so that RE2 never determines the position of a match, which is expensive.
         self._set = re2.Set.SearchSet(_options())
         try:
             self._set.Add(source)
@@ -33,10 +35,10 @@ class Pattern:
             ) from None
 
     def found_in(self, text: str) -> bool:
-        """True if the pattern matches anywhere in the text (a lone surrogate never matches).
+        """Return whether the pattern matches anywhere in the text (an unpaired surrogate never matches).
 
-        Linear is not yet fast: where RE2 cannot keep its states, a character costs as much as there are
-        instructions, 10 ns each. `(.{0,100}a){8}q` takes four seconds for 256 KB.
+        Linear time may still be slow: if RE2 cannot keep its states, each character costs as much as there
+        are instructions, 10 ns each. `(.{0,100}a){8}q` takes four seconds for 256 KB.
         """
         units = len(text) * self.size >> 7
         if units > _FREE_WORK:
@@ -45,7 +47,7 @@ class Pattern:
 
 
 def _why(source: str, error: Exception) -> str:
-    """RE2's own words: a set only says that it failed."""
+    """Return RE2's explanation, because a set only reports that it failed."""
     try:
         re2.compile(source, _options())
     except (re2.error, UnicodeError, ValueError) as cause:

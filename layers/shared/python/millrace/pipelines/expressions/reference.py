@@ -1,4 +1,4 @@
-"""The reference of the expression language, made from the table of functions."""
+"""The reference of the expression language, generated from the table of functions."""
 
 import orjson
 
@@ -49,7 +49,7 @@ look-around, no backreferences).
 
 
 def functions_page() -> str:
-    """docs/pipelines/expressions.md."""
+    """Return docs/pipelines/expressions.md."""
     head = _HEAD
     for name, value in _LIMITS.items():
         head = head.replace("{" + name + ":,}", f"{value:,}").replace("{" + name + "}", str(value))

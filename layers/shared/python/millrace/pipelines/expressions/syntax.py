@@ -1,4 +1,4 @@
-"""The parts of a parsed expression. `offset` is where a node begins in its source."""
+"""The parts of a parsed expression. `offset` is the position of a node in its source."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Text with `{{expression}}` in it, and nothing else: no sections, no partials."""
+"""Text with `{{expression}}` in it and no other syntax: no sections, no partials."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -17,15 +17,15 @@ Escape = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """`pieces` are literal texts and compiled expressions, in order."""
+    """A compiled template. `pieces` are literal texts and compiled expressions, in order."""
 
     source: str
     pieces: tuple[str | Scalar, ...] = field(repr=False)
 
     def render(self, payload: Payload, event: Event, escape: Escape | None = None) -> str:
-        """The text for one event. Null prints ""; `escape` is applied to values, not to the text around.
+        """Return the text for one event. Null becomes "". `escape` is applied to values, not to literal text.
 
-        Raises `EvaluationError` if an expression fails or the text gets too long.
+        Raises `EvaluationError` if an expression fails or the text becomes too long.
         """
         parts, length = [], 0
         with Work():
@@ -42,12 +42,12 @@ def _printed(value: object, escape: Escape | None) -> str:
 
 
 def escape_slack(value: str) -> str:
-    """The three characters that Slack's message text gives a meaning."""
+    """Escape the three characters with a meaning in Slack's message text."""
     return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def compile_template(source: str, functions: dict[str, Function] = FUNCTIONS) -> Template:
-    """Raises `InvalidExpression` with line and column in the template."""
+    """Compile a template. Raises `InvalidExpression` with line and column in the template."""
     if len(source) > TEMPLATE_CHARACTERS:
         raise InvalidExpression(f"A template must not exceed {TEMPLATE_CHARACTERS:,} characters.")
     pieces: list[str | Scalar] = []
@@ -96,7 +96,7 @@ def _close(source: str, start: int) -> int:
 
 
 def _piece(source: str, start: int, end: int, functions: dict[str, Function]) -> Scalar:
-    """Compiled with its place in the template, so that errors point there."""
+    """Compile a piece, so that errors have its position in the template."""
     try:
         return compile_expression(source[start:end], functions).evaluate
     except InvalidExpression as error:

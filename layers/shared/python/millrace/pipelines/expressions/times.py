@@ -1,4 +1,4 @@
-"""Instants: epoch milliseconds inside, ISO 8601 outside."""
+"""Instants: epoch milliseconds internally, ISO 8601 externally."""
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -16,7 +16,7 @@ _LEAST_SECONDS, _LEAST_MS = 10**8, 10**11
 
 
 def to_ms(value: Any) -> int:
-    """Epoch milliseconds of a number (taken as such) or ISO 8601 text (UTC unless it says otherwise).
+    """Return the epoch milliseconds of a number (unchanged) or ISO 8601 text (UTC by default).
 
     Raises `EvaluationError` for anything else and for years outside 1 to 9999.
     """
@@ -30,10 +30,10 @@ def to_ms(value: Any) -> int:
 
 
 def instant(value: Any) -> int:
-    """Epoch milliseconds of the time that a foreign event tells: ISO 8601, epoch seconds or milliseconds.
+    """Return the epoch milliseconds of a foreign event's time: ISO 8601, epoch seconds or milliseconds.
 
     A number from 100 million to 100 billion counts as seconds (the years 1973 to 5138), every other one as
-    milliseconds. Raises `EvaluationError` as `to_ms`.
+    milliseconds. Raises `EvaluationError` as `to_ms` does.
     """
     if is_number(value) and _LEAST_SECONDS <= value < _LEAST_MS:
         return int(value * 1000)
@@ -44,21 +44,21 @@ def _parse(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        # `timestamp()` is a float: multiplied and truncated, it may be a millisecond off.
+        # `timestamp()` is a float, whose product may be off by a millisecond when truncated.
         return (moment - _EPOCH) // _MILLISECOND
     except (ValueError, OverflowError):
         raise EvaluationError(f"{text!r:.60} is not an ISO 8601 time.") from None
 
 
 def to_datetime(ms: int | float) -> datetime:
-    """An aware UTC datetime; raises `EvaluationError` outside the years 1 to 9999."""
+    """Return an aware UTC datetime. Raises `EvaluationError` outside the years 1 to 9999."""
     if not MIN_MS <= ms <= MAX_MS:
         raise EvaluationError(f"{ms} is not a time in milliseconds between the years 1 and 9999.")
     return _EPOCH + timedelta(milliseconds=int(ms))
 
 
 def zone(name: Any) -> ZoneInfo:
-    """The time zone of an IANA name. Raises `EvaluationError` for one that its database does not have."""
+    """Return the time zone of an IANA name. Raises `EvaluationError` for an unknown name."""
     if not is_zone(name):
         raise EvaluationError(
             f"{name!r:.60} is not a time zone: use an IANA name such as Europe/Berlin or UTC."
@@ -67,12 +67,12 @@ def zone(name: Any) -> ZoneInfo:
 
 
 def is_zone(name: Any) -> bool:
-    """True for a name of the time zone database, in its own letters."""
+    """Return whether a name is in the time zone database, in its exact spelling."""
     return type(name) is str and name in _names()
 
 
 def in_zone(ms: int | float, name: Any) -> datetime:
-    """A datetime as clocks in a zone show it; raises `EvaluationError` outside the years 1 to 9999."""
+    """Return a datetime in local time of a zone. Raises `EvaluationError` outside the years 1 to 9999."""
     time_zone = zone(name)
     try:
         return to_datetime(ms).astimezone(time_zone)
@@ -82,5 +82,5 @@ def in_zone(ms: int | float, name: Any) -> datetime:
 
 @cache
 def _names() -> frozenset[str]:
-    """Looked up once: the whole database is read for it."""
+    """Return all names. Cached, because this reads the whole database."""
     return frozenset(available_timezones())

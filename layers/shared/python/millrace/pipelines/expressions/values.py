@@ -1,5 +1,7 @@
-"""The operators of the expression language on values (JSON's: null, booleans, numbers, strings, lists,
-objects). Null passes through arithmetic; every function raises `EvaluationError` and nothing else."""
+"""The operators of the expression language on JSON values.
+
+Null passes through arithmetic. Every function raises `EvaluationError` and nothing else.
+"""
 
 import math
 from collections.abc import Iterable
@@ -19,17 +21,17 @@ _NAMES = {bool: "a boolean", int: "a number", float: "a number", str: "a string"
 
 
 def kind(value: Value) -> str:
-    """The value's type in words, for messages."""
+    """Return the value's type as words for messages."""
     return "null" if value is None else _NAMES.get(type(value), "an object")
 
 
 def is_number(value: Value) -> bool:
-    """True for integers and floats; a boolean is no number."""
+    """Return whether a value is an integer or a float; a boolean is not a number."""
     return type(value) is int or type(value) is float
 
 
 def number(value: Value) -> Value:
-    """A result as JSON can carry it: null for inf and nan, a float beyond 64 bits."""
+    """Return a result in JSON's range: null for inf and nan, a float beyond 64 bits."""
     if type(value) is float:
         return value if math.isfinite(value) else None
     return value if -_INT64 <= value < _INT64 else _as_float(value)
@@ -43,14 +45,14 @@ def _as_float(value: int) -> float | None:
 
 
 def shortest(value: float) -> int | float | None:
-    """A finished aggregate: an integer where the float is one and exact (up to 2**53), null for inf/nan."""
+    """Return a finished aggregate: an integer for an exact one (up to 2**53), null for inf and nan."""
     if not math.isfinite(value):
         return None
     return int(value) if abs(value) <= 2**53 and value.is_integer() else value
 
 
 def check_depth(value: Value, deepest: int = PAYLOAD_DEPTH) -> None:
-    """Raises if lists and objects are nested deeper than that: writers of JSON have such limits."""
+    """Raise if lists and objects are nested deeper than `deepest`, because JSON encoders have such limits."""
     # Level by level, because recursion could exhaust the stack before the limit is reached.
     level = [value]
     for _ in range(deepest):
@@ -68,7 +70,7 @@ def _inside(value: Value) -> Iterable[Value]:
 
 
 def check_length(characters: int) -> None:
-    """Raises unless a string of this many characters may be built."""
+    """Raise unless a string of this many characters may be built."""
     if characters > STRING_CHARACTERS:
         raise EvaluationError(
             f"The result would have {characters:,} characters; at most {STRING_CHARACTERS:,} are allowed."
@@ -77,13 +79,13 @@ def check_length(characters: int) -> None:
 
 
 def charge_text(characters: int) -> None:
-    """Counts the work of reading or building a text of that length, where it is long. Raises as `charge`."""
+    """Count the work of reading or building a long text. Raises as `charge` does."""
     if characters > LONG_TEXT:
         charge(characters >> 6)
 
 
 def text(value: Value) -> str:
-    """A value as text: null is "", strings are themselves, the rest is JSON."""
+    """Return a value as text: null is "", strings are unchanged, other values are JSON."""
     if type(value) is str:
         return value
     if value is None:
@@ -99,7 +101,7 @@ def text(value: Value) -> str:
 
 
 def _check_size(value: Value) -> None:
-    """Before it is written: what is shared may make it huge."""
+    """Check the size before encoding, because shared parts may make the text huge."""
     size = expanded_size(value)
     charge(min(size, 4 * STRING_CHARACTERS) >> 3)
     if size > 4 * STRING_CHARACTERS:  # no character counts as more than four bytes
@@ -107,7 +109,7 @@ def _check_size(value: Value) -> None:
 
 
 def concat(*values: Value) -> str:
-    """All values as one text; null reads as ""."""
+    """Return all values as one text; null becomes ""."""
     try:
         length = sum(map(len, values))
         if length <= STRING_CHARACTERS:
@@ -120,7 +122,7 @@ def concat(*values: Value) -> str:
 
 
 def equal(left: Value, right: Value, depth: int = 0) -> bool:
-    """Type-strict and deep: 1 == 1.0, but true != 1 and "1" != 1."""
+    """Compare deeply and by type: 1 == 1.0, but true != 1 and "1" != 1."""
     if type(left) is not type(right):
         return is_number(left) and is_number(right) and bool(left == right)
     if type(left) is list:
@@ -144,7 +146,7 @@ def not_equal(left: Value, right: Value) -> bool:
 
 
 def comparable(left: Value, right: Value) -> bool:
-    """Only numbers with numbers and strings with strings have an order."""
+    """Return whether two values have an order: only numbers with numbers, and strings with strings."""
     if type(left) is str:
         return type(right) is str
     return is_number(left) and is_number(right)
@@ -167,7 +169,7 @@ def greater_or_equal(left: Value, right: Value) -> bool:
 
 
 def contains(container: Value, item: Value) -> bool:
-    """Substring of a string, member of a list, key of an object; false for anything else."""
+    """Return whether a string has a substring, a list a member, or an object a key; false for other types."""
     if type(container) is str:
         charge_text(len(container))
         return type(item) is str and item in container
@@ -178,12 +180,12 @@ def contains(container: Value, item: Value) -> bool:
 
 
 def within(item: Value, container: Value) -> bool:
-    """`item in container`."""
+    """Return `item in container`."""
     return contains(container, item)
 
 
 def _operands(operator: str, left: Value, right: Value) -> bool:
-    """False if null passes through; raises unless both are numbers."""
+    """Return False if null passes through. Raises unless both are numbers."""
     if is_number(left) and is_number(right):
         return True
     if left is None or right is None:
@@ -192,7 +194,7 @@ def _operands(operator: str, left: Value, right: Value) -> bool:
 
 
 def out_of_range(operation: str) -> EvaluationError:
-    """The error of arithmetic with infinity, not-a-number, or an integer that no float can hold."""
+    """Return the error of arithmetic with infinity, not-a-number, or an integer that no float can hold."""
     return EvaluationError(f"`{operation}` cannot compute with a number of this size.")
 
 
@@ -220,7 +222,7 @@ def multiply(left: Value, right: Value) -> Value:
 
 
 def divide(left: Value, right: Value) -> Value:
-    """True division; an exact quotient of integers stays an integer, by zero is null."""
+    """Divide. An exact quotient of integers stays an integer; division by zero gives null."""
     if not _operands("/", left, right) or right == 0:
         return None
     # Through floats, a quotient above 2**53 would not be exact.
@@ -233,11 +235,11 @@ def divide(left: Value, right: Value) -> Value:
 
 
 def remainder(left: Value, right: Value) -> Value:
-    """The remainder with the sign of the left side (as in SQL and JavaScript); by zero is null."""
+    """Return the remainder with the sign of the left side (as in SQL and JavaScript); null for zero."""
     if not _operands("%", left, right) or right == 0:
         return None
     if type(left) is int and type(right) is int:
-        # `math.fmod` would turn the integers into floats, which are not exact above 2**53.
+        # `math.fmod` would convert the integers to floats, which are not exact above 2**53.
         return number(abs(left) % abs(right) * (-1 if left < 0 else 1))
     try:
         return number(math.fmod(left, right))
@@ -259,7 +261,7 @@ def invert(value: Value) -> bool:
 
 
 def item(target: Value, key: Value) -> Value:
-    """`target[key]`: a string key of an object, an index from 0 of a list, null for all else."""
+    """`target[key]`: a string key of an object, an index from 0 of a list, otherwise null."""
     if type(target) is dict:
         return target.get(key) if type(key) is str else None
     if type(target) is list and type(key) is int:

@@ -1,2 +1,1 @@
-"""State that outlives one call: windows, sessions, batches and running totals over a small store
-interface."""
+"""State that outlives a call: windows, sessions, batches and running totals over a small store interface."""

@@ -1,7 +1,7 @@
 """Aggregate functions over the rows of one group.
 
-Nulls, and for numeric functions everything that is no number, are left out and counted as skipped. Results
-do not depend on the order of rows: sums use `math.fsum`, first and last go by (time, id).
+Nulls, and for numeric functions all other types, are skipped and counted. Results do not depend on the order
+of rows: sums use `math.fsum`, first and last use (time, id).
 """
 
 import math
@@ -29,7 +29,7 @@ _BY_VALUE = ("count", "countDistinct", *_ORDERED)
 
 
 def total(numbers: Numbers) -> float:
-    """The correctly rounded sum; inf where it has no place in 64 bits."""
+    """Return the correctly rounded sum, or inf if it is too large for 64 bits."""
     try:
         return math.fsum(numbers)
     except OverflowError:
@@ -41,7 +41,7 @@ def mean(numbers: Numbers) -> float:
 
 
 def deviation(numbers: Numbers) -> float:
-    """The sample's standard deviation (n - 1), as PostgreSQL's `stddev`; nan for a single number."""
+    """Return the sample's standard deviation (n - 1) like PostgreSQL's `stddev`; nan for a single number."""
     if len(numbers) < 2:
         return math.nan
     # Two passes: with the sum of squares, large numbers that are close together would cancel out.
@@ -52,7 +52,7 @@ def deviation(numbers: Numbers) -> float:
 
 
 def percentile(numbers: Numbers, p: float) -> float:
-    """Interpolated between the two nearest ranks, as PostgreSQL's `percentile_cont`."""
+    """Interpolate between the two nearest ranks, like PostgreSQL's `percentile_cont`."""
     ordered = sorted(numbers)
     rank = (len(ordered) - 1) * p / 100
     low = math.floor(rank)
@@ -85,7 +85,7 @@ class _Output(Struct, frozen=True):
 
 
 class Grouping:
-    """`groupBy` and `aggregations` compiled: events to rows, rows of a group to its values."""
+    """Compiled `groupBy` and `aggregations`: events to rows, and a group's rows to its values."""
 
     def __init__(self, group_by: list[str], aggregations: list[Aggregation]) -> None:
         self.group_by = group_by
@@ -101,14 +101,16 @@ class Grouping:
         return Rows(self.kinds, self.named)
 
     def rows(self, chunk: Chunk, ids: "array[int]", times: list[int]) -> Rows:
-        """Return what is kept of the events. Raises as `add`."""
+        """Return the rows to keep of the events. Raises as `add` does."""
         rows = self.empty()
         self.add(rows, chunk, ids, times)
         return rows
 
     def add(self, rows: Rows, chunk: Chunk, ids: "array[int]", times: list[int]) -> None:
-        """Appends what is kept of the events. Raises `EvaluationError` if one has values that are no group,
-        or too large ones."""
+        """Append the rows to keep of the events.
+
+        Raises `EvaluationError` for an event with values that are too large or cannot be a group.
+        """
         cells = self._cells(chunk)
         rows.groups.fromlist(self._groups(rows, chunk))
         for column, more in zip(rows.columns, cells, strict=True):
@@ -119,7 +121,7 @@ class Grouping:
             rows.names += [event.id for event in chunk.events]
 
     def _groups(self, rows: Rows, chunk: Chunk) -> list[int]:
-        """Each event's group, which is entered."""
+        """Return each event's group, adding new groups."""
         columns = [field(chunk) for field in self._fields]
         if len(columns) == 1 and set(map(type, columns[0])) == {str}:
             return self._groups_of_texts(rows, columns[0])
@@ -127,7 +129,10 @@ class Grouping:
         return rows.enter(map(group_key, values))
 
     def _groups_of_texts(self, rows: Rows, column: Sequence[str]) -> list[int]:
-        """Texts repeat, so each distinct one is written once (not so with other values: 1 is True)."""
+        """Return the groups of texts.
+
+        Texts repeat, so each distinct one is encoded once (not for other types: 1 is True).
+        """
         known = rows.texts
         fresh = [text for text in dict.fromkeys(column) if text not in known]
         keys = [self._known.get(text) or self._learnt(text) for text in fresh]
@@ -135,7 +140,7 @@ class Grouping:
         return list(map(known.__getitem__, column))
 
     def _learnt(self, text: str) -> bytes:
-        """A text's key, which is kept if it is short."""
+        """Return a text's key, and remember it if it is short."""
         key = _group_key([text])
         if len(key) <= _KNOWN_BYTES:
             if len(self._known) >= _KNOWN_KEYS:
@@ -151,11 +156,12 @@ class Grouping:
         return columns
 
     def group(self, key: bytes) -> dict[str, Value]:
-        """A key as an object, for outputs."""
+        """Return a key as an object, for outputs."""
         return dict(zip(self.group_by, read_key(key), strict=True))
 
     def values(self, rows: Rows, members: list[int]) -> tuple[dict[str, Value], dict[str, int]]:
-        """The aggregates over the rows `members`, and how many values each one skipped (where any)."""
+        """Return the aggregates over the rows `members`, and the number of skipped values where there are
+        any."""
         results, skipped = {}, {}
         for output in self._outputs:
             value, used = _result(output, rows, members)
@@ -166,7 +172,7 @@ class Grouping:
 
 
 def check_row(cells: Iterable[Value]) -> None:
-    """Raises `EvaluationError` for values of one event that are too large to be kept."""
+    """Raise `EvaluationError` for values of one event that are too large to keep."""
     if sum(len(canonical(cell)) for cell in cells) > _ROW_BYTES:
         raise EvaluationError(f"The aggregated values exceed {_ROW_BYTES:,} bytes in one event.")
 
@@ -180,7 +186,7 @@ def _column(column: Sequence[Value], kept: ColumnKind) -> Cells:
 
 
 def group_key(values: Sequence[Value]) -> bytes:
-    """Raises `EvaluationError` for lists and objects, which are no groups, and for overlong texts."""
+    """Return the key of a group. Raises `EvaluationError` for lists and objects, and for overlong texts."""
     for value in values:
         if type(value) in (list, dict):
             raise EvaluationError(f"{kind(value).capitalize()} cannot be a group: group by a field of it.")
@@ -195,7 +201,7 @@ def _group_key(values: list[Value]) -> bytes:
 
 
 def read_key(key: bytes) -> list[Value]:
-    """The values of a group's key."""
+    """Return the values of a group's key."""
     values: list[Value] = orjson.loads(key)
     return values
 
@@ -212,7 +218,7 @@ def _output(aggregation: Aggregation, positions: dict[tuple[str, ColumnKind], in
 
 
 def _result(output: _Output, rows: Rows, members: list[int]) -> tuple[Value, int]:
-    """One aggregate, and how many rows it used."""
+    """Return an aggregate, and the number of rows that it used."""
     if output.column < 0:
         return len(members), len(members)
     column = rows.columns[output.column]
@@ -224,7 +230,7 @@ def _result(output: _Output, rows: Rows, members: list[int]) -> tuple[Value, int
 
 
 def _chosen(column: Sequence[float], members: list[int]) -> Numbers:
-    """Those rows' numbers. Their sum tells at once whether there is a NaN among them."""
+    """Return the numbers of these rows. Their sum shows whether any is NaN."""
     if len(members) > 1:
         numbers: Numbers = itemgetter(*members)(column)
         if not math.isnan(sum(numbers)):

@@ -1,8 +1,8 @@
-"""`batch`: items collected to so many, to what one message holds, or to what there is when the time is over.
+"""`batch`: items collected up to a number, up to the size of a message, or until a timeout.
 
-An item belongs to the slot of its ingest time (`timeout` long), so that a redelivered one meets itself. A
-batch exists once it is sealed: a list of its items' hashes in a register that is only written where it is
-unchanged. So two closers can never put an item into two batches, and a batch sent again is the same batch.
+An item belongs to the slot of its ingest time (`timeout` long), so that a redelivered item meets itself. A
+batch exists once it is sealed: a list of its items' hashes in a register that is written only if it is
+unchanged. So two closers can never put an item into two batches, and a batch that is sent again is the same.
 """
 
 import zlib
@@ -26,22 +26,22 @@ _SEAL_BYTES = 200_000
 _ITEM_BYTES = 300_000
 _ATTEMPTS = 20
 _COUNT = 1 << 48
-"""A slot's counter holds bytes below this bit and items from it on: one write counts both."""
+"""A slot's counter has bytes below this bit and items above it, so one write counts both."""
 BatchItem = tuple[int, int, str, Payload, str, int, str]
-"""Hash, time, id, payload, type, hops."""
+"""Hash, time, id, payload, type, hops, sequence."""
 _ADDED = ("item", 0, "")
-"""Type and hops of items that were kept before these were."""
+"""Type, hops and sequence of items stored by earlier releases."""
 Seal = list[int]
 
 
 class Batch(Struct, frozen=True):
-    """A batch step, compiled."""
+    """A compiled batch step."""
 
     scope: Scope
     config: BatchConfig
 
     def bucket(self, ingested: int) -> int:
-        """The start of the slot."""
+        """Return the start of the slot."""
         return ingested // self.config.timeout * self.config.timeout
 
     def key(self, slot: int) -> Key:
@@ -55,7 +55,7 @@ class Batch(Struct, frozen=True):
 
 
 def item_of(event: Event, payload: Payload) -> BatchItem:
-    """Return what is kept of an event. Raises `EvaluationError` if that is too large."""
+    """Return the item to keep of an event. Raises `EvaluationError` if it is too large."""
     if len(canonical(payload)) > _ITEM_BYTES:
         raise EvaluationError(f"An item of a batch must not exceed {_ITEM_BYTES:,} bytes as JSON.")
     return (
@@ -72,8 +72,11 @@ def item_of(event: Event, payload: Payload) -> BatchItem:
 def write_batch(
     batch: Batch, slot: int, items: list[BatchItem], store: Store, outputs: Outputs, now: int
 ) -> None:
-    """Keeps the items of one slot and sees to it that `fire_batch` is called: when the slot ends, and at once
-    whenever another batch may be full. Blocks before the register, as in `writing`."""
+    """Keep the items of a slot, and make sure that `fire_batch` is called.
+
+    That is at the end of the slot, and immediately whenever another batch may be full. Blocks are written
+    before the register, as in `writing`.
+    """
     key, due, size = batch.key(slot), batch.due(slot), batch.config.size
     store.append(key, _pack(items), kept_until(now, due))
     state = _state(store, key)
@@ -93,7 +96,7 @@ def _bytes(item: BatchItem) -> int:
 
 
 class _State(Struct, frozen=True):
-    """A slot's register: how many of its batches are surely sent, and whether its time is over."""
+    """A slot's register: how many of its batches were certainly sent, and whether its time is up."""
 
     sent: int = 0
     ending: bool = False
@@ -112,7 +115,7 @@ def _state(store: Store, key: Key) -> _State:
 
 
 def _advance(store: Store, key: Key, sent: int, ending: bool, now: int, due: int | None) -> None:
-    """Sets what is known; nothing is ever taken back."""
+    """Record progress, which is never undone."""
     for _ in range(_ATTEMPTS):
         state = _state(store, key)
         data = orjson.dumps([max(sent, state.sent), ending or state.ending])
@@ -130,8 +133,11 @@ def _pack(items: list[BatchItem]) -> list[bytes]:
 
 
 class _Slot(Struct):
-    """A slot as its closer has read it: items by hash, which block holds which, and the batches that are
-    sealed; of these `last` is the register that still has room."""
+    """A slot as its closer has read it.
+
+    It has the items by hash, the items of each block, and the sealed batches. `last` is the register that
+    still has room.
+    """
 
     items: dict[int, BatchItem] = field(default_factory=dict)
     blocks: dict[str, list[int]] = field(default_factory=dict)
@@ -146,7 +152,7 @@ def fire_batch(batch: Batch, key: Key, store: Store, outputs: Outputs, now: int)
     slot = int(key.part.removeprefix("batch-"))
     over = now >= batch.due(slot)
     if over:
-        # Said before the blocks are read, so that whoever writes one after that calls us again.
+        # Recorded before the blocks are read, so that whoever writes one afterwards calls this again.
         _advance(store, key, 0, True, now, now + LEASE_MS)
     for _ in range(_ATTEMPTS):
         slot_state = _read(batch, slot, store)
@@ -165,7 +171,7 @@ def fire_batch(batch: Batch, key: Key, store: Store, outputs: Outputs, now: int)
 
 
 def _read(batch: Batch, slot: int, store: Store) -> _Slot:
-    """Seals first, then blocks: a block that is gone by then is one whose items were sealed and sent."""
+    """Read seals first, then blocks. If a block was deleted in between, its items were sealed and sent."""
     slot_state = _Slot()
     while (register := store.read(batch.seals_key(slot, slot_state.last))) is not None:
         slot_state.last_seals, slot_state.last_version = orjson.loads(register.data), register.version
@@ -184,7 +190,7 @@ def _read(batch: Batch, slot: int, store: Store) -> _Slot:
 
 
 def _free(slot_state: _Slot) -> list[BatchItem]:
-    """Items in no batch yet, in order of time and id."""
+    """Return the items that are in no batch yet, in order of time and id."""
     sealed = {hash for seal in slot_state.seals for hash in seal}
     free = [item for hash, item in slot_state.items.items() if hash not in sealed]
     return sorted(free, key=lambda item: item[1:3])
@@ -193,7 +199,10 @@ def _free(slot_state: _Slot) -> list[BatchItem]:
 def _seal(
     batch: Batch, slot: int, slot_state: _Slot, free: list[BatchItem], over: bool, store: Store, now: int
 ) -> bool:
-    """Makes batches, as many as the register has room for; False if somebody else did so meanwhile."""
+    """Create as many batches as fit in the register.
+
+    Return False if another process did so in the meantime.
+    """
     new: list[str] = []
     room = _SEAL_BYTES - sum(map(len, slot_state.last_seals))
     for items in _cut(free, batch.config.size, over):
@@ -210,8 +219,10 @@ def _seal(
 
 
 def _cut(free: list[BatchItem], size: int, over: bool) -> list[list[BatchItem]]:
-    """Batches of `size` items, or as many as make `BATCH_BYTES` (one alone may be larger). What is left at
-    the end is one only when the slot's time is over."""
+    """Return batches of `size` items, or of `BATCH_BYTES` (a single item may be larger).
+
+    The remainder is a batch only if the slot's time is up.
+    """
     found = list(portions(free, _bytes, BATCH_BYTES, size))
     if found and not over and len(found[-1]) < size:
         found.pop()
@@ -231,7 +242,7 @@ def _send(batch: Batch, slot: int, slot_state: _Slot, store: Store, outputs: Out
     key = batch.key(slot)
     for number in range(_state(store, key).sent, len(slot_state.seals)):
         seal = slot_state.seals[number]
-        # Items that are gone were deleted after they were sent, by a closer faster than us.
+        # Items that are missing were sent and then deleted by a faster closer.
         if all(hash in slot_state.items for hash in seal):
             outputs.send(key, [_event(batch, slot, number, [slot_state.items[hash] for hash in seal])])
 

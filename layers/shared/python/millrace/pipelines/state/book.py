@@ -1,8 +1,8 @@
-"""The book of one part of a session window: what was sent of each session, and which sessions are final.
+"""The book of one part of a session window: what was sent for each session, and which sessions are final.
 
-It is only appended to. What is about to be sent is written down first; only then META says that it counts
-(`announced`), so a closer that lost its lease in between has sent nothing and is not believed. Of one that
-crashed later it is unknown what it sent, until another one sends or retracts the same sessions.
+It is append-only. Results are recorded before they are sent, and count only once META names them
+(`announced`), so a closer that lost its lease in between has sent nothing and its records are ignored. If a
+closer crashes later, it is unknown what it sent, until another one sends or retracts the same sessions.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,11 +16,11 @@ from millrace.domain.portions import portions
 from millrace.pipelines.state.store import Key, Store
 
 Anchors = dict[bytes, int]
-"""Per group, the time of the last event of its last final session."""
+"""For each group, the time of the last event of its last final session."""
 SessionId = tuple[bytes, int]
 """The group, and the time of the first event."""
 Sent = dict[SessionId, int | None]
-"""Events in the latest result of a session: 0 for a retraction; None where that is unknown."""
+"""The number of events in the latest result of a session: 0 for a retraction, None if unknown."""
 Kind = Literal["anchors", "known", "sending"]
 Record = tuple[Kind, int, list[list[Any]]]
 _BLOCK_BYTES = 250_000
@@ -28,8 +28,11 @@ _LONG_BLOCKS = 32
 
 
 class Book(Struct, frozen=True):
-    """A book as its closer has read it: results that stand (`sent`), and those of them that a closer which
-    never ended may or may not have sent (`unsure`)."""
+    """A book as its closer has read it.
+
+    `sent` has the current results, and `unsure` those that a closer which never ended may or may not have
+    sent.
+    """
 
     key: Key
     anchors: Anchors
@@ -40,12 +43,12 @@ class Book(Struct, frozen=True):
 
     @property
     def is_long(self) -> bool:
-        """True if it has many more blocks than it would have if it were written anew."""
+        """True if it has many more blocks than it would have if it were rewritten."""
         return len(self.blocks) > _LONG_BLOCKS + 2 * self.bytes // _BLOCK_BYTES
 
 
 def read_book(store: Store, key: Key, announced: Iterable[int], unended: Iterable[int]) -> Book:
-    """Read it, after the lease is taken. `announced` and `unended` are generations, see `Meta`."""
+    """Read the book, after taking the lease. `announced` and `unended` are generations, see `Meta`."""
     blocks = store.blocks(key)
     records: list[Record] = [orjson.loads(block) for _, block in blocks]
     anchors = _anchors(records)
@@ -66,7 +69,10 @@ def _anchors(records: list[Record]) -> Anchors:
 
 
 def _sent(records: list[Record], unended: Iterable[int]) -> tuple[Sent, set[SessionId]]:
-    """The latest entry of each session: of later generations, and of one what it sent rather than knew."""
+    """Return the latest entry of each session.
+
+    Later generations win, and within a generation, what it sent wins over what it knew.
+    """
     sent: Sent = {}
     unsure: set[SessionId] = set()
     for kind, generation, entries in sorted(records, key=lambda each: (each[1], each[0] == "sending")):
@@ -88,8 +94,11 @@ def _is_final(id: SessionId, anchors: Anchors) -> bool:
 
 
 def write_down(store: Store, book: Book, generation: int, sending: Sent, now: int, keep_ms: int) -> bool:
-    """Write down what is about to be sent, to be kept for that time; False if there is nothing to say. A long
-    book is written anew, so that the blocks that were read are of no use any more once META says so."""
+    """Record what is about to be sent, to be kept for `keep_ms`. Return False if there is nothing to record.
+
+    A long book is rewritten, so that the blocks that were read can be deleted once META refers to the new
+    ones.
+    """
     known: Sent = book.sent if book.is_long else dict.fromkeys(book.unsure)
     left = {id: count for id, count in known.items() if id not in sending}
     blocks = [*_pack("known", generation, _entries(left)), *_pack("sending", generation, _entries(sending))]
@@ -109,6 +118,6 @@ def pack_anchors(anchors: Anchors) -> list[bytes]:
 
 
 def _pack(kind: Kind, generation: int, entries: Iterable[list[Any]]) -> list[bytes]:
-    """As blocks that DynamoDB takes, however long the groups are."""
+    """Return blocks that DynamoDB accepts, however long the groups are."""
     written = portions(map(kept_json, entries), lambda entry: len(entry) + 1, _BLOCK_BYTES)
     return [orjson.dumps([kind, generation, list(map(orjson.Fragment, portion))]) for portion in written]

@@ -1,6 +1,8 @@
-"""The blocks that the last firing covered, for windows with too many of them for META: a day's window may
-have tens of thousands. They are in blocks of their own, which count once META names their generation
-(`spilled`)."""
+"""The blocks that the last firing covered, for windows with too many of them for META.
+
+A day's window may have tens of thousands. They are stored in blocks of their own, which count once META names
+their generation (`spilled`).
+"""
 
 from collections.abc import Iterator
 
@@ -10,20 +12,20 @@ from millrace.pipelines.state.meta import KEEP_MS, Digests, Meta
 from millrace.pipelines.state.store import Key, Store
 
 MOST = 8_000
-"""In META; 11 bytes each, so a write costs 90 units at most."""
+"""The maximum in META; at 11 bytes each, a write costs at most 90 units."""
 _BLOCK_BYTES = 320_000
 _GENERATION = _MARK = 8
 
 
 def covered_by(store: Store, key: Key, meta: Meta) -> Digests:
-    """The digests of the blocks that the last firing which ended has covered."""
+    """Return the digests of the blocks that the last completed firing has covered."""
     if not meta.spilled:
         return meta.covered
     return frozenset(digest for _, block in _blocks(store, key, meta.spilled) for digest in _digests(block))
 
 
 def cover(store: Store, key: Key, firing: Meta, digests: Digests, now: int) -> Meta:
-    """The firing with what it has covered, to be written to META."""
+    """Return the firing with the blocks that it covered, to be written to META."""
     if len(digests) <= MOST:
         return replace(firing, covered=digests, spilled=0)
     head, packed = firing.generation.to_bytes(_GENERATION, "little"), b"".join(sorted(digests))
@@ -33,8 +35,10 @@ def cover(store: Store, key: Key, firing: Meta, digests: Digests, now: int) -> M
 
 
 def uncover(store: Store, key: Key, before: Meta, generation: int) -> None:
-    """Delete what firings before that generation spilled, once META no longer names them. Where a crash
-    prevents this, the next firing does it."""
+    """Delete what firings before that generation spilled, once META no longer names them.
+
+    After a crash, the next firing does it.
+    """
     if before.spilled:
         blocks = store.blocks(_place(key))
         store.delete(_place(key), [name for name, block in blocks if _generation(block) < generation])

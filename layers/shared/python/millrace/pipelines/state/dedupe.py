@@ -1,7 +1,7 @@
 """`dedupe`: the first event of each key within `ttl` passes, whenever it is delivered.
 
-A key's register holds until when others are kept back, and which events have passed, so that one of them
-passes again when it is delivered again.
+A key's register contains the time until which others are held back, and the events that have passed, so that
+these pass again if they are redelivered.
 """
 
 from hashlib import sha256
@@ -21,12 +21,12 @@ _OWNERS = 8
 
 
 def place_of(scope: Scope, value: Value) -> Key:
-    """The register of a key. Raises `EvaluationError` for what is no JSON."""
+    """Return the register of a key. Raises `EvaluationError` for a value that is not JSON."""
     return scope.key("key-" + sha256(canonical(value)).hexdigest())
 
 
 def passing(events: dict[Key, list[Event]], ttl: int, store: Store) -> dict[Key, list[bool]]:
-    """For each event of each key True if it passes. Raises `Contended`."""
+    """Return for each event of each key whether it passes. Raises `Contended`."""
     passes: dict[Key, list[bool]] = {}
 
     def change(key: Key, data: bytes | None) -> tuple[bytes, int] | None:
@@ -49,7 +49,7 @@ class _Seen(Struct):
         me = identity(event.source, event.id)
         if me in self.owners:
             return True
-        # Time of acceptance rather than the clock, so that a replay decides as the first pass did.
+        # The time of acceptance rather than the clock, so that a replay decides like the first pass.
         if event.ingested < self.until:
             return False
         self.until, self.owners = event.ingested + ttl, [*self.owners, me][-_OWNERS:]

@@ -1,9 +1,9 @@
 """The closer and the sweeper.
 
-A closer takes a lease by a conditional write (FIRING, generation + 1), reads the blocks after that, sends
-what is new, and ends with FIRED if the generation is still its own. The revision of a result is its
-generation less one: of two closers that both send, the one that saw more has the higher revision. A closer
-may crash anywhere and be called any number of times.
+A closer takes a lease with a conditional write (FIRING, generation + 1), then reads the blocks, sends what is
+new, and ends with FIRED if the generation is still its own. The revision of a result is its generation minus
+one: of two closers that both send, the one that saw more has the higher revision. A closer may crash anywhere
+and be called any number of times.
 """
 
 from collections.abc import Iterable
@@ -60,7 +60,7 @@ def _fire(window: Window, start: int, meta: Meta, store: Store, outputs: Outputs
 
 
 def _has_news(window: Window, start: int, meta: Meta, store: Store) -> bool:
-    """True if there are events that the last firing has not covered."""
+    """Return whether there are events that the last firing has not covered."""
     contents = _read(window, start, store)
     return contents.has_news(covered_by(store, window.key(start), meta))
 
@@ -81,7 +81,7 @@ def _send(outputs: Outputs, key: Key, events: Iterable[Event]) -> None:
 
 
 def _close(window: Window, start: int, meta: Meta, store: Store, outputs: Outputs, now: int) -> None:
-    """Closes a fired window whose lateness is over, once those before it, which share panes, are closed."""
+    """Close a fired window after its lateness, once earlier ones, which share panes, are closed."""
     if meta.due is None or meta.due > now:
         return
     earlier = [read_meta(store, window.key(other)) for other in window.owners(start)[:-1]]
@@ -94,8 +94,11 @@ def _close(window: Window, start: int, meta: Meta, store: Store, outputs: Output
 
 
 def _closing(window: Window, start: int, closing: Meta, store: Store, outputs: Outputs, now: int) -> None:
-    """A writer that saw the window before it was closing has put its block before: it is found here, and the
-    window opens again. From CLOSED on there is no way back, and only then anything is deleted."""
+    """Finish closing a window.
+
+    A writer that saw the window before it was CLOSING has written its block before: it is found here, and the
+    window opens again. CLOSED is final, and only then is anything deleted.
+    """
     key = window.key(start)
     if _has_news(window, start, closing, store):
         if write_meta(store, key, replace(closing, state="OPEN", due=now), now):
@@ -110,14 +113,14 @@ def _closing(window: Window, start: int, closing: Meta, store: Store, outputs: O
 
 
 def _empty(window: Window, start: int, closed: Meta, store: Store, now: int) -> None:
-    """Deletes the panes that no later window needs."""
+    """Delete the panes that no later window needs."""
     if closed.due is None:
         return
     for pane in window.panes(start):
         if pane < start + window.slide:
             pane_key = window.key(pane)
             store.delete(pane_key, [name for name, _ in store.blocks(pane_key)])
-    # `due` goes last: after a crash before this line the sweep calls again, and the rest is deleted.
+    # `due` is last: after a crash before this line, the sweep calls again, and the rest is deleted.
     write_meta(store, window.key(start), replace(closed, due=None), now)
 
 
@@ -137,7 +140,7 @@ def fire_sessions(
     if noted is None:
         return
     _send(outputs, key, found.outputs)
-    # Only after the sending: rows up to an anchor are ignored, so a crash in between would lose their result.
+    # After sending only: rows up to an anchor are ignored, so a crash in between would lose their result.
     if found.final:
         store.append(book.key, pack_anchors(found.final), now + window.keep_ms)
     _count_late(contents, firing, book.anchors, key, store, outputs)
@@ -149,8 +152,10 @@ def fire_sessions(
 def _announce(
     window: SessionWindow, store: Store, key: Key, book: Book, firing: Meta, found: sessions.Firing, now: int
 ) -> Meta | None:
-    """Write down what is about to be sent, so that whoever comes after a crash knows what to retract; None
-    where another has taken over, and nothing may be sent."""
+    """Record what is about to be sent, so that the next closer after a crash knows what to retract.
+
+    Return None if another closer has taken over, and nothing may be sent.
+    """
     said = write_down(store, book, firing.generation, found.sending, now, window.keep_ms)
     if not said and not found.final:
         return firing
@@ -162,8 +167,10 @@ def _announce(
 def _count_late(
     contents: Contents, firing: Meta, anchors: Anchors, key: Key, store: Store, outputs: Outputs
 ) -> None:
-    """Rows that came when their session was over for good. Whoever has lost the lease does not count: what
-    was covered before may be gone by now."""
+    """Count rows that came after their session had closed.
+
+    A closer that has lost the lease does not count, because previously covered rows may have been deleted.
+    """
     covered = contents.rows(covered_by(store, key, firing))
     late = _behind(contents.rows(), anchors) - _behind(covered, anchors)
     if late and (now := read_meta(store, key)) and now.generation == firing.generation:
@@ -195,7 +202,7 @@ def _sessions_fired(
 
 
 def _forget(key: Key, contents: Contents, anchors: Anchors, book: Book, store: Store) -> None:
-    """Deletes blocks that hold nothing but rows up to their anchors, and those of a book written anew."""
+    """Delete blocks with only rows up to their anchors, and those of a rewritten book."""
     done = [name for _, name, rows in contents.blocks if _behind(rows, anchors) == len(rows)]
     if done:
         store.delete(key, done)
@@ -204,11 +211,13 @@ def _forget(key: Key, contents: Contents, anchors: Anchors, book: Book, store: S
 
 
 def sweep(store: Agenda, outputs: Alarm, now: int, limit: int = 1_000) -> int:
-    """Runs every minute: sends timers that queues could not hold before (they wait 15 minutes at most), and
-    sends again for what is overdue by a minute. Returns how many it sent."""
+    """Send timers that were too far ahead for queues (at most 15 minutes), and overdue ones again.
+
+    Runs every minute, and returns the number of timers sent.
+    """
     sent = 0
     for due, key in store.due(now + _TIMER_MS, limit):
-        # Two sweeps see each timer come within the queue's reach, so that one that fails loses none.
+        # Two sweeps see each timer within the queue's range, so that one that fails loses none.
         if due < now - _OVERDUE_MS or due > now + _TIMER_MS - 2 * _SWEEP_EVERY_MS:
             outputs.timer(key, max(due, now))
             sent += 1

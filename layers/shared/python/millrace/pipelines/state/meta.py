@@ -1,4 +1,4 @@
-"""A window's META register: which state it is in, who is firing it, and what the last firing covered."""
+"""A window's META register: its state, its closer, and what the last firing covered."""
 
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
@@ -13,18 +13,21 @@ from millrace.pipelines.state.store import Key, Outputs, Register, Store
 
 State = Literal["OPEN", "FIRING", "FIRED", "CLOSING", "CLOSED"]
 Digests = frozenset[bytes]
-# The function that fires ends after 60 seconds, so a lease that has run out has no living holder.
+# The function that fires ends after 60 seconds, so an expired lease has no living holder.
 LEASE_MS = 60_000
-KEEP_MS = 15 * 86_400_000  # longer than SQS keeps a message: what comes after may begin anew
+KEEP_MS = 15 * 86_400_000  # longer than SQS keeps a message; anything later may start anew
 _RETRY_MS = 1_000
 
 
 class Meta(Struct, frozen=True):
-    """`generation` counts firings that began; `fired_at` and `covered` (block hashes) belong to the last one
-    that ended; where those are too many, `spilled` is its generation, see `covered_by`. Of sessions,
+    """A window's state.
+
+    `generation` counts firings that began. `fired_at` and `covered` (block hashes) belong to the last one
+    that ended; if there are too many, `spilled` is its generation, see `covered_by`. For sessions,
     `announced` are the generations whose entries in the book count, and `unended` those of them that may have
-    sent only a part. `due`: when to fire; for FIRING the lease's end, for FIRED when it may be closed, for
-    CLOSING and CLOSED that something is left to do."""
+    sent only a part. `due` is when to fire; for FIRING it is the lease's end, for FIRED when the window may
+    be closed, and for CLOSING and CLOSED it means that something is left to do.
+    """
 
     state: State = "OPEN"
     due: int | None = None
@@ -72,28 +75,29 @@ def read_meta(store: Store, key: Key) -> Meta | None:
 
 
 def kept_until(now: int, due: int) -> int:
-    """The time (epoch ms) from which what is written now may vanish: long after it was due."""
+    """Return the time (epoch ms) from which a record written now may be deleted, long after it was due."""
     return max(now, due) + KEEP_MS
 
 
 def write_meta(store: Store, key: Key, meta: Meta, now: int) -> Meta | None:
-    """The meta as it now stands; None if another was faster."""
+    """Return the new meta, or None if another writer was faster."""
     written = store.write(key, meta.encode(), meta.version, kept_until(now, meta.due or 0), meta.due)
     return replace(meta, version=meta.version + 1) if written else None
 
 
 def digest(reference: str) -> bytes:
-    """A digest of a block's reference, in 8 bytes."""
+    """Return a digest of a block's reference, in 8 bytes."""
     return blake2b(reference.encode(), digest_size=8).digest()
 
 
 def digests(references: Iterable[str]) -> Digests:
-    """The digests of some blocks."""
+    """Return the digests of some blocks."""
     return frozenset(map(digest, references))
 
 
 def acquire(store: Store, outputs: Outputs, key: Key, meta: Meta, now: int) -> Meta | None:
-    """The lease to fire, with the next generation; None (and a timer) where somebody else has it."""
+    """Return the lease to fire with the next generation, or None (and set a timer) if another process has
+    it."""
     if meta.state == "FIRING" and meta.due is not None and meta.due > now:
         outputs.timer(key, meta.due)
         return None

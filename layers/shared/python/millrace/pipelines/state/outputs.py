@@ -7,7 +7,7 @@ from millrace.pipelines.expressions.values import Value
 
 
 def output_id(*parts: str | bytes | int) -> str:
-    """The same for the same parts, always: sinks know repetitions by it."""
+    """Return an id that is always the same for the same parts, by which receivers detect duplicates."""
     joined = b"|".join(part if isinstance(part, bytes) else str(part).encode() for part in parts)
     return sha256(joined).hexdigest()[:32]
 
@@ -22,8 +22,10 @@ def window_event(
     count: int,
     skipped: dict[str, int],
 ) -> Event:
-    """A result as an event: its id is new for every revision, `payload["id"]` is not. `skipped` is left out
-    where nothing was."""
+    """Return a result as an event.
+
+    Its id is new for every revision, but `payload["id"]` is not. `skipped` is left out if it is empty.
+    """
     start, end = span
     payload: Payload = {
         "id": id,

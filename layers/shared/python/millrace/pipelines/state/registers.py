@@ -6,16 +6,19 @@ from millrace.pipelines.errors import Contended
 from millrace.pipelines.state.store import Key, Store, Write
 
 TOGETHER = 100
-"""Registers that DynamoDB reads and writes in one call. Also what is in memory at once: a total may hold 45
-KB."""
+"""The maximum that DynamoDB reads and writes in one call, and that is in memory at once, as a total may have
+45 KB."""
 _ATTEMPTS = 20
 Change = Callable[[Key, bytes | None], tuple[bytes, int] | None]
-"""Takes what a register holds, if anything; returns what it is to hold and until when, None to leave it."""
+"""Maps a register's data, if any, to its new data and expiry, or None to leave it unchanged."""
 
 
 def update(store: Store, keys: Collection[Key], change: Change) -> None:
-    """Change each register, again where another writer was faster. Each is written or not by itself: after a
-    crash between them, those that are written have to know the repetition. Raises `Contended`."""
+    """Change each register, again if another writer was faster.
+
+    Each is written separately, so after a crash in between, those that were written have to recognize the
+    repetition. Raises `Contended`.
+    """
     every = list(keys)
     for start in range(0, len(every), TOGETHER):
         _update(store, every[start : start + TOGETHER], change)

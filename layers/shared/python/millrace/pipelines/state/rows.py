@@ -1,9 +1,9 @@
 """Events as columns: what a window keeps of them, in memory and packed as bytes.
 
-A block is: the length of its header (u32), the header (JSON: number of rows, group table, tables of values,
-ids), then arrays in little-endian: an 8-byte hash per event, a group index (u32), a time (i64, epoch ms), and
-per column one f64 (NaN: no number) or one index (u32) into a table of values (0: null). 10,000 events with
-one number take about 250 KB.
+A block has the length of its header (u32) and the header (JSON: number of rows, group table, tables of
+values, ids), then little-endian arrays: an 8-byte hash for each event, a group index (u32), a time (i64,
+epoch ms), and for each column a f64 (NaN: not a number) or an index (u32) into a table of values (0: null).
+10,000 events with one number take about 250 KB.
 """
 
 import struct
@@ -30,30 +30,30 @@ _CANONICAL = orjson.OPT_SORT_KEYS
 
 
 def identity(source: str, event_id: str) -> int:
-    """The 8-byte hash of (source, event id) that duplicates are known by."""
-    # The length keeps ("a", "bc") and ("ab", "c") apart.
+    """Return the 8-byte hash of (source, event id), by which duplicates are detected."""
+    # The length distinguishes ("a", "bc") from ("ab", "c").
     key = f"{len(source)}:{source}{event_id}".encode("utf-8", "surrogatepass")
     return int.from_bytes(blake2b(key, digest_size=8).digest(), "little")
 
 
 def identities(events: Sequence[Event]) -> "array[int]":
-    """`identity` of each event."""
+    """Return `identity` of each event."""
     prefixes = {source: f"{len(source)}:{source}" for source in {event.source for event in events}}
     try:
         keys = [(prefixes[event.source] + event.id).encode() for event in events]
-    except UnicodeEncodeError:  # half of a surrogate pair
+    except UnicodeEncodeError:  # an unpaired surrogate
         return array("Q", [identity(event.source, event.id) for event in events])
     return _from_little("Q", b"".join([blake2b(key, digest_size=8).digest() for key in keys]))
 
 
 def canonical(value: Value) -> bytes:
-    """One text per value: equal values (1 and 1.0, objects in any order) have the same.
+    """Return the same text for equal values (1 and 1.0, objects in any order).
 
-    Raises `EvaluationError` for what is no JSON.
+    Raises `EvaluationError` for a value that is not JSON.
     """
     try:
         written = kept_json(whole(value), _CANONICAL)
-    except TypeError as error:  # nested too deeply, or text that is no Unicode
+    except TypeError as error:  # nested too deeply, or text that is not Unicode
         raise EvaluationError(f"A value cannot be stored: {error}.") from None
     if len(written) > LONG_TEXT:
         charge(len(written) >> 6)
@@ -61,15 +61,18 @@ def canonical(value: Value) -> bytes:
 
 
 def whole(value: Value) -> Value:
-    """A float that is an integer as such."""
+    """Return an integer for a float that is a whole number."""
     return int(value) if type(value) is float and value.is_integer() and abs(value) < 2**63 else value
 
 
 class Rows:
-    """Parallel columns; `table[groups[i]]` is the canonical JSON of row i's group. `names` (the events' ids)
-    is filled only where `first` or `last` need them to break ties. Of `columns`, one of numbers is an array,
-    where NaN stands for what is no number, one of values a list. `texts`: where groups are single texts, the
-    indices of those that are known. `hops`: the most of any event's."""
+    """Parallel columns.
+
+    `table[groups[i]]` is the canonical JSON of row i's group. `names` (the events' ids) is filled only if
+    `first` or `last` need them to break ties. Of `columns`, one of numbers is an array with NaN for other
+    types, and one of values is a list. If groups are single texts, `texts` has the indices of known ones.
+    `hops` is the maximum of all events.
+    """
 
     __slots__ = ("_index", "columns", "groups", "hops", "ids", "kinds", "named", "names", "texts", "times")
 
@@ -93,12 +96,12 @@ class Rows:
         return list(self._index)
 
     def enter(self, keys: Iterable[bytes]) -> list[int]:
-        """The indices of groups; those that are new are entered."""
+        """Return the indices of groups, adding new ones."""
         index = self._index
         return [index.setdefault(key, len(index)) for key in keys]
 
     def extend(self, other: "Rows") -> None:
-        """Appends the rows of another."""
+        """Append the rows of another."""
         self.ids.extend(other.ids)
         self.groups.extend(map(self.enter(other.table).__getitem__, other.groups))
         self.times.extend(other.times)
@@ -108,7 +111,7 @@ class Rows:
             column.extend(more)
 
     def at(self, members: Sequence[int]) -> "Rows":
-        """The rows of these numbers, with a table of their own groups."""
+        """Return the rows at these positions, with their own table of groups."""
         chosen, table = Rows(self.kinds, self.named), self.table
         chosen.hops = self.hops
         chosen.ids.extend(self.ids[at] for at in members)
@@ -121,7 +124,7 @@ class Rows:
         return chosen
 
     def by_group(self) -> dict[bytes, list[int]]:
-        """The row numbers of each group."""
+        """Return the row numbers of each group."""
         members: list[list[int]] = [[] for _ in self._index]
         for row, index in enumerate(self.groups):
             members[index].append(row)
@@ -129,10 +132,10 @@ class Rows:
 
 
 def merge(blocks: Iterable[Rows], kinds: tuple[ColumnKind, ...], named: bool) -> Rows:
-    """All blocks as one, each event once."""
+    """Merge all blocks, with each event once."""
     merged, parts = Rows(kinds, named), list(blocks)
     seen: set[int] = set()
-    # Rows that repeat are rare, and without them whole columns can be appended at once.
+    # Duplicate rows are rare, and without them whole columns can be appended at once.
     repeats = len(seen.union(*(block.ids for block in parts))) < sum(map(len, parts))
     for block in parts:
         merged.extend(block.at(_fresh(block.ids, seen)) if repeats else block)
@@ -140,7 +143,7 @@ def merge(blocks: Iterable[Rows], kinds: tuple[ColumnKind, ...], named: bool) ->
 
 
 def _fresh(ids: Iterable[int], seen: set[int]) -> list[int]:
-    """The numbers of the ids that are new, to `seen` and among themselves; they are entered."""
+    """Return the positions of ids that are new, also among themselves, and add them to `seen`."""
     fresh = []
     for at, id in enumerate(ids):
         if id not in seen:
@@ -150,7 +153,7 @@ def _fresh(ids: Iterable[int], seen: set[int]) -> list[int]:
 
 
 def pack(rows: Rows) -> list[bytes]:
-    """As blocks of at most `BLOCK_BYTES` (rows are bounded where they are made, far below that)."""
+    """Return blocks of at most `BLOCK_BYTES`; single rows are limited to far less when they are created."""
     block = _pack(rows)
     if len(block) <= BLOCK_BYTES or len(rows) == 1:
         return [block]
@@ -177,14 +180,14 @@ def _pack(rows: Rows) -> bytes:
 
 
 def _tabled(column: Sequence[Value]) -> "tuple[list[str], array[int]]":
-    """The distinct values as canonical JSON, and per row an index into them from 1 (0: null)."""
+    """Return the distinct values as canonical JSON, and for each row an index into them from 1 (0: null)."""
     table: dict[bytes, int] = {}
     indices = [0 if value is None else table.setdefault(canonical(value), len(table) + 1) for value in column]
     return [key.decode() for key in table], array("I", indices)
 
 
 def unpack(block: bytes, kinds: tuple[ColumnKind, ...], named: bool) -> Rows:
-    """The rows of a block that `pack` made."""
+    """Return the rows of a block from `pack`."""
     (length,) = _LENGTH.unpack_from(block)
     header = orjson.loads(block[_LENGTH.size : _LENGTH.size + length])
     reader = _Reader(block, _LENGTH.size + length, header["rows"])
@@ -215,7 +218,7 @@ class _Reader:
         self.block, self.offset, self.rows = block, offset, rows
 
     def read_column(self, code: Code) -> "array[Any]":
-        """The next column of so many rows."""
+        """Return the next column."""
         end = self.offset + self.rows * array(code).itemsize
         column = _from_little(code, self.block[self.offset : end])
         self.offset = end

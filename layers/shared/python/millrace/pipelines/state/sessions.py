@@ -1,8 +1,8 @@
-"""Session windows: per group, events with less than `gap` between them; cut where they exceed `maxDuration`.
+"""Session windows: for each group, events less than `gap` apart, cut where they exceed `maxDuration`.
 
-State is kept by a hash of the group, so that everything about a session is in one place, whatever its length.
-Once no accepted event can change a session any more, its group's anchor is set to its last event: rows up to
-the anchor are ignored from then on, by everyone, so blocks can be deleted in any order.
+State is stored by a hash of the group, so that everything about a session is in one place, whatever its
+length. Once no accepted event can change a session any more, its group's anchor is set to its last event.
+Everyone ignores rows up to the anchor from then on, so blocks can be deleted in any order.
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,7 +39,7 @@ class Session(Struct, frozen=True):
 
 
 class SessionWindow(Struct, frozen=True):
-    """A session window step, compiled."""
+    """A compiled session window step."""
 
     scope: Scope
     config: WindowConfig
@@ -50,8 +50,8 @@ class SessionWindow(Struct, frozen=True):
         return self.config.silence
 
     def buckets(self, rows: Rows) -> Buckets:
-        """Return the rows that each part keeps: a group is in one, whatever the time."""
-        # Python salts `hash()` in each process, and all of them have to find the same part.
+        """Return the rows that each part keeps. A group is in one part at all times."""
+        # Python salts `hash()` in each process, and all processes have to find the same part.
         parts = [crc32(key) % PARTS for key in rows.table]
         return buckets_of(map(parts.__getitem__, rows.groups))
 
@@ -67,24 +67,29 @@ class SessionWindow(Struct, frozen=True):
 
     @property
     def allowed_lateness(self) -> int:
-        """The time by which an event may be late."""
+        """The maximum lateness of an event."""
         return self.gap + self.config.grace + self.config.allowed_lateness
 
     def is_late(self, time: int, ingested: int) -> bool:
         return ingested > time + self.allowed_lateness
 
     def due(self, last: int) -> int:
-        """Return the time at which a session with this last event has ended for sure, but for late events."""
+        """Return the time at which a session with this last event has certainly ended, except for late
+        events."""
         return last + self.gap + self.config.grace
 
     def settles(self, session: Session) -> int:
-        """From when on no accepted event can change it: one that could extend it would itself be late."""
+        """Return the time from which no accepted event can change it: one that could extend it would itself
+        be late."""
         return self.due(session.last) + self.gap + self.config.allowed_lateness + 900_000
 
     @property
     def keep_ms(self) -> int:
-        """The time after an event for which what is written of its session is kept: until the longest session
-        that it may be in has settled, and then as long as of all windows."""
+        """The time after an event for which the records of its session are kept.
+
+        It covers the longest session that the event may be in until that has settled, and then the time that
+        applies to all windows.
+        """
         longest = Session(b"", 0, self.config.max_duration, [])
         return self.settles(longest) + KEEP_MS
 
@@ -93,7 +98,7 @@ class SessionWindow(Struct, frozen=True):
 
 
 def sessions(window: SessionWindow, rows: Rows, anchors: Anchors) -> Iterator[Session]:
-    """The sessions in the rows: a function of the set of events, not of their order."""
+    """Yield the sessions in the rows, which depend on the set of events but not on their order."""
     for key, members in rows.by_group().items():
         anchor = anchors.get(key)
         alive = [row for row in members if anchor is None or rows.times[row] > anchor]
@@ -118,9 +123,11 @@ def _parted(window: SessionWindow, start: int, last: int, time: int) -> bool:
 
 
 class Firing(Struct, frozen=True):
-    """The results of a firing: events to send and what they say of each session, sessions that are over
-    for good, and when to look again: `due` for the next session's end, `settles` for the next that will be
-    over for good."""
+    """The results of a firing.
+
+    `outputs` are events to send, `sending` their counts for each session, and `final` the sessions that are
+    closed. `due` is the next session's end, and `settles` the time at which the next one closes.
+    """
 
     outputs: list[Event]
     sending: Sent
@@ -138,9 +145,11 @@ def results(
     now: int,
     lag: int,
 ) -> Firing:
-    """Sends ended sessions that are not yet `sent` as they are, and retracts what was sent and is no more,
-    because a late event moved or merged it. Retractions go first: wherever a closer crashes, no event is in
-    two results that stand."""
+    """Return ended sessions that were not `sent` as they are, and retract those that do not exist any more.
+
+    A late event may have moved or merged them. Retractions are first: wherever a closer crashes, no event is
+    in two current results.
+    """
     every = {each.id: each for each in sessions(window, rows, anchors)}
     over = {id: each for id, each in every.items() if window.due(each.last) <= now}
     gone = [Session(*id, id[1], []) for id in sent if id not in every]
@@ -160,7 +169,7 @@ def results(
 
 
 def _retraction(window: SessionWindow, session: Session, revision: int) -> Event:
-    """The id of a result that is no more, with no events."""
+    """Return the retraction of a result: its id, without events."""
     event = _event(window, session, revision, {}, {})
     event.payload["retracted"] = True
     return event

@@ -1,7 +1,7 @@
-"""All that the engine asks of a database, and the same in memory.
+"""Everything that the engine needs of a database, and an implementation in memory.
 
-Two things per key: blocks, which are only ever appended and deleted, and one register, which is written only
-where its version is still the one that was read. A key is `W#organization#pipeline#stepHash#start`.
+Each key has blocks, which are only appended and deleted, and one register, which is written only if its
+version is still the one that was read. A key is `W#organization#pipeline#stepHash#start`.
 """
 
 from itertools import count
@@ -14,8 +14,8 @@ from millrace.pipelines.event import Event
 
 
 class Key(NamedTuple):
-    """`step` is the step's hash, so that an edited definition never meets old state; `part` is a window's
-    start, or whatever else divides the step's state."""
+    """`step` is the step's hash, so that an edited definition never uses old state; `part` divides a step's
+    state, for example by the start of a window."""
 
     organization: str
     pipeline: str
@@ -31,7 +31,7 @@ class Key(NamedTuple):
 
 
 class Register(Struct, frozen=True):
-    """`due`: when a sweeper should look at it (epoch ms), if ever."""
+    """`due` is the time at which a sweep should check it (epoch ms), or None."""
 
     data: bytes
     version: int
@@ -39,7 +39,7 @@ class Register(Struct, frozen=True):
 
 
 class Write(NamedTuple):
-    """A register to set, see `Store.write`."""
+    """A register to set; see `Store.write`."""
 
     key: Key
     data: bytes
@@ -48,46 +48,49 @@ class Write(NamedTuple):
 
 
 class Store(Protocol):
-    """Every read is strongly consistent; every call may be repeated."""
+    """A database. Every read is strongly consistent, and every call may be repeated."""
 
     def append(self, key: Key, blocks: list[bytes], expires: int) -> None:
-        """Adds blocks of at most 350 KB. From `expires` (epoch ms) on they may vanish."""
+        """Append blocks of at most 350 KB, which may be deleted from `expires` (epoch ms) on."""
 
     def blocks(self, key: Key) -> list[tuple[str, bytes]]:
-        """All blocks of the key with a reference each, from every shard."""
+        """Return all blocks of the key from every shard, each with a reference."""
 
     def delete(self, key: Key, references: list[str]) -> None:
-        """Removes blocks; unknown references are none of its business."""
+        """Delete blocks. Unknown references are ignored."""
 
     def read(self, key: Key) -> Register | None:
-        """The key's register."""
+        """Return the key's register, or None."""
 
     def write(self, key: Key, data: bytes, version: int, expires: int, due: int | None = None) -> bool:
-        """Sets the register (at most 400 KB) to version + 1 if it is still at `version` (0: absent)."""
+        """Set the register (at most 400 KB) to version + 1 if it is still at `version` (0: absent)."""
 
     def read_many(self, keys: list[Key]) -> dict[Key, Register]:
-        """The registers that there are, of different keys; each is read by itself."""
+        """Return the registers that exist for different keys, each read separately."""
 
     def write_many(self, writes: list[Write]) -> list[Key]:
-        """Sets registers of different keys, each as `write` does, and returns the keys of those that were not
-        set. A crash may leave some of them set."""
+        """Set registers of different keys, each as `write` does, and return the keys of those that were not
+        set.
+
+        After a crash, only some may be set.
+        """
 
     def count(self, key: Key, more: int) -> int:
-        """Adds to a counter and returns it: a hint only, a repeated call counts twice."""
+        """Add to a counter and return it. It is only a hint, as a repeated call counts twice."""
 
     def due(self, before: int, limit: int) -> list[tuple[int, Key]]:
-        """(due, key) of the registers that are due before that time, the oldest first."""
+        """Return (due, key) of the registers that are due before a time, oldest first."""
 
 
 class Agenda(Protocol):
-    """The part of a store that a sweep looks at."""
+    """The part of a store that a sweep uses."""
 
     def due(self, before: int, limit: int) -> list[tuple[int, Key]]:
         """See `Store.due`."""
 
 
 class Alarm(Protocol):
-    """The part of an outbox that a sweep writes to."""
+    """The part of an outbox that a sweep uses."""
 
     def timer(self, key: Key, at: int) -> None:
         """See `Outputs.timer`."""
@@ -97,17 +100,17 @@ class Outputs(Protocol):
     """The outputs of the engine: at least once, in any order."""
 
     def timer(self, key: Key, at: int) -> None:
-        """Asks for a call of `fire` for the key at that time (epoch ms)."""
+        """Request a call of `fire` for the key at a time (epoch ms)."""
 
     def send(self, key: Key, events: list[Event]) -> None:
-        """Hands results to the steps after the one that the key belongs to."""
+        """Pass results to the steps after the one that the key belongs to."""
 
     def late(self, key: Key, events: int) -> None:
-        """Counts events that came when their window was closed for good."""
+        """Count events that came after their window had closed."""
 
 
 class MemoryStore:
-    """For tests, dry runs and the command line."""
+    """A store for tests, dry runs and the command line."""
 
     def __init__(self) -> None:
         self._blocks: dict[Key, dict[str, bytes]] = {}

@@ -1,8 +1,8 @@
-"""`aggregate` on its own: a running total per group since the pipeline started.
+"""`aggregate` alone: a running total for each group since the pipeline started.
 
-Each group's state is one register, written only where it is unchanged. It holds exact sums (fractions), so
-that the order of events cannot show. Of the latest events it holds their hashes, so that redelivered ones are
-known, and the values that they left with, so that these leave again.
+Each group's state is one register, written only if it is unchanged. It has exact sums (fractions), so that
+the order of events does not matter. Of the latest events it has the hashes, by which redelivered ones are
+recognized, and the values that they left with, so that these leave again.
 """
 
 import math
@@ -30,7 +30,7 @@ _FOREVER_MS = 3650 * 86_400_000
 
 
 class Change(Struct, frozen=True):
-    """One event's part in the totals of its group; `cells` in the order of the aggregations."""
+    """One event's part in the totals of its group; `cells` are in the order of the aggregations."""
 
     event: Event
     key: bytes
@@ -89,7 +89,7 @@ class Total:
         return self._number()
 
     def _number(self) -> Value:
-        """Null where the result has no place in 64 bits."""
+        """Return the result, or null if it is too large for 64 bits."""
         try:
             exact = self._exact()
             return None if exact is None else shortest(float(exact))
@@ -106,7 +106,7 @@ class Total:
     def _deviation(self) -> float | None:
         if self.used < 2:
             return None
-        # In floats this form would lose its digits to cancellation; in fractions it is exact.
+        # With floats this formula would lose its digits to cancellation; with fractions it is exact.
         variance = (self.squares - self.sum**2 / self.used) / (self.used - 1)
         return math.sqrt(variance)
 
@@ -115,8 +115,11 @@ _NUMERIC = ("sum", "avg", "min", "max", "stddev")
 
 
 class _Group(Struct):
-    """`recent`: of the latest events, the values that each one left with, as JSON; None where these are not
-    kept, for they are too much."""
+    """A group's state.
+
+    `recent` maps the latest events to the values that they left with as JSON, or None if these are too large
+    to keep.
+    """
 
     rows: int
     recent: dict[int, bytes | None]
@@ -128,7 +131,7 @@ class _Group(Struct):
         return kept_json([self.rows, ids, [total.state() for total in self.totals], self._kept(recent)])
 
     def _kept(self, recent: list[int]) -> list[orjson.Fragment]:
-        """The values of the latest events, the latest first, as many as there is room for."""
+        """Return the values of the latest events, latest first, as far as there is room."""
         kept, room = [], _VALUES_BYTES
         for id in reversed(recent):
             values = self.recent[id]
@@ -147,7 +150,7 @@ class _Group(Struct):
         return values
 
     def values(self, aggregations: list[Aggregation]) -> bytes:
-        """The number of events, and an object of the totals."""
+        """Return the number of events, and an object of the totals."""
         pairs = zip(aggregations, self.totals, strict=True)
         values = {each.name: self.rows if each.field == "*" else total.value() for each, total in pairs}
         return kept_json([self.rows, values])
@@ -160,7 +163,7 @@ def _decode(data: bytes | None, functions: list[str]) -> _Group:
     raw = b64decode(recent)
     ids = [int.from_bytes(raw[at : at + 8], "little") for at in range(0, len(raw), 8)]
     totals_by_id: dict[int, bytes | None] = dict.fromkeys(ids)
-    for kept in more:  # those of an earlier release have none
+    for kept in more:  # an earlier release stored none
         totals_by_id.update((id, kept_json(values)) for id, values in zip(reversed(ids), kept, strict=False))
     totals = [Total(function, state) for function, state in zip(functions, states, strict=True)]
     return _Group(rows, totals_by_id, totals)
@@ -169,7 +172,7 @@ def _decode(data: bytes | None, functions: list[str]) -> _Group:
 def add_changes(
     scope: Scope, aggregations: list[Aggregation], changes: list[Change], store: Store, now: int
 ) -> list[Event]:
-    """The group's new total for each event, in order. Raises `Contended`."""
+    """Return the group's new total for each event, in order. Raises `Contended`."""
     functions: list[str] = [each.function for each in aggregations]
     members: dict[Key, list[int]] = {}
     for at, change in enumerate(changes):
@@ -187,8 +190,11 @@ def add_changes(
 
 
 def _applied(scope: Scope, aggregations: list[Aggregation], group: _Group, change: Change) -> Event:
-    """The total after an event. One that came before leaves as it did then; where that is not known any more,
-    with the total of now, under an id that nothing else has left with."""
+    """Return the total after an event.
+
+    A repeated event leaves as it did before. If that is not known any more, it leaves with the current total
+    under a new id.
+    """
     id = identity(change.event.source, change.event.id)
     total_id = output_id(scope.pipeline, scope.step, change.key)
     output = f"{total_id}-{id:016x}"

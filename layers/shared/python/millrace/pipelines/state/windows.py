@@ -1,7 +1,7 @@
-"""Tumbling and sliding windows: where an event belongs, and what a firing gives out.
+"""Tumbling and sliding windows: the windows of an event, and the results of a firing.
 
 Windows are half-open, [start, start + size), aligned to the epoch plus `offset`. A sliding window hops: an
-event is kept once, in a pane of gcd(size, slide), and a firing merges panes.
+event is stored once, in a pane of gcd(size, slide), and a firing merges panes.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +23,7 @@ Buckets = dict[int, Sequence[int]]
 
 
 class Scope(Struct, frozen=True):
-    """The owner of a state: part of every key."""
+    """The owner of a state, which is part of every key."""
 
     organization: str
     pipeline: str
@@ -34,7 +34,7 @@ class Scope(Struct, frozen=True):
 
 
 def buckets_of(buckets: Iterable[int]) -> Buckets:
-    """The numbers of the rows in each bucket."""
+    """Return the row numbers in each bucket."""
     members: dict[int, list[int]] = {}
     for at, bucket in enumerate(buckets):
         members.setdefault(bucket, []).append(at)
@@ -42,7 +42,7 @@ def buckets_of(buckets: Iterable[int]) -> Buckets:
 
 
 class Window(Struct, frozen=True, dict=True):
-    """A tumbling or sliding window step, compiled. All times in epoch ms."""
+    """A compiled tumbling or sliding window step. All times are in epoch ms."""
 
     scope: Scope
     config: WindowConfig
@@ -61,18 +61,18 @@ class Window(Struct, frozen=True, dict=True):
         return gcd(self.size, self.slide)
 
     def bucket(self, time: int) -> int:
-        """The start of the pane that keeps an event."""
+        """Return the start of the pane that keeps an event."""
         return (time - self.config.offset) // self.pane * self.pane + self.config.offset
 
     def buckets(self, rows: Rows) -> Buckets:
-        """Return the rows that each pane keeps. Mostly there is but one pane."""
+        """Return the rows that each pane keeps. Usually there is only one pane."""
         first = self.bucket(min(rows.times))
         if first == self.bucket(max(rows.times)):
             return {first: range(len(rows))}
         return buckets_of(map(self.bucket, rows.times))
 
     def owners(self, bucket: int) -> list[int]:
-        """The starts of all windows that hold a pane, the first to end first."""
+        """Return the starts of all windows with a pane, the first to end first."""
         last = (bucket - self.config.offset) // self.slide * self.slide + self.config.offset
         return [start for start in range(last, bucket - self.size, -self.slide)][::-1]
 
@@ -84,7 +84,7 @@ class Window(Struct, frozen=True, dict=True):
 
     @property
     def allowed_lateness(self) -> int:
-        """The time by which any event may be late, whatever its window."""
+        """The maximum lateness of an event, whatever its window."""
         return self.config.grace + self.config.allowed_lateness
 
     def is_late(self, time: int, ingested: int) -> bool:
@@ -97,19 +97,19 @@ class Window(Struct, frozen=True, dict=True):
         return start + self.size + max(self.config.grace, min(lag, LAG_FACTOR * self.config.grace))
 
     def closable(self, start: int) -> int:
-        """Return the time after which no event can be in time any more; a quarter of an hour for those
-        still on their way."""
+        """Return the time after which every event is late, plus a quarter of an hour for those still on their
+        way."""
         return start + self.size + self.config.grace + self.config.allowed_lateness + 900_000
 
 
 class Contents(Struct, frozen=True):
-    """The blocks of some keys, unpacked."""
+    """The unpacked blocks of some keys."""
 
     grouping: Grouping
     blocks: list[tuple[Key, str, Rows]]
 
     def rows(self, covered: Digests | None = None) -> Rows:
-        """All rows, each event once; or only those of the blocks with these digests."""
+        """Return all rows, each event once, or only those of the blocks with these digests."""
         chosen = [rows for _, name, rows in self.blocks if covered is None or digest(name) in covered]
         return merge(chosen, self.grouping.kinds, self.grouping.named)
 
@@ -117,21 +117,22 @@ class Contents(Struct, frozen=True):
         return digests(name for _, name, _ in self.blocks)
 
     def has_news(self, covered: Digests) -> bool:
-        """Return whether any event is in none of those blocks (a repeated one may be in a new block as
-        well)."""
+        """Return whether any event is in none of those blocks (a repeated one may also be in a new block)."""
         return len(self.rows()) > len(self.rows(covered))
 
 
 def read_contents(store: Store, keys: Iterable[Key], grouping: Grouping) -> Contents:
-    """Reads every block of the keys."""
+    """Read every block of the keys."""
     blocks = [(key, name, block) for key in keys for name, block in store.blocks(key)]
     unpacked = [(key, name, unpack(block, grouping.kinds, grouping.named)) for key, name, block in blocks]
     return Contents(grouping, unpacked)
 
 
 def results(window: Window, start: int, rows: Rows, before: Rows, revision: int) -> Iterator[Event]:
-    """An event for each group that has more rows than the last firing gave (rows are never taken away, so
-    as many are the same ones, and the result is unchanged)."""
+    """Yield an event for each group with more rows than in the last firing.
+
+    Rows are never removed, so an equal number means that the result is unchanged.
+    """
     known = before.by_group()
     scope = window.scope
     for key, members in rows.by_group().items():

@@ -1,7 +1,7 @@
-"""The writer: keeps rows for their windows and sees to it that somebody fires them.
+"""The writer: stores rows for their windows and makes sure that the windows are fired.
 
-Blocks are put first and META is read after: a closer that reads the blocks too early for ours has changed
-META by then, and is called again. In the other order an event could be lost between the two.
+Blocks are written first and META is read afterwards: a closer that reads the blocks too early has changed
+META by then, and is called again. In the other order, an event could be lost in between.
 """
 
 from msgspec.structs import replace
@@ -28,9 +28,9 @@ def write_window(
     lag: int = 0,
     backfill: bool = False,
 ) -> bool:
-    """Keeps the rows of one bucket. False if every window of the bucket is closed for good: they came late.
+    """Store the rows of one bucket. Return False if all its windows are closed, so the rows are late.
 
-    `lag` is how far the queue is behind (ms); `backfill` waits until past windows get no more events.
+    `lag` is the delay of the queue (ms). With `backfill`, past windows wait until they get no more events.
     """
     if isinstance(window, SessionWindow):
         # The session of the earliest row may be the first to end.
@@ -50,7 +50,10 @@ def write_window(
 
 
 def _ensure(key: Key, due: int, store: Store, outputs: Outputs, now: int, backfill: bool) -> bool:
-    """After this a firing of the window is due that will see our blocks. False if it is closed."""
+    """Make sure that a firing of the window will see the blocks written before.
+
+    Return False if it is closed.
+    """
     due = max(due, now + QUIET_MS) if backfill else due
     for _ in range(_ATTEMPTS):
         meta = read_meta(store, key)
@@ -68,12 +71,13 @@ def _ensure(key: Key, due: int, store: Store, outputs: Outputs, now: int, backfi
 
 
 def _postpone(meta: Meta, due: int, backfill: bool) -> bool:
-    """A backfilled window waits for quiet; not every arrival is worth a write."""
+    """Return whether to postpone a backfilled window, which waits for quiet but not with a write for every
+    event."""
     return backfill and meta.due is not None and due > meta.due + _PUSH_MS
 
 
 def _call(key: Key, meta: Meta, due: int, outputs: Outputs) -> bool:
-    """Has the window fired again, or earlier than it would be; nothing to do where that is due anyway."""
+    """Have the window fired again or earlier, unless it is due anyway. Return False if it is closed."""
     if meta.state in ("CLOSING", "CLOSED"):
         return False
     if meta.state != "OPEN" or (meta.due is not None and due < meta.due):
