@@ -19,7 +19,7 @@ from local.token import DEFAULT_PORT, port
 
 def main(arguments: list[str]) -> int:
     chosen = _parse(arguments)
-    # Until the event loop has handlers of its own, SIGTERM raises as Ctrl-C does, so that the emulator is
+    # Until the event loop has its own handlers, SIGTERM raises like Ctrl-C does, so that the emulator is
     # stopped.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -44,7 +44,8 @@ def _run(chosen: argparse.Namespace) -> None:
         chosen.configuration,
         find_app(chosen.app),
     )
-    # Before anything starts: a port in use is told at once, and the template is deployed with this address.
+    # Before anything starts, so that a port in use is reported immediately, and the template is deployed with
+    # this address.
     listening = _listen(chosen.port)
     console.say("Millrace starts on this machine ...")
     with Stack(options, listening, console) as stack:
@@ -57,7 +58,7 @@ async def _serve(stack: Stack, console: Console) -> None:
     def end(number: int) -> None:
         asked.append(number)
         if len(asked) > 1:
-            os._exit(130)  # the kernel ends the children: see local.child
+            os._exit(130)  # the kernel ends the children, see local.child
         console.say("Ending ...", "dim")
         stack.end()
 
@@ -71,7 +72,7 @@ class _PortInUse(RuntimeError):
 
 
 def _listen(port: int) -> socket.socket:
-    """Port 0 is any free port. Raises `_PortInUse`."""
+    """Return a listening socket; port 0 is any free port. Raises `_PortInUse`."""
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -91,7 +92,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     named = os.environ.get("MILLRACE_PORT") or str(DEFAULT_PORT)
     parser.add_argument("--port", type=port, default=named, help="port to serve, also MILLRACE_PORT (8080)")
     parser.add_argument(
-        "--keep", type=Path, metavar="DIR", help="keep the state here; else it is thrown away"
+        "--keep", type=Path, metavar="DIR", help="keep the state here instead of discarding it"
     )
     parser.add_argument("--reload", action="store_true", help="restart functions when their code changes")
     parser.add_argument("--limit", type=int, default=Options.limit, help="environments per function (40)")

@@ -34,7 +34,7 @@ RUN_AGENTS = (
     "McpFunction",
     "NotifyTasksFunction",
 )
-"""The functions that run agents, or tell what agents can be made of."""
+"""The functions that run agents, or list what agents can be made of."""
 _SECTIONS = ("Parameters", "Conditions", "Resources", "Outputs")
 _KEYS = frozenset({*_SECTIONS, "Services", "Environment", "Policies"})
 
@@ -42,12 +42,15 @@ Json = dict[str, Any]
 
 
 class AppError(ValueError):
-    """`app/` cannot be used; the message says what and where."""
+    """`app/` cannot be used. The message names the problem and its location."""
 
 
 @dataclass(frozen=True)
 class App:
-    """The own code in a folder. `services` are those that it names, in its fragment or by `boto3.client`."""
+    """The project's code in a folder.
+
+    `services` are those that it names, in its fragment or with `boto3.client`.
+    """
 
     folder: Path
     packages: tuple[str, ...]
@@ -55,8 +58,10 @@ class App:
     services: tuple[str, ...] = ()
 
     def merged(self, template: Json, sources: str = "") -> Json:
-        """The template with the layer, and what the fragment adds. `sources` are those of the layer, if they
-        are not the folder itself. Raises `AppError`."""
+        """Return the template with the layer and the fragment's additions. Raises `AppError`.
+
+        `sources` are those of the layer, if not the folder itself.
+        """
         merged: Json = json.loads(json.dumps(template))
         for section in _SECTIONS:
             _add(merged.setdefault(section, {}), self.fragment.get(section, {}), section)
@@ -90,7 +95,7 @@ class App:
 
 
 def find_app(folder: Path) -> App | None:
-    """The own code in a folder; None where there is none. Raises `AppError`."""
+    """Return the code in a folder, or None if there is none. Raises `AppError`."""
     folder = folder.resolve()
     packages = tuple(sorted(one.parent.name for one in folder.glob("*/__init__.py")))
     if not packages:
@@ -105,7 +110,7 @@ def _read(path: Path) -> Json:
         return {}
     try:
         fragment = parse_template(path.read_text()) or {}
-    except Exception as error:  # the parser's own errors have no common base
+    except Exception as error:  # the parser's errors have no common base
         raise AppError(f"{path} cannot be read: {error}") from error
     unknown = sorted(fragment.keys() - _KEYS) if isinstance(fragment, dict) else ["a list"]
     if unknown:
@@ -123,7 +128,7 @@ def _add(known: Json, new: Json, section: str) -> None:
 
 
 def _called(package: Path) -> Iterator[str]:
-    """The services that a package names in calls of `client` and `resource`, as of boto3."""
+    """Yield the services that a package names in calls of `client` and `resource`, as in boto3."""
     for path in package.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(), str(path))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
@@ -133,7 +138,7 @@ def _called(package: Path) -> Iterator[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write a template that includes the own code beside it, and the sources of its layer."""
+    """Write a template that includes the code in the folder beside it, and the sources of its layer."""
     template, target = Path(arguments[0]), Path(arguments[1])
     root = template.resolve().parent
     try:

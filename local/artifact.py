@@ -1,9 +1,9 @@
 """Cut the output of `sam build` to what Lambda needs: `python -m local.artifact .aws-sam/build`.
 
-A layer is loaded on every cold start and counts against the 250 MB of a function. botocore ships the models
-of 400 services, of which we call a dozen and own code names a few; some packages ship sources of C
-extensions. Everything is then compiled, since /opt and /var/task are read-only and imports without .pyc take
-three times as long. A plain `sam build` works as well; it is only larger and slower to start.
+A layer is loaded on every cold start and counts toward a function's 250 MB. botocore ships the models of 400
+services, of which we call a dozen and the project's code a few. Some packages ship sources of C extensions.
+Everything is then compiled, because /opt and /var/task are read-only and imports without .pyc take three
+times as long. A plain `sam build` also works; it is only larger and starts more slowly.
 """
 
 import csv
@@ -31,11 +31,12 @@ USELESS = (
     "jsonschema_specifications/tests",
     "referencing/tests",
 )
-USELESS_FILES = (".c", ".h", ".pyi", ".pyx", "RECORD")  # endings, or names: pip's list of a package's files
+# suffixes, or names such as pip's list of a package's files
+USELESS_FILES = (".c", ".h", ".pyi", ".pyx", "RECORD")
 
 
 def trim(build: Path) -> int:
-    """Remove what no function uses from every layer and function; return the bytes saved."""
+    """Remove unused files from every layer and function, and return the bytes saved."""
     before = size(build)
     drop_doubles(build)
     kept = SERVICES | FOR_CREDENTIALS | named_services(build / "template.yaml")
@@ -53,8 +54,10 @@ def trim(build: Path) -> int:
 
 
 def drop_doubles(build: Path) -> None:
-    """Remove the packages from the layer of own code that the product's layer has in the same version, as
-    the build is constrained to."""
+    """Remove packages from the layer of the project's code that the product's layer also has.
+
+    The build constrains both to the same versions.
+    """
     own, product = build / LAYER / "python", build / PRODUCT_LAYER / "python"
     for package in own.glob("*.dist-info"):
         if (product / package.name).is_dir():
@@ -66,7 +69,7 @@ def drop_doubles(build: Path) -> None:
 
 
 def oversized(build: Path) -> list[str]:
-    """Return an error for each function that Lambda would refuse for its size."""
+    """Return an error for each function that is too large for Lambda."""
     template = parse_template((build / "template.yaml").read_text())
     shared = template.get("Globals", {}).get("Function", {}).get("Layers", [])
     errors = []
@@ -83,7 +86,7 @@ def oversized(build: Path) -> list[str]:
 
 
 def named_services(template: Path) -> set[str]:
-    """The services that the own code of a deployment names beside ours."""
+    """Return the services that a deployment's own code names in addition to ours."""
     if not template.exists():
         return set()
     resources = parse_template(template.read_text())["Resources"].values()
@@ -92,19 +95,21 @@ def named_services(template: Path) -> set[str]:
 
 
 def size(folder: Path) -> int:
-    """The bytes of all files below a folder."""
+    """Return the size in bytes of all files below a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def compile_all(build: Path, python: str) -> None:
-    """Compiles with the Python of the Lambda runtime; the files name no time, so that copies stay valid."""
+    """Compile with the Lambda runtime's Python. The files contain no times, so that copies stay valid."""
     command = [python, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(build)]
     subprocess.run(command, check=True)
 
 
 def gather_layers(build: Path) -> list[str]:
-    """Copy the layers that sam does not build into the output, where they are compiled, and have the template
-    name the copies. Return their ids."""
+    """Copy the layers that sam does not build to the output, where they are compiled.
+
+    The template is changed to refer to the copies. Return their ids.
+    """
     path = build / "template.yaml"
     template: dict[str, Any] = parse_template(path.read_text())
     copied = []

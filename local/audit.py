@@ -1,11 +1,11 @@
-"""`python -m local.audit`: what the package registries know of what is shipped.
+"""`python -m local.audit`: what the package registries know about the packages that we ship.
 
-    python -m local.audit            exit code 1 for a package that must be replaced, 0 otherwise
+  python -m local.audit            exit code 1 for a package that must be replaced, 0 otherwise
 
-Asked are the registries that pip and npm are configured for: whether a release was withdrawn ("yanked") or
-is deprecated, whether its files are still those of the lock files, and which vulnerabilities are known. A
-registry that does not answer a question makes nothing red: what could not be asked is listed, since no
-finding then says nothing.
+It asks the registries that pip and npm are configured for: whether a release was withdrawn ("yanked") or is
+deprecated, whether its files are still those of the lock files, and which vulnerabilities are known. If a
+registry does not answer a question, this is not a failure, but it is listed, because no finding means nothing
+then.
 """
 
 import json
@@ -30,7 +30,7 @@ NPM_LOCK = ROOT / "web/package-lock.json"
 
 @dataclass
 class Report:
-    """The findings: `bad` must be replaced, `notes` may stay for now, `unasked` is not known."""
+    """The findings: `bad` must be replaced, `notes` may stay for now, `unasked` is unknown."""
 
     bad: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -39,14 +39,14 @@ class Report:
     _lock: Lock = field(default_factory=Lock)
 
     def count(self, question: str, answers: object) -> bool:
-        """Note whether a question was answered; the same."""
+        """Record whether a question was answered, and return that."""
         into = self.unasked if answers is None else self.answered
         with self._lock:
             into[question] = into.get(question, 0) + 1
         return answers is not None
 
     def lines(self) -> list[str]:
-        """The report for people."""
+        """Return the report for people."""
         found = [f"must be replaced: {one}" for one in self.bad]
         found += [f"note: {one}" for one in self.notes]
         found += [f"asked: {question} ({count} asked)" for question, count in sorted(self.answered.items())]
@@ -69,15 +69,15 @@ class Registries:
     npm: str
 
     def release(self, name: str) -> Any:
-        """The files of a package on PyPI, None where the index does not tell them as JSON."""
+        """Return a package's files on PyPI, or None if the index does not provide them as JSON."""
         return self._json(f"{self.index.rstrip('/')}/{name}/", SIMPLE)
 
     def about_release(self, name: str, version: str) -> Any:
-        """The page of a release on PyPI, which lists vulnerabilities."""
+        """Return the page of a release on PyPI, which lists vulnerabilities."""
         return self._json(f"{self.index.rstrip('/').removesuffix('/simple')}/pypi/{name}/{version}/json")
 
     def package(self, name: str, version: str) -> Any:
-        """A release on npm."""
+        """Return a release on npm."""
         return self._json(f"{self.npm.rstrip('/')}/{quote(name, safe='@')}/{version}")
 
     def _json(self, url: str, accept: str = "application/json") -> Any:
@@ -89,7 +89,7 @@ class Registries:
 
 
 def look_at_python(registries: Registries, one: Component, hashes: set[str], report: Report) -> None:
-    """Ask for a package of the layers and functions."""
+    """Check a package of the layers and functions."""
     page = registries.release(one.name)
     if report.count(YANKED, page):
         files = [file for file in page["files"] if file["hashes"].get("sha256") in hashes]
@@ -111,7 +111,7 @@ def look_at_python(registries: Registries, one: Component, hashes: set[str], rep
 
 
 def look_at_npm(registries: Registries, one: Component, integrity: str, report: Report) -> None:
-    """Ask for a package of the page."""
+    """Check a package of the page."""
     release = registries.package(one.name, one.version)
     if not report.count(DEPRECATED, release):
         return
@@ -123,7 +123,7 @@ def look_at_npm(registries: Registries, one: Component, integrity: str, report: 
 
 
 def look_at_advisories(report: Report) -> None:
-    """Have npm ask for the page's vulnerabilities."""
+    """Check the page's vulnerabilities with npm."""
     found = _npm("audit", "--json", "--omit=dev")
     vulnerable = found.get("vulnerabilities") if isinstance(found, dict) else None
     if report.count(NPM_VULNERABLE, vulnerable) and vulnerable:
@@ -140,7 +140,7 @@ def _npm(*arguments: str) -> Any:
 
 
 def locked_hashes() -> dict[str, set[str]]:
-    """The SHA-256 of all files that the lock files allow, by package."""
+    """Return the SHA-256 of all files that the lock files allow, by package."""
     found: dict[str, set[str]] = {}
     for lock in LOCKS:
         name = ""
@@ -153,7 +153,7 @@ def locked_hashes() -> dict[str, set[str]]:
 
 
 def locked_integrity() -> dict[tuple[str, str], str]:
-    """The hashes of npm's lock file, by package and version."""
+    """Return the hashes in npm's lock file, by package and version."""
     packages = json.loads(NPM_LOCK.read_text())["packages"]
     return {
         (path.rpartition("node_modules/")[2], one["version"]): one.get("integrity", "")
@@ -163,7 +163,7 @@ def locked_integrity() -> dict[tuple[str, str], str]:
 
 
 def pip_index() -> str:
-    """The index that pip is configured for."""
+    """Return the index that pip is configured for."""
     command = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
     given = (
         os.environ.get("PIP_INDEX_URL")
@@ -173,14 +173,14 @@ def pip_index() -> str:
 
 
 def _pip_default() -> str:
-    """The index that pip asks where nothing is configured; only pip knows it."""
+    """Return pip's default index, which only pip knows."""
     from pip._internal.models.index import PyPI
 
     return str(PyPI.simple_url)
 
 
 def audit(registries: Registries, found: Iterable[Component], report: Report) -> None:
-    """Ask for every package."""
+    """Check every package."""
     hashes, integrity = locked_hashes(), locked_integrity()
 
     def ask(one: Component) -> None:

@@ -1,10 +1,10 @@
-"""`python -m local.bill_of_materials`: what is shipped, by whom, under which license.
+"""`python -m local.bill_of_materials`: the packages that we ship, with their origins and licenses.
 
-    python -m local.bill_of_materials sbom.json        CycloneDX 1.6 of layers, functions and the page
-    python -m local.bill_of_materials                  the licenses, and a failure for one that is not allowed
+  python -m local.bill_of_materials sbom.json        CycloneDX 1.6 of layers, functions and the page
+  python -m local.bill_of_materials                  the licenses; fails if one is not allowed
 
-Names and versions are those of the lock files, licenses those of the installed packages and of npm's
-lock file: no network is needed.
+Names and versions come from the lock files, licenses from the installed packages and npm's lock file. No
+network is needed.
 """
 
 import json
@@ -38,12 +38,12 @@ ALLOWED = (
     "Zlib",
     "OFL",
 )
-"""Beginnings of licenses under which a package may be shipped with ours."""
+"""Prefixes of licenses under which a package may be shipped with ours."""
 COPYLEFT = {
     "espeakng-loader": "GPL-3.0: the voice function and the extra `voice` carry it; SpeechEngine=polly or "
     "openai never loads it, and a stack without it leaves it out of functions/voice/requirements.txt",
 }
-"""Packages of other licenses, and where they are."""
+"""Packages with other licenses, and where they are."""
 LOCKS = (
     "layers/shared/python/requirements.txt",
     *sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("functions/*/requirements.txt")),
@@ -96,16 +96,16 @@ def components() -> list[Component]:
 
 
 def _applies(marker: str) -> bool:
-    """Return whether a line of a lock file counts in Lambda."""
+    """Return whether a line of a lock file applies to Lambda."""
     return Marker(marker).evaluate({"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"})
 
 
 def license_of(package: str) -> str:
-    """Return the license that an installed package names; empty if it names none or is not installed."""
+    """Return the license of an installed package, or "" if it has none or is not installed."""
     if package in COPYLEFT:
         return COPYLEFT[package].partition(":")[0]
     try:
-        fields: Any = metadata.metadata(package)  # its stubs know no `get`
+        fields: Any = metadata.metadata(package)  # its stubs do not know `get`
     except metadata.PackageNotFoundError:
         return ""
     if expression := fields.get("License-Expression"):
@@ -121,7 +121,7 @@ def _short(classifier: str) -> str:
 
 
 def _npm() -> Iterator[Component]:
-    """Packages that the built page may hold; not those that only build it."""
+    """Yield packages that the built page may contain, but not those that only build it."""
     packages = json.loads((ROOT / "web/package-lock.json").read_text())["packages"]
     for path, one in packages.items():
         if path.startswith("node_modules/") and not one.get("dev") and not one.get("link"):

@@ -1,10 +1,10 @@
-"""Child processes that never outlive the stack, not even when the stack is killed with SIGKILL.
+"""Child processes that never outlive the stack, even if the stack is killed with SIGKILL.
 
-`command(...)` wraps a command line so that the child first asks the kernel for a signal at its parent's
-death (prctl(2), PR_SET_PDEATHSIG, kept across exec) and then becomes the command. A wrapper rather than
+`command(...)` wraps a command line so that the child first asks the kernel for a signal at its parent's death
+(prctl(2), PR_SET_PDEATHSIG, kept across exec) and then executes the command. It is a wrapper rather than
 `preexec_fn`, because that is unsafe (and warns) in a process with threads. Linux ties the signal to the
-*thread* that started the child: start children from a thread that lives as long as the stack does.
-Elsewhere than on Linux the wrapper only executes the command.
+*thread* that started the child, so start children from a thread that lives as long as the stack. On other
+systems the wrapper only executes the command.
 """
 
 import contextlib
@@ -19,20 +19,20 @@ _PR_SET_PDEATHSIG = 1
 
 
 def command(argv: Sequence[str], at_parents_death: signal.Signals = signal.SIGKILL) -> list[str]:
-    """The command line that runs `argv` tied to this process's life; start it with `start_new_session`."""
-    # The wrapper gets the child's environment: -I keeps its PYTHONPATH from replacing what is imported here.
+    """Return the command line that ties `argv` to this process's life; start it with `start_new_session`."""
+    # The wrapper gets the child's environment: -I keeps its PYTHONPATH from replacing modules imported here.
     wrapper = [sys.executable, "-I", "-S", str(Path(__file__)), str(os.getpid()), str(int(at_parents_death))]
     return [*wrapper, *argv]
 
 
 def end_group(pid: int, how: signal.Signals) -> None:
-    """Send a signal to a child and all that it started (its own process group); quiet when they are gone."""
+    """Send a signal to a child and its process group, ignoring one that has already ended."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, how)
 
 
 def end(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """End a child: SIGTERM, `seconds` seconds, SIGKILL. Returns when it is gone."""
+    """End a child with SIGTERM and, after `seconds`, SIGKILL. Returns when it has ended."""
     end_group(process.pid, signal.SIGTERM)
     try:
         process.wait(seconds)

@@ -1,5 +1,4 @@
-"""The files of a project that say which agents, pipelines, flows and alerts there are, applied to the dev
-organization as `millrace apply` does."""
+"""A project's configuration files, applied to the dev organization as by `millrace apply`."""
 
 import asyncio
 import os
@@ -21,7 +20,7 @@ def has_files(folder: Path) -> bool:
 
 
 async def apply_files(folder: Path, url: str, token: str, console: Console) -> None:
-    """Apply a folder's files; the console shows what has changed, or what is wrong."""
+    """Apply a folder's files, and show the changes or mistakes on the console."""
     command = [sys.executable, "-m", "millrace.cli", "apply", str(folder), "--yes"]
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -45,6 +44,6 @@ def _color(process: asyncio.subprocess.Process) -> str:
 
 
 async def changes(folder: Path) -> AsyncIterator[None]:
-    """Each change of the files, as it happens."""
+    """Yield at each change of the files."""
     async for _ in awatch(folder, watch_filter=lambda _, path: path.endswith(ENDINGS)):
         yield None

@@ -35,13 +35,13 @@ class Console:
         self._width = 0
 
     def functions(self, names: Iterable[str]) -> None:
-        """The functions that will speak, so that each has a colour and the columns stand."""
+        """Set the functions that will log, so that each has a color and the columns are aligned."""
         for number, name in enumerate(names):
             self._colours[name] = _COLOURS[number % len(_COLOURS)]
             self._width = max(self._width, len(_short(name)))
 
     def step(self, what: str) -> None:
-        """A step of the start-up that is done, with the time since the start."""
+        """Show a finished step of the start-up, with the time since the start."""
         if self._level > QUIET:
             self._print(Text(f"  {time.monotonic() - self._begun:4.1f} s  {what}", style="dim"))
 
@@ -49,7 +49,7 @@ class Console:
         self._print(Text(what, style=style))
 
     def served(self, served: Served) -> None:
-        """One request, in one line; a second one says why when it failed."""
+        """Show a request in one line, and a second line with the reason if it failed."""
         self._keep(served.function, served.request_id, _served_text(served))
         if served.failure:
             self._keep(served.function, served.request_id, _failure_text(served.failure))
@@ -60,9 +60,12 @@ class Console:
             self._row(served.function, served.request_id, _failure_text(served.failure), "red")
 
     def line(self, function: str, request_id: str, line: str) -> None:
-        """A line that a function wrote; JSON logs are shown as level and message, whole with --verbose, which
-        shows metrics as well."""
-        line = line.replace("\r", "\n").rstrip()  # AWS's runtime client keeps an entry in one line with them
+        """Show a line that a function wrote.
+
+        JSON logs are shown as level and message, or whole with --verbose, which also shows metrics.
+        """
+        # AWS's runtime client uses them to keep an entry on one line
+        line = line.replace("\r", "\n").rstrip()
         if not line or _BOILERPLATE in line:
             return
         self._keep(function, request_id, line)
@@ -74,7 +77,7 @@ class Console:
             self._row(function, request_id, shown, "yellow" if level in _BAD_LEVELS else "dim")
 
     def kept_lines(self) -> list[str]:
-        """JSON objects with time (Unix seconds), function, request_id and text, oldest first."""
+        """Return JSON objects with time (Unix seconds), function, request_id and text, oldest first."""
         return list(self._kept)
 
     def _keep(self, function: str, request_id: str, text: str) -> None:
@@ -85,7 +88,7 @@ class Console:
         row = Text()
         row.append(_short(function).ljust(self._width + 2), style=self._colours.get(function, ""))
         row.append(f"{request_id[:8]:8}  ", style="dim")
-        # A function's line may repeat what a client sent: no escape sequence may reach the terminal.
+        # A function's line may repeat what a client sent, so no escape sequence may reach the terminal.
         row.append(text.replace("\x1b", ""), style=style)
         self._print(row)
 
@@ -94,7 +97,7 @@ class Console:
 
 
 def _short(function: str) -> str:
-    """ConversationFunction is `Conversation` to people."""
+    """Return a function's name for people: `Conversation` for ConversationFunction."""
     return function.removesuffix("Function")
 
 
@@ -112,7 +115,7 @@ def _failure_text(failure: Exception) -> str:
 
 
 def _readable(line: str) -> tuple[str, str]:
-    """Level and text of a log line: those of a JSON object, or the line itself."""
+    """Return level and text of a log line: those of a JSON object, or the line itself."""
     try:
         record: Any = json.loads(line) if line.startswith("{") else None
     except ValueError:

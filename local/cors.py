@@ -14,7 +14,10 @@ def is_preflight(request: Request) -> bool:
 
 
 def preflight(cors: Cors, request: Request) -> Head:
-    """The answer to a preflight, which never reaches the function. Another origin gets no CORS headers."""
+    """Return the answer to a preflight, which never reaches the function.
+
+    Other origins get no CORS headers.
+    """
     headers = _origin_headers(cors, request)
     if headers and _wanted(cors, request):
         headers += [
@@ -27,7 +30,7 @@ def preflight(cors: Cors, request: Request) -> Head:
 
 
 def with_cors(head: Head, cors: Cors, request: Request) -> Head:
-    """The function's response under the URL's configuration, which replaces what the function says."""
+    """Return the function's response with the URL's CORS headers, which replace the function's own."""
     own = [(name, value) for name, value in head.headers if not name.startswith(_PREFIX)]
     added = _origin_headers(cors, request)
     if added and cors.expose_headers:
@@ -36,7 +39,10 @@ def with_cors(head: Head, cors: Cors, request: Request) -> Head:
 
 
 def _origin_headers(cors: Cors, request: Request) -> Headers:
-    """None for an origin that is not allowed. With credentials a wildcard must name the origin."""
+    """Return no headers for an origin that is not allowed.
+
+    With credentials, a wildcard must name the origin.
+    """
     origin = request.header("origin")
     anyone = "*" in cors.allow_origins
     if not origin or not (anyone or origin in cors.allow_origins):
@@ -55,7 +61,10 @@ def _wanted(cors: Cors, request: Request) -> bool:
 
 
 def _allowed_headers(cors: Cors, request: Request) -> str:
-    """A wildcard does not cover `authorization` in browsers, so what is asked for is named."""
+    """Return the allowed headers.
+
+    Browsers exclude `authorization` from a wildcard, so the requested ones are named.
+    """
     if "*" in cors.allow_headers:
         return request.header("access-control-request-headers")
     return ",".join(cors.allow_headers)

@@ -1,5 +1,7 @@
-"""The demo pipeline of `make run`: each completed run of the dev organization as one small event, told on the
-console and kept at `PATH` on the stack's own address."""
+"""The demo pipeline of `make run`: each completed run of the dev organization becomes one small event.
+
+Events are shown on the console and kept at `PATH` on the stack's own address.
+"""
 
 import json
 from collections import deque
@@ -18,27 +20,30 @@ Json = dict[str, Any]
 
 
 class Received:
-    """The last events that came; `on_event` is told of each."""
+    """The last events received; `on_event` is called with each."""
 
     def __init__(self, on_event: Callable[[str], None]) -> None:
         self._events: deque[str] = deque(maxlen=_KEPT)
         self._on_event = on_event
 
     def add(self, body: Any) -> None:
-        """A delivery's body: an event, or a list of them."""
+        """Add a delivery's body: an event, or a list of events."""
         for event in body if isinstance(body, list) else [body]:
             text = json.dumps(event)
             self._events.append(text)
             self._on_event(text)
 
     def lines(self) -> list[str]:
-        """One JSON document each, the oldest first."""
+        """Return one JSON document each, oldest first."""
         return list(self._events)
 
 
 async def ensure_pipeline(url: str, token: str) -> None:
-    """Create and start the pipeline. One that exists is brought to the stack's address and otherwise
-    left as its owner wants it. Raises `httpx.HTTPError`."""
+    """Create and start the pipeline.
+
+    An existing one gets the stack's address, and otherwise stays as its owner configured it. Raises
+    `httpx.HTTPError`.
+    """
     headers = {"authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=_SECONDS) as api:
         found = await _find(api)
@@ -51,7 +56,7 @@ async def ensure_pipeline(url: str, token: str) -> None:
 
 
 def definition(url: str) -> Json:
-    """The reference's example: filter, then map; the destination is this machine."""
+    """Return the reference's example: filter, then map, with this machine as the destination."""
     kept = {"field": "status", "operator": "eq", "value": "completed"}
     expression = {"agent": "agentId", "tokens": "tokenUsage.total", "cost": "cost", "at": "completedAt"}
     return {

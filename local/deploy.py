@@ -29,12 +29,12 @@ _CODE_LIMIT = 50_000_000
 
 
 class DeployError(RuntimeError):
-    """The template did not deploy; the message names each resource and its reason."""
+    """The template was not deployed. The message has each resource and its reason."""
 
 
 @dataclass(frozen=True)
 class Cors:
-    """A function URL's CORS configuration, with Lambda's meanings. `max_age` in seconds."""
+    """A function URL's CORS configuration, as in Lambda. `max_age` in seconds."""
 
     allow_origins: tuple[str, ...] = ()
     allow_methods: tuple[str, ...] = ()
@@ -46,7 +46,10 @@ class Cors:
 
 @dataclass(frozen=True)
 class FunctionUrl:
-    """`host` is the name that AWS would give; `streamed` is InvokeMode RESPONSE_STREAM."""
+    """A function's URL.
+
+    `host` is the name that AWS would assign; `streamed` is InvokeMode RESPONSE_STREAM.
+    """
 
     host: str
     streamed: bool
@@ -55,7 +58,7 @@ class FunctionUrl:
 
 @dataclass(frozen=True)
 class Function:
-    """A deployed function: `timeout` in seconds, `memory` in MB, every variable resolved."""
+    """A deployed function: `timeout` in seconds, `memory` in MB, all variables resolved."""
 
     logical_id: str
     name: str
@@ -73,7 +76,7 @@ class Function:
 
 @dataclass(frozen=True)
 class Deployment:
-    """By logical id: functions, tables, the physical ids of all resources (a queue's is its URL)."""
+    """Functions, tables and the physical ids of all resources (for a queue its URL), by logical id."""
 
     stack_name: str
     functions: dict[str, Function]
@@ -89,7 +92,10 @@ def deploy(
     stack_name: str = "millrace",
     parameters: Mapping[str, str] | None = None,
 ) -> Deployment:
-    """Raises `DeployError`; returns when everything stands and every variable resolved."""
+    """Deploy a template, and return when everything exists and all variables are resolved.
+
+    Raises `DeployError`.
+    """
     _upload_code(template, arguments)
     cloudformation = boto3.client("cloudformation", **arguments)
     _check_parameters(template, parameters or {})
@@ -104,8 +110,7 @@ def deploy(
 
 
 def update_code(function: Function, arguments: ClientArguments) -> None:
-    """Give the emulator's copy of a function (one that is run from a queue) its code as it is on disk
-    now."""
+    """Update the emulator's copy of a function, which it runs from a queue, with the code on disk."""
     awslambda = boto3.client("lambda", **arguments)
     awslambda.update_function_code(FunctionName=function.name, ZipFile=_zipped(function.source.code))
 
@@ -121,7 +126,7 @@ def _upload_code(template: Template, arguments: ClientArguments) -> None:
 
 
 def _upload_template(template: Template, arguments: ClientArguments) -> str:
-    """Its address: CloudFormation takes no more than 50 KB in the call itself."""
+    """Upload the template and return its address, because CloudFormation accepts only 50 KB in a call."""
     bucket = _bucket(arguments)
     body = json.dumps(template.body).replace(CODE_BUCKET, bucket)
     boto3.client("s3", **arguments).put_object(Bucket=bucket, Key="template.json", Body=body)
@@ -129,7 +134,7 @@ def _upload_template(template: Template, arguments: ClientArguments) -> str:
 
 
 def _bucket(arguments: ClientArguments) -> str:
-    """Bucket names are shared by all accounts."""
+    """Return the bucket's name, which is unique across accounts."""
     return f"{CODE_BUCKET}-{arguments['aws_access_key_id']}"
 
 
@@ -180,7 +185,7 @@ def _create_or_update(cloudformation: Any, request: dict[str, Any]) -> None:
         try:
             cloudformation.update_stack(**request)
         except ClientError as error:
-            # CloudFormation calls an update that changes nothing an error.
+            # CloudFormation reports an update without changes as an error.
             if "No updates" not in error.response["Error"]["Message"]:
                 raise
 
@@ -283,7 +288,7 @@ def _unresolved(template: Template, function: Function) -> Iterator[str]:
 
 
 def _left_as_reference(template: Template, wanted: object, value: str) -> bool:
-    """A reference to a resource must give neither nothing nor the resource's own logical id."""
+    """Return whether a reference to a resource was left empty or as the resource's own logical id."""
     if not isinstance(wanted, dict):
         return False
     target = wanted.get("Ref") or (wanted.get("Fn::GetAtt") or [""])[0]

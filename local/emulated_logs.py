@@ -1,7 +1,7 @@
-"""The log lines of functions that the emulator runs from queues and schedules, brought to the console.
+"""The log lines of functions that the emulator runs from queues and schedules, shown on the console.
 
-The emulator writes them to CloudWatch Logs. Its own log names a function whenever it has run it, so that
-file is what is watched: while nothing happens, nothing is asked.
+The emulator writes them to CloudWatch Logs. Its own log names a function each time it runs, so that file is
+watched, and nothing is requested while nothing happens.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from local.ministack import ClientArguments
 
 _SECONDS = 0.5
 _PAGE = 1000
-_LATE_MS = 5000  # lines of requests at the same time come in any order
+_LATE_MS = 5000  # lines of concurrent requests come in any order
 _PLATFORM = ("START RequestId:", "END RequestId:", "INIT_START", "REPORT RequestId:")
 
 _Event = tuple[int, str]
 OnLine = Callable[[str, str, str], None]
-"""Takes a function's logical id, a request id and a line."""
+"""Called with a function's logical id, a request id and a line."""
 
 
 class EmulatedLogs:
@@ -40,7 +40,7 @@ class EmulatedLogs:
         self._seen: dict[str, list[_Event]] = {name: [] for name in self._functions}
 
     async def follow(self) -> None:
-        """Until it is cancelled."""
+        """Follow until canceled."""
         while self._functions:
             await asyncio.sleep(_SECONDS)
             for name in self._mentioned(self._news()):
@@ -58,7 +58,7 @@ class EmulatedLogs:
         return [name for name, one in self._functions.items() if one.name in news]
 
     def _messages(self, name: str) -> list[str]:
-        """Those that were not there before, oldest first. The events have no ids: they are counted."""
+        """Return the new messages, oldest first. The events have no ids, so they are counted."""
         try:
             answer = self._logs.filter_log_events(
                 logGroupName=self._functions[name].log_group, startTime=self._since[name], limit=_PAGE

@@ -1,9 +1,9 @@
-"""Schedules of the emulator that fire by the clocks of their own time zones, as EventBridge Scheduler's do.
+"""Schedules of the emulator in their own time zones, as in EventBridge Scheduler.
 
-By itself the emulator reads every expression as UTC, and tells the time at which it looked instead of the
-time at which a schedule was to fire. A time that a zone's clocks skip in spring is skipped, one that they
-show twice in autumn fires the first time only. Rates know no zones. What was due while the emulator was not
-running is not made up for, but for `at(...)`.
+The emulator reads every expression as UTC, and reports the time of its check instead of the scheduled time. A
+time that a zone's clocks skip in spring is skipped, and one that occurs twice in autumn fires only the first
+time. Rates have no zones. Times that passed while the emulator was not running are not made up for, except
+`at(...)`.
 """
 
 import logging
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 Json = dict[str, Any]
 Key = tuple[str, str, str]
 CronNext = Callable[[datetime], datetime | None]
-"""The first time after another that a cron expression names, on clocks that are never put back or forward."""
+"""Maps a time to the next one of a cron expression, on clocks that are never put back or forward."""
 
 _AT = re.compile(r"at\((\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})\)")
 _fired: dict[Key, float] = {}
@@ -29,7 +29,7 @@ _started = time.time()
 
 
 def tick(now: float) -> None:
-    """Fire each schedule whose next time has come: one time of each, the others at the next ticks."""
+    """Fire each schedule that is due, once; further due times follow at the next ticks."""
     from ministack.services import scheduler
 
     caller = scheduler.get_account_id(), scheduler.get_region()
@@ -42,11 +42,11 @@ def tick(now: float) -> None:
 
 
 def _fire_if_due(key: Key, schedule: Json, now: float) -> None:
-    """One that cannot be read, or whose target fails, holds up no other."""
+    """Fire a schedule if it is due. One that is invalid, or whose target fails, does not stop the others."""
     try:
         due = next_time(schedule, _last(key, schedule))
         if due is not None and due <= now:
-            # Noted first, so that a target that fails is not called again at each tick.
+            # Recorded first, so that a target that fails is not called again at each tick.
             _fired[key] = due
             _fire(key, schedule, due)
     except Exception:
@@ -56,14 +56,13 @@ def _fire_if_due(key: Key, schedule: Json, now: float) -> None:
 
 
 def _last(key: Key, schedule: Json) -> float | None:
-    """Return the time at which a schedule last fired; None for one that is new, or another of the same
-    name."""
+    """Return the time at which a schedule last fired, or None for a new one, even with an old name."""
     last = _fired.get(key)
     return last if last is not None and last >= schedule["CreationDate"] else None
 
 
 def next_time(schedule: Json, last: float | None) -> float | None:
-    """Return when a schedule fires next (epoch seconds) after it fired at `last`; None for never."""
+    """Return the time at which a schedule fires next (epoch seconds) after `last`, or None for never."""
     expression, created = schedule["ScheduleExpression"], schedule["CreationDate"]
     zone = ZoneInfo(schedule.get("ScheduleExpressionTimezone") or "UTC")
     after = last if last is not None else max(created, _started)
@@ -77,7 +76,7 @@ def next_time(schedule: Json, last: float | None) -> float | None:
 
 
 def on_clocks(following: CronNext, zone: ZoneInfo, after: float) -> float | None:
-    """Return the first time after another that the clocks of a zone show for the first time."""
+    """Return the first time after another that a zone's clocks show for the first time."""
     shown: datetime | None = datetime.fromtimestamp(after, zone).replace(tzinfo=UTC, fold=0)
     while shown is not None and (shown := following(shown)) is not None:
         moment = shown.replace(tzinfo=zone).timestamp()

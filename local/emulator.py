@@ -1,16 +1,16 @@
-"""MiniStack with what it leaves out, as `python -m local.emulator`.
+"""MiniStack with the features that it lacks, as `python -m local.emulator`.
 
 - EventBridge Scheduler's context attributes (`<aws.scheduler.scheduled-time>` and the like) inside a
-  target's input: it sends them as they are written.
+  target's input, which MiniStack sends literally.
 - Time zones of schedules, see local/emulated_schedules.py.
-- Partial failures of a DynamoDB stream's batch: it goes on as if all had been taken. Here the whole batch
-  comes again, which AWS may do as well.
+- Partial failures of a DynamoDB stream's batch, which MiniStack treats as success. Here the whole batch is
+  repeated, which AWS may do as well.
 
-It runs in an environment of its own (`.venv-emulator`), because it pins botocore and the product must not.
+It runs in its own environment (`.venv-emulator`), because it pins botocore and the product must not.
 Functions run in the product's environment, whose interpreter `FUNCTIONS_PYTHON` names.
 
-All of it stands in its private functions; local/requirements-emulator.txt pins its version,
-tests/local/test_emulator.py fails when another one no longer has it.
+All of this uses MiniStack's private functions. local/requirements-emulator.txt pins its version, and
+tests/local/test_emulator.py fails if another version no longer has them.
 """
 
 import os
@@ -30,7 +30,7 @@ Json = dict[str, Any]
 
 
 def with_context(target: Json, event: Json) -> Json:
-    """A schedule's target with the attributes of this invocation in its input."""
+    """Return a schedule's target with the attributes of this invocation in its input."""
     attributes = {
         "schedule-arn": event["Resources"][0],
         "scheduled-time": datetime.fromtimestamp(event["Time"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -44,8 +44,7 @@ def with_context(target: Json, event: Json) -> Json:
 
 
 def failed_in_part(event: Json, result: Json) -> bool:
-    """Return whether a function that received records of a DynamoDB stream reports that some of them
-    failed."""
+    """Return whether a function reports that some of a DynamoDB stream's records failed."""
     records = event.get("Records") if isinstance(event, dict) else None
     answer = result.get("body")
     if not records or records[0].get("eventSource") != "aws:dynamodb" or not isinstance(answer, dict):
@@ -54,7 +53,7 @@ def failed_in_part(event: Json, result: Json) -> bool:
 
 
 def complete() -> None:
-    """Put all of it in place."""
+    """Install all additions."""
     from ministack.core import lambda_runtime
     from ministack.services import eventbridge, lambda_svc, scheduler
 
@@ -80,14 +79,15 @@ def complete() -> None:
 
 
 def serve() -> None:
-    """Serve it until SIGTERM, which has it save what is kept.
+    """Serve until SIGTERM, after which it saves its state.
 
-    By uvicorn on httptools: MiniStack's own server takes as much CPU for HTTP as MiniStack for the answer.
+    uvicorn uses httptools, because MiniStack's own server takes as much CPU for HTTP as MiniStack for the
+    answer.
     """
     import uvicorn
     from ministack.app import app
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # what comes after uvicorn's own handler
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # replaced by uvicorn's own handler
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     uvicorn.run(
@@ -101,9 +101,9 @@ def serve() -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
-        date_header=False,  # the app gives one
+        date_header=False,  # the app sets one
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=1,  # who waits for messages of a queue
+        timeout_graceful_shutdown=1,  # for clients that wait for messages of a queue
     )
 
 

@@ -1,4 +1,4 @@
-"""One execution environment: a real process of a function, and the Runtime API that it talks to."""
+"""One execution environment: a real function process, and the Runtime API that it uses."""
 
 import asyncio
 import contextlib
@@ -15,16 +15,19 @@ from local.invocation import FunctionFailed, Invocation
 from local.ministack import ClientArguments
 from local.runtime_api import RuntimeApi
 
-_INIT_SECONDS = 60.0  # Lambda's is 10: here many may start at once on few cores
+_INIT_SECONDS = 60.0  # Lambda's is 10, but here many may start at once on few cores
 _LINE_BYTES = 256 * 1024
 _OUTPUT_SECONDS = 1.0
 
 OnLine = Callable[[str, str], None]
-"""Takes a request id (empty during init) and a line that the function wrote."""
+"""Called with a request id (empty during init) and a line that the function wrote."""
 
 
 class Environment:
-    """Start it once, run invocations one after another, stop it; `retired` ones get no more of them."""
+    """An environment.
+
+    Start it once, run invocations one after another, and stop it; `retired` ones get no more.
+    """
 
     def __init__(
         self, function: Function, arguments: ClientArguments, extra: Mapping[str, str], on_line: OnLine
@@ -49,16 +52,16 @@ class Environment:
 
     @property
     def busy(self) -> bool:
-        """The response is under way."""
+        """The response is in progress."""
         return self.invocation is not None and not self.invocation.ended.is_set()
 
     @property
     def finishing(self) -> bool:
-        """The response is done; the function has not asked for the next event yet."""
+        """The response is done, but the function has not asked for the next event yet."""
         return self.invocation is not None and self.invocation.ended.is_set()
 
     async def start(self) -> None:
-        """Return when the function asks for work. Raises `FunctionFailed` when its init fails."""
+        """Return when the function asks for work. Raises `FunctionFailed` if its init fails."""
         begun = time.monotonic()
         await self._api.start()
         await self._spawn()
@@ -73,7 +76,10 @@ class Environment:
             raise failure
 
     async def run(self, invocation: Invocation) -> bool:
-        """Run one invocation until the function is ready for another; False when it never took the event."""
+        """Run one invocation until the function is ready for another.
+
+        Return False if it never received the event.
+        """
         self.invocation = invocation
         self._api.submit(invocation)
         if not await self._comes_back():
@@ -83,14 +89,14 @@ class Environment:
         return not self._undelivered
 
     async def stop(self) -> None:
-        """Kill the process and all that it started."""
+        """Kill the process and everything that it started."""
         if self._process and not self._dead.is_set():
             child.end_group(self._process.pid, SIGKILL)
         if self._watcher:
             await self._watcher
 
     def peak_memory(self) -> int:
-        """MB; 0 where the system does not tell."""
+        """Return MB, or 0 if the system does not provide it."""
         with contextlib.suppress(OSError, IndexError, ValueError):
             status = Path(f"/proc/{self._process.pid if self._process else 0}/status").read_text()
             return int(status.split("VmHWM:")[1].split()[0]) // 1024
@@ -124,9 +130,9 @@ class Environment:
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
         output = asyncio.create_task(self._pump(process))
         status = await process.wait()
-        child.end_group(process.pid, SIGKILL)  # what it has started
+        child.end_group(process.pid, SIGKILL)  # everything that it started
         await asyncio.wait({output}, timeout=_OUTPUT_SECONDS)
-        output.cancel()  # a process that has left the group may hold the pipe for ever
+        output.cancel()  # a process that has left the group may keep the pipe open forever
         self._undelivered = self._api.close(_exited(status))
         self._dead.set()
 

@@ -1,13 +1,13 @@
-"""Execution environments: real processes, one request each at a time, reused while warm, more under load.
+"""Execution environments: real processes with one request at a time, reused while warm, more under load.
 
-    functions = Environments(function, arguments, on_line=print)
-    await functions.warm()
-    invocation = Invocation(event, function.arn, function.timeout)
-    functions.invoke(invocation)              # returns at once; read the invocation
-    await functions.stop()
+  functions = Environments(function, arguments, on_line=print)
+  await functions.warm()
+  invocation = Invocation(event, function.arn, function.timeout)
+  functions.invoke(invocation)              # returns at once; read the invocation
+  await functions.stop()
 
-As on Lambda: beyond `limit` environments an invocation is throttled; after `timeout` seconds the process is
-killed; a process that dies takes its own invocation with it and no other.
+As on Lambda, beyond `limit` environments an invocation is throttled, after `timeout` seconds the process is
+killed, and a process that dies ends only its own invocation.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _STARTING = 2 * (os.cpu_count() or 1)
 
 
 class Throttled(FunctionFailed):
-    """Every environment is busy and there may be no more of them."""
+    """Every environment is busy, and the limit is reached."""
 
     def __init__(self, limit: int) -> None:
         super().__init__("TooManyRequestsException", f"Rate Exceeded: {limit} environments are busy.")
@@ -46,7 +46,10 @@ class Environments:
         limit: int = LIMIT,
         idle_seconds: float = _IDLE_SECONDS,
     ) -> None:
-        """`extra`: variables beside the template's. The last idle environment stays warm for good."""
+        """`extra` are variables in addition to the template's.
+
+        The last idle environment always stays warm.
+        """
         self.function = function
         self._arguments = arguments
         self._on_line = on_line
@@ -64,21 +67,22 @@ class Environments:
         return len(self._all)
 
     async def warm(self) -> float:
-        """Start one environment ahead; seconds that its init took. Raises `FunctionFailed`."""
+        """Start one environment in advance, and return the seconds of its init. Raises `FunctionFailed`."""
         one = Environment(self.function, self._arguments, self._extra, self._on_line)
         self._all.add(one)
         await self._start(one)
         return one.init_seconds
 
     def invoke(self, invocation: Invocation) -> asyncio.Task[None]:
-        """Run the invocation; all that happens to it, throttling and failed init too, shows on it.
+        """Run the invocation. Everything that happens to it, even throttling and a failed init, is reported
+        on it.
 
-        The task ends when the function is ready for another event, or gone.
+        The task ends when the function is ready for another event, or has ended.
         """
         return self._background(self._run(invocation))
 
     async def restart(self) -> None:
-        """End idle environments now and busy ones after their request: the next ones see the new code."""
+        """End idle environments now and busy ones after their request, so that new ones get the new code."""
         for one in self._all:
             one.retired = True
         idle, self._idle = self._idle, []
@@ -94,7 +98,7 @@ class Environments:
 
     async def _run(self, invocation: Invocation) -> None:
         try:
-            # An event that no process has taken has had no effect yet, so another one may get it.
+            # An event that no process has received has had no effect yet, so another process may get it.
             for _ in range(_DELIVERIES):
                 if await self._run_once(await self._acquire(), invocation):
                     return
@@ -109,7 +113,10 @@ class Environments:
         return delivered
 
     async def _acquire(self) -> Environment:
-        """The environment used last, or the first that becomes free or is up. Raises `FunctionFailed`."""
+        """Return the most recently used environment, or the first to become free or ready.
+
+        Raises `FunctionFailed`.
+        """
         while self._idle:
             one = self._idle.pop()
             if one.alive:
@@ -117,7 +124,7 @@ class Environments:
             self._all.discard(one)
         if sum(one.busy for one in self._all) + self._waiting() >= self._limit:
             raise Throttled(self._limit)
-        # A process whose response is done asks for the next event in a moment; an init would take much
+        # A process whose response is done asks for the next event in a moment, whereas an init takes much
         # longer.
         finishing = any(one.finishing for one in self._all)
         return await self._wait_for_one(_FINISH_SECONDS if finishing else 0)
@@ -126,7 +133,7 @@ class Environments:
         return sum(not waiter.done() for waiter in self._waiters)
 
     async def _wait_for_one(self, seconds: float) -> Environment:
-        """Start another environment when none becomes free within `seconds` seconds."""
+        """Start another environment if none becomes free within `seconds`."""
         waiter: asyncio.Future[Environment] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         if seconds:
@@ -135,9 +142,9 @@ class Environments:
         return await waiter
 
     def _start_for_waiters(self) -> None:
-        """An environment on its way for each request that waits, up to the limit, a few at a time.
+        """Start an environment for each waiting request, up to the limit, a few at a time.
 
-        More at once would make all of them late: an init keeps a core busy.
+        More at once would make all of them late, because an init occupies a core.
         """
         if self._stopping:
             return
@@ -183,7 +190,10 @@ class Environments:
         return None
 
     def _end_if_idle(self, one: Environment) -> None:
-        """The environments used least lie first in the list; the last one stays."""
+        """End an environment that was idle for too long.
+
+        The least recently used are first, and the last one stays.
+        """
         idle_for = asyncio.get_running_loop().time() - one.idle_since
         if one in self._idle[:-1] and idle_for >= self._idle_seconds and not self._stopping:
             self._idle.remove(one)

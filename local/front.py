@@ -1,14 +1,14 @@
-"""One address for everything: the web UI, the function URLs by their routes, sign-in, and what tools ask for.
+"""One address for everything: the web UI, the function URLs by their routes, sign-in, and data for tools.
 
-/config.json        what the web UI must know, in the shape that it has on AWS
+/config.json        configuration of the web UI, in the same form as on AWS
 /_local/sign-in     Cognito's protocol, sign-in actions only
-/_local/oidc         an OpenID Connect provider over it, for the page
+/_local/oidc        an OpenID Connect provider based on it, for the page
 /_local/jwks.json   the user pool's keys
-/_local/users       makes a user: {"username", "organization", "role"?} -> {"username", "password"}
-/_local/ready       200 when functions take what is on their queues; else 503 with what is wrong
-/_local/stack       names and addresses of what runs
-/_local/logs        the last lines of the log, one JSON object per line
-/_local/events      takes what pipelines deliver here (POST) and shows the last of it, a document per line
+/_local/users       creates a user: {"username", "organization", "role"?} -> {"username", "password"}
+/_local/ready       200 when functions process their queues; else 503 with the problems
+/_local/stack       names and addresses of what is running
+/_local/logs        the last lines of the log, one JSON object on each line
+/_local/events      accepts deliveries of pipelines (POST) and shows the last ones, one on each line
 """
 
 import json
@@ -40,12 +40,12 @@ _ANY_ORIGIN = Middleware(
     allow_methods=["POST"],
     allow_headers=["content-type", "x-amz-target"],
 )
-"""As Cognito's own endpoint answers pages of any origin. What it takes are names and passwords."""
+"""Like Cognito's own endpoint, it answers pages of any origin, and accepts names and passwords."""
 _HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 class Front:
-    """Routes by the longest matching prefix; what no function serves belongs to the web UI."""
+    """Routes by the longest matching prefix. Paths without a function belong to the web UI."""
 
     def __init__(self, routes: Mapping[str, ASGIApp], own: ASGIApp, web: ASGIApp) -> None:
         self._routes = sorted(routes.items(), key=lambda route: -len(route[0]))
@@ -73,8 +73,11 @@ def own_pages(
     log_lines: Callable[[], list[str]],
     received: Received,
 ) -> ASGIApp:
-    """The pages that only one machine has. They answer to local names only, so that no foreign site's script
-    gets at them by a DNS name that it points to 127.0.0.1."""
+    """Return the pages that exist only on one machine.
+
+    They answer only to local names, so that a foreign site's script cannot reach them through a DNS name that
+    points to 127.0.0.1.
+    """
     routes = [
         Route("/config.json", partial(_config, sign_in, dev_user)),
         Route(
@@ -108,7 +111,7 @@ class _LocalNamesOnly:
 
 
 def web_pages(files: Any) -> ASGIApp:
-    """The web UI at every path, with JSON errors."""
+    """Return the web UI for every path, with JSON errors."""
     app = Starlette(exception_handlers={HTTPException: _as_json})
     app.mount("/", files)
     return app
@@ -171,7 +174,10 @@ async def _receive(received: Received, request: Request) -> Response:
 
 
 async def _json(request: Request) -> Any:
-    """JSON only: a page of another origin cannot send that without a preflight, which fails."""
+    """Return the JSON body.
+
+    Other types are rejected: with JSON, a page of another origin needs a preflight, which fails.
+    """
     if request.headers.get("content-type", "").partition(";")[0] != "application/json":
         raise HTTPException(415, "Send application/json.")
     try:

@@ -1,7 +1,7 @@
-"""A function's process: the command line and the environment variables that Lambda gives it.
+"""A function's process: its command line and environment variables, as on Lambda.
 
-https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html lists the variables. The
-only one that is not Lambda's is AWS_ENDPOINT_URL, which botocore itself reads.
+https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html lists the variables. The only addition
+is AWS_ENDPOINT_URL, which botocore itself reads.
 """
 
 import os
@@ -14,16 +14,19 @@ from local.deploy import Function
 from local.ministack import SESSION_TOKEN, ClientArguments
 
 _MANAGED_COMMAND = "/var/runtime/bootstrap.py"
-# What a process needs to run here at all; Lambda has its own values for them.
+# Variables that a process needs to run here; Lambda has its own values for them.
 _INHERITED = ("PATH", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 class FunctionProcessError(RuntimeError):
-    """The function cannot be started as the template says; the message says why."""
+    """The function cannot be started as the template says. The message has the reason."""
 
 
 def command(function: Function) -> list[str]:
-    """The exec wrapper from a layer, or AWS's runtime interface client. Raises `FunctionProcessError`."""
+    """Return the exec wrapper from a layer, or AWS's runtime interface client.
+
+    Raises `FunctionProcessError`.
+    """
     wrapper = function.environment.get("AWS_LAMBDA_EXEC_WRAPPER")
     if wrapper:
         return [str(_in_layers(function, wrapper)), sys.executable, _MANAGED_COMMAND]
@@ -31,7 +34,7 @@ def command(function: Function) -> list[str]:
 
 
 def _in_layers(function: Function, wrapper: str) -> Path:
-    """/opt holds the layers' files; here each layer lies in a folder of its own."""
+    """Return the wrapper's path. /opt has all layers' files, but here each layer is a folder of its own."""
     for layer in function.source.layers:
         found = layer / wrapper.removeprefix("/opt/")
         if found.is_file() and os.access(found, os.X_OK):
@@ -44,7 +47,7 @@ def _in_layers(function: Function, wrapper: str) -> Path:
 def variables(
     function: Function, arguments: ClientArguments, runtime_api: str, extra: Mapping[str, str]
 ) -> dict[str, str]:
-    """All variables. Those of `extra` that are not empty win over the function's own."""
+    """Return all variables. Non-empty ones of `extra` override the function's own."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     own = function.environment | {name: value for name, value in extra.items() if value}
     return inherited | own | _reserved(function, arguments, runtime_api, extra)

@@ -1,7 +1,7 @@
-"""One function URL as an ASGI app: event in, streamed or buffered response out, CORS, limits and errors.
+"""A function URL as an ASGI app: events, streamed or buffered responses, CORS, limits and errors.
 
-A client that leaves is not noticed: the function runs to its end, as on AWS. A function that dies in
-mid-stream cuts the client's connection without the final chunk, so that the client can tell.
+A client's disconnection is not noticed: the function runs to its end, as on AWS. A function that dies while
+streaming closes the client's connection without the final chunk, so that the client can detect it.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ Failure = FunctionFailed | MalformedResponse
 
 @dataclass(frozen=True)
 class Served:
-    """One request that a function has served, for the log. Times in seconds, memory in MB."""
+    """A request that a function has served, for the log. Times in seconds, memory in MB."""
 
     function: str
     request_id: str
@@ -100,7 +100,7 @@ class FunctionUrlApp:
         reply: "_Reply",
         failure: Failure | None,
     ) -> None:
-        """Wait for the environment to be free again: only then its memory is known."""
+        """Wait for the environment to be free again, because only then its memory is known."""
         await asyncio.wait({running})
         name = self._environments.function.logical_id
         self._on_served(
@@ -119,7 +119,7 @@ class FunctionUrlApp:
 
 
 async def _relay(invocation: Invocation, streamed: bool, reply: "_Reply") -> Failure | None:
-    """Bring the function's response to the client, whatever becomes of either. Returns what went wrong."""
+    """Pass the function's response to the client, whatever happens to either. Return the failure, if any."""
     try:
         response = await invocation.response()
         if streamed and response.streamed:
@@ -151,7 +151,7 @@ async def _stream(invocation: Invocation, reply: "_Reply") -> None:
 
 
 async def _read_prelude(chunks: AsyncIterator[bytes]) -> tuple[Head, bytes]:
-    """Read until the eight NUL bytes; the head, and what came of the body with it."""
+    """Read until the eight NUL bytes. Return the head, and the beginning of the body read with it."""
     begun = b""
     async for chunk in chunks:
         begun += chunk
@@ -164,7 +164,7 @@ async def _read_prelude(chunks: AsyncIterator[bytes]) -> tuple[Head, bytes]:
 
 
 async def _buffer(invocation: Invocation, framed: bool, reply: "_Reply") -> None:
-    """A whole response. A streaming function behind a buffered URL gives prelude and body at once."""
+    """Send a whole response. A streaming function behind a buffered URL returns prelude and body together."""
     result = b"".join([chunk async for chunk in invocation.chunks()])
     if framed:
         prelude, _, body = result.partition(PRELUDE_END)
@@ -174,7 +174,7 @@ async def _buffer(invocation: Invocation, framed: bool, reply: "_Reply") -> None
 
 
 class _Reply:
-    """The response to one client. Chunks leave at once; `broken` cuts a stream that has begun."""
+    """The response to one client. Chunks are sent immediately; `broken` ends a stream that has begun."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -215,13 +215,13 @@ class _Reply:
         await self.whole(Head(status, [("content-type", "application/json"), *(headers or {}).items()]), body)
 
     async def broken(self, status: int) -> None:
-        """An error when nothing has been sent; otherwise nothing, and the server closes the connection."""
+        """Send an error if nothing has been sent. Otherwise the server closes the connection."""
         if not self.status:
             await self.error(status, "Internal Server Error")
 
 
 async def _read_body(receive: Receive) -> bytes | None:
-    """None for a body above the limit. A client that leaves while it sends ends the body there."""
+    """Return the body, or None if it exceeds the limit. It ends if the client disconnects while sending."""
     body = b""
     while True:
         message = await receive()

@@ -1,8 +1,8 @@
-"""One invocation on its way through a function: the event in, the response out, chunk by chunk.
+"""One invocation: the event for a function, and its response, chunk by chunk.
 
-The Runtime API writes (`begin`, `write`, `finish`, `fail`), the function URL reads (`response`, `chunks`).
-A slow reader slows the function down; a reader that leaves (`abandon`) does not: the rest is thrown away, as
-a function on AWS does not notice that its client has gone.
+The Runtime API writes (`begin`, `write`, `finish`, `fail`), and the function URL reads (`response`,
+`chunks`). A slow reader slows the function down. After a reader disconnects (`abandon`) the rest is
+discarded, because a function on AWS does not notice that its client has disconnected.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ _BUFFERED_BYTES = 64 * 1024
 
 
 class FunctionFailed(Exception):
-    """The function did not answer, or not to the end: `kind` is Lambda's errorType, the text errorMessage."""
+    """The function did not answer, or not completely. `kind` is Lambda's errorType, the text errorMessage."""
 
     def __init__(self, kind: str, message: str, trace: tuple[str, ...] = ()) -> None:
         super().__init__(message)
@@ -34,7 +34,10 @@ class Response:
 
 @dataclass
 class Invocation:
-    """`event` is JSON; `deadline` (seconds, Unix time) is set when the function takes the event."""
+    """An invocation.
+
+    `event` is JSON; `deadline` (Unix seconds) is set when the function receives the event.
+    """
 
     event: bytes
     arn: str
@@ -58,7 +61,7 @@ class Invocation:
     # --- the function's side -------------------------------------------------------------------
 
     def start_clock(self) -> None:
-        """The function has the event: its time runs."""
+        """Start the timeout, because the function has received the event."""
         self.deadline = time.time() + self.timeout
 
     def begin(self, response: Response) -> None:
@@ -66,7 +69,7 @@ class Invocation:
             self._response.set_result(response)
 
     async def write(self, chunk: bytes) -> None:
-        """Hand a chunk on; waits while the reader is slow."""
+        """Pass on a chunk, waiting while the reader is slow."""
         self.bytes_out += len(chunk)
         while self._waiting_bytes >= _BUFFERED_BYTES and not self._abandoned and not self.ended.is_set():
             self._room.clear()
@@ -80,10 +83,10 @@ class Invocation:
         self._end(None)
 
     def fail(self, failure: FunctionFailed) -> None:
-        """End the invocation; only the first end counts."""
+        """End the invocation. Only the first end counts."""
         if not self._response.done():
             self._response.set_exception(failure)
-            self._response.exception()  # seen: nobody may be reading any more
+            self._response.exception()  # marked as seen, because nobody may be reading any more
         self._end(failure)
 
     def _end(self, failure: FunctionFailed | None) -> None:
@@ -101,12 +104,15 @@ class Invocation:
     # --- the client's side ---------------------------------------------------------------------
 
     async def response(self) -> Response:
-        """Wait for the function to answer; raises `FunctionFailed`."""
-        # A reader that is canceled must not cancel the future that the function's side still sets.
+        """Wait for the function's answer. Raises `FunctionFailed`."""
+        # A canceled reader must not cancel the future, which the function's side still sets.
         return await asyncio.shield(self._response)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes; raises `FunctionFailed` after the last chunk when the function broke off."""
+        """Yield the body as it arrives.
+
+        Raises `FunctionFailed` after the last chunk if the function failed.
+        """
         while True:
             while self._chunks:
                 yield self._next_chunk()
@@ -118,7 +124,7 @@ class Invocation:
             raise self.failure
 
     def abandon(self) -> None:
-        """The reader has gone: whatever comes is thrown away."""
+        """Discard everything from now on, because the reader has disconnected."""
         self._abandoned = True
         self._chunks.clear()
         self._waiting_bytes = 0

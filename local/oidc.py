@@ -1,9 +1,11 @@
-"""An OpenID Connect provider on one machine, for the page: the code flow with PKCE over a user pool that
-knows passwords only. Its tokens are the pool's own, so the functions see no difference.
+"""An OpenID Connect provider on one machine, for the page.
 
-/_local/oidc/.well-known/openid-configuration   what the page's OIDC client reads first
-/_local/oidc/authorize                          the form, and the way back with a code
-/_local/oidc/token                              tokens for a code, a refresh token, or the dev user's password
+It is the code flow with PKCE over a user pool that only supports passwords. Its tokens are the pool's own, so
+the functions see no difference.
+
+  /_local/oidc/.well-known/openid-configuration   metadata for the page's OIDC client
+  /_local/oidc/authorize                          the form, and the redirect with a code
+  /_local/oidc/token                              tokens for a code, a refresh token, or the user's password
 """
 
 import base64
@@ -49,11 +51,11 @@ class Pool(Protocol):
     """Users with passwords."""
 
     async def by_password(self, username: str, password: str) -> Tokens | None:
-        """Tokens, or None for a wrong name or password."""
+        """Return tokens, or None for a wrong name or password."""
         ...
 
     async def by_refresh_token(self, token: str) -> Tokens | None:
-        """New tokens, or None for one that is no longer good."""
+        """Return new tokens, or None for an invalid one."""
         ...
 
 
@@ -74,7 +76,7 @@ class LocalIssuer:
         self._codes: dict[str, _Grant] = {}
 
     def routes(self) -> list[Route]:
-        """The pages of the provider."""
+        """Return the pages of the provider."""
         return [
             Route(f"{PATH}/.well-known/openid-configuration", self._metadata),
             Route(f"{PATH}/authorize", self._authorize, methods=["GET", "POST"]),
@@ -134,7 +136,7 @@ class LocalIssuer:
         return None
 
     def _redeemed(self, given: Mapping[str, str]) -> Tokens | None:
-        """The tokens of a code, once."""
+        """Return the tokens of a code, once."""
         grant = self._codes.pop(given.get("code", ""), None)
         if grant is None or grant.until < time.monotonic() or given.get("redirect_uri") != grant.redirect_uri:
             return None

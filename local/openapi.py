@@ -1,4 +1,4 @@
-"""`make openapi`: prints the OpenAPI document of everything that the platform serves."""
+"""`make openapi`: prints the OpenAPI document of the whole platform."""
 
 import json
 
@@ -8,7 +8,7 @@ from millrace.settings import Settings
 
 
 def main() -> None:
-    """Needs no AWS: nothing is called."""
+    """Print the document. This makes no AWS calls."""
     settings = Settings(region="us-east-1")
     platform = Platform.make(settings)
     print(json.dumps(document(settings, platform, create_app(settings, platform)), indent=2))

@@ -1,4 +1,4 @@
-"""The project's own code, loaded once beside the functions to see whether they can load it."""
+"""The project's own code, loaded once in a separate process to check that the functions can load it."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ except InvalidApp as error:
 
 
 async def mistake_in(app: App, variables: Mapping[str, str]) -> str | None:
-    """The mistake for which no function could load the code, in a line; None where there is none."""
+    """Return the mistake that prevents functions from loading the code, on one line, or None."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", _LOAD, ",".join(app.packages)),
         env=os.environ | variables | {"PYTHONPATH": str(app.folder)},

@@ -1,4 +1,4 @@
-"""Function URL payloads, format 2.0: HTTP request to event, result or streamed prelude to HTTP response.
+"""Function URL payloads, format 2.0: requests to events, and results or preludes to HTTP responses.
 
 https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
 """
@@ -25,12 +25,12 @@ Headers = list[tuple[str, str]]
 
 
 class MalformedResponse(ValueError):
-    """The function's result is not an HTTP response; the message says where."""
+    """The function's result is not an HTTP response. The message has the location."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """An HTTP request. `path` and `query` as they came, undecoded; header names lower-case."""
+    """An HTTP request. `path` and `query` are undecoded, header names in lower case."""
 
     method: str
     path: str
@@ -46,14 +46,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Head:
-    """Status and headers of a response, cookies among them."""
+    """Status and headers of a response, including cookies."""
 
     status: int
     headers: Headers
 
 
 def build_event(request: Request, host: str) -> bytes:
-    """The event as JSON. `host` is the function URL's own name, in AWS's domain."""
+    """Return the event as JSON. `host` is the function URL's name in AWS's domain."""
     binary = _is_binary(request)
     event: dict[str, Any] = {
         "version": "2.0",
@@ -85,7 +85,7 @@ def parse_prelude(prelude: bytes) -> Head:
 
 
 def parse_result(result: bytes) -> tuple[Head, bytes]:
-    """A buffered result by Lambda's rules of inference. Raises `MalformedResponse`.
+    """Parse a buffered result by Lambda's rules of inference. Raises `MalformedResponse`.
 
     An object with `statusCode` is a response; anything else is the JSON body of a 200.
     """
@@ -113,14 +113,14 @@ def _is_binary(request: Request) -> bool:
 def _joined(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     joined: dict[str, str] = {}
     for name, value in headers:
-        # Format 2.0 has cookies in a list of their own, `cookies`.
+        # Format 2.0 has cookies in a separate list, `cookies`.
         if name not in _HOP_BY_HOP and name != "cookie":
             joined[name] = f"{joined[name]},{value}" if name in joined else value
     return joined
 
 
 def _parameters(query: str) -> dict[str, str]:
-    """Decoded as AWS does; repeated names joined by comma."""
+    """Return the parameters decoded like AWS does, with repeated names joined by commas."""
     return _joined(parse_qsl(query, keep_blank_values=True))
 
 

@@ -1,4 +1,4 @@
-"""Queues whose messages no function receives. The emulator runs these functions, out of our sight."""
+"""Queues whose messages no function receives. The emulator runs these functions in its own process."""
 
 import asyncio
 from collections.abc import Iterator
@@ -13,8 +13,10 @@ _COUNTS = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible
 
 
 async def undrained(arguments: ClientArguments) -> list[str]:
-    """A sentence about each queue with a function that takes nothing from it. Looks twice at those on which
-    something waits, `POLL_SECONDS` apart."""
+    """Return a sentence for each queue whose function receives nothing from it.
+
+    Queues with waiting messages are checked twice, `POLL_SECONDS` apart.
+    """
     first = await asyncio.to_thread(_poll, arguments)
     if any(waiting for waiting in first.values() if isinstance(waiting, int)):
         await asyncio.sleep(POLL_SECONDS)
@@ -35,7 +37,8 @@ def _finding(queue: str, before: int | str, after: int | str | None) -> str | No
 
 
 def _poll(arguments: ClientArguments) -> dict[str, int | str]:
-    """By queue, how many messages wait while none is under way, or what is wrong with the mapping."""
+    """Return for each queue the number of waiting messages while none is in progress, or the mapping's
+    problem."""
     sqs: Any = boto3.client("sqs", **arguments)
     found: dict[str, int | str] = {}
     for queue, mapping in _mappings(arguments):

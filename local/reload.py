@@ -1,5 +1,4 @@
-"""Map a change on disk to the functions that it concerns: the function of that folder, or all that use
-that layer."""
+"""Map a change on disk to the affected functions: that of the folder, or all that use the layer."""
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
@@ -12,14 +11,14 @@ from local.deploy import Deployment, Function
 
 @dataclass(frozen=True)
 class Change:
-    """Logical ids of the functions to start anew; `template` when the template itself changed."""
+    """Logical ids of the functions to restart; `template` is set if the template itself changed."""
 
     functions: tuple[str, ...]
     template: bool
 
 
 async def changes(deployment: Deployment, template: Path) -> AsyncIterator[Change]:
-    """Changes of code in functions and layers, and of the template, as they happen. Raises `OSError`."""
+    """Yield changes of code in functions and layers, and of the template. Raises `OSError`."""
     folders = {folder for function in deployment.functions.values() for folder in _folders(function)}
     wanted = PythonFilter(extra_extensions=(".yaml", ".json", ".txt", ".md"))
     async for batch in awatch(*folders, template, watch_filter=wanted):

@@ -18,7 +18,7 @@ import h11
 from local.invocation import FunctionFailed, Invocation, Response
 
 _PREFIX = "/2018-06-01/runtime"
-_BUFFERED_LIMIT = 6_291_556  # 6 MB and what Lambda grants above it
+_BUFFERED_LIMIT = 6_291_556  # 6 MB and Lambda's extra allowance
 _STREAMED_LIMIT = 200 * 1024 * 1024
 _ERROR_LIMIT = 256 * 1024
 _TRAILER_LIMIT = 4095  # AWS's runtime interface emulator resets the connection from there on
@@ -54,13 +54,14 @@ class RuntimeApi:
         self.address = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     def submit(self, invocation: Invocation) -> None:
-        """Hand the next invocation over; `idle` is set again when the function asks for another."""
+        """Pass on the next invocation. `idle` is set again when the function asks for another one."""
         self.idle.clear()
         self._waiting = invocation
         self._work.set()
 
     def close(self, failure: FunctionFailed) -> bool:
-        """The environment is gone: its invocation fails. True when it never took what it was given."""
+        """Fail the invocation of an environment that has ended. Return True if it never received the
+        invocation."""
         if self._current:
             self._current.fail(failure)
         if not self.ready.is_set():
@@ -136,7 +137,8 @@ class RuntimeApi:
         await connection.respond(200, invocation.event, _invocation_headers(invocation))
 
     async def _wait_for_work(self, connection: "_Connection") -> None:
-        """A function that hangs up while it waits must not be given an event. Raises `ConnectionError`."""
+        """Wait for work. A function that closes the connection must not get an event. Raises
+        `ConnectionError`."""
         work, hung_up = asyncio.create_task(self._work.wait()), asyncio.create_task(connection.hung_up())
         try:
             await asyncio.wait({work, hung_up}, return_when=asyncio.FIRST_COMPLETED)
@@ -182,14 +184,15 @@ class RuntimeApi:
         self._current = None
 
     def _broken_off(self, error: Exception) -> None:
-        """A response that stops without its end. If the process died, its exit tells more: wait for it."""
+        """Handle a response without its end. If the process died, its exit is more informative, so wait for
+        it."""
         if self._current and self._current.begun:
             failure = FunctionFailed("Runtime.TruncatedResponse", f"The runtime broke off: {error}")
             asyncio.get_running_loop().call_later(_EXIT_SECONDS, self._current.fail, failure)
 
 
 class _Connection:
-    """One HTTP/1.1 connection of the runtime, read no faster than its content is used."""
+    """An HTTP/1.1 connection of the runtime, read no faster than its content is used."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -202,7 +205,7 @@ class _Connection:
         return event if isinstance(event, h11.Request) else None
 
     async def chunks(self) -> Any:
-        """The request's body, chunk by chunk as it arrives; afterwards `trailers` are there."""
+        """Yield the request's body, chunk by chunk as it arrives; afterwards `trailers` is set."""
         while not isinstance(event := await self._event(), h11.EndOfMessage):
             if isinstance(event, h11.ConnectionClosed):
                 raise ConnectionError("the connection closed")
@@ -219,7 +222,7 @@ class _Connection:
         return content
 
     async def hung_up(self) -> None:
-        """Return when the other side closes (or breaks the protocol: it awaits an answer)."""
+        """Return when the other side closes (or violates the protocol, because it awaits an answer)."""
         with contextlib.suppress(ConnectionError):
             await self._reader.read(1)
 
@@ -234,7 +237,7 @@ class _Connection:
         await self._writer.drain()
 
     def next_request(self) -> bool:
-        """True when the connection can carry another request."""
+        """Return whether the connection can be used for another request."""
         if self._h11.our_state is not h11.DONE or self._h11.their_state is not h11.DONE:
             return False
         self._h11.start_next_cycle()
@@ -259,7 +262,7 @@ def _invocation_headers(invocation: Invocation) -> dict[str, str]:
 
 
 def trace_id(invocation: Invocation) -> str:
-    """An X-Ray trace header, not sampled: no emulator takes segments."""
+    """Return an X-Ray trace header that is not sampled, because no emulator accepts segments."""
     digits = invocation.request_id.replace("-", "")
     return f"Root=1-{int(invocation.deadline):08x}-{digits[:24]};Parent={digits[:16]};Sampled=0"
 
@@ -284,7 +287,7 @@ def _decoded(encoded: str) -> bytes:
 
 
 def _reported(body: bytes, headers: Mapping[str, str]) -> FunctionFailed:
-    """The error that a runtime describes: JSON with errorType, errorMessage and stackTrace."""
+    """Return the error that a runtime describes: JSON with errorType, errorMessage and stackTrace."""
     kind = headers.get("lambda-runtime-function-error-type", "Unhandled")
     try:
         report = json.loads(body)

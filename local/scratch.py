@@ -1,5 +1,7 @@
-"""A folder for one process's temporary files that goes with the process: what one that was killed could not
-clean up, the next one does. Its owner holds a lock on it as long as it lives."""
+"""A folder for one process's temporary files.
+
+Its owner holds a lock on it as long as it lives. The next process removes folders whose owners were killed.
+"""
 
 import contextlib
 import fcntl
@@ -22,7 +24,7 @@ class Scratch:
             self.path, self._lock = _make()
 
     def remove(self) -> None:
-        """Harmless when it is gone already."""
+        """Remove the folder. Can be repeated safely."""
         shutil.rmtree(self.path, ignore_errors=True)
         if self._lock >= 0:
             os.close(self._lock)
@@ -38,7 +40,8 @@ def _make() -> tuple[Path, int]:
 
 def _sweep() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError):  # its owner lives, it is somebody else's, or gone by now
+        # its owner lives, it belongs to another user, or it was removed in the meantime
+        with contextlib.suppress(OSError):
             _remove_abandoned(folder)
 
 

@@ -8,7 +8,7 @@ import uvicorn
 
 
 class Server(uvicorn.Server):
-    """uvicorn without its signal handlers (ours end the functions too) and without its log."""
+    """uvicorn without its signal handlers (ours also end the functions) and without its log."""
 
     def __init__(self, app: Any) -> None:
         config = uvicorn.Config(

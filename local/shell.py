@@ -8,7 +8,7 @@ from typing import Any
 from local.app import App
 from local.ministack import REGION
 
-# Of the caller's shell, for the functions: whose models and services to use, and where.
+# Variables for the functions: the models and services to use, and their addresses.
 PASSED_ON = (
     "AMPLITUDE_BASE_URL",
     "ANTHROPIC_API_KEY",
@@ -17,7 +17,7 @@ PASSED_ON = (
     "BEDROCK_ENDPOINT_URL",
     "DEFAULT_MODEL",
     "DEFAULT_AGENT",
-    "FUNCTIONS_PYTHONPATH",  # a folder whose modules come first, as those of a test do
+    "FUNCTIONS_PYTHONPATH",  # a folder whose modules take precedence, such as those of a test
     "LOG_LEVEL",
     "MIXPANEL_BASE_URL",
     "OPENAI_API_KEY",
@@ -30,9 +30,9 @@ PASSED_ON = (
     "SPEECH_MODEL",
 )
 
-# Of the caller's shell, for the template. A variable that the template sets itself is its parameter here: in
-# functions that the emulator runs from queues the template's variables win, and a run that is continued there
-# would ask another model server than the one that began it.
+# Variables for the template. One that the template sets itself has to be its parameter here: in functions
+# that the emulator runs from queues the template's variables take precedence, and a run continued there would
+# use another model server than the one that began it.
 PARAMETERS = {
     "ConformanceAgent": "CONFORMANCE_AGENT",
     "DefaultAgent": "DEFAULT_AGENT",
@@ -45,12 +45,14 @@ PARAMETERS = {
 
 
 LIMITING = Path(__file__).resolve().parent / "deployed"
-"""The folder with the module that keeps functions to the AWS services that are deployed with them."""
+"""The folder with the module that limits functions to the AWS services deployed with them."""
 
 
 def template_parameters(environ: Any, own_address: str, *, demo: bool = False) -> dict[str, str]:
-    """The template's parameters on one machine; those that the shell does not set keep their defaults. With
-    `demo`, a newcomer meets the agent that needs no key, or the model that is named, and not app/ first."""
+    """Return the template's parameters on one machine; those that the shell does not set keep their defaults.
+
+    With `demo`, new users get the agent that needs no key, or the configured model, before those in app/.
+    """
     given = {name: environ[variable] for name, variable in PARAMETERS.items() if environ.get(variable)}
     own = {
         "OidcJwksUrl": f"{own_address}/_local/jwks.json",
@@ -64,16 +66,16 @@ def template_parameters(environ: Any, own_address: str, *, demo: bool = False) -
 
 
 def function_variables(environ: Any, app: App | None = None) -> dict[str, str]:
-    """The functions' variables that only one machine needs. Raises nothing: what is not given is left out."""
+    """Return the functions' variables that only one machine needs. Missing ones are left out."""
     given = {name: environ[name] for name in PASSED_ON if environ.get(name)}
     if app is not None:
         first = [given.get("FUNCTIONS_PYTHONPATH", ""), str(LIMITING), str(app.folder)]
         given["FUNCTIONS_PYTHONPATH"] = os.pathsep.join(filter(None, first))
-    if importlib.util.find_spec("piper") is not None:  # a natural voice, where its extra is installed
+    if importlib.util.find_spec("piper") is not None:  # a natural voice, if its extra is installed
         given.setdefault("SPEECH_ENGINE", "piper")
     if (
         "AWS_BEARER_TOKEN_BEDROCK" in given
-    ):  # else AWS_ENDPOINT_URL would send Bedrock's calls to the emulator
+    ):  # otherwise AWS_ENDPOINT_URL would send Bedrock's calls to the emulator
         region = environ.get("AWS_REGION") or REGION
         given.setdefault("BEDROCK_ENDPOINT_URL", f"https://bedrock-runtime.{region}.amazonaws.com")
     return {"ALLOW_LOOPBACK_HTTP": "true", **given}

@@ -21,7 +21,7 @@ from local.oidc import Tokens
 DEV_USER = "dev@example.com"
 DEV_ORGANIZATION = "dev"
 DEV_ROLE = "admin"
-# What a sign-in page needs, and nothing that administers users.
+# Actions that a sign-in page needs, none of which administers users.
 ACTIONS = ("InitiateAuth", "RespondToAuthChallenge", "RevokeToken")
 _TARGET = "AWSCognitoIdentityProviderService."
 _FORWARD_SECONDS = 10.0
@@ -34,7 +34,7 @@ class User:
 
 
 class NoUserPool(RuntimeError):
-    """The template was deployed with an issuer of its own, so there are no local users."""
+    """The template was deployed with another issuer, so there are no local users."""
 
 
 class UnknownRole(ValueError):
@@ -52,9 +52,11 @@ class SignIn:
         self._cognito: Any = boto3.client("cognito-idp", **arguments)
 
     def ensure_user(self, username: str, organization: str, role: str | None = None) -> User:
-        """Make the user, or bring the one that is there to this organization and role: a group of the pool,
-        empty for none, `DEV_ROLE` where none is given and the pool has it. Raises `NoUserPool` or
-        `UnknownRole`."""
+        """Create the user, or update an existing one to this organization and role.
+
+        The role is a group of the pool, empty for none, by default `DEV_ROLE` if the pool has it. Raises
+        `NoUserPool` or `UnknownRole`.
+        """
         if not self.pool:
             raise NoUserPool("The stack has no user pool: it was deployed with OidcIssuer.")
         user = User(username, _password(self.pool, username))
@@ -72,7 +74,7 @@ class SignIn:
         return user
 
     async def forward(self, action: str, body: bytes) -> httpx.Response:
-        """One of `ACTIONS` in Cognito's JSON protocol, to the emulator."""
+        """Pass one of `ACTIONS` in Cognito's JSON protocol to the emulator."""
         headers = {
             "content-type": "application/x-amz-json-1.1",
             "x-amz-target": _TARGET + action,
@@ -100,7 +102,7 @@ class SignIn:
         return {**tokens, "token_type": "Bearer", "expires_in": result.get("ExpiresIn", 3600)}
 
     async def jwks(self) -> bytes:
-        """The pool's public keys, as JSON."""
+        """Return the pool's public keys as JSON."""
         url = f"{self._arguments['endpoint_url']}/{self.pool}/.well-known/jwks.json"
         async with httpx.AsyncClient(timeout=_FORWARD_SECONDS) as client:
             answer = await client.get(url, headers={"authorization": self._account_header()})
@@ -132,7 +134,7 @@ class SignIn:
             self._cognito.admin_add_user_to_group(GroupName=role, **named)
 
     def _account_header(self) -> str:
-        """Unsigned requests land in the emulator's default account; this names ours."""
+        """Return a header that selects our account. Unsigned requests use the emulator's default account."""
         scope = f"{self._arguments['aws_access_key_id']}/20260101/{self._arguments['region_name']}"
         return (
             f"AWS4-HMAC-SHA256 Credential={scope}/cognito-idp/aws4_request, SignedHeaders=host, Signature=0"
@@ -140,11 +142,14 @@ class SignIn:
 
 
 def action_of(target: str) -> str | None:
-    """The action that an x-amz-target header names, if it is one of `ACTIONS`."""
+    """Return the action in an x-amz-target header, if it is one of `ACTIONS`."""
     action = target.removeprefix(_TARGET)
     return action if action in ACTIONS and target.startswith(_TARGET) else None
 
 
 def _password(pool: str, username: str) -> str:
-    """The same for the same pool and user, so that it survives kept state; no secret, it is printed."""
+    """Return a password derived from pool and user, so that it survives kept state.
+
+    It is printed, so it is not a secret.
+    """
     return "Dev1-" + hashlib.sha256(f"{pool}/{username}".encode()).hexdigest()[:12]

@@ -43,9 +43,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Options:
-    """`keep`: folder for the state, or None to throw it away. `limit`: environments per function. `demo`: the
-    dev organization has the demo pipeline. `configuration`: a folder whose files are applied to it. `app`:
-    the project's own code."""
+    """Options of the stack. `keep` is the folder for the state, or None to discard it. `limit` is the maximum
+    number of environments of a function. `demo` adds the demo pipeline to the dev organization. The files in
+    the folder `configuration` are applied to it. `app` is the project's own code."""
 
     template: Path = ROOT / "template.yaml"
     web: Path = ROOT / "web" / "dist"
@@ -58,7 +58,7 @@ class Options:
 
 
 class Stack:
-    """Everything that runs; entering starts the emulator and deploys, `serve` does the rest."""
+    """Everything that runs. Entering starts the emulator and deploys, and `serve` does the rest."""
 
     def __init__(self, options: Options, listening: socket.socket, console: Console) -> None:
         self._options = options
@@ -85,7 +85,7 @@ class Stack:
         self._ministack.stop()
 
     def end(self) -> None:
-        """Make `serve` return; what is under way is cut off."""
+        """Make `serve` return, ending active requests."""
         if self._server:
             self._server.should_exit = self._server.force_exit = True
 
@@ -145,7 +145,7 @@ class Stack:
         return self.sign_in.ensure_user(DEV_USER, DEV_ORGANIZATION) if self.sign_in.pool else None
 
     def _served_functions(self) -> Iterator[tuple[str, Function]]:
-        """Those with a URL; the others are run from their queues by the emulator."""
+        """Yield the functions with a URL. The emulator runs the others from their queues."""
         return ((name, one) for name, one in self.deployment.functions.items() if one.url)
 
     def _environments(self, function: Function) -> Environments:
@@ -178,7 +178,7 @@ class Stack:
         }
 
     async def _warm_up(self) -> None:
-        """One environment of each function ahead of its first request."""
+        """Start one environment of each function before its first request."""
         await asyncio.gather(*(self._warm_up_one(name) for name in self._functions))
         for finding in await undrained(self.arguments):
             self._console.say(f"Not ready. {finding}", "red")
@@ -186,13 +186,13 @@ class Stack:
         self._console.say(self._greeting(*await asyncio.to_thread(self._first_agent)))
 
     async def _demonstrate(self, warming: asyncio.Task[None]) -> None:
-        """The demo pipeline, once its API is warm."""
+        """Create the demo pipeline, once its API is warm."""
         await warming
         token = await asyncio.to_thread(fetch_token, self._own_address())
         await ensure_pipeline(self._own_address(), token)
 
     async def _configure(self, folder: Path, warming: asyncio.Task[None]) -> None:
-        """The files of the project; with `reload` again whenever they change."""
+        """Apply the project's files; with `reload` again whenever they change."""
         await warming
         await self._apply_files(folder)
         if self._options.reload:
@@ -212,7 +212,7 @@ class Stack:
             self._console.step(f"{name} is warm (its init took {seconds:.1f} s)")
 
     async def _watch(self) -> None:
-        """Nothing works without the emulator: when it has died, the stack says so and ends."""
+        """End the stack if the emulator dies, because nothing works without it."""
         while self._ministack.running:  # noqa: ASYNC110 - it is a process, without events
             await asyncio.sleep(_WATCH_SECONDS)
         self._console.say(f"MiniStack has died. Its last words:\n{self._ministack.last_words()}", "red")
@@ -223,14 +223,14 @@ class Stack:
         await EmulatedLogs(functions, self.arguments, self._ministack.log, console.line).follow()
 
     def _first_agent(self) -> tuple[str, str]:
-        """The agent with which the page begins, and what to ask it."""
+        """Return the page's first agent, and a question for it."""
         try:
             token = fetch_token(self._own_address())
             headers = {"authorization": f"Bearer {token}"}
             answer = httpx.get(f"{self._own_address()}/api/agents?limit=1", headers=headers, timeout=10)
             first = answer.raise_for_status().json()["items"][0]
         except (TokenError, httpx.HTTPError, ValueError, LookupError):
-            return "demo", "Hello"  # of a template without our API
+            return "demo", "Hello"  # for a template without our API
         return first["id"], next(iter(first["starters"]), "Hello")
 
     def _greeting(self, agent: str, question: str) -> str:

@@ -1,7 +1,7 @@
-"""The project's SAM template, read for one machine: translated by AWS's own SAM translator.
+"""The project's SAM template for one machine, translated by AWS's own SAM translator.
 
-Code and layers stay where they are on disk: their paths travel through the translation as the keys of a
-bucket that `deploy` makes, so that the translated functions still say where their code is.
+Code and layers stay in their folders on disk. Their paths are translated as keys of a bucket that `deploy`
+creates, so the translated functions still show where their code is.
 """
 
 import os
@@ -19,8 +19,11 @@ from local.template_yaml import parse_template
 
 CODE_BUCKET = "code-on-this-machine"
 QUEUE_CONCURRENCY = 4
-"""Processes that a queue may start. AWS begins with five and adds more slowly; the emulator would start all
-that the template allows for the first few messages, each for a second of CPU and 70 MB."""
+"""Processes that a queue may start.
+
+AWS begins with five and adds more slowly. For the first few messages the emulator would start all that the
+template allows, each for a second of CPU and 70 MB.
+"""
 _NOT_PLAYED = frozenset(
     {
         "AWS::DSQL::Cluster",
@@ -32,13 +35,12 @@ _NOT_PLAYED = frozenset(
 
 
 class TemplateError(ValueError):
-    """The template cannot be read or translated; the message says what and where."""
+    """The template cannot be parsed or translated. The message names the problem and its location."""
 
 
 @dataclass(frozen=True)
 class FunctionSource:
-    """The facts that a deployed function cannot tell: the folder of its code, and the paths that it
-    serves."""
+    """Data that a deployed function does not have: the folder of its code, and the paths that it serves."""
 
     logical_id: str
     code: Path
@@ -46,14 +48,16 @@ class FunctionSource:
     routes: tuple[str, ...]
 
     def import_path(self) -> tuple[Path, ...]:
-        """The folders that Lambda mounts as /opt/python: a layer's `python` folder, or the layer that
-        sam builds into it."""
+        """Return the folders that Lambda mounts as /opt/python.
+
+        That is a layer's `python` folder, or the layer itself if sam builds that folder.
+        """
         return tuple(layer / "python" if (layer / "python").is_dir() else layer for layer in self.layers)
 
 
 @dataclass(frozen=True)
 class Template:
-    """A translated template. `left_out`: logical ids of resources that no emulator plays."""
+    """A translated template. `left_out` are logical ids of resources that the emulator does not support."""
 
     body: dict[str, Any]
     functions: dict[str, FunctionSource]
@@ -64,13 +68,13 @@ class Template:
         return frozenset(self.body.get("Parameters", {}))
 
     def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
-        """Properties by logical id, of one CloudFormation type."""
+        """Return the properties of resources of one CloudFormation type, by logical id."""
         resources = self.body["Resources"].items()
         return {name: one.get("Properties", {}) for name, one in resources if one["Type"] == kind}
 
 
 def read_template(path: Path, region: str = "us-east-1", app: App | None = None) -> Template:
-    """The template, with a project's own code in it. Raises `TemplateError` or `AppError`."""
+    """Return the template, including a project's own code. Raises `TemplateError` or `AppError`."""
     folder = path.resolve().parent
     raw = _parse(path)
     if app is not None:
@@ -89,7 +93,7 @@ def read_template(path: Path, region: str = "us-east-1", app: App | None = None)
 def _parse(path: Path) -> dict[str, Any]:
     try:
         raw = parse_template(path.read_text())
-    except Exception as error:  # the parser's own errors have no common base
+    except Exception as error:  # the parser's errors have no common base
         raise TemplateError(f"{path} cannot be read: {error}") from error
     if not isinstance(raw, dict) or not raw.get("Resources"):
         raise TemplateError(f"{path} has no Resources.")
@@ -109,13 +113,13 @@ def _point_to_bucket(properties: dict[str, Any], folder: Path) -> None:
 
 
 def path_of(key: str) -> Path:
-    """The path on disk that a key of the bucket stands for."""
+    """Return the path on disk that a key of the bucket stands for."""
     return Path("/", key)
 
 
 def _translate(raw: dict[str, Any], region: str) -> dict[str, Any]:
     before = os.environ.get("AWS_DEFAULT_REGION")
-    os.environ["AWS_DEFAULT_REGION"] = region  # the translator knows no other way to be told
+    os.environ["AWS_DEFAULT_REGION"] = region  # the translator has no other way to set it
     try:
         translated: dict[str, Any] = transform(raw, {}, SimpleNamespace(load=dict))
     except InvalidDocumentException as error:
@@ -131,12 +135,13 @@ def _limit_concurrency(resources: dict[str, Any]) -> None:
         if one["Type"] == "AWS::Lambda::EventSourceMapping" and "ScalingConfig" in one["Properties"]:
             scaling = one["Properties"]["ScalingConfig"]
             wanted = scaling["MaximumConcurrency"]
-            known = wanted if isinstance(wanted, int) else QUEUE_CONCURRENCY  # a parameter, as ours are
+            # a parameter, as in our template
+            known = wanted if isinstance(wanted, int) else QUEUE_CONCURRENCY
             scaling["MaximumConcurrency"] = min(known, QUEUE_CONCURRENCY)
 
 
 def _is_played(resource: dict[str, Any]) -> bool:
-    """Return false for what the emulator refuses; of alarms those that are computed from several metrics."""
+    """Return False for resources that the emulator rejects, and for alarms computed from several metrics."""
     computed = resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"]
     return resource["Type"] not in _NOT_PLAYED and not computed
 
@@ -160,7 +165,7 @@ def _functions(resources: dict[str, Any]) -> dict[str, FunctionSource]:
 
 
 def _layers(properties: dict[str, Any], resources: dict[str, Any]) -> Iterator[Path]:
-    """Layers that the template itself builds; those named by ARN are somewhere in AWS."""
+    """Yield the layers that the template itself builds; those named by ARN are in AWS."""
     for layer in properties.get("Layers", ()):
         resource = resources.get(layer.get("Ref", "")) if isinstance(layer, dict) else None
         if resource:

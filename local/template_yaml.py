@@ -1,4 +1,4 @@
-"""CloudFormation's YAML, by libyaml where it is there: SAM's own parser takes five times as long."""
+"""CloudFormation's YAML, parsed with libyaml if available: SAM's own parser takes five times as long."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from samtranslator.yaml_helper import intrinsics_multi_constructor
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """A loader that knows `!Ref`, `!Sub` and their kind."""
+    """A loader for `!Ref`, `!Sub` and the like."""
 
 
 _Loader.add_multi_constructor("!", intrinsics_multi_constructor)
 
 
 def parse_template(text: str) -> Any:
-    """Return what a template says. Raises `yaml.YAMLError`."""
+    """Parse a template. Raises `yaml.YAMLError`."""
     return yaml.load(text, Loader=_Loader)

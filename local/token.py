@@ -21,7 +21,7 @@ _SECONDS = 10.0
 
 
 def port(text: str) -> int:
-    """A port as an argument names it. Raises `argparse.ArgumentTypeError`."""
+    """Return the port in an argument. Raises `argparse.ArgumentTypeError`."""
     if not text.isascii() or not text.isdigit() or int(text[:6]) > 65535:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a port: set --port or MILLRACE_PORT to a number from 0 to 65535."
@@ -30,19 +30,19 @@ def port(text: str) -> int:
 
 
 class TokenError(RuntimeError):
-    """No token; the message says why and what to do."""
+    """There is no token. The message says why and what to do."""
 
 
 def fetch_token(
     url: str, username: str = DEV_USER, organization: str = DEV_ORGANIZATION, role: str | None = None
 ) -> str:
-    """Sign a user in at the stack that runs on `url`; make the user first. Raises `TokenError`."""
+    """Create a user at the stack on `url`, and sign in. Raises `TokenError`."""
     with _stack_at(url) as client:
         return _sign_in(client, username, organization, role)
 
 
 def fetch_password(url: str, username: str, organization: str, role: str | None) -> str:
-    """The password of a user of the stack that runs on `url`; make the user first. Raises `TokenError`."""
+    """Create a user at the stack on `url`, and return their password. Raises `TokenError`."""
     with _stack_at(url) as client:
         return str(_user(client, username, organization, role)["password"])
 

@@ -17,12 +17,12 @@ _ROW = re.compile(r"\| `(\w+)` \| \d+ \| [^|\n]* \| ([^|\n]*) \|")
 
 
 def remedies(text: str) -> dict[str, str]:
-    """The remedies by code, as a document has them."""
+    """Return the remedies in a document by code."""
     return {code: remedy.strip() for code, remedy in _ROW.findall(text)}
 
 
 def table(found: Mapping[str, str]) -> str:
-    """The table of all codes, by status."""
+    """Return the table of all codes, by status."""
     rows = [
         f"| `{code}` | {one.status} | {one.meaning} | {found.get(code) or MISSING} |"
         for code, one in sorted(ERROR_CODES.items(), key=lambda item: (item[1].status, item[0]))
@@ -31,7 +31,7 @@ def table(found: Mapping[str, str]) -> str:
 
 
 def renewed(text: str) -> str:
-    """The document with its table as it should be."""
+    """Return the document with a renewed table."""
     before, _, rest = text.partition(BEGIN)
     old, _, after = rest.partition(END)
     return before + BEGIN + table(remedies(old)) + END + after

@@ -1,5 +1,4 @@
-"""The built web UI: files with the right types and cache headers, compressed, and the page for its own
-addresses."""
+"""The built web UI: files with the right types and cache headers, compressed, and the page for its routes."""
 
 import gzip
 from functools import lru_cache
@@ -23,14 +22,14 @@ _NOT_BUILT = """<!doctype html><title>Millrace</title>
 
 
 class WebFiles(StaticFiles):
-    """Serves a folder that may not be there yet."""
+    """Serves a folder that may not exist yet."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(directory=folder, html=True, check_dir=False)
         self._folder = folder
 
     async def check_config(self) -> None:
-        """The folder may be built while the stack runs."""
+        """Skip the check, because the folder may be built while the stack runs."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         try:
@@ -51,8 +50,11 @@ class WebFiles(StaticFiles):
 
 
 async def _compressed(response: Response, asked: Headers) -> Response:
-    """The response as CloudFront sends it: compressed for who can read it, where that pays. A part of a file
-    stays as it is. The tag of what is compressed is weak: its bytes are not those of the file."""
+    """Return the response as CloudFront sends it: compressed if the client supports it and it saves space.
+
+    A part of a file is unchanged. The ETag of a compressed response is weak, because its bytes are not those
+    of the file.
+    """
     if not isinstance(response, FileResponse) or Path(response.path).suffix not in _COMPRESSED:
         return response
     response.headers["vary"] = "accept-encoding"
@@ -67,7 +69,7 @@ async def _compressed(response: Response, asked: Headers) -> Response:
 
 @lru_cache(maxsize=256)
 def _gzipped(path: Path, changed_ns: int) -> bytes:
-    """The compressed content of a file as it was changed last."""
+    """Return the compressed content of a file at its last change."""
     return gzip.compress(path.read_bytes(), 6, mtime=0)
 
 
@@ -77,6 +79,7 @@ def _reads_gzip(asked: Headers) -> bool:
 
 
 def _is_page(path: str, scope: Scope) -> bool:
-    """A browser that goes to an address of the UI, where ids may have dots; not a request for a file."""
+    """Return whether a browser navigates to a route of the UI, where ids may have dots, rather than to a
+    file."""
     wants = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"), "")
     return path in ("", ".") or ("text/html" in wants and not path.startswith("assets/"))

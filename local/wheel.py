@@ -1,6 +1,8 @@
-"""The files that the wheel carries beside the packages, for projects that have Millrace as a dependency: the
-template of the stack, its functions, layers and local emulator, the commands that talk to AWS, and, where
-they are built, the page and the client for browsers."""
+"""The files that the wheel includes besides the packages, for projects that depend on Millrace.
+
+They are the template of the stack, its functions, layers and local emulator, the commands for AWS, and, if
+built, the page and the client for browsers.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ CARRIED = (
 
 
 class StackInWheel(BuildHookInterface[Any]):
-    """Adds the files to a wheel; an editable install has them where they are."""
+    """Adds the files to a wheel. An editable install uses them in place."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """See hatchling."""

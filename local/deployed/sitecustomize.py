@@ -1,7 +1,7 @@
-"""Has functions on one machine find only those AWS services that are deployed with them.
+"""Limits functions on one machine to the AWS services that are deployed with them.
 
-`make build` cuts botocore's models to the services that are called, so `boto3.client("ses")` would work here
-and fail on AWS. Python imports this module by itself when its folder is on the path.
+`make build` cuts botocore's models to the services that are called, so without this `boto3.client("ses")`
+would work here and fail on AWS. Python imports this module automatically if its folder is on the path.
 """
 
 import os
@@ -15,7 +15,7 @@ LOADERS = "botocore.loaders"
 
 
 class _Finder(MetaPathFinder):
-    """Changes botocore's loader of service models when that is imported."""
+    """Changes botocore's loader of service models when it is imported."""
 
     def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
         if name != LOADERS:
@@ -34,7 +34,7 @@ class _Finder(MetaPathFinder):
 
 
 def limit(loaders: Any) -> None:
-    """Let a loader know the deployed services only."""
+    """Let a loader find only the deployed services."""
     load = loaders.Loader.load_service_model
 
     def load_service_model(self: Any, service: str, *args: Any, **kwargs: Any) -> Any:
@@ -53,7 +53,7 @@ class ServiceNotDeployed(Exception):
 
 
 def deployed() -> set[str]:
-    """The services whose models are deployed."""
+    """Return the services whose models are deployed."""
     from millrace.stores.aws import FOR_CREDENTIALS, SERVICES
 
     named = os.environ.get("APP_SERVICES", "").split(",")

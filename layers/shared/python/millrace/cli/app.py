@@ -34,13 +34,13 @@ from millrace.client import (
 from millrace.project import commands as project
 
 REFUSED, UNAUTHENTICATED, NO_CONNECTION, WAITS, INTERRUPTED = 1, 3, 4, 5, 130
-"""Exit codes beside 0, and 2 for wrong usage."""
+"""Exit codes other than 0, and 2 for wrong usage."""
 
 _RAW: Any = {
     "context_settings": {"allow_extra_args": True, "ignore_unknown_options": True},
     "add_help_option": False,
 }
-"""Of commands that read their own arguments."""
+"""Settings of commands that parse their own arguments."""
 
 app = typer.Typer(
     name="millrace",
@@ -62,7 +62,7 @@ app.add_typer(runs.app, name="runs", help="List, follow, stop and answer runs.")
 app.add_typer(pipelines.app, name="pipelines", help="Define and operate pipelines, and push events.")
 app.add_typer(agents.app, name="agents", help="List and show agents.")
 app.add_typer(approvals.app, name="approvals", help="List and answer what waits for people.")
-app.add_typer(exports.app, name="exports", help="Download all of a user, or of the organization.")
+app.add_typer(exports.app, name="exports", help="Download all data of a user or of the organization.")
 dead_letters.add_to(pipelines.app)
 for _name, _command in project.COMMANDS.items():
     app.command(_name, help=_command.help, rich_help_panel="A project", **_RAW)(deployments.of_project(_name))
@@ -101,7 +101,7 @@ def options(
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code. Errors are one line on stderr."""
+    """Run a command and return its exit code. Errors are one line on stderr."""
     try:
         found = app(_options_first(arguments), standalone_mode=False, prog_name="millrace")
     except KeyboardInterrupt:
@@ -121,14 +121,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (APIError, MillraceError, ValueError) as error:
         return _fail(str(error), REFUSED)
     except BrokenPipeError:
-        # The reader of a pipe has seen enough; nothing may be written to it at exit either.
+        # The reader of a pipe has closed it, so nothing may be written to it at exit either.
         sys.stderr.close()
         return 0
     return found if isinstance(found, int) else 0
 
 
 def _options_first(arguments: Sequence[str] | None) -> list[str]:
-    """The arguments with `--json`, which people write at the end, before the command."""
+    """Return the arguments with `--json`, which people write at the end, moved before the command."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     end = given.index("--") if "--" in given else len(given)
     if "--json" not in given[:end]:

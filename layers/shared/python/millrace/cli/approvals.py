@@ -24,7 +24,7 @@ Approve = Annotated[bool, typer.Option("--approve", help="Let the tool run.")]
 Reject = Annotated[bool, typer.Option("--reject", help="Do not let it run, or leave a question open.")]
 Content = Annotated[str | None, typer.Option("--content", help="The answer to a question: text, or JSON.")]
 Arguments = Annotated[str | None, typer.Option("--arguments", help="JSON: other arguments for the tool.")]
-Reason = Annotated[str | None, typer.Option("--reason", help="A reason, which the agent is told.")]
+Reason = Annotated[str | None, typer.Option("--reason", help="A reason, which the agent gets.")]
 
 
 @app.command("list")
@@ -42,7 +42,7 @@ def list_approvals(
 def answer(
     context: typer.Context,
     run_id: Annotated[str, typer.Argument()],
-    call_id: Annotated[str | None, typer.Argument(help="Needed where several calls of the run wait.")] = None,
+    call_id: Annotated[str | None, typer.Argument(help="Required if several calls of the run wait.")] = None,
     approve: Approve = False,
     reject: Reject = False,
     content: Content = None,
@@ -63,7 +63,7 @@ def give(
     arguments: str | None,
     reason: str | None,
 ) -> None:
-    """Give the one answer that was asked for. Raises `typer.BadParameter` and `MillraceError`."""
+    """Send the requested answer. Raises `typer.BadParameter` and `MillraceError`."""
     if approve + reject + (content is not None) != 1:
         raise typer.BadParameter("pass one of --approve, --reject and --content")
     decision: Decision = "approve" if approve else "reject" if reject else "answer"
@@ -80,7 +80,7 @@ def give(
 
 
 def only_call(client: Client, run_id: str) -> str:
-    """The one call of a run that waits. Raises `typer.BadParameter`."""
+    """Return the only waiting call of a run. Raises `typer.BadParameter`."""
     waiting = [call.call_id for call in client.approvals.list() if call.run_id == run_id]
     if len(waiting) != 1:
         raise typer.BadParameter(f"{len(waiting)} calls of {run_id} wait: {', '.join(waiting) or 'none'}")
@@ -88,7 +88,7 @@ def only_call(client: Client, run_id: str) -> str:
 
 
 def value_of(text: str) -> Any:
-    """The answer to a question: JSON where it is, else the text itself."""
+    """Return the answer to a question: JSON if it is valid, otherwise the text."""
     try:
         return json.loads(text)
     except ValueError:

@@ -15,7 +15,7 @@ from millrace.client.blocking import RunStream
 from millrace.domain.event_types import RunEvent
 
 USUAL = ("assistant", "demo")
-"""The agents that answer where nobody is chosen, as far as they are there."""
+"""The default agents; the first one that exists is used."""
 
 
 def chat(
@@ -24,10 +24,13 @@ def chat(
         str | None, typer.Argument(help="One question; without it, or in a pipe, stdin.")
     ] = None,
     agent: Annotated[str | None, typer.Option(help="The agent of a new conversation.")] = None,
-    conversation: Annotated[str | None, typer.Option(help="Go on with this conversation.")] = None,
+    conversation: Annotated[str | None, typer.Option(help="Continue this conversation.")] = None,
 ) -> None:
-    """Talk to an agent. While it answers, what you type reaches it as a live message; Ctrl-C stops the
-    answer, and ends the chat when nothing runs. Questions and approvals are answered in place."""
+    """Talk to an agent.
+
+    While it answers, what you type reaches it as a live message. Ctrl-C stops the answer, or ends the chat
+    when nothing is running. Questions and approvals are answered in place.
+    """
     options = options_of(context)
     text = message if message is not None else _piped()
     with options.client() as client:
@@ -40,7 +43,10 @@ def chat(
 
 
 def _piped() -> str | None:
-    """The text that is piped in; None where a person types. Raises `typer.BadParameter` for an empty one."""
+    """Return the text that is piped in, or None if a person types.
+
+    Raises `typer.BadParameter` if it is empty.
+    """
     if sys.stdin.isatty():
         return None
     text = sys.stdin.read().strip()
@@ -55,7 +61,7 @@ def _usual_agent(client: Client) -> str:
 
 
 def _ask(client: Client, output: Output, conversation: str, text: str, agent: str | None) -> None:
-    """Ask one question. Ctrl-C stops the run, and what it has said is printed. Raises `MillraceError`."""
+    """Ask one question. Ctrl-C stops the run and prints its partial answer. Raises `MillraceError`."""
     printer = Printer(output)
     stream = client.conversations.send_message_stream(conversation, text, agent_id=agent)
     try:
@@ -86,7 +92,7 @@ def _stop(client: Client, printer: Printer, conversation: str, stream: RunStream
 
 
 async def _converse(options: Options, conversation: str, agent: str | None) -> None:
-    from millrace.cli.conversation import Talk  # only here is prompt_toolkit wanted
+    from millrace.cli.conversation import Talk  # only this needs prompt_toolkit
 
     async with options.async_client() as client:
         await Talk(client, conversation, agent).run()

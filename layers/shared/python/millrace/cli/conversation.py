@@ -1,4 +1,4 @@
-"""A conversation on the terminal: the answer grows above the line in which one can type all the time."""
+"""A conversation on the terminal: the answer grows above a line in which one can always type."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ Answering = Connecting[AsyncRunStream[RunEvent]]
 
 
 class Talk:
-    """One user at one terminal."""
+    """A user at a terminal."""
 
     def __init__(self, client: AsyncClient, conversation: str, agent: str | None) -> None:
         self._client = client
@@ -53,7 +53,7 @@ class Talk:
     # --- typing ------------------------------------------------------------------------------------
 
     async def _typed(self) -> str | None:
-        """The next line; empty where Ctrl-C has stopped the answer, None at the end."""
+        """Return the next line, "" if Ctrl-C stopped the answer, or None at the end."""
         draft, self._draft = self._draft, ""
         try:
             return (await self._session.prompt_async(self._prompt, default=draft)).strip()
@@ -67,7 +67,7 @@ class Talk:
             return None
 
     def _prompt(self) -> FormattedText:
-        """The line in which to type, below the words that have come and do not make a whole line yet."""
+        """Return the input line, below the incomplete last line of the answer."""
         above = ("", self._partial + "\n") if self._partial else ("", "")
         if self._runs and not self._partial:
             above = ("fg:ansibrightblack", f"{line(self._state.activity or '…')}\n")
@@ -80,7 +80,7 @@ class Talk:
         return "answer> " if self._asked[0].kind == "question" else "approve? [y/n]> "
 
     async def _handled(self, text: str) -> bool:
-        """Do what a line asks for; False to leave."""
+        """Handle a line. Return False to leave."""
         if text in ("/quit", "/exit"):
             return False
         try:
@@ -122,7 +122,7 @@ class Talk:
         self._state, self._last_id = RunState(), None
 
     async def _inject(self, text: str) -> None:
-        """Send a live message; where the run has just ended, it is the next question."""
+        """Send a live message. If the run has just ended, it becomes the next question."""
         try:
             await self._client.conversations.inject(self._conversation, text)
             self._say("(The agent sees it at its next step.)")
@@ -138,7 +138,7 @@ class Talk:
             self._go_on(self._state.run_id)
 
     async def _reply(self, text: str) -> None:
-        """Answer the call that waits; the run goes on behind the last of them."""
+        """Answer the waiting call. The run continues after the last answer."""
         call, run_id = self._asked[0], str(self._state.run_id)
         given = _answer(call, text)
         if given is None:
@@ -192,7 +192,7 @@ class Talk:
 
 
 def _rows(text: str, width: int) -> list[str]:
-    """A text in lines of at most `width` characters, cut between words where there are any."""
+    """Split a text into lines of at most `width` characters, between words if possible."""
     rows = []
     for row in text.split("\n"):
         while len(row) > width:
@@ -205,7 +205,7 @@ def _rows(text: str, width: int) -> list[str]:
 
 
 def _answer(call: ApprovalPart, text: str) -> dict[str, Any] | None:
-    """The answer that a line means for a call; None for none."""
+    """Return the answer that a line gives to a call, or None."""
     if call.kind == "question":
         return {"decision": "answer", "content": value_of(text) if call.schema else text}
     word = text.lower()

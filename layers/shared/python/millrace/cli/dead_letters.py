@@ -61,9 +61,9 @@ def redrive(
     original: Annotated[
         bool, typer.Option("--original", help="Each with the version it was accepted with.")
     ] = False,
-    per_second: Annotated[int | None, typer.Option(help="How many a second: 1 to 500.")] = None,
+    per_second: Annotated[int | None, typer.Option(help="Events per second: 1 to 500.")] = None,
 ) -> None:
-    """Send dead letters again: all, or those that are chosen."""
+    """Redrive dead letters: all, or the selected ones."""
     options = options_of(context)
     with options.client() as client:
         options.output.document(

@@ -1,4 +1,4 @@
-"""Commands for those who run a deployment; each is a module of its own as well."""
+"""Commands for operators of a deployment, each of which is also a module."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from millrace.project import commands as project
 
 
 def cost(context: typer.Context) -> None:
-    """Compute a month on AWS (`millrace cost --help`)."""
+    """Compute a month's cost on AWS (`millrace cost --help`)."""
     from millrace.cost.__main__ import main
 
     raise typer.Exit(main(context.args))
@@ -22,7 +22,7 @@ def serve(context: typer.Context) -> None:
 
 
 def of_project(name: str) -> Callable[[typer.Context], None]:
-    """A command of a project, for options of all commands that stand before it."""
+    """Return a command of a project that ignores the global options before it."""
 
     def run(context: typer.Context) -> None:
         raise typer.Exit(project.main([name, *context.args]))

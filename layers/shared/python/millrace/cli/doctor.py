@@ -1,4 +1,4 @@
-"""`millrace doctor`: is everything there that is needed, and if not, what to do."""
+"""`millrace doctor`: checks that everything needed is there, and says what to do otherwise."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ _START = "Start it (make run), set MILLRACE_PORT where it has another port than 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A check's outcome, and the remedy of what is wrong."""
+    """The outcome of a check, and the remedy for a problem."""
 
     check: str
     status: Status
@@ -37,7 +37,7 @@ class Finding:
 
 
 def doctor(context: typer.Context) -> None:
-    """Check installation, login, connection and extensions; the exit code is 1 if something is wrong."""
+    """Check installation, login, connection and extensions. The exit code is 1 if something is wrong."""
     options = options_of(context)
     found = list(findings(options))
     for one in found:
@@ -52,7 +52,7 @@ def doctor(context: typer.Context) -> None:
 
 
 def findings(options: Options) -> Iterator[Finding]:
-    """The outcome of every check."""
+    """Yield the outcome of every check."""
     yield _python()
     yield Finding("millrace", "ok", __version__)
     yield from _extras()
@@ -67,7 +67,7 @@ def _python() -> Finding:
 
 
 def _extras() -> Iterator[Finding]:
-    """The optional parts that are installed. Those that are not are no mistake."""
+    """Report the optional parts. Missing ones are not a problem."""
     there = [name for name, modules in _EXTRAS.items() if all(map(find_spec, modules))]
     missing = [name for name in _EXTRAS if name not in there]
     remedy = f"For the others: pip install 'millrace[{','.join(missing)}]'" if missing else ""
@@ -128,7 +128,7 @@ def _deployment(options: Options) -> Iterator[Finding]:
     with client:
         try:
             client.agents.list(limit=1).page()
-        except ProfileError as error:  # the local stack, whose user is asked for with the first request
+        except ProfileError as error:  # the local stack, whose user signs in with the first request
             yield Finding("login", "error", str(error), _START)
         except ConnectionLostError as error:
             yield Finding("connection", "error", str(error), _START)
@@ -144,7 +144,7 @@ def _login() -> str:
 
 
 def _served(client: Client) -> Iterator[Finding]:
-    """The deployment's providers and kinds of destinations, those of installed packages among them."""
+    """Report the deployment's providers and kinds of destinations, including those of installed packages."""
     try:
         version = str(client.request("GET", "/api/health").get("version"))
         parts, schema = client.agents.parts(), client.streaming.get_schema()
@@ -167,7 +167,7 @@ def _destinations(schema: dict[str, Any]) -> list[str]:
 
 
 def _credentials() -> Finding:
-    """AWS credentials, which commands around a stack on AWS need."""
+    """Check AWS credentials, which commands for a stack on AWS need."""
     import boto3
 
     session = boto3.Session()

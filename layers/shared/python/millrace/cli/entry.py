@@ -1,4 +1,4 @@
-"""The console script: runs the command line, or says what is missing for it."""
+"""The console script: runs the command line, or says what it needs."""
 
 import sys
 
@@ -6,7 +6,7 @@ from millrace.project import commands as project
 
 
 def main() -> None:
-    """Run a command, and exit. Those of a project need less, and read their own arguments."""
+    """Run a command and exit. Commands of a project need less, and parse their own arguments."""
     if sys.argv[1:2] and sys.argv[1] in project.COMMANDS:
         sys.exit(project.main(sys.argv[1:]))
     try:

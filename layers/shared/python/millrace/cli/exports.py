@@ -27,7 +27,7 @@ def create(
     user: Annotated[str | None, typer.Option(help="The user's id.")] = None,
     organization: Annotated[str | None, typer.Option(help="The name of your organization.")] = None,
 ) -> None:
-    """Export everything that is kept of a user, or of the organization."""
+    """Export all data of a user or of the organization."""
     if (user is None) == (organization is None):
         raise typer.BadParameter("Pass --user or --organization.")
     options = options_of(context)
@@ -42,7 +42,7 @@ def create(
 
 @app.command("list")
 def list_exports(context: typer.Context) -> None:
-    """List the exports that run, or can be downloaded."""
+    """List exports that are in progress or can be downloaded."""
     options = options_of(context)
     with options.client() as client:
         options.output.rows(client.exports.list().items, COLUMNS)
@@ -50,7 +50,7 @@ def list_exports(context: typer.Context) -> None:
 
 @app.command("show")
 def show(context: typer.Context, export_id: ExportId) -> None:
-    """Show how far an export is."""
+    """Show the progress of an export."""
     options = options_of(context)
     with options.client() as client:
         options.output.document(client.exports.get(export_id))
@@ -62,13 +62,13 @@ def download(
     export_id: ExportId,
     to: Annotated[Path, typer.Option(help="The folder for the archives.")] = Path(),
 ) -> None:
-    """Download the archives of an export; those that are there already are left alone."""
+    """Download the archives of an export, except those that already exist."""
     options = options_of(context)
     with options.client() as client:
         if client.exports.get(export_id).state == "running":
-            options.output.note("The export still runs: repeat this for the parts that are to come.")
+            options.output.note("The export is still in progress; repeat this for the remaining parts.")
         to.mkdir(parents=True, exist_ok=True)
-        for part in client.exports.parts(export_id, limit=10):  # URLs hold for 15 minutes
+        for part in client.exports.parts(export_id, limit=10):  # URLs are valid for 15 minutes
             target = to / Path(part.name).name
             if not (target.exists() and target.stat().st_size == part.size):
                 _download(part, target)

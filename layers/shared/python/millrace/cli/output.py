@@ -1,4 +1,4 @@
-"""Output for people and for scripts: tables and colors on a terminal, plain text in a pipe, JSON with
+"""Output for people and scripts: tables and colors on a terminal, plain text in a pipe, JSON with
 `--json`."""
 
 import json
@@ -13,17 +13,17 @@ from rich.text import Text
 
 
 def plain(text: Any) -> str:
-    """A text without what could steer a terminal: agents and users write these texts."""
+    """Return a text without terminal control characters, because agents and users write these texts."""
     return "".join(one if one.isprintable() or one in "\n\t" else " " for one in str(text))
 
 
 def line(text: Any) -> str:
-    """The same in one line."""
+    """Return the same on one line."""
     return " ".join(plain(text).split())
 
 
 class Output:
-    """Stdout. `json` is the user's wish for JSON."""
+    """Stdout. `json` is set by `--json`."""
 
     def __init__(self, json: bool = False) -> None:
         self.json = json
@@ -31,11 +31,11 @@ class Output:
 
     @property
     def is_terminal(self) -> bool:
-        """True where a person reads."""
+        """True if a person reads."""
         return self.console.is_terminal
 
     def document(self, answer: Any) -> None:
-        """A whole answer: JSON, or its fields."""
+        """Print a whole answer: JSON, or its fields."""
         data = to_json(answer)
         if self.json:
             self.json_line(data)
@@ -46,7 +46,7 @@ class Output:
         self.console.print(table)
 
     def rows(self, answers: Iterable[Any], columns: Mapping[str, str]) -> None:
-        """A list: a line of JSON each, or a table. `columns` are JSON's names by heading."""
+        """Print a list: a line of JSON each, or a table. `columns` maps headings to JSON names."""
         if self.json:
             for answer in answers:
                 self.json_line(to_json(answer))
@@ -54,7 +54,7 @@ class Output:
         found = [to_json(answer) for answer in answers]
         if self.is_terminal:
             self._table(found, columns)
-        else:  # to be cut and searched by other programs
+        else:  # for other programs to cut and search
             for one in found:
                 print("\t".join(line(_cell(one.get(name))) for name in columns.values()))
 
@@ -70,16 +70,16 @@ class Output:
         self.console.print(table)
 
     def json_line(self, data: Any) -> None:
-        """One document on a line of its own."""
+        """Print one document on a line of its own."""
         print(json.dumps(data, ensure_ascii=False, separators=(",", ":")), flush=True)
 
     def note(self, text: str) -> None:
-        """A remark for a person: not part of the output of a script."""
+        """Print a remark for a person, which is not part of a script's output."""
         print(plain(text), file=sys.stderr)
 
 
 def to_json(answer: Any) -> Any:
-    """An answer as the API gave it."""
+    """Return an answer as the API sent it."""
     if isinstance(answer, BaseModel):
         return answer.model_dump(mode="json", by_alias=True, exclude_unset=True)
     return answer

@@ -38,9 +38,9 @@ def show(context: typer.Context, pipeline_id: PipelineId) -> None:
 def create(
     context: typer.Context,
     file: File = "-",
-    start: Annotated[bool, typer.Option("--start", help="Start it as well.")] = False,
+    start: Annotated[bool, typer.Option("--start", help="Also start it.")] = False,
 ) -> None:
-    """Create a pipeline of a definition in JSON."""
+    """Create a pipeline from a definition in JSON."""
     options = options_of(context)
     definition = _json(_text(file))
     if not isinstance(definition, dict):
@@ -59,8 +59,11 @@ def push(
     event: Annotated[str | None, typer.Argument(help="One event, as a JSON object.")] = None,
     file: File = "-",
 ) -> None:
-    """Push events: one, or a file of JSON lines. A line is a payload, or `{payload, id?, type?, time?}`; with
-    ids of your own, pushing the same file again counts each event once."""
+    """Push events: one, or a file of JSON lines.
+
+    A line is a payload, or `{payload, id?, type?, time?}`. With your own ids, pushing the same file again
+    counts each event once.
+    """
     options = options_of(context)
     accepted = 0
     with options.client() as client:
@@ -81,8 +84,8 @@ def _command(verb: str, text: str) -> None:
 
 
 _command("start", "Start a pipeline, which then accepts events.")
-_command("pause", "Let a pipeline hold what comes.")
-_command("resume", "Let a paused pipeline go on.")
+_command("pause", "Pause a pipeline, which then holds new events.")
+_command("resume", "Resume a paused pipeline.")
 _command("stop", "Stop a pipeline, which cannot be started again.")
 
 
@@ -96,7 +99,7 @@ def metrics(context: typer.Context, pipeline_id: PipelineId) -> None:
 
 @app.command("health")
 def health(context: typer.Context, pipeline_id: PipelineId) -> None:
-    """Show a pipeline's health; the exit code is 1 unless it is healthy."""
+    """Show a pipeline's health. The exit code is 1 unless it is healthy."""
     options = options_of(context)
     with options.client() as client:
         found = client.streaming.get_pipeline_health(pipeline_id)
@@ -121,7 +124,7 @@ def _text(file: str) -> str:
 
 
 def _lines(file: str) -> Iterator[Any]:
-    """The events of a file, read as they are needed."""
+    """Yield the events of a file, read as they are needed."""
     if file == "-":
         yield from _events(sys.stdin)
         return

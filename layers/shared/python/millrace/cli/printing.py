@@ -13,7 +13,7 @@ Event = Mapping[str, Any]
 
 
 def remark(event: Event) -> str | None:
-    """A line for what an agent does beside its answer; None for what is not worth one."""
+    """Return a line about an action of the agent, or None for an event without one."""
     kind = event["type"]
     if kind == "tool_call":
         return f"· {line(event['name'])} {_short(event.get('arguments'))}".rstrip()
@@ -23,7 +23,7 @@ def remark(event: Event) -> str | None:
     if kind == "injected":
         return f"→ {_short(event['content'])}"
     if kind == "rewind":
-        return "↺ Another process goes on from an earlier point."
+        return "↺ Another process continues from an earlier point."
     if kind == "approval_requested":
         asked = (
             event.get("prompt") or f"approve {event.get('name') or 'a call'} {_short(event.get('arguments'))}"
@@ -37,7 +37,7 @@ def remark(event: Event) -> str | None:
 
 
 def ending(state: RunState) -> str:
-    """One line on the end of a run: tokens, cost, time."""
+    """Return one line about the end of a run: tokens, cost, time."""
     used = state.usage or {}
     parts = [state.finish_reason or state.status]
     if used.get("total") is not None:
@@ -50,22 +50,25 @@ def ending(state: RunState) -> str:
 
 
 class Printer:
-    """Prints the events of a run: live words and remarks on a terminal, the events with `--json`, and in a
-    pipe the answer once it is final, so that no word is in it which a takeover has made void."""
+    """Prints the events of a run.
+
+    On a terminal it prints live text and remarks, with `--json` the events, and in a pipe the final answer,
+    so that it has no text that a takeover has revoked.
+    """
 
     def __init__(self, output: Output) -> None:
         self._output = output
         self._mid_line = False
 
     def event(self, event: Event, state: RunState) -> None:
-        """Print one event, which `state` has in it."""
+        """Print one event, which `state` already includes."""
         if self._output.json:
             self._output.json_line(event)
         elif self._output.is_terminal:
             self._live(event, state)
 
     def end(self, state: RunState) -> None:
-        """Print what is left to say."""
+        """Print the end."""
         if self._output.json:
             return
         if not self._output.is_terminal:

@@ -13,12 +13,12 @@ from millrace.client import Client
 def login(
     context: typer.Context,
     url: Annotated[
-        str | None, typer.Argument(help="The address of the deployment; else the local stack.")
+        str | None, typer.Argument(help="The address of the deployment; the default is the local stack.")
     ] = None,
     user: Annotated[str | None, typer.Option(help="Sign in as this user.")] = None,
     password_stdin: Annotated[bool, typer.Option(help="Read the password from stdin.")] = False,
 ) -> None:
-    """Keep an address and a login for the commands that follow, in a file that only you can read."""
+    """Store an address and a login for later commands, in a file that only you can read."""
     options = options_of(context)
     address = (url or options.url or local_url()).rstrip("/")
     try:
@@ -59,7 +59,7 @@ def _profile(url: str, token: str | None, user: str | None, password_stdin: bool
 
 
 def _functions(url: str) -> dict[str, str]:
-    """The addresses of functions that have one of their own; an API need not have a page that names them."""
+    """Return the addresses of functions with their own. An API may have no page that lists them."""
     try:
         return dict(read_config(url).get("apiBase") or {})
     except SignInError:

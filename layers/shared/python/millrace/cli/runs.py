@@ -31,9 +31,9 @@ def list_runs(
     agent: Annotated[str | None, typer.Option(help="Only those of this agent.")] = None,
     state: Annotated[str | None, typer.Option(help=f"Only those in this state: {', '.join(STATES)}.")] = None,
     conversation: Annotated[str | None, typer.Option(help="Only those of this conversation.")] = None,
-    most: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 20,
+    most: Annotated[int, typer.Option("--limit", min=1, help="The maximum number.")] = 20,
 ) -> None:
-    """List runs, the latest first: your organization's with the scope observe, else your own."""
+    """List runs, latest first: your organization's with the scope observe, otherwise your own."""
     options = options_of(context)
     with options.client() as client:
         found = client.runs.list(
@@ -59,8 +59,10 @@ def tail(
     ] = None,
     detail: DetailOption = None,
 ) -> None:
-    """Follow a run, from its beginning to its end: also while it waits for people. Ctrl-C leaves it
-    running."""
+    """Follow a run from its beginning to its end, even while it waits for people.
+
+    Ctrl-C leaves it running.
+    """
     options = options_of(context)
     printer = Printer(options.output)
     with (
@@ -76,7 +78,7 @@ def tail(
 
 @app.command("stop")
 def stop(context: typer.Context, run_id: RunId) -> None:
-    """Stop a run; what it has said is kept."""
+    """Stop a run, keeping its partial answer."""
     options = options_of(context)
     with options.client() as client:
         run = client.runs.get(run_id)
@@ -92,7 +94,7 @@ def stop(context: typer.Context, run_id: RunId) -> None:
 def answer(
     context: typer.Context,
     run_id: RunId,
-    call_id: Annotated[str | None, typer.Argument(help="Needed where several calls of the run wait.")] = None,
+    call_id: Annotated[str | None, typer.Argument(help="Required if several calls of the run wait.")] = None,
     approve: approvals.Approve = False,
     reject: approvals.Reject = False,
     content: approvals.Content = None,
@@ -104,7 +106,7 @@ def answer(
 
 
 def state_of(text: str | None) -> RunState | None:
-    """The state that was asked for. Raises `typer.BadParameter`."""
+    """Return the requested state. Raises `typer.BadParameter`."""
     if text is None:
         return None
     for state in STATES:
@@ -114,7 +116,7 @@ def state_of(text: str | None) -> RunState | None:
 
 
 def detail_of(text: str | None) -> Detail | None:
-    """The detail that was asked for. Raises `typer.BadParameter`."""
+    """Return the requested detail. Raises `typer.BadParameter`."""
     if text is None:
         return None
     for detail in DETAILS:

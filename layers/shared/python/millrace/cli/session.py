@@ -1,7 +1,7 @@
-"""The deployment that a command talks to, and the token for it.
+"""The deployment of a command, and its token.
 
-In this order: `--url` and `--token`, `MILLRACE_URL` and `MILLRACE_TOKEN`, the profile that `millrace login`
-has written, the local stack, which signs in its own user.
+They come from, in this order: `--url` and `--token`, `MILLRACE_URL` and `MILLRACE_TOKEN`, the profile written
+by `millrace login`, and the local stack, which signs in its own user.
 """
 
 import json
@@ -21,16 +21,16 @@ from millrace.client import AsyncClient, Client, Policy
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 QUICK = Policy(attempts=3, first_wait=0.3)
-"""Who waits at a terminal wants to know soon that there is no connection."""
+"""People at a terminal want to learn soon that there is no connection."""
 
 
 class ProfileError(Exception):
-    """There is no usable login; the message says what to do."""
+    """There is no usable login. The message says what to do."""
 
 
 @dataclass(slots=True)
 class Profile:
-    """A login: the address, and a token or what renews one."""
+    """A login: the address, and a token or the means to renew one."""
 
     url: str
     token: str | None = None
@@ -40,7 +40,7 @@ class Profile:
     functions: dict[str, str] = field(default_factory=dict)
 
     def token_source(self) -> Callable[[], str] | str | None:
-        """The token, or the function that gets one."""
+        """Return the token, or a function that gets one."""
         if not self.refresh_token:
             return self.token
         pool, secret = UserPool(self.endpoint, self.client_id), self.refresh_token
@@ -49,7 +49,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The options before the command."""
+    """The global options."""
 
     url: str | None
     token: str | None
@@ -58,12 +58,12 @@ class Options:
     policy: Policy = QUICK
 
     def client(self) -> Client:
-        """A synchronous client. Raises `ProfileError`."""
+        """Return a synchronous client. Raises `ProfileError`."""
         found, token = self._found()
         return Client(found.url, token, functions=found.functions, policy=self.policy)
 
     def async_client(self) -> AsyncClient:
-        """A client that is awaited. Raises `ProfileError`."""
+        """Return an asynchronous client. Raises `ProfileError`."""
         found, token = self._found()
         return AsyncClient(found.url, token, functions=found.functions, policy=self.policy)
 
@@ -87,19 +87,19 @@ class Options:
 
 
 def options_of(context: typer.Context) -> Options:
-    """The options before the command."""
+    """Return the global options."""
     found = context.obj
     assert isinstance(found, Options)
     return found
 
 
 def variable(name: str) -> str | None:
-    """A variable of the environment."""
+    """Return an environment variable."""
     return os.environ.get(name)
 
 
 def local_url() -> str:
-    """The address of the local stack."""
+    """Return the address of the local stack."""
     return f"http://localhost:{os.environ.get('MILLRACE_PORT') or 8080}"
 
 
@@ -116,18 +116,18 @@ def _local_token(url: str) -> str:
 
 
 def path() -> Path:
-    """The file with the profiles."""
+    """Return the file with the profiles."""
     named = os.environ.get("MILLRACE_CONFIG")
     home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     return Path(named) if named else home / "millrace" / "profiles.json"
 
 
 def load(name: str) -> Profile | None:
-    """Return a stored profile. Raises `ProfileError` for a file that cannot be read."""
+    """Return a stored profile. Raises `ProfileError` for an unreadable file."""
     stored = _all().get(name)
     if stored is None and name != "default":
         raise ProfileError(
-            f"There is no profile {name!r} in {path()}. Make it: millrace --profile {name} login URL"
+            f"There is no profile {name!r} in {path()}. Create it: millrace --profile {name} login URL"
         )
     try:
         return None if stored is None else Profile(**stored)
@@ -138,7 +138,7 @@ def load(name: str) -> Profile | None:
 
 
 def save(name: str, profile: Profile | None) -> None:
-    """Store a profile, or forget it. Only its owner may read the file."""
+    """Store a profile, or delete it. Only its owner may read the file."""
     found = {key: value for key, value in _all().items() if key != name}
     if profile is not None:
         found[name] = asdict(profile)

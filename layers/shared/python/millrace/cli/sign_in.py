@@ -1,4 +1,4 @@
-"""Signing in at a Cognito user pool, of AWS or of the local stack.
+"""Sign-in at a Cognito user pool, on AWS or of the local stack.
 
 Source: https://docs.aws.amazon.com/cognito-user-identity-pools/latest/APIReference/API_InitiateAuth.html
 """
@@ -14,12 +14,12 @@ _SECONDS = 20.0
 
 
 class SignInError(Exception):
-    """No sign-in; the message says why."""
+    """The sign-in failed. The message has the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """A bearer token, and what gets the next one where the pool gives it."""
+    """A bearer token, and a refresh token if the pool returned one."""
 
     token: str
     refresh_token: str | None
@@ -27,7 +27,7 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class UserPool:
-    """A pool's endpoint, and the client by which users sign in."""
+    """A pool's endpoint, and the client for users' sign-in."""
 
     endpoint: str
     client_id: str
@@ -65,12 +65,12 @@ def read_config(url: str) -> Mapping[str, Any]:
 
 
 def pool_of(config: Mapping[str, Any]) -> UserPool:
-    """The user pool of a deployment."""
+    """Return the user pool of a deployment."""
     return UserPool(config["auth"]["userPoolEndpoint"], str(config["auth"].get("clientId", "")))
 
 
 def local_user(config: Mapping[str, Any]) -> Callable[[], str] | None:
-    """The sign-in of a local stack's own user; None elsewhere."""
+    """Return the sign-in of a local stack's own user, or None elsewhere."""
     user = config.get("devUser")
     if not isinstance(user, dict):
         return None

@@ -1,7 +1,8 @@
 """Amplitude's HTTP API V2 (amplitude.com/docs/apis/analytics/http-v2).
 
-It knows a repetition for seven days by `insert_id`. A 400 refuses the whole request and lists the bad events:
-those are dropped and the others sent again at once. A 413 is sent again in halves.
+Amplitude detects duplicates by `insert_id` for seven days. A 400 rejects the whole request and lists the
+invalid events: those are dropped, and the others are sent again immediately. After a 413 the halves are sent
+separately.
 """
 
 from collections.abc import Sequence
@@ -52,7 +53,7 @@ class Amplitude:
 
     def request(self, items: Sequence[EncodedEvent], now: int) -> Request:
         events = b",".join(item.content for item in items)
-        # Amplitude refuses ids of fewer than five characters unless the request says otherwise.
+        # Amplitude rejects ids of fewer than five characters unless the request sets another minimum.
         head = b'{"api_key":%b,"options":{"min_id_length":1},"events":[' % json_bytes(self._key)
         headers = {"content-type": "application/json", "accept": "*/*", "user-agent": USER_AGENT}
         return Request(self._url, head + events + b"]}", headers=headers)
@@ -69,7 +70,7 @@ class Amplitude:
 
 
 def _refused(answer: Answer, count: int) -> dict[int, str]:
-    """Return the reason of each refused event, by its position."""
+    """Return the reason for each rejected event, by its position."""
     try:
         refusal: Any = orjson.loads(answer.body)
     except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""Bodies of requests: an event's payload as JSON, or a template of one."""
+"""Bodies of requests: an event's payload as JSON, or a template of the body."""
 
 from collections.abc import Callable
 
@@ -15,8 +15,10 @@ Body = Callable[[Event], bytes]
 
 
 def body_of(template: str | None, content_type: str) -> Body:
-    """Return the function that makes a request's body of an event. Without a template it is the payload as
-    JSON."""
+    """Return the function that creates a request's body from an event.
+
+    Without a template, the body is the payload as JSON.
+    """
     if template is None:
         return lambda event: json_bytes(event.payload)
     compiled = compile_template(template)
@@ -26,7 +28,7 @@ def body_of(template: str | None, content_type: str) -> Body:
 
 
 def json_bytes(value: object) -> bytes:
-    """Raises `Unsendable` for what is no JSON."""
+    """Encode a value as JSON. Raises `Unsendable` if that is not possible."""
     try:
         return orjson.dumps(value)
     except (TypeError, ValueError, RecursionError) as error:
@@ -34,8 +36,11 @@ def json_bytes(value: object) -> bytes:
 
 
 def json_body(template: Template, event: Event) -> bytes:
-    """A template of JSON, filled so that no value can change its structure: inside quotes a value is text,
-    escaped; outside of quotes it is a JSON value. Raises `Unsendable` when the template is not JSON."""
+    """Fill a JSON template so that no value can change its structure.
+
+    Inside quotes, a value is escaped text; outside of quotes, it is a JSON value. Raises `Unsendable` if the
+    result is not JSON.
+    """
     return _checked(fill(template.pieces, lambda piece, quoted: _value(piece, event, quoted)).encode())
 
 

@@ -1,12 +1,12 @@
-"""Every kind of destination, one row each: its sender, and what else is particular to it.
+"""All kinds of destinations, each with its sender and other properties.
 
-webhook        any HTTP endpoint, signed
-analytics      mixpanel, amplitude, segment, or a service of any kind (custom)
-notification   slack, discord, teams, sns
-database       PostgreSQL, Aurora DSQL, MySQL, SQLite (database), DynamoDB (dynamodb)
+  webhook        any HTTP endpoint, signed
+  analytics      mixpanel, amplitude, segment, or another service (custom)
+  notification   slack, discord, teams, sns
+  database       PostgreSQL, Aurora DSQL, MySQL, SQLite (database), DynamoDB (dynamodb)
 
-To add a kind: its config in `pipelines/definitions/destinations.py`, its module here, and its row. Rows
-import their modules when they are first needed: SQLAlchemy and drivers take half a second.
+To add a kind, write its config in `pipelines/definitions/destinations.py`, its module here, and its row. Rows
+import their modules on first use, because SQLAlchemy and drivers take half a second.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,14 +41,16 @@ C = TypeVar("C")
 
 
 class Sender(Protocol):
-    """Sends events to one destination; `wait_for_slot` is called before every request."""
+    """Sends events to one destination. `wait_for_slot` is called before every request."""
 
     async def send(self, events: Sequence[Event], wait_for_slot: WaitForSlot) -> SendReport: ...
 
 
 class Reach(Struct, frozen=True):
-    """The addresses and resources that the operator lets destinations reach. Tables and topics are reached
-    with the function's own role, so that without a prefix there are none."""
+    """The addresses and resources that the operator allows for destinations.
+
+    Tables and topics are accessed with the function's own role, so without a prefix none are allowed.
+    """
 
     table_prefix: str = ""
     topic_prefix: str = ""
@@ -57,7 +59,7 @@ class Reach(Struct, frozen=True):
 
 
 class ServiceUrls(Struct, frozen=True):
-    """Other addresses for services than their own: proxies, regions."""
+    """Addresses of services that replace the defaults, such as proxies or regions."""
 
     mixpanel: str = ""
     amplitude: str = ""
@@ -65,7 +67,7 @@ class ServiceUrls(Struct, frozen=True):
 
 
 class DestinationCatalog(Struct):
-    """Makes senders, and keeps what they share."""
+    """Creates senders, and holds the resources that they share."""
 
     aws: Aws
     reach: Reach
@@ -74,12 +76,14 @@ class DestinationCatalog(Struct):
     _databases: "Databases | None" = None
 
     def sender(self, config: DestinationConfig, organization: str, post: Post) -> Sender:
-        """Return a sender for a config whose secrets are resolved. Raises `Unsendable` for one that cannot
-        work."""
+        """Return a sender for a config with resolved secrets.
+
+        Raises `Unsendable` for one that cannot work.
+        """
         return kind_of(config).sender(self, config, organization, post)
 
     def databases(self) -> "Databases":
-        """Return the connections to databases, which all deliveries of a process share."""
+        """Return the database connections that all deliveries of a process share."""
         from millrace.destinations.connections import Access, Databases
 
         if self._databases is None:
@@ -87,7 +91,7 @@ class DestinationCatalog(Struct):
         return self._databases
 
     def close(self) -> None:
-        """Close connections to databases."""
+        """Close the database connections."""
         if self._databases is not None:
             self._databases.close()
 
@@ -99,10 +103,10 @@ def _no_host(config: Any) -> str:
 class Kind(Struct, Generic[C], frozen=True):
     """A kind of destination.
 
-    `repeatable`: it knows a repetition by the event's id; for others deliveries note what they have sent.
-    `connection_host`: the host that a resolved connection leads to, since secrets are bound to hosts; "" for
-    HTTP, where each request is checked, and for AWS's own services. `service_host`: the host of a service
-    that has a fixed address. `rate_limit`: the one of configs without their own.
+    `repeatable` means that it detects a duplicate by the event's id; for others, deliveries record what they
+    have sent. `connection_host` returns the host of a resolved connection, because secrets are bound to
+    hosts, or "" for HTTP, where each request is checked, and for AWS services. `service_host` returns the
+    host of a service with a fixed address. `rate_limit` applies to configs without their own.
     """
 
     sender: Callable[[DestinationCatalog, C, str, Post], Sender]
@@ -113,7 +117,7 @@ class Kind(Struct, Generic[C], frozen=True):
 
 
 def kind_of(config: DestinationConfig) -> Kind[Any]:
-    """Return the row of a config's kind."""
+    """Return the properties of a config's kind."""
     match config:
         case WebhookConfig():
             return _WEBHOOK
@@ -138,7 +142,7 @@ def kind_of(config: DestinationConfig) -> Kind[Any]:
 
 
 def _extension(config: ExtensionConfig) -> Kind[Any]:
-    """The row of a kind that another package adds."""
+    """Return the properties of a kind from another package."""
     from millrace.pipelines.definitions.extensions import type_of
 
     try:
@@ -162,7 +166,7 @@ def _unusable(reason: str) -> Callable[[DestinationCatalog, Any, str, Post], Sen
 def _http(
     destination: Callable[[C, ServiceUrls], HttpDestination],
 ) -> Callable[[DestinationCatalog, C, str, Post], Sender]:
-    """The sender of a kind that is sent to by HTTP."""
+    """Return the sender of a kind that uses HTTP."""
 
     def sender(catalog: DestinationCatalog, config: C, organization: str, post: Post) -> Sender:
         return HttpSender(destination(config, catalog.urls), post, catalog.now)

@@ -1,5 +1,8 @@
-"""The common part of chat channels: events become lines of text, and as many lines as fit become one
-message, since chats take about one message a second."""
+"""The common part of chat channels.
+
+Events become lines of text, and each message has as many lines as fit, because chats accept about one message
+per second.
+"""
 
 import re
 from collections.abc import Callable, Sequence
@@ -16,13 +19,16 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|>~<-])")
 
 
 def escape_markdown(value: str) -> str:
-    """A value as Discord and Teams show it literally."""
+    """Escape a value so that Discord and Teams show it literally."""
     return _MARKDOWN.sub(r"\\\1", value)
 
 
 class Chat:
-    """`HttpDestination` for one channel, but for how answers are read. `body` gives the JSON of a message of
-    these lines; `longest` is that of a line, in characters."""
+    """`HttpDestination` for one channel, without reading the answers.
+
+    `body` returns the JSON of a message with these lines. `longest` is the maximum length of a line in
+    characters.
+    """
 
     limits: RequestLimits
 
@@ -40,7 +46,7 @@ class Chat:
         self._escape = escape
 
     def encode(self, event: Event) -> bytes:
-        """Raises `Unsendable` for a line that is empty; one that is too long is cut."""
+        """Return the event's line, truncated if necessary. Raises `Unsendable` for an empty one."""
         text = self._template.render(event.payload, event, self._escape).strip()
         if not text:
             raise Unsendable("empty", "The template produces no text for this event.")

@@ -1,8 +1,8 @@
-"""Connections to users' databases, made from a URL without trusting it.
+"""Connections to users' databases, from URLs that are not trusted.
 
-Only user, password, host, port, database and `sslmode` of the URL are used: drivers know parameters that
-name other hosts or read files. The host is resolved once, checked like any other address that users name, and
-the connection goes to the address that was checked while TLS checks the name.
+Only user, password, host, port, database and `sslmode` of a URL are used, because drivers support parameters
+that name other hosts or read files. The host is resolved once and checked like every address from users. The
+connection goes to the checked address, while TLS verifies the name.
 """
 
 import socket
@@ -27,11 +27,11 @@ PORTS = (5432, 5433, 6432, 6543, 3306, 3307, 4000, 26257)
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 20
 LOCK_SECONDS = 5
-"""The longest wait for a lock that another writer holds."""
+"""The maximum wait for a lock that another writer holds."""
 _DATABASES = 16
 _DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306, "dsql": 5432}
 _DSQL_ROLE = "millrace-"
-# A session is the same whatever the server's defaults are: times in UTC, nothing cut off to fit.
+# Sessions are the same whatever the server's defaults: times in UTC, and no truncation of values.
 _POSTGRESQL_OPTIONS = f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC -c datestyle=ISO"
 _MYSQL_SESSION = (
     f"SET time_zone = '+00:00', innodb_lock_wait_timeout = {LOCK_SECONDS}, sql_mode = 'STRICT_ALL_TABLES,"
@@ -40,22 +40,25 @@ _MYSQL_SESSION = (
 
 
 class Access(Struct, frozen=True):
-    """Access that the operator allows: `private_hosts` are database hosts that may have private addresses;
-    `loopback` (one machine's stack) also allows this machine and SQLite files."""
+    """The access that the operator allows.
+
+    `private_hosts` are database hosts that may have private addresses. `loopback` (a local stack) also allows
+    this machine and SQLite files.
+    """
 
     loopback: bool = False
     private_hosts: Collection[str] = ()
 
 
 class Database(Struct, frozen=True):
-    """An engine, and the tables looked up through it with the time when (`time.monotonic`)."""
+    """An engine, and the tables looked up with it, with their times (`time.monotonic`)."""
 
     engine: Engine
     tables: dict[str, tuple[float, Table]] = field(default_factory=dict)
 
 
 class Databases:
-    """The databases of one process by URL, the 16 used last; two connections each."""
+    """The databases of one process by URL, the 16 most recently used, with two connections each."""
 
     def __init__(self, access: Access, aws: Aws) -> None:
         self._access = access
@@ -64,20 +67,21 @@ class Databases:
         self._lock = Lock()
 
     def get(self, url: str, organization: str) -> Database:
-        """The database of a URL. Raises `Unsendable` for one that may not be used."""
-        # The organization belongs to the key: at Aurora DSQL it decides the database role of the connections.
+        """Return the database of a URL. Raises `Unsendable` for one that must not be used."""
+        # The organization is part of the key, because it determines the database role at Aurora DSQL.
         name = sha256(f"{organization}\0{url}".encode()).hexdigest()
         with self._lock:
             if name not in self._known:
                 self._known[name] = Database(self._make(url, organization))
             self._known.move_to_end(name)
             while len(self._known) > _DATABASES:
-                # Jobs that use one of its connections are not disturbed: dispose() closes idle ones only.
+                # Jobs that use one of its connections are not affected, because dispose() closes only idle
+                # ones.
                 self._known.popitem(last=False)[1].engine.dispose()
             return self._known[name]
 
     def close(self) -> None:
-        """Closes all connections."""
+        """Close all connections."""
         while self._known:
             self._known.popitem()[1].engine.dispose()
 
@@ -95,10 +99,10 @@ class Databases:
             max_overflow=0,
             pool_timeout=STATEMENT_SECONDS,
             pool_recycle=240,
-            # Lambda freezes a process between two jobs, and servers and balancers drop its connections
+            # Lambda freezes a process between jobs, and servers and load balancers drop its connections
             # meanwhile.
             pool_pre_ping=True,
-            # SQLAlchemy would otherwise write the values of rows into its errors.
+            # SQLAlchemy would otherwise include the values of rows in its errors.
             hide_parameters=True,
         )
 
@@ -112,7 +116,7 @@ class Databases:
         )
 
     def _address(self, host: str, port: int, tls: bool) -> str:
-        """The address to connect to. Raises `Unsendable`, and OSError where the name has none."""
+        """Return the address to connect to. Raises `Unsendable`, and OSError if the name has none."""
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = [str(entry[4][0]) for entry in found]
         if host in self._access.private_hosts:
@@ -129,8 +133,10 @@ class Databases:
         )
 
     def _dsql(self, url: URL, organization: str) -> Any:
-        """Aurora DSQL: an IAM token instead of a password, good for 15 minutes, made for each connection. The
-        function's role may be many organizations', so the database role is the organization's own."""
+        """Connect to Aurora DSQL with an IAM token instead of a password, valid for 15 minutes.
+
+        The function's role may serve many organizations, so each has a database role of its own.
+        """
         host = url.host or ""
         region = host.split(".dsql.")[-1].split(".")[0]
         token = self._aws.client("dsql").generate_db_connect_auth_token(host, region)
@@ -142,8 +148,7 @@ class Databases:
         host, port = url.host or "", url.port or 5432
         return psycopg.connect(
             host=host,
-            # libpq connects to `hostaddr` without resolving anything, and checks the certificate against
-            # `host`.
+            # libpq connects to `hostaddr` without DNS, and verifies the certificate against `host`.
             hostaddr=self._address(host, port, mode != "disable"),
             port=port,
             user=user,
@@ -154,7 +159,7 @@ class Databases:
             gssencmode="disable",
             connect_timeout=CONNECT_SECONDS,
             client_encoding="utf8",
-            # DSQL refuses start-up options, and is always in UTC; all others take these.
+            # DSQL rejects start-up options, and is always in UTC; all others accept these.
             options=options,
             application_name="millrace",
         )
@@ -180,15 +185,17 @@ class Databases:
             write_timeout=STATEMENT_SECONDS,
             defer_connect=True,
         )
-        # PyMySQL would resolve the name again, to an address that nobody has checked. Given a socket it only
-        # uses `host` to check the certificate.
+        # PyMySQL would resolve the name again, to an unchecked address. With a socket it uses `host` only to
+        # verify the certificate.
         connection.connect(socket.create_connection((address, port), CONNECT_SECONDS))
         return connection
 
 
 def parse_url(text: str) -> URL:
-    """Raises `Unsendable` for what is no URL of a database that can be written to. Says nothing of it: it
-    holds a password."""
+    """Parse the URL of a supported database.
+
+    Raises `Unsendable` without quoting it, as it contains a password.
+    """
     try:
         url = make_url(text)
         kind = url.get_backend_name()
@@ -211,7 +218,8 @@ def parse_url(text: str) -> URL:
 
 
 def _sslmode(url: URL) -> str:
-    """verify-full (the default) checks the certificate, require only encrypts, disable is for loopback."""
+    """Return the TLS mode: verify-full (the default), require (encryption only), or disable (for
+    loopback)."""
     mode = str(url.query.get("sslmode", "verify-full"))
     if mode not in ("verify-full", "require", "disable"):
         raise Unsendable("invalid_connection", "`sslmode` must be verify-full, require or disable.")

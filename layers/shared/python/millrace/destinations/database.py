@@ -1,6 +1,6 @@
-"""SQL databases: rows into a table that is looked up once, each job in as few transactions as its rows allow.
+"""SQL databases: rows for a table that is looked up once, each job in as few transactions as possible.
 
-A row that the database refuses is found by halving: the others are written, it goes to the dead letters.
+Rows that the database rejects are found by halving: the others are written, and these become dead letters.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from millrace.pipelines.event import Event
 
 LOOKED_UP_SECONDS = 300.0
 UNKNOWN_SECONDS = 10.0
-"""Age of a table's known columns, in seconds, from which they are read again when an event names a column
-that it did not have."""
+"""The age in seconds from which a table's known columns are read again when an event names an unknown
+column."""
 
 
 class DatabaseSender:
@@ -34,22 +34,25 @@ class DatabaseSender:
         self._databases = databases
 
     async def send(self, events: Sequence[Event], wait_for_slot: WaitForSlot) -> SendReport:
-        """Return one result per event; the work is done in a thread."""
+        """Write the events in a thread, and return a result for each."""
         wait = await wait_for_slot()
         if wait:
             return SendReport([Wait(wait)] * len(events))
         return await asyncio.to_thread(self._write, events)
 
     def inspect(self) -> Inspection:
-        """Look at the table. Raises `Unsendable` for one that cannot be written to, or SQLAlchemy's errors
-        where the database cannot be reached."""
+        """Inspect the table.
+
+        Raises `Unsendable` for one that cannot be written to, and SQLAlchemy errors if the database cannot be
+        reached.
+        """
         return inspect(self._config, look_up(self._database(), self._config.table))
 
     def _database(self) -> Database:
         return self._databases.get(self._config.connection or "", self._organization)
 
     def _table(self, database: Database, events: Sequence[Event]) -> Table:
-        """The table, looked up again for columns that may have been added meanwhile."""
+        """Return the table, looked up again for columns that may have been added."""
         table = look_up(database, self._config.table)
         if all(name in table.columns for event in events for name in event.payload):
             return table
@@ -68,7 +71,7 @@ class DatabaseSender:
 
 
 def look_up(database: Database, name: str, seconds: float = LOOKED_UP_SECONDS) -> Table:
-    """A table as the database describes it, `schema.name` or `name`, or did so many seconds ago at most."""
+    """Return the table `schema.name` or `name` as the database describes it, at most `seconds` old."""
     known = database.tables.get(name)
     if known and time.monotonic() - known[0] < seconds:
         return known[1]
@@ -87,12 +90,12 @@ def look_up(database: Database, name: str, seconds: float = LOOKED_UP_SECONDS) -
 
 
 def whole_failure(error: Exception) -> Failure:
-    """Return what went wrong where the database or the table is at fault."""
+    """Return the failure if the database or the table is at fault."""
     return _whole(error).failure
 
 
 def _whole(error: Exception) -> Retry | Dead:
-    """The result of all rows where no row is at fault: nothing but the table was looked at."""
+    """Return the result of all rows if no row is at fault, because only the table was inspected."""
     fault = fault_of(error)
     if fault is Fault.OTHERS:
         return Retry(failure("conflict", error))

@@ -1,5 +1,8 @@
-"""Discord's webhooks (discord.com/developers/docs/resources/webhook): 204, content of 2,000 characters. No
-mention in a value notifies anybody."""
+"""Discord's webhooks (discord.com/developers/docs/resources/webhook): status 204, content of 2,000
+characters.
+
+Mentions in values notify nobody.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,9 +17,10 @@ LONGEST = 2_000
 
 
 class Discord(Chat):
-    """One Discord channel."""
+    """A Discord channel."""
 
-    # Bytes are never fewer than characters, so what fits in bytes fits.
+    # A text has at least as many bytes as characters, so a message within the limit in bytes is within
+    # Discord's.
     limits = RequestLimits(events=20, content=LONGEST, event=4 * LONGEST)
 
     def __init__(self, config: ChatConfig) -> None:
@@ -33,7 +37,7 @@ def _body(text: str) -> dict[str, Any]:
 
 
 def _asked(body: bytes) -> str:
-    """`retry_after` of the body, in seconds."""
+    """Return the body's `retry_after` in seconds."""
     try:
         return str(float(orjson.loads(body)["retry_after"]))
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):

@@ -1,6 +1,8 @@
-"""DynamoDB tables (`connection: dynamodb:`). The function's own role writes, so only tables of the caller's
-organization can be meant: `table: metrics` is the table `<prefix><organization>.metrics`, where the operator
-sets the prefix (and grants the role no other tables).
+"""DynamoDB tables (`connection: dynamodb:`).
+
+The function's own role writes, so only tables of the caller's organization are allowed: `table: metrics` is
+the table `<prefix><organization>.metrics`. The operator sets the prefix (and grants the role no other
+tables).
 """
 
 import asyncio
@@ -31,19 +33,21 @@ from millrace.pipelines.definitions.destinations import DatabaseConfig
 from millrace.pipelines.event import Event
 
 AT_ONCE = 16
-# No dot: the last one of a full name ends the organization, which may have dots of its own.
+# No dot: the last one in a full name ends the organization, which may contain dots.
 _TABLE = re.compile(r"[A-Za-z0-9_-]{1,200}")
 ATTRIBUTES = 250
-"""An expression of DynamoDB's has 300 operators and 4 KB at most."""
+"""The maximum number of attributes: an expression is limited to 300 operators and 4 KB."""
 MARKED_SECONDS = 30 * 86_400
-"""A mark of a deleted item is the time at which it may go: let the table's time to live look at it."""
+"""A deletion mark is the time at which the item may be deleted, for the table's time to live."""
 _KINDS = {"S": "text", "N": "a number", "B": "binary"}
 Payload = dict[str, Any]
 
 
 class DynamoSender:
-    """Writes items to one table. A repeated insert, and a row staler than the one that is there, change
-    nothing and count as delivered."""
+    """Writes items to one table.
+
+    A repeated insert, and a row older than the existing one, change nothing and count as delivered.
+    """
 
     def __init__(self, config: DatabaseConfig, organization: str, prefix: str, aws: Any) -> None:
         self._config = config
@@ -53,7 +57,7 @@ class DynamoSender:
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def send(self, events: Sequence[Event], wait_for_slot: WaitForSlot) -> SendReport:
-        """Return one result per event. Events with the same key are written one after the other, in order."""
+        """Return a result for each event. Events with the same key are written one after the other."""
         wait = await wait_for_slot()
         if wait:
             return SendReport([Wait(wait)] * len(events))
@@ -66,7 +70,7 @@ class DynamoSender:
         return await self._write_all(events, key)
 
     async def check(self) -> None:
-        """Looks the table up. Raises `Unsendable`, `Unavailable` or `ClientError`."""
+        """Look up the table. Raises `Unsendable`, `Unavailable` or `ClientError`."""
         await self._look_up()
 
     async def _write_all(self, events: Sequence[Event], key: list[str]) -> SendReport:
@@ -79,7 +83,7 @@ class DynamoSender:
             down: DeliveryResult | None = None
             for position in chain:
                 async with self._places:
-                    # What comes later is not written before what has to come again.
+                    # A later event is not written before an earlier one that has to be repeated.
                     results[position] = down or await self._write(events[position], key)
                 down = results[position] if isinstance(results[position], Retry) else None
 
@@ -87,7 +91,7 @@ class DynamoSender:
         return _report([results[n] for n in range(len(events))])
 
     async def _look_up(self) -> list[str]:
-        """The names of the table's key attributes, which `conflictFields` have to be."""
+        """Return the names of the table's key attributes, which `conflictFields` must be equal to."""
         if self._key is None:
             try:
                 answer = await self._aws.call("dynamodb", "describe_table", TableName=self._table)
@@ -117,8 +121,11 @@ class DynamoSender:
         return DELIVERED
 
     def _not_comparable(self, error: ClientError, change: Change) -> DeliveryResult | None:
-        """To DynamoDB no text is smaller than a number: a version of another kind than the item's would be
-        stale for ever, and nobody would know."""
+        """Return the failure if the versions have different types.
+
+        To DynamoDB, no text is less than a number, so a version of a different type than the item's would be
+        stale forever without anybody noticing.
+        """
         version = self._config.version_field or ""
         answer: dict[str, Any] = {**error.response}
         there: dict[str, Any] = answer.get("Item", {}).get(version, {})
@@ -149,8 +156,7 @@ class DynamoSender:
     def _changes(
         self, change: Change, time: int, key: list[str], expression: "_Expression"
     ) -> dict[str, Any]:
-        """Return the changes of an event: the attributes that it names are set; all else of the item stays
-        as it is."""
+        """Return the changes of an event: its attributes are set, and all others of the item stay."""
         changed = [name for name in change.values if name not in key]
         if not changed and change.operation == "update":
             raise Unsendable("incomplete", "An update needs an attribute to change.")
@@ -178,7 +184,7 @@ class DynamoSender:
                     "incomplete", f"The event lacks {version}, which is needed to tell whether it is stale."
                 )
             name = expression.name(version)
-            # A version of null compares with nothing: without this the item could never be written again.
+            # A version of null compares with nothing, so without this the item could never be written again.
             none = f"attribute_not_exists({name}) OR attribute_type({name}, {expression.given('NULL')})"
             parts.append(f"({none} OR {name} < {expression.value(version)})")
         if not parts:
@@ -188,7 +194,7 @@ class DynamoSender:
 
 
 class _Expression:
-    """Placeholders for names and values: users' attributes may be reserved words."""
+    """Placeholders for names and values, because users' attributes may be reserved words."""
 
     def __init__(self, payload: Payload) -> None:
         self._payload = payload
@@ -204,25 +210,25 @@ class _Expression:
         return placeholder
 
     def given(self, value: Any) -> str:
-        """A value that is not the event's."""
+        """Add a value that is not from the event."""
         placeholder = f":g{len(self._values)}"
         self._values[placeholder] = _serialized(value)
         return placeholder
 
     def parameters(self) -> dict[str, Any]:
-        """Return the placeholders in use; DynamoDB refuses placeholders that nothing uses, and empty maps."""
+        """Return the placeholders in use. DynamoDB rejects unused placeholders and empty maps."""
         names = {short: name for name, short in self._names.items()}
         parameters = {"ExpressionAttributeNames": names, "ExpressionAttributeValues": self._values}
         return {name: placeholders for name, placeholders in parameters.items() if placeholders}
 
 
 def _same(value: Any) -> Any:
-    """One form for numbers that DynamoDB takes for the same: 1 and 1.0."""
+    """Return the same value for numbers that DynamoDB considers equal: 1 and 1.0."""
     return float(value) if type(value) in (int, float) else value
 
 
 def full_name(table: str, organization: str, prefix: str) -> str:
-    """The real table. Raises `Unsendable` for a name that could be another organization's."""
+    """Return the table's full name. Raises `Unsendable` for a name that could be another organization's."""
     if not prefix:
         raise Unsendable("not_configured", "This deployment may not write to DynamoDB tables.")
     if not _TABLE.fullmatch(table):
@@ -238,10 +244,10 @@ def _serialized(value: Any) -> dict[str, Any]:
 
 
 def _decimal(value: Any) -> Any:
-    """DynamoDB's numbers are decimal."""
+    """Convert floats to decimals, as DynamoDB's numbers are decimal."""
     if isinstance(value, float):
-        # repr is the shortest decimal that means this float; Decimal(value) has all its binary digits, and
-        # DynamoDB takes 38 at most.
+        # repr is the shortest decimal for a float. Decimal(value) has all its binary digits, but DynamoDB
+        # accepts at most 38.
         return Decimal(repr(value))
     if isinstance(value, dict):
         return {name: _decimal(each) for name, each in value.items()}
@@ -254,7 +260,7 @@ def _kind(value: dict[str, Any]) -> str:
 
 
 def _report(results: list[DeliveryResult]) -> SendReport:
-    """Count a batch as one request. A table that throttles works: it is no failure of the destination."""
+    """Count a batch as one request. A table that throttles is available, so this is not a failure."""
     retries = [result for result in results if isinstance(result, Retry)]
     failed = any(result.failure.code != THROTTLED for result in retries)
     return SendReport(results, int(not retries), int(failed))

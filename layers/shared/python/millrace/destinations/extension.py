@@ -1,8 +1,8 @@
-"""All that a package needs to add a kind of destination: docs/extensions.md shows one.
+"""Everything that a package needs to add a kind of destination; docs/extensions.md has an example.
 
-A kind is `DestinationType(config=..., http=...)`: a config that the definition is checked by, and a wire
-format that makes requests of events. Requests are sent as ours are: guarded against private addresses, with
-the pipeline's rate limit, retries, circuit and dead letters.
+A kind is `DestinationType(config=..., http=...)`: a config that validates the definition, and a wire format
+that creates requests from events. Requests are sent like ours: guarded against private addresses, with the
+pipeline's rate limit, retries, circuit and dead letters.
 """
 
 from millrace.destinations.results import (

@@ -1,6 +1,6 @@
-"""Causes of database errors: others that were in the way, the server, the table, or else a row.
+"""Causes of database errors: concurrent transactions, the server, the table, or a row.
 
-An error that is not known is a row's: triggers, policies and views may refuse a row with any code.
+An unknown error is attributed to the row, because triggers, policies and views may reject rows with any code.
 """
 
 from enum import Enum, auto
@@ -15,31 +15,32 @@ class Fault(Enum):
     """The party that has to change for the same statement to succeed."""
 
     OTHERS = auto()
-    """Transactions that were in the way: at once again."""
+    """Concurrent transactions: retry immediately."""
     SERVER = auto()
-    """It is down, full, read-only or lets nobody in: later again."""
+    """The server is down, full, read-only or rejects logins: retry later."""
     TABLE = auto()
-    """It is gone, or not what it was: no row can be written."""
+    """The table was dropped or changed: no row can be written."""
     ROW = auto()
 
 
 _OTHERS = {"40001", "40P01", "1205", "1213", "1020", "OC000", "OC001"}
-# PostgreSQL: connection, resources, operators and system errors by their class; read-only, as a replica is
-# during a failover; locks that were not to be had; wrong passwords.
+# PostgreSQL: connection, resources, operator and system errors by class; read-only, like a replica during a
+# failover; locks not available; wrong passwords.
 _SERVER_CLASSES = ("08", "53", "57", "58", "28")
 _SERVER = {"25006", "55P03", "3D000", "XX001", "XX002"}
-# MySQL and MariaDB: full disks and tables, too many connections, access, shutdown, networks, read-only, time.
+# MySQL and MariaDB: full disks and tables, too many connections, access, shutdown, network, read-only,
+# timeouts.
 _SERVER |= {str(code) for code in (1021, 1040, 1044, 1045, 1049, 1053, 1114, 1129, 1130, 1203, 1226, 1290)}
 _SERVER |= {str(code) for code in (1317, 1792, 1836, 1927, 1969, 3024, 3032, *range(2000, 2100))}
-# SQLite: busy, locked, no memory, read-only, input and output, corrupt, full, cannot open.
+# SQLite: busy, locked, out of memory, read-only, I/O, corrupt, full, cannot open.
 _SERVER |= {f"sqlite:{code}" for code in (5, 6, 7, 8, 10, 11, 13, 14)}
 _TABLE = {"42P01", "42703", "3F000", "1054", "1142", "1143", "1146"}
 DUPLICATE = "1062"
-"""MySQL's code of a value that a unique key has already."""
+"""MySQL's code for a duplicate value of a unique key."""
 
 
 def fault_of(error: Exception) -> Fault:
-    """Return who is at fault, as far as the error tells."""
+    """Return the cause of an error, as far as the error shows it."""
     found = codes(error)
     if found & _OTHERS:
         return Fault.OTHERS
@@ -54,7 +55,7 @@ def is_disconnect(error: Exception) -> bool:
 
 
 def codes(error: Exception) -> set[str]:
-    """SQLSTATE, MySQL's error number, which is finer, and SQLite's, as `sqlite:<number>`."""
+    """Return SQLSTATE, MySQL's more specific error number, and SQLite's as `sqlite:<number>`."""
     original: Any = getattr(error, "orig", None)
     arguments = getattr(original, "args", ())
     number = arguments[0] if arguments and isinstance(arguments[0], int) else None

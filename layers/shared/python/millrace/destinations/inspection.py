@@ -1,4 +1,4 @@
-"""Inspection of a table before any row is sent: its columns, and what will go wrong."""
+"""Inspection of a table before any row is sent: its columns, and expected problems."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,10 @@ from millrace.pipelines.definitions.destinations import DatabaseConfig
 
 
 class Inspection(Struct, frozen=True):
-    """`needed` are the columns that every new row has to name; `problems` are for people."""
+    """The result of an inspection.
+
+    `needed` are columns that every new row must have; `problems` are for people.
+    """
 
     columns: list[str]
     needed: list[str]
@@ -21,7 +24,7 @@ class Inspection(Struct, frozen=True):
 
 
 def inspect(config: DatabaseConfig, table: Table) -> Inspection:
-    """Look at a table as a destination. Raises `Unsendable` for one that cannot be written to."""
+    """Inspect a table as a destination. Raises `Unsendable` for one that cannot be written to."""
     key_of(config, table)
     ours = {EVENT_ID, config.deleted_field, config.version_field}
     inserts = config.operation != "update" and not (config.operation == "delete" and not config.deleted_field)

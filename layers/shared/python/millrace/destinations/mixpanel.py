@@ -1,7 +1,8 @@
-"""Mixpanel's import (developer.mixpanel.com/reference/import-events), strict: it tells what it refused.
+"""Mixpanel's import (developer.mixpanel.com/reference/import-events) in strict mode, which reports rejected
+events.
 
-It knows a repetition by event, distinct_id, time and $insert_id together, so time is the event's own.
-A 400 with `failed_records` is a partial success: the others were taken.
+Mixpanel detects duplicates by event, distinct_id, time and $insert_id together, so time is the event's own. A
+400 with `failed_records` is a partial success: the other events were accepted.
 """
 
 import base64
@@ -59,8 +60,8 @@ class Mixpanel:
             "distinct_id": self._tracking.person(event),
             "$insert_id": insert_id(event.id),
         }
-        # Ours come last: a payload's own `token` or `$insert_id` must not choose the project, or make a
-        # repetition look new.
+        # Ours come last: a payload's own `token` or `$insert_id` must not select the project, or disguise a
+        # duplicate.
         return json_bytes({"event": self._tracking.name(event), "properties": {**event.payload, **own}})
 
     def request(self, items: Sequence[EncodedEvent], now: int) -> Request:
@@ -77,7 +78,7 @@ class Mixpanel:
 
 
 def basic(user: str, password: str) -> str:
-    """Basic credentials."""
+    """Return Basic credentials."""
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
@@ -88,7 +89,7 @@ def _credentials(config: MixpanelConfig) -> tuple[str, str]:
 
 
 def _failed_records(answer: Answer, count: int) -> dict[int, str]:
-    """Return Mixpanel's message about each refused event, by its position."""
+    """Return Mixpanel's message for each rejected event, by its position."""
     try:
         records: Any = orjson.loads(answer.body)["failed_records"]
         reasons = {record["index"]: f"{record.get('field')}: {record.get('message')}" for record in records}

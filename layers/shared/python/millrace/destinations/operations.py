@@ -1,8 +1,8 @@
-"""Operations of events on rows: the operation and its values.
+"""The operations of events on rows, with their values.
 
-`operation` may be a template, so that one destination mirrors a table: then rows are written by upsert,
-whatever made the change, for changes arrive in any order. With `deletedField` a deleted row stays as a mark
-with its version, and nothing older brings it back.
+`operation` may be a template, so that one destination mirrors a table. Rows are then written with upsert,
+whatever the change was, because changes arrive in any order. With `deletedField`, a deleted row stays as a
+mark with its version, and no older change restores it.
 """
 
 from collections.abc import Callable
@@ -21,8 +21,11 @@ Values = dict[str, Any]
 
 
 class Change(Struct, frozen=True):
-    """`operation` is insert, upsert, update or delete; `deleted` says whether an upsert marks its row as
-    deleted (None: the table has no such marks)."""
+    """A change of a row.
+
+    `operation` is insert, upsert, update or delete. `deleted` tells whether an upsert marks its row as
+    deleted (None: the table has no such marks).
+    """
 
     operation: str
     values: Values
@@ -30,7 +33,7 @@ class Change(Struct, frozen=True):
 
 
 def change_of(config: DatabaseConfig, event: Event) -> Change:
-    """Return what the event does. Raises `Unsendable` for an operation that there is not."""
+    """Return the event's change. Raises `Unsendable` for an unknown operation."""
     operation, read = _operation(config, event)
     values = {name: value for name, value in event.payload.items() if name not in read}
     version = config.version_field
@@ -46,7 +49,7 @@ def change_of(config: DatabaseConfig, event: Event) -> Change:
 
 
 def _operation(config: DatabaseConfig, event: Event) -> tuple[str, frozenset[str]]:
-    """The operation, and the fields that only say which it is."""
+    """Return the operation, and the fields that only determine it."""
     if not is_template(config.operation):
         return config.operation, frozenset()
     render, read = _template(config.operation)

@@ -1,11 +1,11 @@
-"""Secrets taken out of text, however a server or a driver writes them.
+r"""Redaction of secrets from text, however a server or a driver encodes them.
 
-A value is looked for as it is and after undoing, up to twice, what JSON (`\\/`, `\\u00e9`), URLs (`%2F`) and
-HTML (`&amp;`, `&#x26;`) do to characters. Its base64 is found wherever it stands in what was encoded, so that
-Basic credentials (`user:secret`) are known whoever the user is.
+A value is searched as it is, and after up to two decodings of JSON (`\/`, `\u00e9`), URLs (`%2F`) and HTML
+(`&amp;`, `&#x26;`). Its base64 is found at any offset in what was encoded, so that Basic credentials
+(`user:secret`) are recognized for any user.
 
-A value of fewer than eight characters would be found in ordinary words. It is taken out only where it stands
-as a whole value: in quotes, after `=` or `: `, after `Bearer` or `Basic`.
+A value of fewer than eight characters would also be found in ordinary words. It is removed only where it is a
+whole value: in quotes, after `=` or `: `, or after `Bearer` or `Basic`.
 """
 
 import base64
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from msgspec import Struct
 
 SHORT = 8
-"""Values with fewer characters are taken out only where they stand as a whole value."""
+"""Values with fewer characters are removed only where they are a whole value."""
 _REMEMBERED = 64
 _JSON = re.compile(
     r'\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\["\\/bfnrt]'
@@ -31,17 +31,17 @@ _WHOLE_BEFORE = r"(?:(?<=[\"'=])|(?<=: )|(?<=(?i:bearer) )|(?<=(?i:basic) )|\A)"
 _WHOLE_AFTER = r"(?=[\"'&;,<\s)}\]]|\Z)"
 
 Pieces = Iterable[tuple[str, int]]
-"""Characters with the length that each had before it was decoded."""
+"""Characters with the length that each had before decoding."""
 
 
 class _Decoded(Struct, frozen=True):
-    """A text, and for each of its characters (and its end) where it begins in the original."""
+    """A text with the original positions of its characters and its end."""
 
     text: str
     starts: list[int]
 
     def undo(self, pattern: re.Pattern[str], meaning: Callable[[str], Pieces]) -> "_Decoded | None":
-        """Return the text with each match decoded; None where there is none."""
+        """Return the text with each match decoded, or None if there is none."""
         parts: list[str] = []
         starts: list[int] = []
         end = 0
@@ -84,7 +84,7 @@ _ENCODINGS = ((_JSON, _json), (_PERCENT, _percent), (_ENTITY, _entity))
 
 
 def _levels(text: str) -> Iterator[_Decoded]:
-    """The text as it is, with one encoding undone, and with two."""
+    """Yield the text as it is, with one encoding undone, and with two."""
     level = [_Decoded(text, list(range(len(text) + 1)))]
     for _ in range(3):
         yield from level
@@ -111,8 +111,11 @@ def _token(host: str) -> Finder:
 
 
 def _encoded(value: str) -> Finder:
-    """Base64 of anything that holds the value. Where it begins within a group of three bytes is unknown, so
-    the characters that depend on the value alone are looked for, and the whole run around them is taken."""
+    """Return a finder for base64 of anything that contains the value.
+
+    Its offset within a group of three bytes is unknown, so the characters that depend only on the value are
+    searched, and the whole run around them is removed.
+    """
     content = value.encode(errors="surrogateescape")
     cores = [_core(content, offset) for offset in range(3)]
     pattern = re.compile("|".join(re.escape(core) for core in cores))
@@ -128,7 +131,8 @@ def _encoded(value: str) -> Finder:
 
 
 def _core(content: bytes, offset: int) -> str:
-    """The base64 characters that the content alone decides when it begins `offset` bytes into a group."""
+    """Return the base64 characters that depend only on the content if it begins `offset` bytes into a
+    group."""
     text = base64.b64encode(b"\0" * offset + content).decode().rstrip("=")
     first = -(-offset * 8 // 6)
     last = (offset + len(content)) * 8 // 6
@@ -144,7 +148,7 @@ def _finders(value: str) -> list[Finder]:
 
 
 class Redaction:
-    """Takes values, each with a label, out of text."""
+    """Removes labeled values from text."""
 
     def __init__(self, values: Iterable[tuple[str, str]], hosts: Iterable[str] = ()) -> None:
         named = {value: label for label, value in values if value}
@@ -157,7 +161,7 @@ class Redaction:
         """Return the text with `[secret LABEL]` instead of each value."""
         if not self._finders or not text:
             return text
-        # One refusal stands in the result of every event of its request.
+        # The same answer is in the result of every event of its request.
         if text not in self._known:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
@@ -180,7 +184,7 @@ class Redaction:
 
 
 def _merged(spans: Iterable[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
-    """Spans that overlap as one, with the label of the first, of the longest value."""
+    """Merge overlapping spans, with the label of the first one, which has the longest value."""
     merged: list[tuple[int, int, str]] = []
     for start, stop, label in sorted(spans, key=lambda span: span[0]):
         if merged and start < merged[-1][1]:

@@ -6,11 +6,12 @@ from millrace.errors import MillraceError, Throttled, is_transient
 
 BODY_SHOWN = 1024
 THROTTLED = "throttled"
-"""The code of failures that ask for fewer requests."""
+"""The code of failures that request a lower rate."""
 
 
 class Unsendable(Exception):
-    """This event can never be sent to this destination, as `message` says. Nothing secret may be in it."""
+    """This event can never be sent to this destination, for the reason in `message`, which must not contain
+    secrets."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -19,8 +20,10 @@ class Unsendable(Exception):
 
 
 class Failure(Struct, frozen=True):
-    """`code` is a stable word; `status` and `body` are the server's, where it answered. `retry_after` is what
-    it asked for, in seconds."""
+    """A failure. `code` is a stable word; `status` and `body` come from the server, if it answered.
+
+    `retry_after` is the wait in seconds that the server requested.
+    """
 
     code: str
     message: str
@@ -30,23 +33,23 @@ class Failure(Struct, frozen=True):
 
 
 class Delivered(Struct, frozen=True):
-    """It arrived, or had arrived before."""
+    """The event arrived, now or before."""
 
 
 class Retry(Struct, frozen=True):
-    """It did not arrive now; the same may succeed later."""
+    """The event did not arrive, but may do so later."""
 
     failure: Failure
 
 
 class Dead(Struct, frozen=True):
-    """It will not arrive, however often it is sent."""
+    """The event will never arrive, however often it is sent."""
 
     failure: Failure
 
 
 class Wait(Struct, frozen=True):
-    """It was not sent yet: not its turn before `wait_ms` are over. This is no attempt."""
+    """The event was not sent yet, and has to wait for `wait_ms`. This does not count as an attempt."""
 
     wait_ms: int
 
@@ -56,8 +59,11 @@ DELIVERED = Delivered()
 
 
 class SendReport(Struct):
-    """The results of one call to a sender: one per event, in their order; how many requests succeeded and
-    failed; `gone` if the destination answered 410; `limited` if some events had to wait for a rate limit."""
+    """The results of one call of a sender, one for each event in the same order.
+
+    `succeeded` and `failed` count requests. `gone` means that the destination answered 410, and `limited`
+    that some events had to wait for a rate limit.
+    """
 
     results: list[DeliveryResult]
     succeeded: int = 0
@@ -71,7 +77,7 @@ class SendReport(Struct):
         return [n for n, result in enumerate(self.results) if isinstance(result, Wait)]
 
     def replace(self, positions: list[int], report: "SendReport") -> None:
-        """Take over the report of another call, of the events at these positions."""
+        """Merge the report of another call for the events at these positions."""
         for n, result in zip(positions, report.results, strict=True):
             self.results[n] = result
         self.succeeded += report.succeeded
@@ -81,15 +87,18 @@ class SendReport(Struct):
 
     @property
     def failure(self) -> Failure | None:
-        """The last of them, if any failed."""
+        """The last failure, if there is any."""
         return next(
             (result.failure for result in reversed(self.results) if isinstance(result, Retry | Dead)), None
         )
 
 
 def result_of_error(error: Exception) -> DeliveryResult:
-    """Return the result of an event whose sending raised. Raises transient errors of AWS and of this machine
-    again: then nothing is known of any event, and the whole message has to come again."""
+    """Return the result of an event whose sending raised an error.
+
+    Transient errors of AWS and of this machine are raised again: nothing is known about any event then, and
+    the whole message has to be repeated.
+    """
     if isinstance(error, Unsendable):
         return Dead(Failure(error.code, error.message))
     if isinstance(error, Throttled):
@@ -100,6 +109,6 @@ def result_of_error(error: Exception) -> DeliveryResult:
         return Dead(Failure(error.code, error.message))
     if is_transient(error):
         raise error
-    # Its own message may hold a credential or a customer's data.
+    # The exception's own message may contain a credential or a customer's data.
     message = f"The event could not be sent: unexpected {type(error).__name__}."
     return Dead(Failure("unexpected_error", message))

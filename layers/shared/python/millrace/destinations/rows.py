@@ -1,7 +1,7 @@
-"""Payloads as rows of a table: only known columns, values that the columns take, in an order.
+"""Payloads as rows of a table: only known columns, with values of the columns' types.
 
-Databases differ in what they take silently (SQLite anything, executemany drops unknown names), so it is
-checked here, the same for all.
+Databases silently accept different things (SQLite anything; executemany drops unknown names), so values are
+validated here, identically for all.
 """
 
 import unicodedata
@@ -38,14 +38,14 @@ from millrace.pipelines.expressions.times import to_datetime, to_ms
 from millrace.pipelines.expressions.values import text
 
 EVENT_ID = "millrace_id"
-"""A column of this name, where a table has one, gets the event's id."""
+"""A column of this name gets the event's id."""
 
 Values = dict[str, Any]
 _FLOAT_DIGITS = 15
 
 
 class Row(Struct, frozen=True):
-    """`position` is that of the event, `operation` what is done with the values."""
+    """A row. `position` is that of its event, and `operation` is applied to the values."""
 
     values: Values
     position: int
@@ -53,8 +53,11 @@ class Row(Struct, frozen=True):
 
 
 def row_values(table: Table, payload: Values, event_id: str | None, version: str | None = None) -> Values:
-    """The payload as a row, with the event's id where there is a column for it; `version` is the column that
-    tells which of two is newer. Raises `Unsendable` for unknown columns and values that do not fit."""
+    """Return the payload as a row, with the event's id if there is a column for it.
+
+    `version` is the column that determines which of two rows is newer. Raises `Unsendable` for unknown
+    columns and invalid values.
+    """
     unknown = sorted(name for name in payload if name not in table.columns)
     if unknown:
         known = ", ".join(column.name for column in table.columns)
@@ -75,12 +78,11 @@ def row_values(table: Table, payload: Values, event_id: str | None, version: str
 
 
 def groups_of(rows: Sequence[Row], table: Table, key: Sequence[str]) -> list[list[Row]]:
-    """Rows in groups with the same operation and columns, each for one statement: a column that is left out
-    keeps its default or its value.
+    """Group rows with the same operation and columns, one statement for each group.
 
-    Written one group after the other, they leave what they would leave written one by one: no row comes into
-    an earlier group than a row of its key before it. Rows that may collide by another key than that all keep
-    their order.
+    A column that is left out keeps its default or its value. Written in order, the groups have the same
+    result as single rows: no row comes into an earlier group than a preceding row with its key. Rows that may
+    collide in another unique key all keep their order.
     """
     others = unique_keys(table) - {tuple(sorted(key))}
     strict = any(name in row.values for row in rows for names in others for name in names)
@@ -100,12 +102,12 @@ def groups_of(rows: Sequence[Row], table: Table, key: Sequence[str]) -> list[lis
 
 
 def identity(row: Row, key: Sequence[str]) -> object:
-    """The same for rows that a database may take for the same; without a key no two are."""
+    """Return the same value for rows that a database may consider equal. Without a key, all rows differ."""
     return tuple(_folded(row.values[name]) for name in key) if key else (row.position,)
 
 
 def _folded(value: Any) -> Any:
-    """Collations may ignore case, accents and spaces at the end."""
+    """Normalize a value, because collations may ignore case, accents and trailing spaces."""
     if isinstance(value, str):
         plain = unicodedata.normalize("NFKD", value).casefold()
         return "".join(each for each in plain if not unicodedata.combining(each)).strip()
@@ -113,7 +115,7 @@ def _folded(value: Any) -> Any:
 
 
 def unique_keys(table: Table) -> set[tuple[str, ...]]:
-    """Every set of columns that is unique, as reflected, each in alphabetical order."""
+    """Return every set of columns that is unique, as reflected, each in alphabetical order."""
     unique = [each.columns.keys() for each in table.constraints if isinstance(each, UniqueConstraint)]
     indexes = [
         each.columns.keys()
@@ -125,13 +127,15 @@ def unique_keys(table: Table) -> set[tuple[str, ...]]:
 
 
 def _predicates(options: Any) -> list[Any]:
-    """Return the predicates that make an index a partial one, which no ON CONFLICT finds."""
+    """Return the predicates of a partial index, which ON CONFLICT cannot use."""
     return [options[name].get("where") for name in ("postgresql", "sqlite") if name in options]
 
 
 def deletion_mark(column: Column[Any], deleted: bool, time: int) -> Any:
-    """Return the value of a column that marks deleted rows; `time` is when it was deleted (ms). Raises
-    `Unsendable` for a column that cannot tell the two apart."""
+    """Return the value of a column that marks deleted rows; `time` is the time of the deletion (ms).
+
+    Raises `Unsendable` for a column that cannot represent both states.
+    """
     kind = column.type
     if isinstance(kind, Boolean):
         return deleted
@@ -145,7 +149,7 @@ def deletion_mark(column: Column[Any], deleted: bool, time: int) -> Any:
 
 
 def _value(column: Column[Any], value: Any, typed: Callable[[TypeEngine[Any], Any], Any]) -> Any:
-    """A JSON value as the column's type takes it."""
+    """Return a JSON value in the column's type."""
     if value is None:
         return None
     try:
@@ -179,8 +183,10 @@ def _typed(kind: TypeEngine[Any], value: Any) -> Any:
 
 
 def version_typed(kind: TypeEngine[Any], value: Any, exact: bool = True) -> Any:
-    """A version as its column compares it: text that is a number, exactly, as a number; never a number as
-    text, where 10 comes before 9."""
+    """Return a version in a form that its column compares correctly.
+
+    Text that is a number becomes an exact number, but a number never becomes text, where 10 sorts before 9.
+    """
     if isinstance(kind, Integer) and isinstance(value, str) and value.isdecimal():
         return _integer(int(value))
     if isinstance(kind, Float | Numeric) and not isinstance(value, bool):
@@ -203,7 +209,7 @@ def _number_of(value: Any, exact: bool) -> Decimal | float:
 
 
 def _list(kind: TypeEngine[Any], value: Any) -> list[Any]:
-    """For an array, whose lists may hold lists."""
+    """Return an array's items, which may be lists."""
     items: list[Any] = _only(list, value, "a list")
     if isinstance(kind, JSON):
         return items
@@ -214,7 +220,8 @@ def _list(kind: TypeEngine[Any], value: Any) -> list[Any]:
 
 
 def _of_another_type(kind: TypeEngine[Any], value: Any) -> Any:
-    """Databases read such values (addresses, intervals, vectors ...) from text, or refuse them."""
+    """Return the value of another type (address, interval, vector, ...), which databases parse from text or
+    reject."""
     if isinstance(kind, ARRAY):
         return _list(kind.item_type, value)
     if isinstance(kind, Time):
@@ -252,7 +259,7 @@ def _number(value: Any) -> Any:
 
 def _text(value: Any) -> str:
     said = text(value)
-    # PostgreSQL cannot store it. It is refused for all databases, so that a pipeline works alike with each.
+    # PostgreSQL cannot store it. All databases reject it here, so that a pipeline behaves the same with each.
     if "\x00" in said:
         raise ValueError("text may not hold a NUL character.")
     return said

@@ -1,5 +1,5 @@
-"""`${secrets.NAME}` in a destination's configuration: replaced when something is sent, bound to hosts, and
-taken out of everything that is written down."""
+"""`${secrets.NAME}` in a destination's configuration: resolved when something is sent, bound to hosts, and
+redacted from everything that is written."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ from millrace.pipelines.definitions.references import REFERENCE
 from millrace.stores.secrets import Secret
 
 DATABASE = "DATABASE_URL"
-"""The secret that a `database` destination without `connection` uses."""
+"""The secret for a `database` destination without `connection`."""
 
 _FIELDS = (
     "url",
@@ -45,19 +45,19 @@ Config = TypeVar("Config", bound=Delivery)
 
 
 def secrets_of(config: Delivery) -> set[str]:
-    """The names of the secrets that sending needs."""
+    """Return the names of the secrets that sending needs."""
     if isinstance(config, DatabaseConfig) and config.connection is None:
         return {DATABASE}
     return secret_names({name: getattr(config, name, None) for name in _fields(config)})
 
 
 def _fields(config: Delivery) -> Iterable[str]:
-    """The fields that may have secrets in them."""
+    """Return the fields that may contain secrets."""
     return type(config).model_fields if isinstance(config, ExtensionConfig) else _FIELDS
 
 
 def check_secrets(definition: PipelineDefinition, known: Mapping[str, Any]) -> None:
-    """Raises `InvalidRequest` that names each secret of a definition that is not among those known."""
+    """Raise `InvalidRequest` with each secret of a definition that is not among the known ones."""
     needed = definition.secrets.union(*(secrets_of(target.config) for target in definition.targets))
     unknown = sorted(needed - set(known))
     if unknown:
@@ -68,7 +68,7 @@ def check_secrets(definition: PipelineDefinition, known: Mapping[str, Any]) -> N
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A configuration with its secrets in place: never to be logged or stored."""
+    """A configuration with resolved secrets, which must never be logged or stored."""
 
     config: Delivery = field(repr=False)
     used: tuple[Secret, ...]
@@ -76,15 +76,17 @@ class Resolved:
 
     @property
     def hidden_hosts(self) -> set[str]:
-        """The host, in each way that it may be written, where a secret is part of it: it is never quoted, not
-        even the part of it that is known. A host that a secret is bound to is no secret."""
+        """The host in each form, if a secret is part of it: it is never quoted, not even its public part.
+
+        A host that a secret is bound to is public.
+        """
         if not self.host_is_secret:
             return set()
         public = {host for secret in self.used for host in secret.hosts}
         return _hosts(address_text(self.config)) - public
 
     def check_host(self, host: str) -> None:
-        """Raises `Unsendable` unless every secret used may be sent to this host."""
+        """Raise `Unsendable` unless every secret in use may be sent to this host."""
         for secret in self.used:
             if not host_allowed(host, secret.hosts):
                 target = "the host that the secret makes" if self.host_is_secret else host
@@ -96,17 +98,17 @@ class Resolved:
 
 
 def address_text(config: Delivery) -> str:
-    """Return the text that says where a destination is; "" for those that are where their service is."""
+    """Return the text with a destination's address, or "" for services with a fixed one."""
     return next((text for name in _ADDRESSES if (text := getattr(config, name, None))), "")
 
 
 def _authority(address: str) -> str:
-    """User, host and port of a URL, as it is written."""
+    """Return user, host and port of a URL, as written."""
     return re.split(r"[/?#\\]", re.sub(r"^[\w+]*:?//", "", address), maxsplit=1)[0]
 
 
 def _hosts(address: str) -> set[str]:
-    """The host of an address as written, in lower case, and as it goes over the wire."""
+    """Return the host of an address as written, in lower case, and as sent."""
     import httpx  # not in functions that only check definitions
 
     written = _authority(address).rpartition("@")[2]
@@ -120,8 +122,10 @@ def _hosts(address: str) -> set[str]:
 
 
 def _host_is_secret(config: Delivery, filled: Delivery) -> bool:
-    """Return true if a secret is, or changes, the host: `https://${secrets.A}@host` leads elsewhere when the
-    secret has a slash in it."""
+    """Return whether a secret is, or changes, the host.
+
+    `https://${secrets.A}@host` leads elsewhere if the secret contains a slash.
+    """
     authority = _authority(address_text(config))
     # A database without `connection` has no address of its own: all of it is the secret `DATABASE_URL`.
     if not REFERENCE.search(authority or "${secrets.x}" * isinstance(config, DatabaseConfig)):
@@ -131,14 +135,16 @@ def _host_is_secret(config: Delivery, filled: Delivery) -> bool:
 
 
 def host_allowed(host: str, allowed: Iterable[str]) -> bool:
-    """Return whether a host is one of those named; `*.example.com` means every name below example.com."""
+    """Return whether a host is allowed; `*.example.com` allows every name below example.com."""
     host = host.lower().rstrip(".")
     return any(host == name or (name.startswith("*.") and host.endswith(name[1:])) for name in allowed)
 
 
 def resolve(config: Config, known: Mapping[str, Secret]) -> tuple[Config, Resolved]:
-    """The configuration with secrets in urls, headers and credentials. Raises `Unsendable` for a secret that
-    does not exist (any more)."""
+    """Return the configuration with resolved secrets in URLs, headers and credentials.
+
+    Raises `Unsendable` for a secret that does not exist (any more).
+    """
     needed = secrets_of(config)
     missing = sorted(needed - set(known))
     if missing:
@@ -162,14 +168,14 @@ def _filled(value: Any, known: Mapping[str, Secret]) -> Any:
 
 
 class Redactor(Redaction):
-    """Takes the secrets of a configuration out of text."""
+    """Redacts the secrets of a configuration from text."""
 
     def __init__(self, resolved: Resolved) -> None:
         super().__init__(_sensitive(resolved), resolved.hidden_hosts)
 
 
 def _sensitive(resolved: Resolved) -> list[tuple[str, str]]:
-    """Labels and values: all secrets, and credentials that were written out in the definition."""
+    """Return labels and values of all secrets, and of credentials written literally in the definition."""
     config = resolved.config
     found = [(name, getattr(config, name, None)) for name in sorted(_CREDENTIALS)]
     headers: Mapping[str, str] = getattr(config, "headers", {})
@@ -179,13 +185,15 @@ def _sensitive(resolved: Resolved) -> list[tuple[str, str]]:
         found.append(("service_secret", f"{account}:{key}"))
     found += [(secret.name, secret.value) for secret in resolved.used]
     pairs = [(label, value) for label, value in found if isinstance(value, str)]
-    # Of two labels for the same value the later counts: the name of the secret.
+    # If a value has two labels, the later one is used: the name of the secret.
     return [(label, part) for label, value in pairs for part in _parts(value)] + pairs
 
 
 def _parts(value: str) -> list[str]:
-    """Return the parts of a credential that are secret by themselves: a URL's password, as written and as
-    meant, and its path; what follows `Bearer` or `Basic`."""
+    """Return the parts of a credential that are secret by themselves.
+
+    These are a URL's password, as written and decoded, and its path, or the text after `Bearer` or `Basic`.
+    """
     scheme, _, credentials = value.partition(" ")
     if scheme.lower() in ("bearer", "basic"):
         return [credentials]

@@ -1,7 +1,7 @@
 """Segment's batch API (segment.com/docs/connections/sources/catalog/libraries/server/http-api).
 
-It answers 200 even for events that it then throws away, so events are checked before. `messageId` is how it
-knows repetitions.
+It answers 200 even for events that it discards, so events are validated first. It detects duplicates by
+`messageId`.
 """
 
 from collections.abc import Sequence
@@ -27,9 +27,9 @@ _ENVELOPE = 200
 
 
 class Segment:
-    """`HttpDestination` for Segment: each event a `track` call."""
+    """`HttpDestination` for Segment: each event is a `track` call."""
 
-    # Segment takes 500 KB in a request and 32 KB in an event; what is larger it may drop with a 200.
+    # Segment accepts 500 KB in a request and 32 KB in an event, and may discard larger ones with a 200.
     limits = RequestLimits(events=2_500, content=475_000 - _ENVELOPE, event=32_000)
 
     def __init__(self, config: SegmentConfig, url: str = "") -> None:

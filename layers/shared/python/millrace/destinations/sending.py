@@ -1,4 +1,5 @@
-"""Events to an HTTP destination: encode, pack into requests, send a few at a time, read the answers."""
+"""Events to an HTTP destination: encoded, packed into requests, sent a few at a time, and their answers
+read."""
 
 import asyncio
 import logging
@@ -37,14 +38,16 @@ Post = Callable[[Request], Awaitable[Answer]]
 
 
 class WaitForSlot(Protocol):
-    """Asked before every request, with how many nobody has begun yet. It waits while its turn is near: 0 to
-    go on, or the milliseconds to stay away."""
+    """Called before every request, with the number of requests not yet begun.
+
+    It waits if its slot is near. Returns 0 to continue, or the milliseconds to stay away.
+    """
 
     async def __call__(self, behind: int = 0) -> int: ...
 
 
 class HttpSender:
-    """Sends events to one destination. `now` is the time of sending in epoch milliseconds."""
+    """Sends events to one destination. `now` returns the time of sending in epoch milliseconds."""
 
     def __init__(self, destination: HttpDestination, post: Post, now: Callable[[], int]) -> None:
         self._destination = destination
@@ -52,7 +55,7 @@ class HttpSender:
         self._now = now
 
     async def send(self, events: Sequence[Event], wait_for_slot: WaitForSlot) -> SendReport:
-        """Return one result per event. Never raises for what an event, the network or the server does."""
+        """Return a result for each event. Never raises for errors of an event, the network or the server."""
         job = _Job(self._destination, events)
         await asyncio.gather(*(self._work(job, wait_for_slot) for _ in range(min(AT_ONCE, len(job.waiting)))))
         results = [job.results[n] for n in range(len(events))]
@@ -62,12 +65,12 @@ class HttpSender:
         while job.waiting:
             part = job.waiting.popleft()
             wait = 0 if job.gone else await wait_for_slot(len(job.waiting))
-            # Another worker may have been answered 410 while this one waited for its slot.
+            # Another worker may have received a 410 while this one waited for its slot.
             if job.gone:
                 job.settle(part, job.gone)
             elif wait:
                 job.settle(part, Wait(wait))
-                # Whoever asked now would be sent away as well, for the price of a write each.
+                # Other requests would be sent away as well, at the price of a write each.
                 job.settle_rest(Wait(wait))
             else:
                 await self._send_part(job, part)
@@ -89,8 +92,11 @@ class HttpSender:
             job.read(part, answer, items)
 
     def _refuse(self, job: "_Job", part: list[int], error: Exception) -> None:
-        """No request can be made of these events: those at fault by themselves end here, and the others go
-        on together. Where none is, they all do."""
+        """Handle events for which no request can be created.
+
+        Events that are at fault by themselves end here, and the others continue together. If none is, all of
+        them end.
+        """
         wrong = {n: result for n in part if (result := self._fault(job.items[n]))} if len(part) > 1 else {}
         job.results |= wrong
         rest = [n for n in part if n not in wrong]
@@ -108,7 +114,7 @@ class HttpSender:
 
 
 class _Job:
-    """The events of one call: `waiting` are groups of their positions, `results` what is known already."""
+    """The events of one call. `waiting` are groups of their positions, and `results` those known so far."""
 
     def __init__(self, destination: HttpDestination, events: Sequence[Event]) -> None:
         self._destination = destination
@@ -136,12 +142,12 @@ class _Job:
         self.results |= dict.fromkeys(part, result)
 
     def settle_rest(self, result: DeliveryResult) -> None:
-        """Give the same result to all that is not under way."""
+        """Set the result of everything that is not in progress."""
         while self.waiting:
             self.settle(self.waiting.popleft(), result)
 
     def read(self, part: list[int], answer: Answer, items: list[EncodedEvent]) -> None:
-        """Takes over what the answer means. A destination that is throttling or refuses an event works."""
+        """Apply an answer. A destination that throttles or rejects an event is available."""
         verdict = self._verdict(answer, items)
         if answer.status == 410:
             self.gone = Dead(failure_of(answer))
@@ -154,15 +160,14 @@ class _Job:
         self.waiting.extend([part[n] for n in group] for group in verdict.again)
 
     def _verdict(self, answer: Answer, items: list[EncodedEvent]) -> Verdict:
-        """Return the meaning of an answer. One that cannot be read counts by its status: the request was
-        made."""
+        """Return the meaning of an answer. One that cannot be parsed counts by its status."""
         try:
             return self._destination.read(answer, items)
         except Exception as error:
-            log.error("an answer could not be read: %s", type(error).__name__)
+            log.error("an answer could not be parsed: %s", type(error).__name__)
             return by_status(answer, items)
 
 
 def pack(items: dict[int, EncodedEvent], limits: RequestLimits) -> Iterator[list[int]]:
-    """Groups of positions within the limits; two bytes are counted for what stands between events."""
+    """Yield groups of positions within the limits, counting two bytes for the separator of events."""
     return portions(items, lambda position: len(items[position].content) + 2, limits.content, limits.events)

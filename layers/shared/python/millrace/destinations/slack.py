@@ -1,7 +1,7 @@
-"""Slack's incoming webhooks (api.slack.com/messaging/webhooks): 200 with the body `ok`.
+"""Slack's incoming webhooks (api.slack.com/messaging/webhooks): status 200 with the body `ok`.
 
-Slack knows no repetitions: deliveries mark what they have sent. All other bodies (`invalid_payload`,
-`action_prohibited`, `no_service`, `channel_is_archived` ...) are final.
+Slack does not detect duplicates, so deliveries record what they have sent. All other bodies
+(`invalid_payload`, `action_prohibited`, `no_service`, `channel_is_archived` ...) are final.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ LONGEST = 4_000
 
 
 class Slack(Chat):
-    """One Slack channel."""
+    """A Slack channel."""
 
     limits = RequestLimits(events=100, content=12_000, event=4 * LONGEST)
 

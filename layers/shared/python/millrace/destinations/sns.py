@@ -1,5 +1,8 @@
-"""Amazon SNS: one message per event. The function's own role publishes, so that only topics of the caller's
-organization may be named: `<prefix><organization>__<anything>`, where the operator sets the prefix."""
+"""Amazon SNS: one message for each event.
+
+The function's own role publishes, so only topics of the caller's organization are allowed:
+`<prefix><organization>__<anything>`. The operator sets the prefix.
+"""
 
 from collections.abc import Sequence
 from hashlib import sha256
@@ -39,7 +42,7 @@ class SnsSender:
         self._subject = compile_template(config.subject) if config.subject else None
 
     async def send(self, events: Sequence[Event], wait_for_slot: WaitForSlot) -> SendReport:
-        """Return one result per event."""
+        """Return a result for each event."""
         sent = SendReport([])
         for n, event in enumerate(events):
             wait = await wait_for_slot(len(events) - n - 1)
@@ -66,7 +69,8 @@ class SnsSender:
         if self._subject:
             message["Subject"] = _one_line(self._subject.render(event.payload, event))
         if self._config.topic_arn.endswith(".fifo"):
-            # SNS takes 128 characters of ASCII here; an event's id may be longer, and anything.
+            # SNS accepts 128 ASCII characters here, but an event's id may be longer and have other
+            # characters.
             message["MessageDeduplicationId"] = sha256(event.id.encode(errors="surrogatepass")).hexdigest()
             message["MessageGroupId"] = event.pipeline_id or "pipeline"
         return message
@@ -77,11 +81,11 @@ def _status(error: ClientError) -> int:
 
 
 def check_topic(arn: str, organization: str, prefix: str) -> None:
-    """Raises `Unsendable` unless the topic is the organization's."""
+    """Raise `Unsendable` unless the topic belongs to the organization."""
     name = arn.rpartition(":")[2]
     if not prefix:
         raise Unsendable("not_configured", "This deployment may not publish to SNS topics.")
-    # `a_` could otherwise name its topics as `a` does.
+    # Otherwise `a_` could give its topics the same names as `a`.
     ambiguous = "__" in organization or organization.endswith("_")
     if ambiguous or not name.startswith(f"{prefix}{organization}__"):
         raise Unsendable(
@@ -92,6 +96,6 @@ def check_topic(arn: str, organization: str, prefix: str) -> None:
 
 
 def _one_line(text: str) -> str:
-    """A subject: ASCII, no line breaks, 100 characters at most."""
+    """Return a subject: ASCII, without line breaks, at most 100 characters."""
     plain = " ".join(text.encode("ascii", "replace").decode().split())
     return plain[:SUBJECT].strip() or "-"

@@ -1,8 +1,8 @@
 """insert, upsert, update and delete in SQLAlchemy Core, for PostgreSQL (and Aurora DSQL), SQLite and MySQL.
 
-With a version column a row is only overwritten by one of a higher version, in the same statement, so that no
-order of deliveries lets a stale row win. A repeated insert is left out where the table can tell: by
-`conflictFields`, or by a unique column `millrace_id`.
+With a version column, a row is only overwritten by a higher version, in the same statement, so that a stale
+row never wins, whatever the order of deliveries. A repeated insert is skipped if the table can detect it by
+`conflictFields` or a unique column `millrace_id`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,9 +33,9 @@ from millrace.pipelines.definitions.destinations import DatabaseConfig, is_templ
 
 
 def key_of(config: DatabaseConfig, table: Table) -> tuple[str, ...]:
-    """The columns that identify a row: `conflictFields`, or for inserts a unique `millrace_id`; () for none.
+    """Return the columns that identify a row: `conflictFields`, for inserts a unique `millrace_id`, or ().
 
-    Raises `Unsendable` where the table lacks them, or cannot tell by them that a row is there.
+    Raises `Unsendable` if the table lacks them, or cannot detect by them that a row exists.
     """
     wanted = [*config.conflict_fields, *filter(None, [config.version_field, config.deleted_field])]
     missing = [name for name in wanted if name not in table.columns]
@@ -59,16 +59,18 @@ def _meant(config: DatabaseConfig) -> str:
 
 
 class Statements(Struct, frozen=True):
-    """The SQL statements that write rows. `together`: the only one of them, for executemany; else each row
-    by all of them."""
+    """The SQL statements that write rows.
+
+    With `together`, the only statement writes all rows with executemany. Otherwise all statements are run for
+    each row.
+    """
 
     parts: Sequence[Executable]
     together: bool = True
 
 
 def statements(config: DatabaseConfig, table: Table, key: Sequence[str], like: Row) -> Statements:
-    """Return the statements that write rows with the operation and the columns of this one, with
-    `parameters`."""
+    """Return the statements that write rows with this one's operation and columns, using `parameters`."""
     names, operation = sorted(like.values), like.operation
     if operation == "delete":
         return Statements([delete(table).where(_is_stale_row(config, table, key))])
@@ -80,7 +82,7 @@ def statements(config: DatabaseConfig, table: Table, key: Sequence[str], like: R
     changed = [] if operation == "insert" else [name for name in names if name not in key]
     if table.info["dialect"] != "mysql":
         return Statements([_on_conflict(config, table, key, values, changed)])
-    escaped = any("%" in name for name in names)  # which are doubled twice behind ON DUPLICATE KEY
+    escaped = any("%" in name for name in names)  # which ON DUPLICATE KEY doubles twice
     if escaped or _other_keys(table, key, names):
         update_first = [_update(config, table, key, names)] if changed else []
         return Statements([*update_first, _insert_unless_there(table, key, values)], together=False)
@@ -88,12 +90,12 @@ def statements(config: DatabaseConfig, table: Table, key: Sequence[str], like: R
 
 
 def parameters(rows: Iterable[Row]) -> list[Values]:
-    """The rows' values under the names that `statements` gave them."""
+    """Return the rows' values under the names that `statements` uses."""
     return [{_parameter(name): value for name, value in row.values.items()} for row in rows]
 
 
 def _parameter(column: str) -> str:
-    """A name that no driver's notation can be broken by, whatever the column is called."""
+    """Return a name that is safe in every driver's notation, whatever the column's name."""
     return "v_" + column.encode(errors="surrogatepass").hex()
 
 
@@ -102,8 +104,10 @@ def _given(table: Table, name: str) -> ColumnElement[Any]:
 
 
 def _other_keys(table: Table, key: Sequence[str], names: Sequence[str]) -> bool:
-    """Return whether MySQL may take the row for another one: its ON DUPLICATE KEY means any unique key,
-    not `key`. A key with a column that stays null, or counts by itself, is never a duplicate."""
+    """Return whether MySQL may mistake the row for another one, because ON DUPLICATE KEY uses any unique key.
+
+    A key with a column that stays null or is auto-incremented never has duplicates.
+    """
     others = unique_keys(table) - {tuple(sorted(key))}
     return any(not any(_is_free(table.columns[name], names) for name in other) for other in others)
 
@@ -115,7 +119,7 @@ def _is_free(column: Column[Any], names: Sequence[str]) -> bool:
 
 
 def _insert_unless_there(table: Table, key: Sequence[str], values: Values) -> Executable:
-    """An insert that leaves a row of this very key alone, and fails for a duplicate of any other."""
+    """Return an insert that ignores a row with this key, but fails for a duplicate of any other key."""
     there: Any = select(literal_column("1")).select_from(table).where(_is_row(table, key))
     rows = select(*values.values()).select_from(text("DUAL")).where(~there.exists())
     return plain_insert(table).from_select(list(values), rows)
@@ -143,12 +147,12 @@ def _mysql(
 ) -> Executable:
     written = mysql.insert(table).values(values)
     if not changed:
-        # A no-op on repetition; INSERT IGNORE would also swallow bad values.
+        # A no-op for a duplicate; INSERT IGNORE would also hide invalid values.
         return written.on_duplicate_key_update({key[0]: table.columns[key[0]]})
     fresh: list[tuple[str, Any]] = [(name, written.inserted[name]) for name in changed]
     version = config.version_field
     if version:
-        # Assignments run from left to right and see what was assigned: the version itself comes last.
+        # Assignments run from left to right and see earlier ones, so the version itself is last.
         newer = _newer(table, version, written.inserted[version])
         fresh.sort(key=lambda pair: pair[0] == version)
         fresh = [(name, func.if_(newer, value, table.columns[name])) for name, value in fresh]
@@ -165,7 +169,7 @@ def _update(config: DatabaseConfig, table: Table, key: Sequence[str], names: lis
 
 
 def _is_stale_row(config: DatabaseConfig, table: Table, key: Sequence[str]) -> ColumnElement[bool]:
-    """The row, where it is older than what is given."""
+    """Return a condition for the row if it is older than the given one."""
     version = config.version_field
     found = _is_row(table, key)
     return and_(found, _newer(table, version, _given(table, version))) if version else found

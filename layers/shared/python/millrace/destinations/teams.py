@@ -1,5 +1,7 @@
-"""Microsoft Teams: a workflow's webhook takes a message with an Adaptive Card and answers 202. The older
-connectors answer 200 with `1`, and with an error as text in a 200 as well."""
+"""Microsoft Teams: a workflow's webhook accepts a message with an Adaptive Card and answers 202.
+
+The older connectors answer 200 with `1`, and report errors as text in a 200 as well.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +23,7 @@ LONGEST = 4_000
 
 
 class Teams(Chat):
-    """One Teams channel; a message has 28 KB at most."""
+    """A Teams channel. A message has at most 28 KB."""
 
     limits = RequestLimits(events=50, content=16_000, event=4 * LONGEST)
 
@@ -38,7 +40,7 @@ class Teams(Chat):
 
 
 def _body(text: str) -> dict[str, Any]:
-    lines = text.replace("\n", "\n\n")  # a single line break shows as a space
+    lines = text.replace("\n", "\n\n")  # a single line break is shown as a space
     card = {
         "type": "AdaptiveCard",
         "version": "1.4",

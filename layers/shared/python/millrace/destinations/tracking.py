@@ -1,5 +1,4 @@
-"""The common part of product analytics: an event's name, whom it is about, and an id short enough for
-each."""
+"""The common part of product analytics: an event's name, its person, and an id of limited length."""
 
 import re
 from collections.abc import Iterable
@@ -18,25 +17,25 @@ _PLAIN = re.compile(r"[A-Za-z0-9-]{1,36}")
 
 
 class Tracking:
-    """Name and person of events: by the config's expressions, else by the first field that is there."""
+    """Name and person of events: by the config's expressions, otherwise by the first known field."""
 
     def __init__(self, config: ProductAnalytics) -> None:
         self._name = compile_expression(config.event).evaluate if config.event else None
         self._person = compile_expression(config.distinct_id).evaluate if config.distinct_id else None
 
     def name(self, event: Event) -> str:
-        """Falls back to the event's type. Raises `Unsendable` where all are empty."""
+        """Return the name, by default the event's type. Raises `Unsendable` if it is empty."""
         found = self._name(event.payload, event) if self._name else _first(event.payload, _NAMES)
         return _needed(text(found if found is not None else event.type), "name", "event")
 
     def person(self, event: Event) -> str:
-        """Raises `Unsendable` where there is none."""
+        """Return the person. Raises `Unsendable` if there is none."""
         found = self._person(event.payload, event) if self._person else _first(event.payload, _PEOPLE)
         return _needed(text(found), "person", "distinctId")
 
 
 def insert_id(id: str) -> str:
-    """At most 36 of `A-Z a-z 0-9 -`, the same for the same id."""
+    """Return at most 36 of `A-Z a-z 0-9 -`, always the same for the same id."""
     return id if _PLAIN.fullmatch(id) else sha256(id.encode(errors="surrogatepass")).hexdigest()[:32]
 
 

@@ -1,9 +1,10 @@
-"""Any HTTP endpoint: one request per event, signed as Standard Webhooks says (standardwebhooks.com).
+"""Any HTTP endpoint: one request for each event, signed according to Standard Webhooks
+(standardwebhooks.com).
 
-`webhook-id` is the event's id and stays the same however often it is sent. `webhook-timestamp` (seconds) is
-the time of sending. With a signing secret, `webhook-signature` is `v1,` and the base64 of HMAC-SHA256 over
-`id.timestamp.body`; the key is what follows `whsec_` (base64), or the secret's own bytes.
-`x-millrace-hops` tells how often the event has left here.
+`webhook-id` is the event's id, the same for every attempt. `webhook-timestamp` (seconds) is the time of
+sending. With a signing secret, `webhook-signature` is `v1,` and the base64 of HMAC-SHA256 over
+`id.timestamp.body`; the key is the base64 after `whsec_`, or the secret's own bytes. `x-millrace-hops` is how
+often the event has left here.
 """
 
 import base64
@@ -31,7 +32,7 @@ _KEY_PREFIX = "whsec_"
 
 
 class Webhook:
-    """`HttpDestination` for a URL of the user's."""
+    """`HttpDestination` for a user's URL."""
 
     limits = RequestLimits()
 
@@ -61,7 +62,10 @@ class Webhook:
 
 
 def clean_headers(given: dict[str, str]) -> dict[str, str]:
-    """Headers with lower-case names and defaults. Raises `Unsendable` for what would break the request."""
+    """Return headers with lower-case names and defaults.
+
+    Raises `Unsendable` for one that would break the request.
+    """
     headers = {"content-type": "application/json", "user-agent": USER_AGENT}
     for name, value in given.items():
         problem = header_problem(name, value)
@@ -72,25 +76,25 @@ def clean_headers(given: dict[str, str]) -> dict[str, str]:
 
 
 def header_text(id: str) -> str:
-    """An id as a header may carry it; the same for the same id."""
+    """Return an id that a header can hold, always the same for the same id."""
     if id.isascii() and id.isprintable() and id.strip() == id and 0 < len(id) <= 256:
         return id
     return hashlib.sha256(id.encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 def signing_key(secret: str) -> bytes:
-    """The bytes to sign with."""
+    """Return the bytes to sign with."""
     if not secret.startswith(_KEY_PREFIX):
         return secret.encode()
     try:
         return base64.b64decode(secret.removeprefix(_KEY_PREFIX), validate=True)
-    except ValueError:  # binascii.Error is one; what is no ASCII raises the plain one
+    except ValueError:  # binascii.Error is a subclass; non-ASCII text raises ValueError itself
         raise Unsendable(
             "invalid_secret", "A signing secret that begins with `whsec_` must continue with base64."
         ) from None
 
 
 def sign(key: bytes, id: str, stamp: str, content: bytes) -> str:
-    """The value of `webhook-signature`."""
+    """Return the value of `webhook-signature`."""
     digest = hmac.digest(key, f"{id}.{stamp}.".encode() + content, "sha256")
     return "v1," + base64.b64encode(digest).decode()

@@ -1,7 +1,7 @@
-"""The building blocks of HTTP destinations: requests and answers as data, and how answers are read.
+"""The building blocks of HTTP destinations: requests and answers as data, and the meaning of answers.
 
-A destination says how an event is written (`encode`), how many fit into a request (`limits`), how the request
-looks (`request`) and what the answer means (`read`). `millrace.destinations.sending` does the rest.
+A destination defines how an event is encoded (`encode`), how many fit into a request (`limits`), the request
+itself (`request`) and the meaning of the answer (`read`). `millrace.destinations.sending` does the rest.
 """
 
 import re
@@ -24,7 +24,7 @@ _LOOPED = (
 
 
 class Request(Struct, frozen=True):
-    """`headers` have lower-case names. Its text shows nothing that may hold a secret."""
+    """A request. `headers` have lower-case names. Its repr shows nothing that may contain a secret."""
 
     url: str
     content: bytes
@@ -36,7 +36,7 @@ class Request(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True):
-    """`headers` are looked up in lower case. `body` is its first 64 KB."""
+    """An answer. `headers` are looked up in lower case. `body` is its first 64 KB."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -47,14 +47,14 @@ class Answer(Struct, frozen=True):
 
 
 class EncodedEvent(Struct, frozen=True):
-    """An event as it will stand in a request."""
+    """An event as encoded for a request."""
 
     event: Event
     content: bytes
 
 
 class RequestLimits(Struct, frozen=True):
-    """Of one request: events, bytes of all with what stands between them, bytes of one."""
+    """The limits of a request: number of events, bytes of all with separators, and bytes of one."""
 
     events: int = 1
     content: int = 1_000_000
@@ -88,26 +88,27 @@ def all_of(items: Sequence[EncodedEvent], result: DeliveryResult) -> Verdict:
 
 
 def by_status(answer: Answer, items: Sequence[EncodedEvent]) -> Verdict:
-    """Return what the status says of all events: 2xx arrived; 408, 425, 429 and 5xx later; all others
-    never. A redirect is never followed: it would lead past the checks of the address."""
+    """Return the meaning of the status for all events: 2xx arrived; 408, 425, 429 and 5xx retry; others fail.
+
+    Redirects are never followed, because that would bypass the checks of the address.
+    """
     return all_of(items, result_of(answer))
 
 
 def result_of(answer: Answer) -> DeliveryResult:
-    """See `by_status`."""
+    """Return the result of an answer, see `by_status`."""
     if 200 <= answer.status < 300:
         return DELIVERED
     if answer.status in RETRIED or answer.status >= 500:
         return Retry(failure_of(answer))
-    # A 409 is final anyway. This one comes from a Millrace at the other end, and people can do something
-    # about it.
+    # A 409 is final anyway. This one comes from another Millrace, and people can act on it.
     if answer.status == 409 and _LOOP.search(answer.body):
         return Dead(failure_of(answer, _LOOPED, "loop"))
     return Dead(failure_of(answer))
 
 
 def failure_of(answer: Answer, message: str = "", code: str = "") -> Failure:
-    """The failure that an answer tells."""
+    """Return the failure in an answer."""
     meaning = _meaning(answer.status)
     return Failure(
         code=code or meaning[0],
@@ -119,18 +120,18 @@ def failure_of(answer: Answer, message: str = "", code: str = "") -> Failure:
 
 
 def excerpt(body: str) -> str:
-    """The first 1 KB."""
+    """Return the first 1 KB."""
     return body.encode()[:BODY_SHOWN].decode(errors="ignore")
 
 
 def halves(items: Sequence[EncodedEvent]) -> list[list[int]]:
-    """The positions of a request in two groups."""
+    """Return the positions of a request in two groups."""
     middle = len(items) // 2
     return [list(range(middle)), list(range(middle, len(items)))]
 
 
 def by_status_or_halves(answer: Answer, items: Sequence[EncodedEvent]) -> Verdict:
-    """As `by_status`; after a 413 each half by itself, until a single event is refused."""
+    """Return the same as `by_status`, but after a 413 send each half separately, down to single events."""
     if answer.status != 413:
         return by_status(answer, items)
     if len(items) > 1:
@@ -139,8 +140,10 @@ def by_status_or_halves(answer: Answer, items: Sequence[EncodedEvent]) -> Verdic
 
 
 def retry_after(value: str, date: str = "") -> float | None:
-    """Seconds that a `Retry-After` header asks for: a number, or a date (against the answer's own `Date`,
-    or this machine's clock)."""
+    """Return the seconds of a `Retry-After` header: a number, or a date.
+
+    A date is relative to the answer's own `Date`, or to this machine's clock.
+    """
     value = value.strip()
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value):
         return float(value)

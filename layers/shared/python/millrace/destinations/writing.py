@@ -1,7 +1,7 @@
-"""One job's rows on their way into a table, in as few transactions as they allow.
+"""A job's rows on their way into a table, in as few transactions as possible.
 
-A group that is refused is halved until the row at fault stands alone: it gets its result, the others are
-written. Only a server that answers nobody holds all of them up.
+A rejected group is halved until the faulty row is alone: it gets its result, and the others are written. Only
+a server that answers nobody delays all of them.
 """
 
 import random
@@ -33,7 +33,7 @@ _CONFLICT_TRIES = 6
 
 
 class Unreachable(Exception):
-    """No connection was to be had; `cause` says why."""
+    """No connection could be made; `cause` is the reason."""
 
     def __init__(self, cause: Exception) -> None:
         super().__init__(str(cause))
@@ -41,7 +41,7 @@ class Unreachable(Exception):
 
 
 class Writing:
-    """Writes once, by `run`."""
+    """Writes rows once, with `run`."""
 
     def __init__(
         self, config: DatabaseConfig, database: Database, table: Table, events: Sequence[Event]
@@ -85,7 +85,10 @@ class Writing:
         return Row(values, position, change.operation)
 
     def _with_key(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Raises `Unsendable` for a row whose key is not whole: in SQL, null is unlike every other null."""
+        """Return the values.
+
+        Raises `Unsendable` for an incomplete key, because in SQL null differs from every other null.
+        """
         missing = [name for name in self._key if values.get(name) is None]
         if missing:
             raise Unsendable("incomplete", f"The event lacks {', '.join(missing)}, which identifies its row.")
@@ -109,7 +112,7 @@ class Writing:
             self._settle(rows, DELIVERED)
 
     def _free(self, rows: list[Row]) -> list[Row]:
-        """The rows that no other has to come before: what comes later is not written first."""
+        """Return the rows that no earlier row has to precede, because later ones are not written first."""
         free = []
         for row in rows:
             held = self._down or self._held.get(identity(row, self._key))
@@ -124,8 +127,8 @@ class Writing:
             case Fault.OTHERS:
                 self._down = Retry(failure("conflict", error))
                 self._settle(rows, self._down)
-            # A row can end its own connection, by a trigger or by its size. The server counts as down only
-            # where it does not answer a new connection either.
+            # A row can end its own connection, by a trigger or by its size. The server counts as down only if
+            # it does not answer a new connection either.
             case Fault.SERVER if not is_disconnect(error) or not self._answers():
                 self._wait_for_server(rows, error)
             case Fault.TABLE:
@@ -142,7 +145,8 @@ class Writing:
         if not is_disconnect(error):
             self._settle([row], Dead(failure("invalid_row", error)))
             return
-        # The connection ended with it, and others are answered: chance, or this very row. It comes again.
+        # The connection ended with it while others are answered: by chance, or because of this row. It is
+        # retried.
         held = Retry(failure("unreachable", error))
         self._held[identity(row, self._key)] = held
         self._settle([row], held)
@@ -153,7 +157,7 @@ class Writing:
         self._settle(rows, self._down)
 
     def _answers(self) -> bool:
-        """Return whether the server takes a new connection and answers."""
+        """Return whether the server accepts a new connection and answers."""
         try:
             with self._connect() as connection:
                 connection.exec_driver_sql("SELECT 1")
@@ -162,14 +166,14 @@ class Writing:
         return True
 
     def _connect(self) -> Connection:
-        """Raises `Unreachable`, or `Unsendable` for an address that may not be used."""
+        """Return a connection. Raises `Unreachable`, or `Unsendable` for an address that must not be used."""
         try:
             return self._database.engine.connect()
         except (SQLAlchemyError, OSError) as error:
             raise Unreachable(error) from error
 
     def _execute(self, rows: list[Row]) -> None:
-        """One transaction, begun again where others were in its way."""
+        """Run one transaction, repeated if others conflicted with it."""
         written = statements(self._config, self._table, self._key, rows[0])
         for attempt in range(_CONFLICT_TRIES):
             try:
@@ -195,8 +199,11 @@ def _run(connection: Connection, written: Statements, rows: list[Row]) -> None:
 
 
 def _comes_again(error: DBAPIError, written: Statements, attempt: int) -> bool:
-    """Return whether to retry at once. A row that others inserted between our update and our insert is
-    there for the second try; one that is a duplicate of another row stays one."""
+    """Return whether to retry immediately.
+
+    A row that others inserted between our update and our insert is updated by the second try. A row that is a
+    duplicate of another row stays one.
+    """
     if attempt == _CONFLICT_TRIES - 1:
         return False
     raced = not written.together and attempt == 0 and DUPLICATE in codes(error)

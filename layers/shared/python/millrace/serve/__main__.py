@@ -12,11 +12,11 @@ from millrace.settings import Settings
 from millrace.startup import starting
 
 GRACE_SECONDS = 20
-"""For streams to end at a stop; what goes on then is continued from the run queue."""
+"""Seconds for streams to end at a stop. Runs that are still active are continued from the run queue."""
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code."""
+    """Run the server and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m millrace.serve", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 in a container (127.0.0.1)")
     parser.add_argument("--port", type=int, default=8080)
@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
     chosen = parser.parse_args(arguments)
     names = tuple(chosen.only.split(","))
     if unknown := set(names) - ROUTES.keys():
-        print(f"There is no {', '.join(sorted(unknown))}; choose of {', '.join(ROUTES)}.", file=sys.stderr)
+        print(f"There is no {', '.join(sorted(unknown))}; choose from {', '.join(ROUTES)}.", file=sys.stderr)
         return 2
     settings = Settings.from_environment()
     settings.require("conversations_table", "runs_table", "events_table")

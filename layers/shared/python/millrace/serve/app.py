@@ -1,7 +1,7 @@
 """The ASGI apps of all functions with URLs as one app, by path.
 
-A request has no deadline here (`api/deadline.py`): a run goes on until it ends. One whose process is stopped
-is continued from the run queue, as in Lambda.
+Requests have no deadline here (`api/deadline.py`): a run continues until it ends. If its process is stopped,
+it is continued from the run queue, as in Lambda.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -37,12 +37,12 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "voice": ("/api/voice", "/v1/audio", "/api/stream-tickets"),
     "management": ("/api",),
 }
-"""The paths of each app: its function's Metadata.Routes in the template. The longest prefix wins."""
+"""The paths of each app, as in its function's Metadata.Routes in the template. The longest prefix wins."""
 Make = Callable[[Settings], Starlette]
 
 
 class Served:
-    """Gives each request to the app whose path it has."""
+    """Passes each request to the app with its path."""
 
     def __init__(self, apps: Mapping[str, Starlette]) -> None:
         self._apps = apps
@@ -73,7 +73,7 @@ class Served:
 
 
 def create_app(settings: Settings, names: tuple[str, ...] = tuple(ROUTES)) -> Served:
-    """The app that serves these functions with the tables, queues and buckets of the settings."""
+    """Return the app that serves these functions with the tables, queues and buckets of the settings."""
     return Served({name: _make(name)(settings) for name in names})
 
 

@@ -1,6 +1,6 @@
-"""Speech as it is made: text cut into sentences, engines that speak them, encoders of what was spoken.
+"""Speech production: sentence splitting, engines that speak sentences, and encoders of the audio.
 
-    text -> sentences -> engine (PCM, one sentence ahead of the listener) -> one encoder -> bytes
+  text -> sentences -> engine (PCM, one sentence ahead of the listener) -> one encoder -> bytes
 
-PCM is signed 16 bit, little endian, one channel, everywhere; its rate is the engine's `sample_rate`.
+PCM is signed 16 bit, little endian, one channel, everywhere. Its rate is the engine's `sample_rate`.
 """

@@ -10,17 +10,19 @@ from millrace.speech.resample import whole_samples
 
 T = TypeVar("T")
 MAX_SENTENCE_BYTES = 32 * 1024 * 1024
-"""PCM of one sentence: an engine that makes more of 300 characters is broken."""
+"""The maximum PCM of one sentence: an engine that produces more for 300 characters is broken."""
 _PLAYING_AND_NEXT = 2
 
 
 Heard = Callable[[str, int, int], None]
-"""Told of a sentence that is through: its text, and where it begins and ends in bytes of PCM."""
+"""Called with each finished sentence: its text, and its start and end in bytes of PCM."""
 
 
 class Pace:
-    """Keeps what is made at most `ahead` seconds before what is heard. A listener hears from the first sound
-    on, and waits when there is none."""
+    """Keeps production at most `ahead` seconds before the listener.
+
+    A listener hears from the first sound on, and waits when there is none.
+    """
 
     def __init__(self, sample_rate: int, ahead: float) -> None:
         self._bytes_per_second = 2 * sample_rate
@@ -28,12 +30,12 @@ class Pace:
         self._heard_at = 0.0
 
     def made(self, size: int) -> None:
-        """Note bytes of PCM."""
+        """Record bytes of PCM."""
         now = asyncio.get_running_loop().time()
         self._heard_at = max(self._heard_at, now) + size / self._bytes_per_second
 
     async def room(self) -> None:
-        """Wait until more may be made."""
+        """Wait until more may be produced."""
         early = self._heard_at - self._ahead - asyncio.get_running_loop().time()
         if early > 0:
             await asyncio.sleep(early)
@@ -45,8 +47,11 @@ class _End:
 
 
 class ReadAhead(Generic[T]):
-    """Reads `source` at once, in a task; iterating gives what has been read and raises what the source
-    raised, in its place. `aclose` ends the task and closes the source."""
+    """Reads `source` immediately, in a task.
+
+    Iterating returns what was read, and raises the source's exception at its position. `aclose` ends the task
+    and closes the source.
+    """
 
     def __init__(self, source: AsyncGenerator[T, None]) -> None:
         self._read: asyncio.Queue[T | _End] = asyncio.Queue()
@@ -76,7 +81,7 @@ class ReadAhead(Generic[T]):
         await asyncio.wait([self._task])
 
     async def aclose(self) -> None:
-        """End what still runs."""
+        """Stop the task."""
         self._task.cancel()
         # Awaiting the task itself would raise its cancellation here.
         await asyncio.wait([self._task])
@@ -88,9 +93,12 @@ async def spoken(
     pace: Pace | None = None,
     heard: Heard | None = None,
 ) -> AsyncGenerator[bytes, None]:
-    """The PCM of the sentences in order. While one is heard the next is made, and no more than that: memory
-    holds two sentences however long the text is. With a `pace` the next one is not begun before most of what
-    is made has been heard. Closing this ends both and closes `sentences`."""
+    """Yield the PCM of the sentences in order.
+
+    While one is heard, the next is produced, but no more: memory holds two sentences, however long the text
+    is. With a `pace`, the next one begins only once most of the audio so far has been heard. Closing this
+    generator ends both and closes `sentences`.
+    """
     room = asyncio.Semaphore(_PLAYING_AND_NEXT)
     under_way: list[tuple[str, ReadAhead[bytes]]] = []
 
@@ -123,7 +131,7 @@ async def spoken(
 
 
 async def _checked(pcm: AsyncGenerator[bytes, None], pace: Pace | None) -> AsyncGenerator[bytes, None]:
-    """A sentence in whole samples, neither endless nor empty."""
+    """Yield a sentence in whole samples, and raise if it is endless or empty."""
     size = 0
     async with aclosing(whole_samples(pcm)) as samples:
         async for chunk in samples:

@@ -1,12 +1,12 @@
-"""Opus, AAC and FLAC by PyAV (FFmpeg's libraries): a muxer that writes into memory, emptied as it goes."""
+"""Opus, AAC and FLAC with PyAV (FFmpeg's libraries): a muxer that writes to memory, emptied continuously."""
 
 from typing import Any
 
 import av
 
-# Container, codec, rate that the codec wants (None: the engine's own), bits per second, options.
+# Container, codec, rate that the codec requires (None: the engine's own), bits per second, options.
 _KINDS: dict[str, tuple[str, str, int | None, int | None, dict[str, str]]] = {
-    # A page every 20 ms instead of one a second: players hear it at once.
+    # A page every 20 ms instead of one a second, so that players start immediately.
     "opus": ("ogg", "libopus", 48000, 32000, {"page_duration": "20000"}),
     "aac": ("adts", "aac", None, 64000, {}),
     "flac": ("flac", "flac", None, None, {}),
@@ -14,8 +14,7 @@ _KINDS: dict[str, tuple[str, str, int | None, int | None, dict[str, str]]] = {
 
 
 class _Sink:
-    """A file object for FFmpeg to write into. It has no `seek`, so that no muxer goes back to fill in a
-    length."""
+    """A file object for FFmpeg to write to. Without `seek`, muxers do not go back to fill in a length."""
 
     def __init__(self) -> None:
         self._written = bytearray()

@@ -1,4 +1,4 @@
-"""Audio formats: one encoder per response, fed with PCM as it is made."""
+"""Audio formats: one encoder for each response, fed with PCM as it is produced."""
 
 import asyncio
 import importlib.util
@@ -13,12 +13,12 @@ from millrace.errors import InvalidRequest, NotImplementedHere
 
 MP3_KBPS = 64
 SLICE = 16 * 1024
-"""Bytes of PCM that are encoded at once (a third of a second): what one listener may hold up another."""
+"""Bytes of PCM encoded at once (a third of a second), the maximum by which one listener delays another."""
 _UNKNOWN = 0xFFFFFFFF
 
 
 class Encoder(Protocol):
-    """`encode` gives what is ready so far, `end` the rest."""
+    """An audio encoder. `encode` returns what is ready so far, `end` the rest."""
 
     def encode(self, pcm: bytes) -> bytes: ...
 
@@ -26,7 +26,7 @@ class Encoder(Protocol):
 
 
 class Pcm:
-    """The samples as they are."""
+    """The samples without a container."""
 
     def encode(self, pcm: bytes) -> bytes:
         return pcm
@@ -36,8 +36,10 @@ class Pcm:
 
 
 class Wav:
-    """RIFF with a length that is not known when the header leaves: 0xFFFFFFFF, which players take for "to the
-    end of the stream" (as ffmpeg writes it into a pipe)."""
+    """RIFF with the length 0xFFFFFFFF, because it is unknown when the header is sent.
+
+    Players interpret this as "to the end of the stream" (ffmpeg writes it to a pipe as well).
+    """
 
     def __init__(self, sample_rate: int) -> None:
         layout = struct.pack("<IHHIIHH", 16, 1, 1, sample_rate, 2 * sample_rate, 2, 16)
@@ -53,13 +55,13 @@ class Wav:
 
 
 class Mp3:
-    """Constant bit rate, so that players know the length from the bytes."""
+    """Constant bit rate, so that players can compute the duration from the size."""
 
     def __init__(self, sample_rate: int) -> None:
         import lameenc
 
         self._lame = lameenc.Encoder()
-        # LAME writes its messages to the console otherwise, and so into the function's log.
+        # Otherwise LAME writes its messages to the console, and so to the function's log.
         self._lame.silence()
         self._lame.set_channels(1)
         self._lame.set_in_sample_rate(sample_rate)
@@ -74,8 +76,11 @@ class Mp3:
 
 
 class Format(Struct, frozen=True):
-    """An audio format: its `Content-Type`, its encoder by sample rate (Hz), the module that the encoder
-    needs, the extra that brings it, and its bit rate (kbit/s) if it does not grow with the sample rate."""
+    """An audio format.
+
+    It has its `Content-Type`, its encoder by sample rate (Hz), the module that the encoder needs, the extra
+    that installs it, and its bit rate (kbit/s) if that does not depend on the sample rate.
+    """
 
     name: str
     media_type: str
@@ -85,7 +90,7 @@ class Format(Struct, frozen=True):
     kbps: int = 0
 
     def bytes_per_second(self, sample_rate: int) -> int:
-        """The size of a second of sound, at most."""
+        """Return the maximum size of a second of audio."""
         return 125 * self.kbps or 2 * sample_rate
 
     @property
@@ -94,7 +99,7 @@ class Format(Struct, frozen=True):
         return not self.needs or importlib.util.find_spec(self.needs) is not None
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON object as clients see it."""
+        """Return the JSON object for clients."""
         return {"id": self.name, "contentType": self.media_type, "available": self.available}
 
 
@@ -121,8 +126,10 @@ FORMATS = {
 
 
 def format_named(name: str) -> Format:
-    """The format of this name. Raises `InvalidRequest` or, where its encoder is not installed,
-    `NotImplementedHere`."""
+    """Return the format of this name.
+
+    Raises `InvalidRequest`, or `NotImplementedHere` if its encoder is not installed.
+    """
     found = FORMATS.get(name)
     if found is None:
         raise InvalidRequest(
@@ -136,12 +143,12 @@ def format_named(name: str) -> Format:
 
 
 async def encoded(pcm: AsyncGenerator[bytes, None], encoder: Encoder) -> AsyncGenerator[bytes, None]:
-    """The bytes of the file as they become ready, from PCM in whole samples."""
+    """Yield the bytes of the file as they become ready, from PCM in whole samples."""
     async with aclosing(pcm):
         async for chunk in pcm:
             for at in range(0, len(chunk), SLICE):
                 if made := encoder.encode(chunk[at : at + SLICE]):
                     yield made
-                await asyncio.sleep(0)  # others have their turn
+                await asyncio.sleep(0)  # lets other tasks run
     if made := encoder.end():
         yield made

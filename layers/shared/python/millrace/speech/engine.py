@@ -23,12 +23,15 @@ OPENAI_VOICES = (
     "shimmer",
     "verse",
 )
-"""The names that every engine understands."""
+"""The names that every engine supports."""
 
 
 class Voice(Struct, frozen=True):
-    """A voice of one engine: `id` as clients name it, `native` as the engine does; `language` is a BCP 47 tag
-    or empty (the engine hears it from the text)."""
+    """A voice of an engine.
+
+    `id` is its name for clients, and `native` its name in the engine. `language` is a BCP 47 tag, or empty if
+    the engine detects the language from the text.
+    """
 
     id: str
     native: str
@@ -37,7 +40,7 @@ class Voice(Struct, frozen=True):
     gender: str = ""
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON object as clients see it."""
+        """Return the JSON object for clients."""
         return {
             "id": self.id,
             "name": self.name,
@@ -47,7 +50,7 @@ class Voice(Struct, frozen=True):
 
 
 class Word(Struct, frozen=True):
-    """A word of a sentence and when it is heard, in seconds since the sentence's first sound."""
+    """A word of a sentence with its times in seconds since the sentence's first sound."""
 
     text: str
     start: float
@@ -55,8 +58,11 @@ class Word(Struct, frozen=True):
 
 
 class Engine(Protocol):
-    """Speaks one sentence at a time. `slowest` and `fastest` bound `speed` (1 is the voice's own pace). What
-    a `paid` engine makes costs money, so that it is made shortly before it is heard."""
+    """Speaks one sentence at a time.
+
+    `slowest` and `fastest` bound `speed` (1 is the voice's normal pace). A `paid` engine costs money, so its
+    audio is produced shortly before it is heard.
+    """
 
     name: str
     paid: bool
@@ -65,37 +71,40 @@ class Engine(Protocol):
     fastest: float
 
     async def check(self) -> None:
-        """Raise what a call would raise now, as far as asking without cost tells."""
+        """Raise what a call would raise now, as far as this can be determined without cost."""
         ...
 
     async def voices(self) -> list[Voice]:
-        """Every voice, OpenAI's names first. Raises `Unavailable` when they cannot be listed now."""
+        """Return every voice, OpenAI's names first. Raises `Unavailable` if they cannot be listed now."""
         ...
 
     async def voice(self, name: str) -> Voice:
-        """The voice of this name, or one for a language tag in its place. Raises `InvalidRequest`."""
+        """Return the voice of this name, or one for a language tag. Raises `InvalidRequest`."""
         ...
 
     async def in_language(self, voice: Voice, language: str) -> Voice | None:
-        """The voice that is most like `voice` and speaks this language (BCP 47), None if there is none."""
+        """Return the voice that is most similar to `voice` and speaks this language (BCP 47), or None."""
         ...
 
     def speak(self, text: str, voice: Voice, speed: float) -> AsyncGenerator[bytes, None]:
-        """PCM as it is made, in chunks of any size. Retries before the first chunk where that may help.
-        Raises `ProviderError`. Closing the generator frees what it holds."""
+        """Yield PCM as it is produced, in chunks of any size. Retries before the first chunk where that may
+        help.
+
+        Raises `ProviderError`. Closing the generator frees its resources.
+        """
         ...
 
     async def words(self, text: str, voice: Voice, speed: float) -> list[Word] | None:
-        """The words of a sentence as `speak` says it, None if the engine does not tell."""
+        """Return the words of a sentence as `speak` says it, or None if the engine cannot tell."""
         ...
 
     async def close(self) -> None:
-        """End threads and connections."""
+        """Close threads and connections."""
         ...
 
 
 def find_voice(voices: Iterable[Voice], name: str, engine: str) -> Voice:
-    """The voice of this name, capitals or not, or one for this language tag. Raises `InvalidRequest`."""
+    """Return the voice of this name, ignoring case, or one for this language tag. Raises `InvalidRequest`."""
     known = list(voices)
     for voice in known:
         if voice.id.lower() == name.lower():
@@ -107,7 +116,7 @@ def find_voice(voices: Iterable[Voice], name: str, engine: str) -> Voice:
 
 
 def speaks(voice: Voice, language: str) -> bool:
-    """Return whether a voice's own language is the one asked for, whatever the region."""
+    """Return whether a voice's own language is the requested one, in any region."""
     return not voice.language or _primary(voice.language) == _primary(language)
 
 
@@ -116,7 +125,7 @@ def _primary(tag: str) -> str:
 
 
 def unknown_voice(name: str, engine: str) -> InvalidRequest:
-    """The error for a voice that an engine lacks."""
+    """Return the error for a voice that an engine lacks."""
     return InvalidRequest(
         f"The engine {engine} has no voice {name[:80]!r}; GET /api/voice/voices lists its voices.",
         code="unknown_voice",

@@ -1,4 +1,4 @@
-"""The engines of a deployment: one is the default, each is made when first asked for."""
+"""The speech engines of a deployment: one is the default, and each is created on first use."""
 
 import asyncio
 import importlib.util
@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     import httpx
 
 NAMES = ("espeak", "piper", "polly", "openai")
-"""Our engines."""
+"""The built-in engines."""
 _PROBE_SECONDS = 5
 
 
 class SpeechConfig(Struct, frozen=True):
-    """The default engine and the settings of each engine. `openai_base_url` is any server with OpenAI's
-    `/audio/speech`, `piper_voices` a folder with more of Piper's voices."""
+    """The default engine and the settings of each engine.
+
+    `openai_base_url` is any server with OpenAI's `/audio/speech`, and `piper_voices` a folder with more of
+    Piper's voices.
+    """
 
     engine: str = "espeak"
     openai_base_url: str = "https://api.openai.com/v1"
@@ -33,12 +36,12 @@ class SpeechConfig(Struct, frozen=True):
 
 
 def engine_names() -> tuple[str, ...]:
-    """Our engines, and those that other packages add."""
+    """Return the built-in engines, and those of other packages."""
     return (*NAMES, *(name for name in names("speech_engines") if name not in NAMES))
 
 
 class Engines:
-    """Finds engines by name. Not made twice, and not at all where something is missing."""
+    """Finds engines by name. Each is created once, and only if nothing is missing."""
 
     def __init__(self, config: SpeechConfig, aws: Aws, http: "Callable[[], httpx.AsyncClient]") -> None:
         self.default = config.engine
@@ -48,8 +51,11 @@ class Engines:
         self._made: dict[str, Engine] = {}
 
     def get(self, name: str = "") -> Engine:
-        """The engine of this name, or the default. Raises `InvalidRequest` for an unknown one and
-        `NotImplementedHere` for one that this deployment lacks."""
+        """Return the engine of this name, or the default.
+
+        Raises `InvalidRequest` for an unknown one, and `NotImplementedHere` for one that this deployment
+        lacks.
+        """
         name = name or self.default
         if name not in NAMES and name not in engine_names():
             raise InvalidRequest(
@@ -62,7 +68,7 @@ class Engines:
         return self._made[name]
 
     def missing(self, name: str) -> str:
-        """Return what an engine lacks in this deployment, for people; an empty text if it can be tried."""
+        """Return what an engine lacks in this deployment, for people, or "" if it can be tried."""
         if name not in NAMES and (found := extension("speech_engines", name)):
             return f"The engine {name} of {found.package} cannot be used. {found.problem}" * bool(
                 found.problem
@@ -78,8 +84,7 @@ class Engines:
         return ""
 
     async def unavailable(self, name: str) -> str:
-        """Return why a call to an engine cannot work, as far as asking its service without cost tells; an
-        empty text if it can."""
+        """Return the reason why an engine cannot work, as far as its service shows without cost, or ""."""
         if missing := self.missing(name):
             return missing
         try:
@@ -113,7 +118,7 @@ class Engines:
         return OpenAiEngine(self._http, config.openai_base_url, config.openai_api_key, config.openai_model)
 
     def warm(self) -> None:
-        """Make the default engine in init, so that no request waits for it."""
+        """Create the default engine during init, so that no request waits for it."""
         if self.default in NAMES and not self.missing(self.default):
             self.get()
         if self.default == "polly":
@@ -122,16 +127,16 @@ class Engines:
             self._http()
 
     async def close(self) -> None:
-        """Close what was made."""
+        """Close the engines that were created."""
         for engine in self._made.values():
             await engine.close()
 
 
 def _added(found: Extension) -> Engine:
-    """An engine of another package. Raises `NotImplementedHere` where it cannot be made."""
+    """Return an engine of another package. Raises `NotImplementedHere` if it cannot be created."""
     try:
         made: Engine = found.value()
-    except Exception as error:  # whatever another package does
+    except Exception as error:  # other packages may raise anything
         raise NotImplementedHere(
             f"The engine {found.name} of {found.package} cannot be made: {type(error).__name__}: {error}"[
                 :500

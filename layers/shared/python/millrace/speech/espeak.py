@@ -1,8 +1,8 @@
-"""espeak-ng in this process, by ctypes: speaks a hundred languages without an account or a network.
+"""espeak-ng in this process with ctypes: speaks a hundred languages without an account or a network.
 
-`espeakng_loader` (PyPI) brings the library and its data. The library is one per process and not safe for
-threads: everything that calls it runs on one thread of its own, sentence by sentence in the order of asking,
-so that listeners take turns. Interface: espeak-ng's `speak_lib.h`, version 1.52.
+`espeakng_loader` (PyPI) provides the library and its data. There is one library per process, and it is not
+thread-safe: everything that calls it runs on a dedicated thread, sentence by sentence in the order of
+requests, so that listeners take turns. The interface is espeak-ng's `speak_lib.h`, version 1.52.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ from millrace.errors import Unavailable
 from millrace.speech.engine import Voice, Word, find_voice, speaks
 from millrace.speech.languages import closest
 
-# Without the last flag the library ends the process when it cannot read its data.
+# Without the last flag, the library ends the process if it cannot read its data.
 _SYNCHRONOUS, _BUFFER_MS, _DONT_EXIT = 2, 500, 0x8000
-_UTF8, _END_PAUSE = 1, 0x1000  # the pause that keeps a sentence from running into the next
+_UTF8, _END_PAUSE = 1, 0x1000  # the pause that separates a sentence from the next
 _RATE, _WORDGAP = 1, 7
 _NORMAL_WPM, _SLOWEST_WPM = 175, 80
 _GAPS_PER_SECOND = 29  # units of WORDGAP at 80 words per minute, measured
-_LONGEST_DATA_PATH = 150  # the library cuts it at about 160 characters
+_LONGEST_DATA_PATH = 150  # the library truncates it at about 160 characters
 _GENDERS = {1: "male", 2: "female"}
 _ALIASES = {
     "alloy": "gmw/en-US",
@@ -49,7 +49,7 @@ _END_OF_LIST, _WORD_EVENT, _END_EVENT = 0, 1, 5
 
 
 class _Event(ctypes.Structure):
-    """`espeak_EVENT`. `text_position` counts characters from 1, `audio_position` milliseconds."""
+    """`espeak_EVENT`. `text_position` counts characters from 1, `audio_position` is in milliseconds."""
 
     _fields_ = (
         ("type", ctypes.c_int),
@@ -98,18 +98,21 @@ class EspeakEngine:
         self._languages = tuple(voice.language for voice in self._library.voices)
 
     async def check(self) -> None:
-        """See `engine.Engine`: what is installed works."""
+        """See `engine.Engine`. An installed library always works."""
 
     async def voices(self) -> list[Voice]:
         """See `engine.Engine`."""
         return self._voices
 
     async def voice(self, name: str) -> Voice:
-        """See `engine.Engine`. Only what was listed reaches the library, which takes names for paths."""
+        """See `engine.Engine`.
+
+        Only listed names are passed to the library, which interprets names as paths.
+        """
         return find_voice(self._voices, name, self.name)
 
     async def in_language(self, voice: Voice, language: str) -> Voice | None:
-        """See `engine.Engine`: the voice's variant (man, woman) of the other language."""
+        """See `engine.Engine`. Returns the voice's variant (man, woman) in the other language."""
         if speaks(voice, language):
             return voice
         tag = closest(language, self._languages)
@@ -120,7 +123,7 @@ class EspeakEngine:
         return replace(found, native=found.native + plus + variant)
 
     async def speak(self, text: str, voice: Voice, speed: float) -> AsyncGenerator[bytes, None]:
-        """See `engine.Engine`: one chunk per sentence, since a sentence takes milliseconds."""
+        """See `engine.Engine`. One chunk for each sentence, because a sentence takes milliseconds."""
         left = threading.Event()
         loop = asyncio.get_running_loop()
         try:
@@ -128,24 +131,24 @@ class EspeakEngine:
                 self._library.thread, self._library.speak, text, voice.native, speed, left
             )
         finally:
-            # The thread cannot be cancelled; it stops at its next buffer of half a second of speech.
+            # The thread cannot be canceled, but stops at its next buffer of half a second of speech.
             left.set()
         if pcm:
             yield pcm
 
     async def words(self, text: str, voice: Voice, speed: float) -> list[Word] | None:
-        """See `engine.Engine`. The sentence is said once more, which takes milliseconds."""
+        """See `engine.Engine`. The sentence is spoken once more, which takes milliseconds."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
             self._library.thread, self._library.words, text, voice.native, speed
         )
 
     async def close(self) -> None:
-        """See `engine.Engine`; the library stays for the life of the process."""
+        """See `engine.Engine`. The library stays for the life of the process."""
 
 
 class _Library:
-    """The C library, once per process."""
+    """The C library, once in each process."""
 
     def __init__(self) -> None:
         loader: Any = importlib.import_module("espeakng_loader")
@@ -161,7 +164,7 @@ class _Library:
         self._pcm: list[bytes] = []
         self._events: list[tuple[int, int, int, int]] = []
         self._left = threading.Event()
-        self.voices = tuple(self._listed())  # now, while nothing speaks
+        self.voices = tuple(self._listed())  # now, while nothing is being spoken
 
     # ctypes keeps no reference to a callback, and the library would call freed memory.
     @cached_property
@@ -175,8 +178,8 @@ class _Library:
         return _Callback(heard)
 
     def speak(self, text: str, native: str, speed: float, left: threading.Event) -> bytes:
-        """A sentence as PCM; cut short when `left` is set."""
-        # The listener may have left while the sentence was still waiting for the thread.
+        """Return a sentence as PCM, truncated if `left` is set."""
+        # The listener may have left while the sentence waited for the thread.
         if left.is_set():
             return b""
         self._pcm, self._events, self._left = [], [], left
@@ -188,7 +191,7 @@ class _Library:
         return pcm
 
     def words(self, text: str, native: str, speed: float) -> list[Word]:
-        """The words of a sentence and their times."""
+        """Return the words of a sentence and their times."""
         self.speak(text, native, speed, threading.Event())
         ends = [at for kind, _, _, at in self._events if kind == _END_EVENT]
         words = [(place, length, at) for kind, place, length, at in self._events if kind == _WORD_EVENT]
@@ -199,14 +202,14 @@ class _Library:
         ]
 
     def _pace(self, speed: float) -> None:
-        # Below 80 words per minute only the gaps between words can grow.
+        # Below 80 words per minute, only the gaps between words can grow.
         pace = max(round(_NORMAL_WPM * speed), _SLOWEST_WPM)
         gap = max(60 / (_NORMAL_WPM * speed) - 60 / pace, 0)
         self._c.espeak_SetParameter(_RATE, pace, 0)
         self._c.espeak_SetParameter(_WORDGAP, round(gap * _GAPS_PER_SECOND), 0)
 
     def _listed(self) -> Iterator[Voice]:
-        """Every voice whose dictionary is there (two languages are listed without one)."""
+        """Yield every voice with a dictionary (two languages are listed without one)."""
         listed = self._c.espeak_ListVoices(None)
         position = 0
         while listed[position]:
@@ -224,7 +227,7 @@ class _Library:
 
 
 def _events(events: Any) -> Iterator[tuple[int, int, int, int]]:
-    """Events that come with samples: kind, place and length in the text, milliseconds."""
+    """Yield events that come with samples: kind, position and length in the text, milliseconds."""
     position = 0
     while events[position].type != _END_OF_LIST:
         one = events[position]
@@ -233,8 +236,10 @@ def _events(events: Any) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _short(folder: Path) -> str:
-    """The folder's path; where it is too long for the library, by a descriptor that stays open as long as the
-    process and leaves nothing behind."""
+    """Return the folder's path, or one with a file descriptor if it is too long for the library.
+
+    The descriptor stays open as long as the process, and leaves nothing behind.
+    """
     if len(str(folder)) <= _LONGEST_DATA_PATH:
         return str(folder)
     return f"/proc/self/fd/{os.open(folder, os.O_RDONLY | os.O_DIRECTORY)}"
@@ -255,7 +260,7 @@ def _loaded() -> _Library:
 
 
 def _dictionary(data: Path, identifier: str) -> str:
-    """The dictionary's name: the voice file says it, or it is the language's."""
+    """Return the dictionary's name: the one in the voice file, or that of the language."""
     lines = (data / "lang" / identifier).read_text(errors="replace").splitlines()
     named = {line.split()[0]: line.split()[1] for line in reversed(lines) if len(line.split()) > 1}
     return named.get("dictionary", named["language"].partition("-")[0])

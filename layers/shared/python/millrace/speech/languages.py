@@ -1,6 +1,6 @@
-"""The language of a text, as far as its script tells, and the best match among a voice engine's languages.
+"""The language of a text, as far as its script shows, and the best match among an engine's languages.
 
-Tags are BCP 47. Matching follows CLDR's language distances, so that `zh` finds `cmn`, `no` finds `nb` and
+Tags are BCP 47. Matching uses CLDR's language distances, so that `zh` finds `cmn`, `no` finds `nb` and
 `de-DE` finds `de` (https://unicode.org/reports/tr35/#LanguageMatching).
 """
 
@@ -12,11 +12,14 @@ from functools import lru_cache
 
 TAG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,6}")
 _FARTHEST_VARIETY, _FARTHEST_LANGUAGE = 60, 10
-"""Of CLDR's distance: within one language `zh-TW` still finds `cmn` (54); beyond it `no` finds `nb` (1), but
-Breton not French (20), since the distance is one of readers and not of sound."""
+"""Maximum CLDR distances. Within one language, `zh-TW` still finds `cmn` (54).
 
-# The first word of a letter's Unicode name is its script. A script that many languages are written in stands
-# for the one with most readers; letters that only others use tell those apart.
+Between languages, `no` finds `nb` (1), but Breton does not find French (20), because the distance is about
+readers and not about sound.
+"""
+
+# The first word of a letter's Unicode name is its script. A script of many languages stands for the one with
+# most readers; letters that only others use identify those.
 _SCRIPTS = {
     "ARABIC": "ar",
     "ARMENIAN": "hy",
@@ -51,9 +54,9 @@ _TELLING = {
     "ar": (("ur", "ٹڈڑںےہ"), ("fa", "پچژگکی")),
     "ru": (("uk", "іїєґІЇЄҐ"), ("be", "ўЎ"), ("sr", "ђћџЂЋЏ"), ("mk", "ѓќѕЃЌЅ")),
 }
-# A sign alone is a word in these.
+# A single character is a word in these.
 _SYLLABIC = frozenset({"CJK", "HANGUL", "HIRAGANA", "KATAKANA", "BOPOMOFO"})
-# The languages of a script that more than one is written in.
+# The languages of scripts that are used by more than one.
 _WRITTEN_IN = {
     "ARABIC": {"ar", "fa", "ur", "ps", "sd", "ug", "ku"},
     "CJK": {"zh", "cmn", "yue", "hak", "wuu", "ja", "ko"},
@@ -67,34 +70,36 @@ _WRITTEN_IN = {
 
 
 def language_of(text: str, usual: str) -> str:
-    """Return the language that a text is in: `usual`, unless letters of another script say otherwise.
+    """Return the language of a text: `usual`, unless it has letters of another script.
 
-    One foreign word is enough: a voice of its language reads Latin letters as well, but not the other way
-    round. Letters of a script that `usual` is written in (Kanji in Japanese) leave it as it is.
+    One foreign word is enough, because a voice of its language can also read Latin letters, but not vice
+    versa. Letters of a script that `usual` is written in (Kanji in Japanese) do not change it.
     """
     if text.isascii():
         return usual
     scripts = _scripts_of_words(text)
     if scripts["HIRAGANA"] or scripts["KATAKANA"]:
-        del scripts["CJK"]  # Kana beside Han characters is Japanese
+        del scripts["CJK"]  # Kana with Han characters is Japanese
     foreign = [script for script, _ in scripts.most_common() if not _is_written_in(usual, script)]
     return _language(foreign[0], text) if foreign else usual
 
 
 def foreign_languages(text: str, usual: str) -> set[str]:
-    """Return the languages other than `usual` that the scripts of a whole text call for."""
+    """Return the languages other than `usual` that the scripts in a whole text require."""
     lines = [] if text.isascii() else [line for line in text.splitlines() if not line.isascii()]
     return {language_of(line, usual) for line in lines} - {usual}
 
 
 def _scripts_of_words(text: str) -> Counter[str]:
-    """Count the letters of each script that stand in words: a lone one is a symbol, as in "10 Ω", unless the
-    script writes words with one sign."""
+    """Count the letters of each script in words.
+
+    A single letter is a symbol, as in "10 Ω", unless the script writes words with one character.
+    """
     found: Counter[str] = Counter()
     before = ""
     for character in text:
         if unicodedata.category(character)[0] == "M":
-            continue  # a mark belongs to the letter before it
+            continue  # a mark belongs to the preceding letter
         script = _script(character)
         if script and (script == before or script in _SYLLABIC):
             found[script] += 1
@@ -128,7 +133,7 @@ def _language(script: str, text: str) -> str:
 
 
 def closest(wanted: str, available: Iterable[str]) -> str | None:
-    """Return the tag of `available` that comes nearest to `wanted`, None if none is the same language."""
+    """Return the tag of `available` that is closest to `wanted`, or None if none is the same language."""
     tags = tuple(available)
     exact = next((tag for tag in tags if tag.lower() == wanted.lower()), None)
     return exact or (_closest(wanted, tags) if TAG.fullmatch(wanted) else None)
@@ -136,7 +141,7 @@ def closest(wanted: str, available: Iterable[str]) -> str | None:
 
 @lru_cache(1024)
 def _closest(wanted: str, available: tuple[str, ...]) -> str | None:
-    import langcodes  # 40 ms, which speech in the voice's own language need not wait for
+    import langcodes  # takes 40 ms, which speech in the voice's own language need not wait for
 
     if not (primary := _primary(wanted)):
         return None
@@ -151,7 +156,7 @@ def _closest(wanted: str, available: tuple[str, ...]) -> str | None:
 
 @lru_cache(1024)
 def _primary(tag: str) -> str:
-    """Return the language of a tag as CLDR groups it (`zh` for `cmn`), an empty text if it is no tag."""
+    """Return the language of a tag as CLDR groups it (`zh` for `cmn`), or "" for an invalid tag."""
     import langcodes
 
     try:

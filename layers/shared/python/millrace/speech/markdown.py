@@ -1,7 +1,8 @@
-"""Markdown as one would read it aloud: the passages of a document in order, in plain words.
+"""Markdown as it would be read aloud: the passages of a document in order, in plain words.
 
-The document is parsed as CommonMark with tables and strikethrough (markdown-it-py). Code blocks are named and
-not read, addresses are their host, a row of a table names its columns, an item of an ordered list its number.
+The document is parsed as CommonMark with tables and strikethrough (markdown-it-py). Code blocks are announced
+but not read, addresses become their host, table rows name their columns, and items of ordered lists their
+number.
 """
 
 import re
@@ -25,9 +26,9 @@ _CODE = {
     "pt": "Aqui há código.",
     "zh": "此处有代码。",
 }
-"""Spoken in place of a code block; a listener in another language hears nothing of it."""
+"""Spoken instead of a code block. In other languages, nothing is spoken."""
 
-# In this order: stray marks are removed once those that mean something have been read.
+# In this order: stray marks are removed after meaningful ones were processed.
 _WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
     # An address: its host, without the punctuation of the sentence that it ends.
     (re.compile(r"https?://([^\s/?#\])>,;]*[^\s/?#\])>,;.:!])(?:[/?#][^\s)>\]]*[^\s)>\].,;:!?])?/?"), r"\1"),
@@ -37,14 +38,14 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\*+|(?<!\w)_+(?=\w)|(?<=\w)_+(?!\w)|`+|~~"), ""),
     (re.compile(r"[^\S\n]+"), " "),
 )
-# CommonMark takes the stars of 2*3*4 for emphasis, which nobody means.
+# CommonMark interprets the stars of 2*3*4 as emphasis, which nobody means.
 _TIMES = re.compile(r"(?<=\d)\*(?=\d)")
 _TAG = re.compile(r"<(script|style)\b.*?</\1>|<!--.*?-->|</?[A-Za-z][^>]*>", re.DOTALL | re.IGNORECASE)
 _BREAK = re.compile(r"<br\b[^>]*>", re.IGNORECASE)
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*$")
-# A mark that may open something which the text to come closes.
+# A mark that may open something which later text closes.
 _OPENING = re.compile(r"(?:(?<=[\s(\"'])|^)(?:\*{1,3}|_{1,3}|~~)(?=\S)|[`\[<]")
-# A line of which only signs are there: it may turn out to be anything.
+# A line with only signs, which may still become anything.
 _MARKS_AT_END = re.compile(r"(?:^|(?<=\n))[ \-=#>*+`~_|:0-9.)\[!<&]+$")
 # A word that is still being written: an address, an entity, an escape.
 _LAST_WORD = re.compile(r"[!-~]+$")
@@ -53,16 +54,19 @@ _LAST_WORD = re.compile(r"[!-~]+$")
 class Passage(Struct, frozen=True):
     """A part of a document that is heard without a break: a paragraph, an item, a row.
 
-    `safe` is the length of `text` that cannot change any more, whatever follows in the document."""
+    `safe` is the length of `text` that cannot change any more, whatever follows in the document.
+    """
 
     text: str
     safe: int
 
 
 class Document(Struct, frozen=True):
-    """The passages of a text so far. `settled` is the number of characters of the text that belong to
-    complete blocks, and `settled_passages` the number of passages in them. `in_code`: the text ends within a
-    code block."""
+    """The passages of a text so far.
+
+    `settled` is the number of characters in complete blocks, and `settled_passages` the number of passages in
+    them. `in_code` means that the text ends within a code block.
+    """
 
     passages: list[Passage]
     settled: int
@@ -71,7 +75,7 @@ class Document(Struct, frozen=True):
 
 
 def read(text: str, language: str, *, complete: bool) -> Document:
-    """Read a Markdown text aloud. It may be cut anywhere unless it is `complete`."""
+    """Convert a Markdown text to passages. Unless it is `complete`, it may be cut anywhere."""
     if not complete:
         text = _MARKS_AT_END.sub("", text)
     return _Reader(_TIMES.sub("×", text), language, complete).document()
@@ -85,7 +89,7 @@ def _parser() -> "MarkdownIt":
 
 
 class _Reader:
-    """Walks the tokens of a document. Raises nothing: every text is Markdown."""
+    """Walks the tokens of a document. Never raises, because every text is Markdown."""
 
     def __init__(self, text: str, language: str, complete: bool) -> None:
         self._text = text
@@ -112,12 +116,12 @@ class _Reader:
         return fence is not None and (fence.map or [0, 0])[1] >= len(self._lines) and self._is_open(fence)
 
     def _settled(self, blocks: "list[list[Token]]") -> int:
-        """Return the position at which the last block begins: it may still grow."""
+        """Return the position of the last block, which may still grow."""
         start = blocks[-1][0].map if blocks else None
         return sum(map(len, self._lines[: start[0]])) if start else 0
 
     def _block(self, tokens: "list[Token]", open_: bool) -> Iterator[Passage]:
-        """The passages of a top-level block; the last one is not finished if the block is still open."""
+        """Yield the passages of a top-level block. If it is still open, the last one is not finished."""
         if tokens[0].type == "table_open":
             found = list(self._rows(tokens, open_))
         else:
@@ -156,14 +160,14 @@ class _Reader:
         text = prefix + _plain(_spoken(token.children or []))
         if not open_:
             return _whole(text)
-        # A line with a bar may turn out to be the head of a table.
+        # A line with a bar may become the head of a table.
         if "|" in token.content:
             return Passage(text, 0)
         return Passage(text, len(prefix) + _safe(token.content, text[len(prefix) :]))
 
     def _code(self, token: "Token", open_: bool) -> Iterator[Passage]:
         if token.type == "fence" and not token.info.strip() and self._is_open(token):
-            # A fence without a language that never closes is a slip of the pen: the rest is meant to be read.
+            # A fence without a language that never closes is a mistake: the rest is meant to be read.
             if not open_:
                 yield from read(token.content, self._language, complete=True).passages
             return
@@ -175,7 +179,10 @@ class _Reader:
         return not (closing and closing[1].startswith(token.markup))
 
     def _rows(self, tokens: "list[Token]", open_: bool) -> Iterator[Passage]:
-        """A row names its columns, since a listener does not see the head; a head alone is read as it is."""
+        """Yield rows with the names of their columns, as a listener does not see the head.
+
+        A head alone is read as it is.
+        """
         rows: list[list[str]] = []
         for token in tokens:
             if token.type == "tr_open":
@@ -234,8 +241,9 @@ def _plain(text: str) -> str:
 def _safe(source: str, text: str) -> int:
     """Return the length of a passage's part that is certain while the passage is still being written.
 
-    It ends before the first mark that is open: with the marks that the rest may bring, `**so` is another text
-    than `**so**`."""
+    It ends before the first open mark, because with the marks that may follow, `**so` is a different text
+    than `**so**`.
+    """
     certain = _LAST_WORD.sub("", source)
     opened = _first_open(certain)
     before = _plain(_inline_text(certain[:opened]))
@@ -243,7 +251,7 @@ def _safe(source: str, text: str) -> int:
 
 
 def _first_open(source: str) -> int:
-    """Return the position of the first mark that nothing has closed."""
+    """Return the position of the first unclosed mark."""
     position = 0
     for child in _parser().parseInline(source)[0].children or []:
         if child.type == "text" and (found := _OPENING.search(child.content)):

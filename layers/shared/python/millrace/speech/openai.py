@@ -1,4 +1,4 @@
-"""Any server that speaks OpenAI's `POST /audio/speech`: OpenAI itself, Kokoro-FastAPI, vLLM, LocalAI.
+"""Any server with OpenAI's `POST /audio/speech`: OpenAI itself, Kokoro-FastAPI, vLLM, LocalAI.
 
 Its `pcm` is 24 kHz, signed 16 bit, little endian, one channel
 (https://platform.openai.com/docs/api-reference/audio/createSpeech).
@@ -34,8 +34,11 @@ _VOICE = re.compile(r"[A-Za-z0-9][\w.+:/()-]{0,127}", re.ASCII)
 
 
 class OpenAiEngine:
-    """See `engine.Engine`. Servers have voices of their own that cannot be listed: any name that looks like
-    one is passed on. `pause` is the first wait (seconds) before a sentence is asked for again; it doubles."""
+    """See `engine.Engine`.
+
+    Servers have their own voices that cannot be listed, so any plausible name is passed on. `pause` is the
+    first wait (seconds) before a sentence is requested again; it doubles.
+    """
 
     name = "openai"
     paid = True
@@ -58,7 +61,7 @@ class OpenAiEngine:
         self._pause = pause
 
     async def check(self) -> None:
-        """See `engine.Engine`: the list of models is free, and refuses a wrong key."""
+        """See `engine.Engine`. The list of models is free, and rejects a wrong key."""
         import httpx
 
         try:
@@ -79,7 +82,7 @@ class OpenAiEngine:
         return Voice(name, name, name)
 
     async def in_language(self, voice: Voice, language: str) -> Voice | None:
-        """See `engine.Engine`: its models hear the language from the text."""
+        """See `engine.Engine`. Its models detect the language from the text."""
         return voice
 
     async def speak(self, text: str, voice: Voice, speed: float) -> AsyncGenerator[bytes, None]:
@@ -92,12 +95,12 @@ class OpenAiEngine:
                     yield chunk
 
     async def words(self, text: str, voice: Voice, speed: float) -> list[Word] | None:
-        """See `engine.Engine`: the protocol has no word for it."""
+        """See `engine.Engine`. The protocol does not support it."""
         return None
 
     @asynccontextmanager
     async def _accepted(self, body: dict[str, Any]) -> "AsyncIterator[httpx.Response]":
-        """A 200; until there is one, what may pass is repeated."""
+        """Yield a response with status 200, retrying failures that may be temporary."""
         for attempt in range(1, _TRIES + 1):
             last = attempt == _TRIES
             try:
@@ -129,11 +132,11 @@ class OpenAiEngine:
                 yield response
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             failure = _broken(error)
-            # Once audio has been heard, a repeat would be heard twice.
+            # After audio was heard, a retry would repeat it.
             raise failure if begun else _Unreachable(failure) from error
 
     async def close(self) -> None:
-        """See `engine.Engine`; the client is the caller's."""
+        """See `engine.Engine`. The client belongs to the caller."""
 
 
 class _Unreachable(Exception):
@@ -156,7 +159,7 @@ async def _refusal(response: "httpx.Response") -> ProviderError:
         if len(body) > _ERROR_BYTES:
             break
     status = response.status_code
-    # Its words are for the operator: some servers repeat the key or the whole request in them.
+    # The text is for the operator: some servers repeat the key or the whole request in it.
     log.warning("The speech server answered %d: %s", status, body[:500].decode(errors="replace").strip())
     wait = response.headers.get("retry-after", "")
     return _failure(
@@ -177,7 +180,9 @@ def _failure(status: int, *, retryable: bool = False, retry_after: float | None 
 
 
 def _broken(error: Exception) -> ProviderError:
-    log.warning("The speech server cannot be reached or broke off: %s", error or type(error).__name__)
+    log.warning(
+        "The speech server is unreachable or closed the connection: %s", error or type(error).__name__
+    )
     return ProviderError(
         "The speech server cannot be reached, or closed the connection.", code="speech_failed", retryable=True
     )

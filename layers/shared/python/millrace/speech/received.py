@@ -1,7 +1,7 @@
-"""Audio as a speech server sends it, checked and brought to the samples that we work with.
+"""Audio as a speech server sends it, validated and converted to our sample format.
 
-Only what is known to be PCM is let through: an mp3 played as samples is loud noise, and samples that are
-played at another rate than theirs are another voice.
+Only audio known to be PCM is accepted: an mp3 played as samples is loud noise, and samples played at the
+wrong rate sound like another voice.
 """
 
 import struct
@@ -18,14 +18,14 @@ _PCM = frozenset({"audio/pcm", "audio/x-pcm", "audio/raw", *_OCTETS})
 _WAV = frozenset({"audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"})
 _RIFF = b"RIFF"
 _FILES = (b"ID3", b"OggS", b"fLaC", b"\x1aE\xdf\xa3", b"<", b"{")
-"""How files begin that some servers send under the name of PCM: mp3, Ogg, FLAC, WebM, a page, an error."""
+"""Beginnings of files that some servers send as PCM: mp3, Ogg, FLAC, WebM, a page, an error."""
 _RATES = range(8_000, 192_001)
 _LONGEST_HEADER = 64 * 1024
 _PCM_TAG, _EXTENSIBLE = 1, 0xFFFE
 
 
 class MediaType(Struct, frozen=True):
-    """A `Content-Type`: `name` in small letters, `rate` in Hz if it is given, `channels`."""
+    """A `Content-Type`: `name` in lower case, `rate` in Hz if given, and `channels`."""
 
     name: str
     rate: int | None
@@ -33,7 +33,7 @@ class MediaType(Struct, frozen=True):
 
     @classmethod
     def parse(cls, header: str) -> "MediaType":
-        """Read the header's value; parameters that are no numbers count as absent."""
+        """Parse the header's value. Parameters that are not numbers are ignored."""
         name, *parameters = header.split(";")
         given = dict(part.strip().lower().partition("=")[::2] for part in parameters)
         return cls(name.strip().lower(), _number(given.get("rate")), _number(given.get("channels")) or 1)
@@ -75,7 +75,7 @@ def _checked_rate(rate: int) -> int:
 
 
 async def _wav(body: AsyncGenerator[bytes, None], first: bytes) -> tuple[int, bytes]:
-    """Read the header of a WAV file; return its rate and the samples that were read with it."""
+    """Read the header of a WAV file. Return its rate and the samples that were read with it."""
     position, rate = 12, 0
     while True:
         first = await _beginning(body, position + 8, first)

@@ -1,5 +1,8 @@
-"""PCM at another rate, by linear interpolation: good enough for speech that goes up (16 or 22.05 to 24 kHz),
-and free of dependencies. About 5 ms of CPU for a second of speech."""
+"""PCM at another rate, by linear interpolation.
+
+This is good enough for raising the rate of speech (16 or 22.05 to 24 kHz), and needs no dependencies. A
+second of speech takes about 5 ms of CPU.
+"""
 
 from array import array
 from collections.abc import AsyncGenerator
@@ -12,7 +15,7 @@ _SLICE = 16 * 1024
 
 
 class Resampler:
-    """From one rate to another; both in Hz. Feed it PCM in pieces of whole samples."""
+    """Converts from one rate to another, both in Hz. Feed it PCM in pieces of whole samples."""
 
     def __init__(self, source: int, target: int) -> None:
         common = gcd(source, target)
@@ -20,9 +23,9 @@ class Resampler:
         self._rest: array[int] = array("h")
 
     def feed(self, pcm: bytes) -> bytes:
-        """The samples that can be made so far."""
+        """Return the samples that can be computed so far."""
         self._rest.extend(_samples(pcm))
-        # One period reads `in` samples and the one behind them, and makes `out`.
+        # One period reads `in` samples and the one after them, and produces `out`.
         periods = max(len(self._rest) - 1, 0) // self._in
         made = self._periods(periods)
         self._rest = self._rest[periods * self._in :]
@@ -41,7 +44,7 @@ class Resampler:
         return made
 
     def end(self) -> bytes:
-        """The rest, held at its last sample."""
+        """Return the rest, holding the last sample."""
         if not self._rest:
             return b""
         wanted = len(self._rest) * self._out // self._in
@@ -50,7 +53,7 @@ class Resampler:
 
 
 async def whole_samples(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """Chunks of whole samples, however the network cut them. Half a sample at the end is dropped."""
+    """Yield chunks of whole samples, wherever the network split them. Half a sample at the end is dropped."""
     rest = b""
     async with aclosing(chunks):
         async for chunk in chunks:
@@ -62,7 +65,7 @@ async def whole_samples(chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[b
 
 
 async def resampled(pcm: AsyncGenerator[bytes, None], resampler: Resampler) -> AsyncGenerator[bytes, None]:
-    """A stream at another rate."""
+    """Yield a stream at another rate."""
     async with aclosing(pcm):
         async for chunk in pcm:
             for at in range(0, len(chunk), _SLICE):

@@ -1,6 +1,6 @@
-"""Text cut into what an engine is given at once: sentences, the first one short, none too long.
+"""Text split into units for an engine: sentences, the first one short, none too long.
 
-Text may come in pieces (an agent's tokens); a sentence is given out as soon as the text behind it shows that
+Text may come in pieces (an agent's tokens). A sentence is returned as soon as the following text shows that
 it has ended.
 """
 
@@ -8,10 +8,12 @@ import unicodedata
 from collections.abc import Iterator
 
 LONGEST = 300
-"""Characters of the longest piece. Engines bill and fail by request; a piece is also what is lost when one
-fails, and what memory holds."""
+"""The maximum number of characters in a piece.
+
+Engines bill and fail by request. A piece is also what is lost on a failure, and what is held in memory.
+"""
 FIRST = 100
-"""Characters of the first piece: the listener waits for it."""
+"""The maximum number of characters in the first piece, because the listener waits for it."""
 
 _ENDS = frozenset(".!?…\n。！？．｡؟۔।॥։።᠃")
 _CLAUSES = (",;:—–)", "、，；：）")
@@ -24,8 +26,10 @@ def may_end(text: str) -> bool:
 
 
 class Sentences:
-    """Takes text in pieces, gives sentences of at most `longest` characters. `language` is a BCP 47 tag;
-    abbreviations depend on it."""
+    """Receives text in pieces and returns sentences of at most `longest` characters.
+
+    `language` is a BCP 47 tag, on which abbreviations depend.
+    """
 
     def __init__(self, language: str = "en", longest: int = LONGEST) -> None:
         self._language = language.partition("-")[0] or "en"
@@ -34,16 +38,16 @@ class Sentences:
         self._first = True
 
     def feed(self, text: str) -> list[str]:
-        """The sentences that this piece of text completes."""
+        """Return the sentences that this piece of text completes."""
         self._rest += text
-        # The segmenter reads the whole rest each time, and most tokens end no sentence.
+        # The segmenter parses the whole rest each time, and most tokens end no sentence.
         if len(self._rest) > self._longest or may_end(self._rest):
             *whole, self._rest = self._segments()
             return [piece for sentence in whole for piece in self._pieces(sentence)] + self._overflow()
         return []
 
     def end(self) -> list[str]:
-        """Return the rest of the text once no more comes (for now)."""
+        """Return the rest of the text when no more comes (for now)."""
         whole, self._rest = self._segments(), ""
         return [piece for sentence in whole for piece in self._pieces(sentence)]
 
@@ -73,27 +77,30 @@ class Sentences:
 
 
 def sentences_of(text: str, language: str = "en", longest: int = LONGEST) -> Iterator[str]:
-    """The sentences of a whole text, in order, none longer than `longest` characters."""
+    """Yield the sentences of a whole text in order, with at most `longest` characters each."""
     sentences = Sentences(language, longest)
     yield from sentences.feed(text)
     yield from sentences.end()
 
 
 def clean(text: str) -> str:
-    """Text without what no engine can speak: control characters (a NUL ends the text of C libraries, others
-    are refused in XML), private and unassigned ones become spaces."""
+    """Return text without characters that engines cannot speak.
+
+    Control characters (a NUL ends the text in C libraries, others are invalid in XML), private and unassigned
+    ones become spaces.
+    """
     if text.isascii() and text.isprintable():
         return text
     return "".join(c if c == "\n" or not unicodedata.category(c).startswith("C") else _gap(c) for c in text)
 
 
 def _gap(character: str) -> str:
-    # Joiners and soft hyphens (format characters) belong to the word that they stand in.
+    # Joiners and soft hyphens (format characters) belong to the word that contains them.
     return character if unicodedata.category(character) == "Cf" else " "
 
 
 def says_something(text: str) -> bool:
-    """Return whether a text has anything to be heard: a letter, a digit or a symbol."""
+    """Return whether a text contains anything to speak: a letter, a digit or a symbol."""
     return any(unicodedata.category(character)[0] in "LNS" for character in text)
 
 
@@ -107,7 +114,7 @@ def _cut(text: str, longest: int) -> list[str]:
 
 
 def _break(text: str, longest: int) -> int:
-    """Return the position to cut at: behind the last clause that leaves a piece of fair length, else
+    """Return the position to cut at: after the last clause that leaves a piece of reasonable length, or
     between words."""
     window = text[:longest]
     for boundaries in (*_CLAUSES, *_SPACES):

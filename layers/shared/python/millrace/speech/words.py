@@ -1,18 +1,18 @@
-"""Estimates of when words are heard, for engines that do not tell."""
+"""Estimates of word timings, for engines that do not provide them."""
 
 import re
 
 from millrace.speech.engine import Word
 
 _WORD = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]|[^\s\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
-"""A run without spaces; of scripts without spaces a character."""
+"""A run without spaces, or a single character in scripts without spaces."""
 _PAUSES = ",;:.!?，。、；：！？"
 _PAUSE = 3
-"""Letters that a pause behind a word is as long as."""
+"""The length of a pause after a word, in letters."""
 
 
 def estimated_words(text: str, seconds: float) -> list[Word]:
-    """Spread the words of a sentence over its duration, each by its length and the pause behind it."""
+    """Spread the words of a sentence over its duration, each by its length and the pause after it."""
     found = [word for word in _WORD.findall(text) if any(map(str.isalnum, word))]
     weights = [_weight(word) for word in found]
     total, at, words = sum(weights) or 1, 0, []

@@ -1,4 +1,4 @@
-"""Carrying a plan out, one change after the other, each only if nobody else has been faster."""
+"""Execution of a plan, one change after the other, each only if nobody else was faster."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,7 +12,7 @@ _BY_SECTION = {kind.section: kind for kind in KINDS}
 
 
 def carry_out(client: Client, changes: Sequence[Change], done: Callable[[Change], None]) -> None:
-    """Make the changes; `done` is called after each. Raises `Interrupted` at the first that fails."""
+    """Make the changes, calling `done` after each. Raises `Interrupted` at the first failure."""
     for change in changes:
         if change.action == "unchanged":
             continue
@@ -41,7 +41,7 @@ def _make(client: Client, change: Change) -> None:
 
 
 def _write(client: Client, kind: Kind, change: Change) -> str:
-    """Write a resource; its id."""
+    """Write a resource and return its id."""
     if change.action == "update" and not change.fields and change.body == change.current:
         return change.id
     if isinstance(kind, Pipelines) and change.current is None and _is_unnamed(change):
@@ -55,12 +55,12 @@ def _write(client: Client, kind: Kind, change: Change) -> str:
 
 
 def _is_unnamed(change: Change) -> bool:
-    """True for a pipeline whose id the server is to give."""
+    """Return whether the server assigns the pipeline's id."""
     return str(change.body.get("managedBy") or "").endswith(f"/{change.key}")
 
 
 def _is_written(client: Client, kind: Kind, change: Change) -> bool:
-    """True where the change is there: its answer was lost, and the repeat met its own write."""
+    """Return whether the change was made: its answer was lost, and the retry met its own write."""
     current = kind.all(client).get(change.id)
     assert change.desired is not None
     return current is not None and settings_of(kind, current) == settings_of(kind, change.desired)

@@ -18,7 +18,7 @@ from millrace.cli.output import Output, line
 from millrace.cli.session import Options, options_of, variable
 
 WRONG_FILES, FAILED, PENDING = 2, 1, 6
-"""Exit codes: the files are wrong, applying stopped in the middle, a dry run found something to do."""
+"""Exit codes: the files are invalid, applying stopped in the middle, a dry run found changes."""
 ADDRESS = "MILLRACE_URL"
 _SIGNS = {"create": "+", "update": "~", "delete": "-"}
 _HEADER = (
@@ -34,16 +34,16 @@ def apply(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before the changes.")] = False,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Delete what has the label of a file and is not in it any more.")
+        bool, typer.Option("--prune", help="Delete what has a file's label but is not in the file any more.")
     ] = False,
     secrets: Annotated[
-        bool, typer.Option("--secrets", help="Write secrets again, which cannot be compared.")
+        bool, typer.Option("--secrets", help="Write secrets again, because they cannot be compared.")
     ] = False,
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Also change what has the label of another file.")
     ] = False,
 ) -> None:
-    """Make a deployment have what files say: agents, pipelines, flows, alerts and secrets."""
+    """Make a deployment match files: agents, pipelines, flows, alerts and secrets."""
     options = options_of(context)
     references = References(_variables(options), _asking(dry_run, "-" in files))
     try:
@@ -65,7 +65,7 @@ def apply(
 
 
 def _variables(options: Options) -> Callable[[str], str | None]:
-    """The variables of the environment, with the address of the deployment also where it is a login's."""
+    """Return a lookup of environment variables, which includes the deployment's address from a login."""
     return lambda name: variable(name) or (options.address if name == ADDRESS else None)
 
 
@@ -75,10 +75,10 @@ def export(
         str | None, typer.Option("--label", help="Only what has this label; the file gets it.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file to write; else stdout.")
+        Path | None, typer.Option("--output", "-o", help="The file to write; the default is stdout.")
     ] = None,
 ) -> None:
-    """Print what a deployment has as a file for `millrace apply`; with --json as JSON."""
+    """Print the configuration of a deployment as a file for `millrace apply`; with --json as JSON."""
     options = options_of(context)
     with options.client() as client:
         found = exported(client, label)
@@ -94,7 +94,10 @@ def export(
 
 
 def _asking(dry_run: bool, reads_stdin: bool) -> Any:
-    """The function that answers `${prompt.NAME}`; None without a terminal. A dry run needs no true answer."""
+    """Return the function that answers `${prompt.NAME}`, or None without a terminal.
+
+    A dry run needs no real answers.
+    """
     if dry_run:
         return lambda name: f"the answer for {name}"
     if reads_stdin or not sys.stdin.isatty():

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 Path = tuple[str | int, ...]
-"""The keys and places that lead to a part of a file."""
+"""The keys and positions that lead to a part of a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +15,13 @@ class Place:
     lines: dict[Path, int]
 
     def line(self, path: Path) -> int | None:
-        """The line of a part, or of the nearest one around it that has one."""
+        """Return the line of a part, or of the nearest enclosing part with a known line."""
         return next(
             (self.lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in self.lines), None
         )
 
     def at(self, path: Path) -> str:
-        """`app/shop.yaml:12`"""
+        """Return the location as `app/shop.yaml:12`."""
         line = self.line(path)
         return self.file if line is None else f"{self.file}:{line}"
 
@@ -40,7 +40,7 @@ class Problem:
 
 
 class ConfigurationError(Exception):
-    """Files that cannot be applied; nothing was written."""
+    """Files that cannot be applied. Nothing was written."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(map(str, problems)))
@@ -48,4 +48,4 @@ class ConfigurationError(Exception):
 
 
 class Interrupted(Exception):
-    """Applying has stopped in the middle; what was written stays, and applying again goes on."""
+    """Applying stopped in the middle. What was written stays, and applying again continues."""

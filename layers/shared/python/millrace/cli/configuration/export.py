@@ -1,4 +1,4 @@
-"""The configuration of a deployment as a file, which `millrace apply` leaves unchanged."""
+"""The configuration of a deployment as a file that `millrace apply` leaves unchanged."""
 
 from typing import Any
 
@@ -13,8 +13,10 @@ Json = dict[str, Any]
 
 
 def exported(client: Client, label: str | None = None) -> Json:
-    """The configuration of an organization, or of what has a label. Stopped pipelines are left out, since
-    nothing brings them back."""
+    """Return the configuration of an organization, or of everything with a label.
+
+    Stopped pipelines are left out, because they cannot be started again.
+    """
     found: Json = {"label": label} if label else {}
     if not label and (secrets := _secrets(client)):
         found[SECRETS] = secrets

@@ -30,14 +30,14 @@ SECTIONS = (SECRETS, "agents", "pipelines", "flows", "alerts")
 """In the order in which they are written: later ones refer to earlier ones."""
 ENDINGS = (".yaml", ".yml", ".json")
 FRAGMENT = "template.yaml"
-"""Lies beside the files in `app/`, and is the deployment's (docs/own-code.md)."""
+"""May be among the files in `app/`, but belongs to the deployment (docs/own-code.md)."""
 SERVERS = ("mcpServers", "a2aAgents")
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A resource as a file says. Secret texts still hold their references; all others are resolved."""
+    """A resource in a file. Texts of secrets still have their references; all others are resolved."""
 
     section: str
     key: str
@@ -51,7 +51,7 @@ class Wanted:
         return (self.section, self.key)
 
     def problem(self, message: str, path: Path = ()) -> Problem:
-        """A mistake in it."""
+        """Return a mistake in the resource."""
         return Problem(self.place, (*self.path, *path), message)
 
 
@@ -63,12 +63,12 @@ class Configuration:
     labels: dict[str, str]
 
     def of(self, section: str) -> list[Wanted]:
-        """The resources of one kind."""
+        """Return the resources of one kind."""
         return [one for one in self.wanted if one.section == section]
 
 
 def read_files(names: Sequence[str], references: References) -> Configuration:
-    """Read files, and the files in folders. Raises `ConfigurationError` that names every mistake."""
+    """Read files, and the files in folders. Raises `ConfigurationError` with every mistake."""
     problems: list[Problem] = []
     wanted: list[Wanted] = []
     labels: dict[str, str] = {}
@@ -91,8 +91,10 @@ def read_files(names: Sequence[str], references: References) -> Configuration:
 
 
 def _is_template(value: Any) -> bool:
-    """True for a template of CloudFormation, or a part of one, which may lie beside the files: its sections
-    have capital letters, and ours have none."""
+    """Return whether a value is a CloudFormation template, or a part of one, which may be among the files.
+
+    Its sections are capitalized, unlike ours.
+    """
     return isinstance(value, dict) and bool(value) and all(name[:1].isupper() for name in value)
 
 
@@ -124,7 +126,7 @@ def _doubled(wanted: Sequence[Wanted]) -> Iterator[Problem]:
 
 
 class _FileReader:
-    """Reads one file, and collects its mistakes."""
+    """Reads one file and collects its mistakes."""
 
     def __init__(self, place: Place, references: References) -> None:
         self._place = place
@@ -188,7 +190,7 @@ class _FileReader:
         return resolved | {"managedBy": label} if label and not own else resolved
 
     def _text(self, path: Path, text: str) -> str:
-        """A text with its references resolved. Those of secrets are resolved when they are needed."""
+        """Return a text with its references resolved. Those of secrets are resolved when they are needed."""
         if is_secret(path, text):
             return self._secret_text(path, text)
         try:
@@ -208,8 +210,10 @@ class _FileReader:
 
 
 def is_secret(path: Path, text: str) -> bool:
-    """Return true for texts that the server keeps as secrets: those are never shown, so they cannot be
-    compared."""
+    """Return whether the server stores a text as a secret.
+
+    It never shows these, so they cannot be compared.
+    """
     if path[0] != "agents" or len(path) < 5 or path[2] not in SERVERS:
         return False
     return path[4] == "headers" or (path[4] == "url" and "?" in text)

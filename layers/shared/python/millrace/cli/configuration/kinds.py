@@ -1,4 +1,4 @@
-"""Agents, pipelines, flows and alert rules by one face: how each is listed, written and deleted."""
+"""Agents, pipelines, flows and alert rules with a common interface to list, write and delete them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -14,30 +14,30 @@ from millrace.domain.flows import FlowSettings
 
 Json = dict[str, Any]
 FILLED = frozenset({"id", "createdAt", "updatedAt"})
-"""Fields that the server fills."""
+"""Fields that the server sets."""
 
 
 class Kind(ABC):
-    """A kind of resource. Bodies and answers are JSON. `filled` are the fields that the server fills."""
+    """A kind of resource. Bodies and answers are JSON. `filled` are the fields that the server sets."""
 
     section: ClassVar[str]
     filled: ClassVar[frozenset[str]]
 
     @abstractmethod
     def all(self, client: Client) -> dict[str, Json]:
-        """All that there are, by key; none of the built-in ones."""
+        """Return all resources by key, without built-in ones."""
 
     @abstractmethod
     def put(self, client: Client, key: str, body: Json, **options: Any) -> Json:
-        """Write one. Options are those of the client's method."""
+        """Write a resource. Options are those of the client's method."""
 
     @abstractmethod
     def delete(self, client: Client, key: str, unchanged_since: str) -> None:
-        """Delete one."""
+        """Delete a resource."""
 
     @abstractmethod
     def compact(self, found: Json) -> Json:
-        """One as a file has it: without what the server fills, and without defaults."""
+        """Return a resource as in a file, without fields that the server sets and without defaults."""
 
 
 def settings_of(kind: Kind, found: Json) -> Json:
@@ -108,8 +108,11 @@ class Alerts(Kind):
 
 
 class Pipelines(Kind):
-    """Definitions are kept as they were written, so they have no defaults to leave out. The state is part of
-    a file, and not of a definition."""
+    """Pipelines.
+
+    Definitions are stored as they were written, so there are no defaults to leave out. The state is part of a
+    file, but not of a definition.
+    """
 
     section = "pipelines"
     filled = FILLED | {"state", "version", "stateSince", "warnings"}
@@ -121,7 +124,7 @@ class Pipelines(Kind):
         return dict(to_json(client.streaming.put_pipeline(key, body, **options)))
 
     def create(self, client: Client, body: Json, *, dry_run: bool = False) -> Json:
-        """Create a pipeline whose id the server gives."""
+        """Create a pipeline with an id assigned by the server."""
         return dict(to_json(client.streaming.create_pipeline(body, dry_run=dry_run)))
 
     def delete(self, client: Client, key: str, unchanged_since: str) -> None:

@@ -1,4 +1,4 @@
-"""The plan: what has to change so that a deployment has what files say."""
+"""The plan: the changes that make a deployment match files."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,13 +23,16 @@ _MOVES = {
     ("paused", "running"): ("resume",),
 }
 GIVEN = "pipeline_"
-"""Begins the ids that the server gives."""
+"""The prefix of ids that the server assigns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One resource: what happens to it. `body` is sent, `desired` is what there will be; `current` is what
-    there is, and `id` its id, which differs from the key of pipelines that the server names."""
+    """The change of one resource.
+
+    `body` is sent, `desired` is the result, and `current` the present state. `id` differs from the key for
+    pipelines that the server names.
+    """
 
     action: Action
     section: str
@@ -45,11 +48,11 @@ class Change:
 
     @property
     def updated_at(self) -> str:
-        """The time of the state on which the change is based; empty where there was nothing."""
+        """The time of the state on which the change is based, or "" for a new resource."""
         return str((self.current or {}).get("updatedAt", ""))
 
     def to_json(self) -> Json:
-        """The change for scripts, without any value of a secret."""
+        """Return the change for scripts, without values of secrets."""
         found: Json = {"section": self.section, "key": self.key, "action": self.action}
         found |= {"fields": [one["path"] for one in self.fields], "moves": list(self.moves)}
         return found | ({"file": self.file} if self.file else {})
@@ -57,8 +60,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """Makes plans. With `secrets_again`, secrets are written even if they are there; with `take_over`, also
-    what another file's label is on."""
+    """Creates plans.
+
+    With `secrets_again`, existing secrets are written as well; with `take_over`, also resources with another
+    file's label.
+    """
 
     client: Client
     references: References
@@ -67,8 +73,11 @@ class Planner:
     problems: list[Problem] = field(default_factory=list)
 
     def plan(self, configuration: Configuration, prune: bool) -> list[Change]:
-        """The changes in the order in which they are made. Raises `ConfigurationError` for what the server
-        would refuse, `APIError` where it cannot be asked."""
+        """Return the changes in the order in which to make them.
+
+        Raises `ConfigurationError` for changes that the server would reject, and `APIError` if it cannot be
+        asked.
+        """
         if prune:
             self._check_labels(configuration)
         secrets = self._secrets(configuration.of(SECRETS))
@@ -152,7 +161,7 @@ class Planner:
         )
 
     def _found(self, kind: Kind, wanted: Wanted, current: dict[str, Json]) -> tuple[str, Json | None]:
-        """The id and what is there under it; an empty id where the server is to give one."""
+        """Return the id and the existing resource, or an empty id if the server assigns one."""
         if wanted.key in current:
             return wanted.key, self._owned(wanted, current[wanted.key])
         if not isinstance(kind, Pipelines) or not _is_named_by_server(wanted):
@@ -186,7 +195,7 @@ class Planner:
             raise _WrongError(str(error)) from error
 
     def _state(self, wanted: Wanted, body: Json) -> str | None:
-        """Take the wanted state out of a pipeline's body."""
+        """Remove the desired state from a pipeline's body and return it."""
         if wanted.section != PIPELINES.section or "state" not in body:
             return None
         state = body.pop("state")
@@ -203,7 +212,7 @@ class Planner:
                 return PIPELINES.create(self.client, body, dry_run=True)
             return kind.put(self.client, id, body, dry_run=True)
         except InvalidRequestError as error:
-            # Secrets that are about to be written are all that is missing.
+            # Only secrets that are about to be written are missing.
             if error.code == "unknown_secret" and new_secrets.issuperset(error.details.get("secrets", ())):
                 return body
             raise
@@ -223,7 +232,7 @@ def _has_secrets(wanted: Wanted) -> bool:
 def _is_named_by_server(wanted: Wanted) -> bool:
     source = wanted.body.get("source")
     kind = source.get("type") if isinstance(source, dict) else None
-    # Sources of other packages are reached by an address as well.
+    # Sources of other packages also have an address.
     return wanted.key.startswith(GIVEN) or kind == "webhook" or (isinstance(kind, str) and kind not in TYPES)
 
 
@@ -243,7 +252,7 @@ def _pruned(kind: Kind, current: dict[str, Json], ids: set[str], labels: set[str
 
 
 def _problems_of(wanted: Wanted, error: APIError) -> list[Problem]:
-    """The mistakes that the server has found, at their lines."""
+    """Return the mistakes that the server found, with their lines."""
     found = error.details.get("fields") or error.details.get("problems")
     if not isinstance(found, list):
         path = error.details.get("path")

@@ -1,4 +1,4 @@
-"""References in files: `${env.NAME}` is a variable of the environment, `${prompt.NAME}` is asked for.
+"""References in files: `${env.NAME}` is an environment variable, and `${prompt.NAME}` is asked for.
 
 A `$$` before the brace stands for a `$`: `$${env.NAME}` is the text `${env.NAME}`.
 """
@@ -14,20 +14,19 @@ _REFERENCE = re.compile(r"(\$+)\{(env|prompt)\.([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class MissingReference(Exception):
-    """A reference that leads nowhere; the message says what to do."""
+    """A reference without a value. The message says what to do."""
 
 
 @dataclass(slots=True)
 class References:
-    """Finds what references stand for. `ask` asks a person without showing the answer; None where there is
-    none."""
+    """Resolves references. `ask` asks a person without showing the answer; None if nobody can be asked."""
 
     variable: Callable[[str], str | None]
     ask: Callable[[str], str] | None = None
     _answers: dict[str, str] = field(default_factory=dict)
 
     def resolved(self, text: str) -> str:
-        """The text with the values of its references. Raises `MissingReference`."""
+        """Return the text with the values of its references. Raises `MissingReference`."""
         return _REFERENCE.sub(self._value, text)
 
     def _value(self, match: re.Match[str]) -> str:
@@ -53,12 +52,12 @@ class References:
 
 
 def has_reference(text: str) -> bool:
-    """Return whether a text refers to something."""
+    """Return whether a text has a reference."""
     return any(len(match.group(1)) == 1 for match in _REFERENCE.finditer(text))
 
 
 def literal(value: Any) -> Any:
-    """A value as it is written in a file, so that no text in it is taken for a reference."""
+    """Return a value as written in a file, with its texts escaped so that none is taken for a reference."""
     if isinstance(value, str):
         return _REFERENCE.sub(lambda match: "$" + match.group(), value)
     if isinstance(value, dict):
@@ -67,7 +66,7 @@ def literal(value: Any) -> Any:
 
 
 def texts(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Each text of a value with its path."""
+    """Yield each text of a value with its path."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, dict):
@@ -79,7 +78,7 @@ def texts(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
 
 
 def replaced(value: Any, change: Callable[[Path, str], str], path: Path = ()) -> Any:
-    """A copy of a value with each of its texts changed."""
+    """Return a copy of a value with each of its texts changed."""
     if isinstance(value, str):
         return change(path, value)
     if isinstance(value, dict):

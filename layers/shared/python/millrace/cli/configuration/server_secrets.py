@@ -1,7 +1,7 @@
-"""The secrets of an agent's servers in a file: references, of which the server keeps the values.
+"""Secrets of an agent's servers in a file: references, whose values the server stores.
 
-A value that the server has already is kept (`[hidden]`), since nobody can compare it; it is written when the
-header is new, when the server moved to another origin, or when all secrets are to be written again.
+An existing value is kept (`[hidden]`), because it cannot be compared. It is written if the header is new, if
+the server moved to another origin, or if all secrets are to be written again.
 """
 
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ServerSecrets:
-    """Fills in the secrets of one agent; `current` is the agent as the server shows it."""
+    """Fills in the secrets of one agent. `current` is the agent as the server shows it."""
 
     references: References
     current: Json | None
     again: bool = False
 
     def filled(self, body: Json) -> Json:
-        """The body to send. Raises `MissingReference`."""
+        """Return the body to send. Raises `MissingReference`."""
         found: Json = replaced(body, lambda path, text: self._text(body, path, text))
         return found
 
@@ -48,7 +48,7 @@ class ServerSecrets:
 
 
 def referring(key: str, settings: Json) -> Json:
-    """An agent's settings with a reference in the place of each hidden value: `${env.CLERK_DOCS_X_KEY}`."""
+    """Return an agent's settings with references for hidden values, such as `${env.CLERK_DOCS_X_KEY}`."""
 
     def text(path: Path, text: str) -> str:
         if not path or path[0] not in SERVERS or HIDDEN not in text:

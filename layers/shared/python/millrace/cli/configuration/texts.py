@@ -1,7 +1,7 @@
-"""YAML and JSON as text: values with the line of each part, and values as text again.
+"""YAML and JSON: values with the line of each part, and values as text.
 
-YAML is read as its version 1.2 defines JSON's types: `yes`, `on` and dates are texts, `010` is one as well.
-What we write is read as the same values by parsers of YAML 1.1, too.
+YAML is read with JSON's types, as version 1.2 defines them: `yes`, `on` and dates are texts, as is `010`.
+Parsers of YAML 1.1 read our output as the same values.
 """
 
 import json
@@ -22,7 +22,7 @@ _TEXT = "tag:yaml.org,2002:str"
 
 
 class TextError(Exception):
-    """A text that is not YAML or JSON, with its line where it is known."""
+    """A text that is not YAML or JSON, with its line if known."""
 
     def __init__(self, message: str, line: int | None, path: Path = ()) -> None:
         super().__init__(message)
@@ -31,15 +31,16 @@ class TextError(Exception):
         self.path = path
 
     def problem(self, file: str) -> Problem:
-        """The mistake in this file."""
+        """Return the mistake in this file."""
         lines = {} if self.line is None else {self.path: self.line}
         return Problem(Place(file, lines), self.path, self.message)
 
 
 def read_text(text: str) -> tuple[Any, dict[Path, int]]:
-    """The value of a text, and the line of each of its parts. Raises `TextError`."""
+    """Return the value of a text, and the line of each of its parts. Raises `TextError`."""
     try:
-        # JSON may be indented with tabs, which YAML does not allow. A text of YAML holds none but by escapes.
+        # JSON may be indented with tabs, which YAML does not allow. JSON strings contain tabs only as
+        # escapes.
         node = yaml.compose(text.replace("\t", "    ") if _is_json(text) else text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -61,7 +62,7 @@ def _is_json(text: str) -> bool:
 
 
 class _Reader:
-    """Makes values of nodes."""
+    """Converts nodes to values."""
 
     def __init__(self) -> None:
         self.lines: dict[Path, int] = {}
@@ -71,7 +72,7 @@ class _Reader:
         line = node.start_mark.line + 1
         self.lines.setdefault(path, line)
         self._nodes += 1
-        # Aliases may lead back to where they are, or double their contents again and again.
+        # Aliases may refer to an enclosing node, or multiply their contents again and again.
         if self._nodes > MOST_NODES or len(path) > 100:
             raise TextError("the file is too large, or nested too deeply", line)
         if isinstance(node, yaml.MappingNode):
@@ -110,7 +111,7 @@ def _scalar(node: yaml.ScalarNode) -> Any:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what either version of YAML would read as something else than a text."""
+    """Quotes texts that either version of YAML would read as another type."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -123,7 +124,7 @@ def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
     ambiguous = any(known.fullmatch(text) for known in (_NULL, _BOOL, _INT, _FLOAT))
     lines = text.split("\n")
     odd = not all(line.isprintable() for line in lines)
-    # A block keeps lines readable; it cannot hold blanks at the ends of lines.
+    # A block keeps lines readable, but cannot contain trailing spaces.
     block = len(lines) > 1 and not odd and all(line == line.rstrip() for line in lines)
     style = "|" if block and not text.startswith((" ", "\n")) else '"' if ambiguous or odd else None
     return dumper.represent_scalar(_TEXT, text, style=style)
@@ -133,5 +134,5 @@ _Dumper.add_representer(str, _text_node)
 
 
 def write_text(value: Any) -> str:
-    """A value as YAML."""
+    """Return a value as YAML."""
     return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)

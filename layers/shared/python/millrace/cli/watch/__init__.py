@@ -17,16 +17,18 @@ from millrace.domain.clock import now_ms
 
 FRAMES_A_SECOND = 5
 PATIENT = Policy(attempts=1_000_000)
-"""A view stays open until it is closed, however long the network is away."""
+"""A view stays open until it is closed, however long the network is down."""
 
 
 def watch(
     context: typer.Context,
     agent: Annotated[list[str] | None, typer.Option(help="Only this agent; may be repeated.")] = None,
-    once: Annotated[bool, typer.Option("--once", help="Print what runs now, and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Print the active runs and exit.")] = False,
 ) -> None:
-    """Watch every run of your organization live. Needs the scope observe. With --json: one event for each
-    line."""
+    """Watch every run of your organization live. Needs the scope observe.
+
+    With --json, prints one event on each line.
+    """
     options = options_of(context)
     options = dataclasses.replace(options, policy=PATIENT)
     console = options.output.console
@@ -67,8 +69,10 @@ async def _paint(live: Live, board: Board, address: str) -> None:
 
 
 async def follow(client: AsyncClient, board: Board, agents: tuple[str, ...] = ()) -> None:
-    """Keep the board up to date for ever: a snapshot, then the events after it; another snapshot when events
-    have passed out of the log. Raises `MillraceError`."""
+    """Keep the board up to date forever: a snapshot, then the events after it.
+
+    If events have expired from the log, another snapshot follows. Raises `MillraceError`.
+    """
     while True:
         snapshot = await client.command_center.snapshot(agent_ids=agents)
         since = board.begin(snapshot.model_dump(mode="json", by_alias=True))

@@ -13,9 +13,11 @@ RECENT = 8
 
 @dataclass(slots=True)
 class Board:
-    """Runs under way by id, alerts that are on by rule, what ended last, and sums since the view began.
-    `waiting` holds the calls that wait for a person by run and call, as far as the view has seen them begin.
-    `cost` is US dollars of the model calls whose price is known, None without any."""
+    """Active runs by id, triggered alerts by rule, the runs that ended last, and sums since the view began.
+
+    `waiting` has the calls that wait for a person, by run and call, as far as the view has seen them begin.
+    `cost` is US dollars for model calls with a known price, or None without any.
+    """
 
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
     alerts: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -28,7 +30,7 @@ class Board:
     cost: float | None = None
 
     def begin(self, snapshot: dict[str, Any]) -> int:
-        """Start from a snapshot, sums kept; the number to stream from."""
+        """Start from a snapshot, keeping the sums. Return the number to stream from."""
         self.runs = {run["runId"]: run for run in snapshot["runs"]}
         self.waiting = {run: calls for run, calls in self.waiting.items() if run in self.runs}
         self.alerts = {alert["ruleId"]: alert for alert in snapshot["alerts"]}
@@ -75,7 +77,7 @@ class Board:
     def _apply_run_event(self, event: Event) -> None:
         kind = event["type"]
         if kind == "run:llm_call":
-            # Cached tokens are told beside the others, and are part of the input.
+            # Cached tokens are listed separately, but are part of the input.
             used = event.get("tokens") or {}
             self.tokens += used.get("input", 0) + used.get("output", 0)
             if event.get("cost") is not None:
@@ -87,7 +89,7 @@ class Board:
             self.started += 1
             names = ("runId", "agentId", "agentName")
             new = {name: event[name] for name in names} | {"startedAt": event["time"], "status": "running"}
-            # The snapshot may hold the run already, and knows more of it than its first event.
+            # The snapshot may already have the run, with more data than its first event.
             self.runs.setdefault(event["runId"], new)
         run = self.runs.get(event["runId"])
         if run is None:

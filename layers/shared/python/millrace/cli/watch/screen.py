@@ -15,7 +15,7 @@ SHOWN = 30
 
 
 def render(board: Board, now: int, state: str) -> RenderableType:
-    """The whole screen; `now` in milliseconds, `state` tells of the connection."""
+    """Return the whole screen; `now` in milliseconds, `state` is that of the connection."""
     parts: list[RenderableType] = [_totals(board, state), _runs(board, now)]
     if board.alerts:
         parts.insert(1, _alerts(board))
@@ -53,7 +53,7 @@ def _runs(board: Board, now: int) -> RenderableType:
 
 
 def _waiting(board: Board) -> RenderableType:
-    """The runs that wait for a person, with what they ask where the view has seen it."""
+    """Return the runs that wait for a person, with their questions if the view has seen them."""
     runs = [run for run in board.runs.values() if run["status"] == "waiting"]
     lines = [line for run in runs for line in _asks(run, board)]
     return Panel(Text("\n".join(map(_plain, lines[:SHOWN])), style="yellow"), title="Waiting for an answer")
@@ -91,7 +91,7 @@ def _line(event: Event) -> str:
 
 
 def _plain(text: str) -> str:
-    """Without what could steer a terminal: agents and users write these texts."""
+    """Return a text without terminal control characters, because agents and users write these texts."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 
