@@ -2108,7 +2108,7 @@ export interface components {
             type: "aggregate";
             config: components["schemas"]["AggregateConfig"];
         };
-        /** @description `alias` names the result; without one it is `sum_cost` and the like (`count` for `*`). */
+        /** @description `alias` names the result. The default is `sum_cost` and the like (`count` for `*`). */
         Aggregation: {
             /**
              * @description A field by name; dots lead into objects (`tokenUsage.total`, `$meta.type`), brackets into lists (`items[0].price`) and to other names (`["a.b"]`).
@@ -2365,7 +2365,7 @@ export interface components {
              */
             agent?: components["schemas"]["LevelLimits"];
         };
-        /** @description True if every one is. */
+        /** @description True if every condition is true. */
         AllOf: {
             and: (components["schemas"]["Condition"] | components["schemas"]["AllOf"] | components["schemas"]["AnyOf"] | components["schemas"]["NotOf"])[];
         };
@@ -2424,7 +2424,7 @@ export interface components {
             /** @default null */
             reason?: string | null;
         };
-        /** @description True if one is. */
+        /** @description True if any condition is true. */
         AnyOf: {
             or: (components["schemas"]["Condition"] | components["schemas"]["AllOf"] | components["schemas"]["AnyOf"] | components["schemas"]["NotOf"])[];
         };
@@ -2620,7 +2620,7 @@ export interface components {
             /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
-        /** @description So many items, or what there is after `timeout` milliseconds. */
+        /** @description `size` items, or those collected within `timeout` milliseconds. */
         BatchConfig: {
             size: number;
             timeout: number;
@@ -2675,7 +2675,7 @@ export interface components {
                 [key: string]: unknown;
             } | null;
         };
-        /** @description A chat's incoming webhook; values in `template` are escaped for it. */
+        /** @description A chat's incoming webhook. Values in `template` are escaped for it. */
         ChatConfig: {
             /**
              * @default {
@@ -2725,7 +2725,7 @@ export interface components {
             /** @description there are more than 1,000 runs */
             truncated: boolean;
         };
-        /** @description One comparison of a field. `exists` takes true (the default) or false. */
+        /** @description A comparison of a field. `exists` takes true (the default) or false. */
         Condition: {
             /** @description A field by name; dots lead into objects (`tokenUsage.total`, `$meta.type`), brackets into lists (`items[0].price`) and to other names (`["a.b"]`). */
             field: string;
@@ -2813,8 +2813,11 @@ export interface components {
             operations?: ("insert" | "update" | "delete")[] | null;
         };
         /**
-         * @description `conflictFields` are the key of all but insert; with `versionField` a stale row never overwrites. A
-         *     template for `operation` says of each event what becomes of its row; `deletedField` marks deleted ones.
+         * @description `conflictFields` is the key for all operations except insert; with `versionField`, a stale row never
+         *     overwrites.
+         *
+         *     A template for `operation` determines each event's operation on its row. `deletedField` marks deleted
+         *     rows.
          */
         DatabaseConfig: {
             /**
@@ -2914,7 +2917,7 @@ export interface components {
             /** @description the `cursor` of the next page; null on the last page */
             nextCursor: string | null;
         };
-        /** @description The first event of each key within `ttl` milliseconds goes on. */
+        /** @description Only the first event of each key within `ttl` milliseconds passes. */
         DedupeConfig: {
             /** @description An expression, such as `upper(user.name)`. */
             key: string;
@@ -3995,7 +3998,7 @@ export interface components {
                 [key: string]: unknown;
             } | null;
         };
-        /** @description True if the one inside is not. */
+        /** @description True if the condition inside is false. */
         NotOf: {
             not: components["schemas"]["Condition"] | components["schemas"]["AllOf"] | components["schemas"]["AnyOf"] | components["schemas"]["NotOf"];
         };
@@ -4102,7 +4105,7 @@ export interface components {
         PipelineChanges: {
             [key: string]: unknown;
         };
-        /** @description A definition as a user writes it. One `destination`, or several as `destinations`. */
+        /** @description A definition as a user writes it, with one `destination`, or several as `destinations`. */
         PipelineDefinition: {
             name: string;
             /** @default null */
@@ -4254,7 +4257,7 @@ export interface components {
             accepted: number;
             ids: string[];
         };
-        /** @description At most `perSecond` requests a second on average, `burst` at once. */
+        /** @description At most `perSecond` requests per second on average, and `burst` at once. */
         RateLimit: {
             perSecond: number;
             /** @default 1 */
@@ -4405,7 +4408,7 @@ export interface components {
             /** @description in days; null: forever */
             conversationDays: number | null;
         };
-        /** @description Waits grow from `backoffMs`, doubling, with jitter. */
+        /** @description Waits start at `backoffMs` and double, with jitter. */
         RetryPolicy: {
             /** @default 3 */
             maxRetries?: number;
@@ -4782,7 +4785,7 @@ export interface components {
             } | null;
             createdBy: string | null;
         };
-        /** @description Keeps a share (`rate`, 0 to 1) of all keys; the same keys each time. Without `key`, of all events. */
+        /** @description Keeps a share (`rate`, 0 to 1) of all keys, always the same ones. Without `key`, of all events. */
         SampleConfig: {
             rate: number;
             /** @default null */
@@ -4805,7 +4808,7 @@ export interface components {
             type: "sample";
             config: components["schemas"]["SampleConfig"];
         };
-        /** @description One event per tick of an EventBridge Scheduler expression. */
+        /** @description One event for each tick of an EventBridge Scheduler expression. */
         ScheduleSource: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -5017,7 +5020,7 @@ export interface components {
             min: number;
             max: number;
         };
-        /** @description One event per element of the list in `field`, which then holds the element. */
+        /** @description One event for each element of the list in `field`, which then contains the element. */
         SplitConfig: {
             /** @description A field by name; dots lead into objects (`tokenUsage.total`, `$meta.type`), brackets into lists (`items[0].price`) and to other names (`["a.b"]`). */
             field: string;
@@ -5593,7 +5596,11 @@ export interface components {
             type: "webhook";
             config: components["schemas"]["WebhookConfig"];
         };
-        /** @description Requests to the pipeline's own address; the raw body's signature is checked before it is parsed. */
+        /**
+         * @description Requests to the pipeline's own address.
+         *
+         *     The signature of the raw body is verified before it is parsed.
+         */
         WebhookSource: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -5605,7 +5612,7 @@ export interface components {
             /** @default null */
             secret?: string | null;
         };
-        /** @description Times in milliseconds. Without `aggregations` an `aggregate` step has to follow. */
+        /** @description Times in milliseconds. Without `aggregations`, an `aggregate` step has to follow. */
         WindowConfig: {
             /** @enum {string} */
             type: "tumbling" | "sliding" | "session";
