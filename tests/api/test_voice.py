@@ -14,7 +14,7 @@ from millrace.settings import Settings
 from millrace.speech.encoders import FORMATS
 from millrace.speech.engines import SpeechConfig
 from tests.api.talk import error_of
-from tests.api.voicing import SPEECH, TEXT, voice_client
+from tests.api.voicing import SPEECH, TEXT, server, voice, voice_client
 from tests.effort import effort, soak
 from tests.fakes.model_server import Gate, Script
 from tests.fakes.speech_server import SpeechServer
@@ -22,20 +22,10 @@ from tests.speech.programs import decoded, run, seconds_of
 from tests.speech.sound import likeness, speech
 from tests.tokens import Issuer
 
+__all__ = ["server", "voice"]
+
 LONG = effort(20_000, 100_000)
 """Characters; the latter are the most that a request may have."""
-
-
-@pytest.fixture
-def voice(settings: Settings, issuer: Issuer, organization: str) -> Iterator[httpx.Client]:
-    with voice_client(settings, issuer, organization) as client:
-        yield client
-
-
-@pytest.fixture
-def server() -> Iterator[SpeechServer]:
-    with SpeechServer() as running:
-        yield running
 
 
 @pytest.fixture

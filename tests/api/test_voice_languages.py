@@ -1,7 +1,6 @@
 """Speech in the language of the text."""
 
 import asyncio
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -9,17 +8,13 @@ import pytest
 from millrace.settings import Settings
 from millrace.speech.engines import SpeechConfig
 from tests.api.talk import error_of
-from tests.api.voicing import SPEECH, TEXT, voice_client
+from tests.api.voicing import SPEECH, TEXT, server, voice, voice_client
 from tests.fakes.speech_server import SpeechServer
 from tests.speech.programs import decoded, run
 from tests.speech.sound import likeness, speech, speech_in
 from tests.tokens import Issuer
 
-
-@pytest.fixture
-def voice(settings: Settings, issuer: Issuer, organization: str) -> Iterator[httpx.Client]:
-    with voice_client(settings, issuer, organization) as client:
-        yield client
+__all__ = ["server", "voice"]
 
 
 def likeness_to_espeak(pcm: bytes, voice: str, text: str) -> float:
@@ -107,12 +102,6 @@ def available(client: httpx.Client) -> dict[str, bool]:
     engines = client.get("/api/voice/voices").json()["engines"]
     assert all((engine["missing"] is None) is engine["available"] for engine in engines)
     return {engine["id"]: engine["available"] for engine in engines}
-
-
-@pytest.fixture
-def server() -> Iterator[SpeechServer]:
-    with SpeechServer() as running:
-        yield running
 
 
 def test_long_text_is_refused_before_any_byte_where_it_cannot_be_finished(voice: httpx.Client) -> None:

@@ -1,25 +1,17 @@
 """An agent's answer aloud, while it is written."""
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
-from millrace.settings import Settings
 from tests.api.talk import error_of, say, saying
-from tests.api.voicing import voice_client
-from tests.aws import Aws
+from tests.api.voicing import voice
 from tests.speech.programs import seconds_of
 from tests.tokens import Issuer
 
+__all__ = ["voice"]
+
 FIRST, SECOND = "The first sentence is here.", "Then the second one follows."
 PCM = {"format": "pcm"}
-
-
-@pytest.fixture
-def voice(settings: Settings, aws: Aws, issuer: Issuer, organization: str) -> Iterator[httpx.Client]:
-    with voice_client(settings, issuer, organization) as client:
-        yield client
 
 
 def path(run_id: str) -> str:

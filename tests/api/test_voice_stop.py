@@ -9,18 +9,14 @@ import pytest
 from millrace.settings import Settings
 from millrace.speech.engines import SpeechConfig
 from tests.api.talk import error_of
-from tests.api.voicing import SPEECH, voice_client
+from tests.api.voicing import SPEECH, server, voice_client
 from tests.fakes.speech_server import SpeechServer
 from tests.tokens import Issuer
 
+__all__ = ["server"]
+
 TEXT = " ".join(f"Number {n} of many ships sails past the old stone bridge." for n in range(200))
 BYTES_PER_SECOND = 48_000
-
-
-@pytest.fixture
-def server() -> Iterator[SpeechServer]:
-    with SpeechServer() as running:
-        yield running
 
 
 @pytest.fixture

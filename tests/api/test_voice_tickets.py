@@ -19,19 +19,15 @@ from millrace.settings import Settings
 from millrace.stores.connect import Stores
 from millrace.stores.tickets import Ticket, TicketStore
 from tests.api.talk import error_of
-from tests.api.voicing import SPEECH, TEXT, voice_client
+from tests.api.voicing import SPEECH, TEXT, voice, voice_client
 from tests.aws import Aws
 from tests.speech.programs import seconds_of
 from tests.tokens import Issuer
 
+__all__ = ["voice"]
+
 TICKETS = "/api/stream-tickets"
 READ = Operation("GET", "/", "Read", "chat", answers={200: "Run"}, credential="either")
-
-
-@pytest.fixture
-def voice(settings: Settings, aws: Aws, issuer: Issuer, organization: str) -> Iterator[httpx.Client]:
-    with voice_client(settings, issuer, organization) as client:
-        yield client
 
 
 @pytest.fixture

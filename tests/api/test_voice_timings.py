@@ -1,7 +1,6 @@
 """Words and their times beside the audio."""
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -10,26 +9,16 @@ import pytest
 from millrace.settings import Settings
 from millrace.speech.engines import SpeechConfig
 from tests.api.talk import error_of
-from tests.api.voicing import SPEECH, voice_client
+from tests.api.voicing import SPEECH, server, voice, voice_client
 from tests.fakes.model_server import Script
 from tests.fakes.speech_server import SpeechServer
 from tests.speech.programs import seconds_of
 from tests.sse import read_events
 from tests.tokens import Issuer
 
+__all__ = ["server", "voice"]
+
 TEXT = "Nine ships sail past. It is a Sunday afternoon, and 很好！"
-
-
-@pytest.fixture
-def voice(settings: Settings, issuer: Issuer, organization: str) -> Iterator[httpx.Client]:
-    with voice_client(settings, issuer, organization) as client:
-        yield client
-
-
-@pytest.fixture
-def server() -> Iterator[SpeechServer]:
-    with SpeechServer() as running:
-        yield running
 
 
 def sent(body: str) -> list[dict[str, Any]]:

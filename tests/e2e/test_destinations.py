@@ -21,30 +21,12 @@ from tests.e2e.streaming import (
     wait_until_delivered,
 )
 from tests.fakes.receivers import TOKEN, Receivers
+from tests.services.pipelines.definitions import REFERENCE
 from tests.stack import RunningStack
 
-REFERENCE: dict[str, Any] = {
-    "name": "agent-events-to-analytics",
-    "source": {"type": "agent_execution", "agentIds": ["agent-123", "agent-456"]},
-    "transforms": [
-        {"type": "filter", "config": {"field": "status", "operator": "eq", "value": "completed"}},
-        {
-            "type": "map",
-            "config": {
-                "expression": {
-                    "event_type": '"agent_completion"',
-                    "agent_id": "agentId",
-                    "tokens": "tokenUsage.total",
-                    "cost": "cost",
-                    "timestamp": "completedAt",
-                }
-            },
-        },
-    ],
-    "destination": {
-        "type": "analytics",
-        "config": {"provider": "mixpanel", "projectToken": "${secrets.MIXPANEL_TOKEN}"},
-    },
+MIXPANEL: dict[str, Any] = {
+    "type": "analytics",
+    "config": {"provider": "mixpanel", "projectToken": "${secrets.MIXPANEL_TOKEN}"},
 }
 TRACKED = {
     "expression": {"event_type": '"agent_completion"', "user_id": "conversationId", "tokens": "tokens"}
@@ -63,7 +45,7 @@ def test_references_pipeline_tells_mixpanel_of_chats(
 ) -> None:
     make_agents(chat, "agent-123", "agent-456", "agent-789")
     store_secret(chat, "MIXPANEL_TOKEN", TOKEN)
-    id = started(chat, **REFERENCE)
+    id = started(chat, **REFERENCE | {"destination": MIXPANEL})
     for agent in ("agent-123", "agent-456", "agent-789", "agent-123"):
         say(chat, "/echo tools=0\nhello", conversation=agent, agentId=agent)
     wait_until(lambda: len(services.mixpanel.taken) >= 3)
@@ -83,7 +65,7 @@ def test_events_that_mixpanel_refuses_are_dead_letters_and_the_rest_arrives(
     chat: httpx.Client, services: Receivers
 ) -> None:
     store_secret(chat, "MIXPANEL_TOKEN", TOKEN)
-    id = started(chat, destination=REFERENCE["destination"])
+    id = started(chat, destination=MIXPANEL)
     events = [{"event": "partial", "distinct_id": person} for person in ("ada", "undefined", "bob")]
     push(chat, id, *events)
     wait_until(lambda: len(dead_letters(chat, id)) == 1)

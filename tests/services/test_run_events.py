@@ -3,6 +3,8 @@
 import asyncio
 import json
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -17,10 +19,13 @@ from millrace.services.runs.delete import delete_conversation
 from millrace.services.runs.launch import launch
 from millrace.services.runs.new_message import NewMessage, StartedRun
 from millrace.services.runs.platform import Platform
+from millrace.services.runs.run_session import RunSession
 from millrace.services.runs.send import send
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores
+
+LONG = "/echo tools=0 tokens=100000 delayMs=10\nword"
 
 
 class Recording(AwsClients):
@@ -46,16 +51,22 @@ class Recording(AwsClients):
         return [json.loads(detail) for detail in dict.fromkeys(put)]
 
 
-async def run(recording: Recording, settings: Settings, content: str) -> list[str]:
-    platform = Platform.make(settings, Stores.connect(settings, recording))
+@asynccontextmanager
+async def running(aws: AwsClients, settings: Settings, content: str) -> AsyncIterator[RunSession]:
+    """A run in a conversation of its own; it is over behind the block."""
+    platform = Platform.make(settings, Stores.connect(settings, aws))
     caller = Principal(f"org-{uuid.uuid4().hex[:12]}", "user")
     started = await send(platform.stores, platform.models, caller, "c1", NewMessage(content, "echo"))
     assert isinstance(started, StartedRun)
     session = launch(platform, started, None)
-    kinds = [event.type async for batch in session.event_feed for event in batch]
+    yield session
     await session.over()
     await platform.close()
-    return kinds
+
+
+async def run(recording: Recording, settings: Settings, content: str) -> list[str]:
+    async with running(recording, settings, content) as session:
+        return [event.type async for batch in session.event_feed for event in batch]
 
 
 async def test_run_tells_its_story_in_order_with_ids_of_its_own(
@@ -119,21 +130,14 @@ async def test_slow_bus_holds_up_neither_the_log_nor_a_stop(
     """The bus does not answer; the stop is noticed by the log's own writer meanwhile."""
     monkeypatch.setattr(execute, "BUS_SECONDS", 0.3)
     hanging = Hanging(settings.region)
-    platform = Platform.make(settings, Stores.connect(settings, hanging))
-    caller = Principal(f"org-{uuid.uuid4().hex[:12]}", "user")
-    message = NewMessage("/echo tools=0 tokens=100000 delayMs=10\nword", "echo")
-    started = await send(platform.stores, platform.models, caller, "c1", message)
-    assert isinstance(started, StartedRun)
-    session = launch(platform, started, None)
     last = ""
-    async for batch in session.event_feed:
-        if hanging.asked.is_set() and not session.stop_asked.done():
-            await platform.stores.leases.request_stop(started.lease.run.slot, "stopped")
-        last = batch[-1].event.get("finishReason", "")
-    assert last == "stopped"
-    hanging.answer.set()
-    await session.over()
-    await platform.close()
+    async with running(hanging, settings, LONG) as session:
+        async for batch in session.event_feed:
+            if hanging.asked.is_set() and not session.stop_asked.done():
+                await Stores.connect(settings, hanging).leases.request_stop(session.run.slot, "stopped")
+            last = batch[-1].event.get("finishReason", "")
+        assert last == "stopped"
+        hanging.answer.set()
 
 
 async def test_urgent_event_goes_on_the_bus_without_waiting_for_the_next_look(
@@ -141,18 +145,11 @@ async def test_urgent_event_goes_on_the_bus_without_waiting_for_the_next_look(
 ) -> None:
     monkeypatch.setattr(run_pump, "PUBLISH_EVERY", 3_600)
     hanging = Hanging(settings.region)
-    platform = Platform.make(settings, Stores.connect(settings, hanging))
-    caller = Principal(f"org-{uuid.uuid4().hex[:12]}", "user")
-    message = NewMessage("/echo tools=0 tokens=100000 delayMs=10\nword", "echo")
-    started = await send(platform.stores, platform.models, caller, "c1", message)
-    assert isinstance(started, StartedRun)
-    session = launch(platform, started, None)
-    async with asyncio.timeout(60):
-        await hanging.asked.wait()
-    await platform.stores.leases.request_stop(started.lease.run.slot, "stopped")
-    hanging.answer.set()
-    await session.over()
-    await platform.close()
+    async with running(hanging, settings, LONG) as session:
+        async with asyncio.timeout(60):
+            await hanging.asked.wait()
+        await Stores.connect(settings, hanging).leases.request_stop(session.run.slot, "stopped")
+        hanging.answer.set()
 
 
 class Hanging(AwsClients):
@@ -174,22 +171,15 @@ async def test_run_that_is_deleted_tells_what_it_has_used_and_nothing_that_was_s
     settings: Settings, lost: bool
 ) -> None:
     recording = Recording(settings.region)
-    platform = Platform.make(settings, Stores.connect(settings, recording))
-    caller = Principal(f"org-{uuid.uuid4().hex[:12]}", "user")
-    message = NewMessage("/echo tools=0 tokens=100000 delayMs=10\nsecret", "echo")
-    started = await send(platform.stores, platform.models, caller, "c1", message)
-    assert isinstance(started, StartedRun)
-    session = launch(platform, started, None)
     later = 60_000 if lost else 0
     stores = Stores.connect(settings, recording, clock=lambda: now_ms() + later)
     deleting = False
-    async for batch in session.event_feed:
-        if batch[-1].type == "token" and not deleting:
-            deleting = True
-            await delete_conversation(stores, started.lease.run.slot)
-        last = batch[-1].event
-    await session.over()
-    await platform.close()
+    async with running(recording, settings, LONG.replace("word", "secret")) as session:
+        async for batch in session.event_feed:
+            if batch[-1].type == "token" and not deleting:
+                deleting = True
+                await delete_conversation(stores, session.run.slot)
+            last = batch[-1].event
     assert last == events.deleted()
     reported = recording.details
     assert "secret" not in str(reported)

@@ -5,6 +5,26 @@ from typing import Any
 import httpx
 
 WEBHOOK = {"type": "webhook", "config": {"url": "https://api.example.com/events"}}
+REFERENCE: dict[str, Any] = {
+    "name": "agent-events-to-analytics",
+    "source": {"type": "agent_execution", "agentIds": ["agent-123", "agent-456"]},
+    "transforms": [
+        {"type": "filter", "config": {"field": "status", "operator": "eq", "value": "completed"}},
+        {
+            "type": "map",
+            "config": {
+                "expression": {
+                    "event_type": '"agent_completion"',
+                    "agent_id": "agentId",
+                    "tokens": "tokenUsage.total",
+                    "cost": "cost",
+                    "timestamp": "completedAt",
+                }
+            },
+        },
+    ],
+    "destination": WEBHOOK,
+}
 
 
 def pipeline(*transforms: dict[str, Any], **more: Any) -> dict[str, Any]:

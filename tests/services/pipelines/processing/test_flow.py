@@ -9,8 +9,7 @@ import pytest
 from millrace.services.delivery.job import read_job
 from tests.api.talk import error_of
 from tests.services.pipelines.conftest import Plant
-from tests.services.pipelines.definitions import WEBHOOK, act, counted, made, step
-from tests.services.pipelines.registry.test_pipelines import REFERENCE
+from tests.services.pipelines.definitions import REFERENCE, WEBHOOK, act, counted, made, step
 
 MINUTE = 60_000
 

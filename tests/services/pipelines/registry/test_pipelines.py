@@ -6,29 +6,8 @@ import httpx
 import pytest
 
 from tests.api.talk import error_of
-from tests.services.pipelines.definitions import act, counted, made, pipeline, step
+from tests.services.pipelines.definitions import REFERENCE, act, counted, made, pipeline, step
 from tests.tokens import Issuer
-
-REFERENCE: dict[str, Any] = {
-    "name": "agent-events-to-analytics",
-    "source": {"type": "agent_execution", "agentIds": ["agent-123", "agent-456"]},
-    "transforms": [
-        {"type": "filter", "config": {"field": "status", "operator": "eq", "value": "completed"}},
-        {
-            "type": "map",
-            "config": {
-                "expression": {
-                    "event_type": '"agent_completion"',
-                    "agent_id": "agentId",
-                    "tokens": "tokenUsage.total",
-                    "cost": "cost",
-                    "timestamp": "completedAt",
-                }
-            },
-        },
-    ],
-    "destination": {"type": "webhook", "config": {"url": "https://api.example.com/events"}},
-}
 
 
 def test_pipelines_are_found_by_name_id_and_state(streaming: httpx.Client) -> None:

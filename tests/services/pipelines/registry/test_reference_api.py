@@ -7,7 +7,7 @@ import pytest
 
 from tests.api.talk import error_of
 from tests.services.pipelines.conftest import Plant
-from tests.services.pipelines.registry.test_pipelines import REFERENCE
+from tests.services.pipelines.definitions import REFERENCE
 
 DESTINATIONS: list[dict[str, Any]] = [
     {

@@ -208,44 +208,29 @@ class Checkpoints(BaseCheckpointSaver[str]):
 
     # --- for threads --------------------------------------------------------------------------------
 
-    def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """See `BaseCheckpointSaver`."""
-        return self._blocking(self.aget_tuple(config))
+    def get_tuple(self, *args: Any, **more: Any) -> CheckpointTuple | None:
+        """As `aget_tuple`."""
+        return self._blocking(self.aget_tuple(*args, **more))
 
-    def list(
-        self,
-        config: RunnableConfig | None,
-        *,
-        filter: dict[str, Any] | None = None,
-        before: RunnableConfig | None = None,
-        limit: int | None = None,
-    ) -> Iterator[CheckpointTuple]:
-        """See `BaseCheckpointSaver`."""
+    def list(self, *args: Any, **more: Any) -> Iterator[CheckpointTuple]:
+        """As `alist`."""
 
         async def listed() -> Sequence[CheckpointTuple]:
-            return [one async for one in self.alist(config, filter=filter, before=before, limit=limit)]
+            return [one async for one in self.alist(*args, **more)]
 
         yield from self._blocking(listed())
 
-    def put(
-        self,
-        config: RunnableConfig,
-        checkpoint: Checkpoint,
-        metadata: CheckpointMetadata,
-        new_versions: ChannelVersions,
-    ) -> RunnableConfig:
-        """See `BaseCheckpointSaver`."""
-        return self._blocking(self.aput(config, checkpoint, metadata, new_versions))
+    def put(self, *args: Any, **more: Any) -> RunnableConfig:
+        """As `aput`."""
+        return self._blocking(self.aput(*args, **more))
 
-    def put_writes(
-        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
-    ) -> None:
-        """See `BaseCheckpointSaver`."""
-        self._blocking(self.aput_writes(config, writes, task_id, task_path))
+    def put_writes(self, *args: Any, **more: Any) -> None:
+        """As `aput_writes`."""
+        self._blocking(self.aput_writes(*args, **more))
 
-    def delete_thread(self, thread_id: str) -> None:
-        """See `BaseCheckpointSaver`."""
-        self._blocking(self.adelete_thread(thread_id))
+    def delete_thread(self, *args: Any, **more: Any) -> None:
+        """As `adelete_thread`."""
+        self._blocking(self.adelete_thread(*args, **more))
 
     def _blocking(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
