@@ -1,4 +1,4 @@
-"""Every error the product raises on purpose.
+"""Every error that Millrace raises on purpose.
 
     MillraceError
     ├── InvalidRequest        422
@@ -11,18 +11,19 @@
     ├── TooManyRequests       429  (retry_after)
     ├── NotImplementedHere    501
     ├── Unavailable           503  (retry_after)
-    ├── ToolError             a tool failed, in words that the model may read
+    ├── ToolError             a tool failed, with a message that the model may read
     └── ProviderError         a model's server failed (retryable, retry_after)
 
-`code` is a stable word that clients may switch on; `message` says what to do. `details` are added to the
-error object as they are. The HTTP shape is made in one place, `millrace.api.errors`.
+`code` is a stable identifier for clients; `message` says what to do. `details` are added to the error object
+unchanged. The HTTP response is created in one place, `millrace.api.errors`.
 """
 
 from typing import Any, ClassVar
 
 
 class MillraceError(Exception):
-    """Base of all: carries a stable `code`, a `message` for people, and the HTTP `status` it maps to."""
+    """Base of all errors. It has a stable `code`, a `message` for people, and the HTTP `status` that it maps
+    to."""
 
     status: ClassVar[int] = 500
     code: str = "internal"
@@ -39,35 +40,36 @@ class MillraceError(Exception):
 
 
 class InvalidRequest(MillraceError):
-    """The request is well formed but says something that cannot be done."""
+    """The request is well formed but asks for something that is not possible."""
 
     status = 422
     code = "invalid_request"
 
 
 class Unauthenticated(MillraceError):
-    """No credential, or one that does not hold."""
+    """The credential is missing or not valid."""
 
     status = 401
     code = "unauthenticated"
 
 
 class Forbidden(MillraceError):
-    """A good credential without the scope that this needs."""
+    """The credential is valid but lacks the required scope."""
 
     status = 403
     code = "forbidden"
 
 
 class NotFound(MillraceError):
-    """No such thing in the caller's organization (another organization's id looks the same)."""
+    """The resource does not exist in the caller's organization (another organization's id gets the same
+    error)."""
 
     status = 404
     code = "not_found"
 
 
 class Conflict(MillraceError):
-    """The thing is in a state that does not allow this."""
+    """The state of the resource does not allow this."""
 
     status = 409
     code = "conflict"
@@ -88,7 +90,7 @@ class UnsupportedMedia(MillraceError):
 
 
 class TooManyRequests(MillraceError):
-    """A limit is reached; `retry_after` gives the seconds to wait."""
+    """A limit is reached; `retry_after` is the number of seconds to wait."""
 
     status = 429
     code = "too_many_requests"
@@ -103,7 +105,7 @@ class NotImplementedHere(MillraceError):
 
 
 class Unavailable(MillraceError):
-    """A dependency does not answer now."""
+    """A dependency does not respond at the moment."""
 
     status = 503
     code = "unavailable"
@@ -111,11 +113,11 @@ class Unavailable(MillraceError):
 
 
 class Throttled(Unavailable):
-    """A dependency works, and takes fewer requests than it was sent."""
+    """A dependency works, but accepts fewer requests than it was sent."""
 
 
 def unknown_outcome(what: str) -> Unavailable:
-    """The error where the store does not tell whether a write has taken effect."""
+    """Return the error for a write of which the store does not say whether it took effect."""
     return Unavailable(
         f"The store is not available, so it is not known whether {what}. Check before you send it again, or "
         "send an idempotency key, so that repeating it has no further effect.",
@@ -125,17 +127,17 @@ def unknown_outcome(what: str) -> Unavailable:
 
 
 class ToolError(MillraceError):
-    """A tool cannot do what it was asked for. The model, and whoever sees the run, reads the message."""
+    """A tool cannot do what was requested. The model, and everyone who sees the run, reads the message."""
 
     status = 422
     code = "tool_failed"
 
 
 class ProviderError(MillraceError):
-    """A model's server refused, broke off or sent something unreadable.
+    """A model's server refused the request, broke off or sent something unreadable.
 
-    `http_status` is the server's own status where there was one. `retryable` says whether the same request
-    may succeed later (429, 503, network); the executor retries only before the first token.
+    `http_status` is the server's own status, if there was one. `retryable` says whether the same request may
+    succeed later (429, 503, network); the loop retries only before the first token.
     """
 
     status = 502
@@ -158,12 +160,12 @@ class ProviderError(MillraceError):
 def is_transient(error: Exception) -> bool:
     """Return whether the same work may succeed later: a service is down, throttles or is contended.
 
-    This is the one place that tells failures of the infrastructure, which queues repeat, from those that
-    belong to the event at hand, which would fail for ever and so become dead letters.
+    This alone distinguishes failures of the infrastructure, after which queues retry, from those of the event
+    itself, which would fail again each time and therefore become dead letters.
     """
     if isinstance(error, MillraceError):
         return error.retryable
-    # By the module's name, so that functions that never call AWS need not import botocore.
+    # By the module's name, so that functions that never call AWS do not have to import botocore.
     if type(error).__module__.startswith("botocore."):
         return _aws_code(error) not in _REFUSED_AS_IT_IS
     return isinstance(error, OSError | MemoryError)
@@ -174,6 +176,7 @@ _REFUSED_AS_IT_IS = frozenset({"ValidationException", "ParamValidationError"})
 
 
 def _aws_code(error: Exception) -> str:
-    """The code of botocore's `ClientError`; the class's name of its others. botocore need not be loaded."""
+    """Return the code of botocore's `ClientError`, or the class name of its other errors, without importing
+    botocore."""
     response: dict[str, Any] = getattr(error, "response", {})
     return str(response.get("Error", {}).get("Code", type(error).__name__))

@@ -1,10 +1,10 @@
-"""Extensions: what other installed packages add, found by their entry points.
+"""Extensions: features of other installed packages, found by their entry points.
 
     [project.entry-points."millrace.destinations"]
     acme = "acme_millrace:destination"
 
-Nothing is looked for until a name is used that is not one of ours, or a list of all is asked for. An
-extension that cannot be loaded harms nobody but those who name it: `Extension.problem` says why.
+Packages are searched only when a name is used that is not one of ours, or a list of all is requested. An
+extension that cannot be loaded affects only those who use it: `Extension.problem` says why.
 """
 
 import re
@@ -22,8 +22,8 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 
 
 class Extension(Struct, frozen=True):
-    """An extension under the name of its entry point; `package` has its name and version. `value` is what the
-    entry point names, or None with a `problem`."""
+    """An extension under the name of its entry point. `package` has its name and version. `value` is what the
+    entry point refers to, or None with a `problem`."""
 
     point: Point
     name: str
@@ -32,19 +32,19 @@ class Extension(Struct, frozen=True):
     problem: str = ""
 
     def failed(self, problem: str) -> "Extension":
-        """The extension as one that cannot be used."""
+        """Return the extension marked as unusable."""
         return Extension(self.point, self.name, self.package, None, problem)
 
 
 @cache
 def names(point: Point) -> tuple[str, ...]:
-    """The names of the installed extensions of a kind."""
+    """Return the names of the installed extensions of a kind."""
     return tuple(sorted(_entry_points(point)))
 
 
 @cache
 def extension(point: Point, name: str) -> Extension | None:
-    """Load an extension; None where none has this name."""
+    """Load an extension; return None if there is none with this name."""
     found = _entry_points(point).get(name)
     if not found:
         return None
@@ -56,18 +56,18 @@ def extension(point: Point, name: str) -> Extension | None:
         return made.failed("A name has 1 to 32 of A-Z a-z 0-9 _ -, and begins with a letter.")
     try:
         return Extension(point, name, packages[0], found[0].load())
-    except Exception as error:  # whatever another package's import does
+    except Exception as error:  # whatever another package's import raises
         return made.failed(f"It cannot be loaded: {type(error).__name__}: {error}"[:500])
 
 
 def all_extensions() -> list[Extension]:
-    """Every installed extension."""
+    """Return every installed extension."""
     found = (extension(point, name) for point in POINTS for name in names(point))
     return [one for one in found if one]
 
 
 def forget() -> None:
-    """Look again at the next use: packages were installed meanwhile."""
+    """Search again at the next use, because packages were installed."""
     for cached in (names, extension, _entry_points):
         cached.cache_clear()
 

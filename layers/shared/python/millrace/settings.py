@@ -1,7 +1,7 @@
-"""Everything the product reads from its environment, read once.
+"""Everything that Millrace reads from its environment, read once.
 
-A function calls `Settings.from_environment()` in its init and passes the object on; nothing else in the
-package looks at `os.environ` (botocore reads its own `AWS_*` variables, `AWS_ENDPOINT_URL` among them).
+A function calls `Settings.from_environment()` in its init and passes the object on. Nothing else in the
+package reads `os.environ` (botocore reads its own `AWS_*` variables, including `AWS_ENDPOINT_URL`).
 """
 
 import os
@@ -16,7 +16,7 @@ MOST_QUOTA_MB = 950_000_000
 
 
 class Settings(Struct, frozen=True):
-    """The deployment as a function sees it. Names of tables and queues, issuer and model defaults."""
+    """The settings of a deployment: names of tables and queues, the issuer, and defaults for models."""
 
     region: str
     conversations_table: str = ""
@@ -95,7 +95,7 @@ class Settings(Struct, frozen=True):
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Self:
-        """Read every field from the variable of its name in capitals (region from AWS_REGION)."""
+        """Read every field from the variable with its name in capitals (the region from AWS_REGION)."""
         env = os.environ if environ is None else environ
         region = env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1"
         names = [name for name in cls.__struct_fields__ if name not in ("region", "allow_loopback_http")]
@@ -105,7 +105,7 @@ class Settings(Struct, frozen=True):
 
     @property
     def hop_limit(self) -> int:
-        """The hops after which an event is refused. Raises `Unavailable` if the setting is not a
+        """Return the hops after which an event is refused. Raises `Unavailable` if the setting is not a
         number."""
         if not self.max_hops.isdigit():
             raise Unavailable("MAX_HOPS must be a whole number.", code="not_configured")
@@ -113,16 +113,16 @@ class Settings(Struct, frozen=True):
 
     @property
     def approval_seconds(self) -> int:
-        """The time for which a call may wait for a person. Raises `Unavailable` if the setting is not a
-        number of days."""
+        """Return the time for which a call may wait for a person. Raises `Unavailable` if the setting is not
+        a number of days."""
         if not self.approval_days.isdigit() or not 1 <= int(self.approval_days) <= 365:
             raise Unavailable("APPROVAL_DAYS must be a whole number from 1 to 365.", code="not_configured")
         return int(self.approval_days) * 24 * 3600
 
     @property
     def file_quota(self) -> int:
-        """The most bytes of files of an organization. Raises `Unavailable` if the setting is not a number, or
-        more than a limit of storage may be."""
+        """Return the maximum bytes of an organization's files. Raises `Unavailable` if the setting is not a
+        number, or exceeds the highest limit of storage."""
         if not self.file_quota_mb.isdigit() or int(self.file_quota_mb) > MOST_QUOTA_MB:
             raise Unavailable(
                 f"FILE_QUOTA_MB must be a whole number up to {MOST_QUOTA_MB}.", code="not_configured"
@@ -131,27 +131,27 @@ class Settings(Struct, frozen=True):
 
     @property
     def audit_seconds(self) -> int:
-        """The time for which the audit log is kept. Raises `Unavailable` if the setting is not a number of
-        days."""
+        """Return the time for which the audit log is kept. Raises `Unavailable` if the setting is not a
+        number of days."""
         if not self.audit_days.isdigit() or not 1 <= int(self.audit_days) <= 3650:
             raise Unavailable("AUDIT_DAYS must be a whole number from 1 to 3650.", code="not_configured")
         return int(self.audit_days) * 24 * 3600
 
     @property
     def memory_seconds(self) -> int:
-        """The time for which a memory is kept after its last change; 0 for ever. Raises `Unavailable`
-        if the setting is not a number of days."""
+        """Return the time for which a memory is kept after its last change; 0 means forever. Raises
+        `Unavailable` if the setting is not a number of days."""
         if not self.memory_days.isdigit() or int(self.memory_days) > 3650:
             raise Unavailable("MEMORY_DAYS must be a whole number from 0 to 3650.", code="not_configured")
         return int(self.memory_days) * 24 * 3600
 
     @property
     def exports_traces(self) -> bool:
-        """Runs are exported as traces, to the deployment's endpoint or to organizations' own."""
+        """True if runs are exported as traces, to the deployment's endpoint or to those of organizations."""
         return bool(self.otlp_endpoint or self.otlp_secret)
 
     def require(self, *names: str) -> None:
-        """Raises `Unavailable` that names each setting a function cannot do without."""
+        """Raise `Unavailable` that names each missing setting."""
         missing = [name.upper() for name in names if not getattr(self, name)]
         if missing:
             raise Unavailable(

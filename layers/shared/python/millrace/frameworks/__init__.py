@@ -1,4 +1,4 @@
-"""Agents of other frameworks as agents of a deployment. Each is imported only by who uses it."""
+"""Agents of other frameworks as agents of a deployment. Each adapter is imported only by those who use it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,8 +7,8 @@ from importlib.util import find_spec
 
 @contextmanager
 def extra(name: str, framework: str) -> Iterator[None]:
-    """Import a framework inside: where it is not installed, the error names the extra that brings it, and
-    where it is another version than the adapter knows, that."""
+    """Import a framework inside this block. If it is not installed, or is another version than the adapter
+    supports, the error names the extra that installs it."""
     try:
         yield
     except ImportError as error:
@@ -21,7 +21,7 @@ def extra(name: str, framework: str) -> Iterator[None]:
                 name=missing,
             ) from error
         raise ImportError(
-            f"This version of {framework} is not one that Millrace knows ({error}); name the one that "
+            f"This version of {framework} is not one that Millrace supports ({error}); name the one that "
             f"'millrace[{name}]' installs in app/requirements.txt.",
             name=missing,
         ) from error

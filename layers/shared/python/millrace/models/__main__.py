@@ -1,7 +1,7 @@
-"""`python -m millrace.models check <model>`: asks a server for all that an agent needs of its model, and
-prints what works and what to set.
+"""`python -m millrace.models check <model>`: checks with the model's server what an agent needs of a model,
+and prints what works and what to set.
 
-python -m millrace.models check ollama:qwen3:8b
+    python -m millrace.models check ollama:qwen3:8b
 """
 
 import argparse
@@ -24,7 +24,7 @@ _NEEDED = frozenset({"streamed answer", "tool call", "second round"})
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code: 0 when an agent can work with the model, 1 when it cannot, 2 for a wrong setting."""
+    """Return the exit code: 0 if agents can use the model, 1 if they cannot, 2 for a wrong setting."""
     options = _parser().parse_args(arguments)
     try:
         return asyncio.run(_check(options, _settings()))
@@ -69,7 +69,7 @@ async def _check(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _agent(options: argparse.Namespace) -> Agent:
-    """Raises `MillraceError` for settings that no agent can have."""
+    """Return the agent to test. Raises `MillraceError` for settings that no agent can have."""
     try:
         return Agent(
             id="check",

@@ -1,4 +1,5 @@
-"""An image and a PDF whose content only a model that reads them can tell, and what to set by its answers."""
+"""An image and a PDF whose content only a model that reads them can name, and the setting that follows from
+its answers."""
 
 import base64
 import re
@@ -21,24 +22,24 @@ _NAMED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question about an attachment; `words` are in the answer of a model that has read it."""
+    """A question about an attachment. `words` are in the answer of a model that has read it."""
 
     block: Block
     text: str
     words: tuple[str, ...]
 
     def turn(self) -> Message:
-        """The user's turn."""
+        """Return the user's turn."""
         asked = user(self.text)
         return asked | {"content": [self.block, *asked["content"]]}
 
     def answered_by(self, text: str) -> bool:
-        """Return whether an answer tells what the attachment has."""
+        """Return whether an answer names the content of the attachment."""
         return all(word in text.lower() for word in self.words)
 
 
 def questions() -> dict[str, Question]:
-    """The questions, by the kind that an agent's `accepts` names."""
+    """Return the questions, by the kinds of an agent's `accepts`."""
     return {
         "image": Question(
             {"image": {"mediaType": "image/png", "name": "colors.png", "data": _base64(_image())}},
@@ -53,24 +54,23 @@ def questions() -> dict[str, Question]:
                     "data": _base64(_pdf("The password is TANGERINE.")),
                 }
             },
-            "Which password does the document tell? Answer with this one word.",
+            "Which password does the document contain? Answer with this one word.",
             ("tangerine",),
         ),
     }
 
 
 def refuses_attachment(error: ProviderError) -> bool:
-    """Return whether a server that has answered texts refuses what stands beside one, and is not merely busy
-    or down."""
+    """Return whether a server that has answered texts refuses attachments, and is not merely busy or down."""
     if error.http_status is None or error.code == "provider_auth":
         return False
-    # llama.cpp answers 500 for an image without a projector, which reads like an outage.
+    # llama.cpp answers 500 for an image without a projector, which looks like an outage.
     return not error.retryable or (error.http_status == 500 and bool(_NAMED.search(error.message)))
 
 
 def accepts_advice(read: Mapping[str, bool], session: ModelSession, model: str) -> tuple[str, ...]:
-    """Return what to set where a model reads other kinds than it would be sent. A kind that is not in `read`
-    could not be asked, and stays as it is."""
+    """Return what to set if a model reads other kinds than it would be sent. A kind that is not in `read`
+    could not be tested, and is left as it is."""
     sent = accepted(session.agent, model, session.media)
     found = frozenset(kind for kind in questions() if read.get(kind, kind in sent))
     if found == sent:
@@ -84,7 +84,7 @@ def _base64(data: bytes) -> str:
 
 
 def _image() -> bytes:
-    """A PNG whose upper half is blue, and whose lower half is yellow."""
+    """Return a PNG whose upper half is blue, and whose lower half is yellow."""
     rows = [b"\0" + color * _SIDE for color in (_BLUE, _YELLOW) for _ in range(_SIDE // 2)]
     header = 2 * _SIDE.to_bytes(4) + b"\x08\x02\0\0\0"
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"".join(rows))), (b"IEND", b""))
@@ -94,7 +94,7 @@ def _image() -> bytes:
 
 
 def _pdf(line: str) -> bytes:
-    """A PDF of one page with one line."""
+    """Return a PDF of one page with one line."""
     drawn = f"BT /F1 24 Tf 60 700 Td ({line}) Tj ET"
     objects = (
         "<</Type/Catalog/Pages 2 0 R>>",

@@ -1,4 +1,4 @@
-"""Checks of a model for the needs of an agent, asked of a real server one by one."""
+"""Checks of a real model for what an agent needs, one by one."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -32,7 +32,7 @@ _FILLER = "The archive keeps one line for each day, and on this day nothing of n
 
 @dataclass(frozen=True)
 class Finding:
-    """The outcome of one check: `ok` is None where it does not apply. `advice` is what to set."""
+    """The outcome of one check. `ok` is None if it does not apply; `advice` says what to set."""
 
     name: str
     ok: bool | None
@@ -42,7 +42,7 @@ class Finding:
 
 @dataclass
 class Examination:
-    """The checks of one model, in order; each learns from those before."""
+    """The checks of one model, in order; each uses what the earlier ones found."""
 
     session: ModelSession
     model: str
@@ -52,7 +52,7 @@ class Examination:
     _read: dict[str, bool] = field(default_factory=dict)
 
     async def run(self) -> AsyncIterator[Finding]:
-        """The findings, one by one. An error of the server is the finding of its check."""
+        """Yield the findings, one by one. An error of the server is the finding of its check."""
         checks: dict[str, Callable[[], Awaitable[Finding]]] = {
             "streamed answer": self._streamed,
             "tool call": self._tool_call,
@@ -84,9 +84,9 @@ class Examination:
         reports_usage = finish is not None and finish.usage is not None
         advice = [*_leaks(asked, self.session.agent)]
         if not reports_usage:
-            advice.append("The server tells no usage: tokens are estimated (`estimated` in `done`).")
+            advice.append("The server reports no usage: tokens are estimated (`estimated` in `done`).")
         if finish is not None and finish.reason == "other":
-            advice.append("The server ends its answers for a reason that is not known: tell us which.")
+            advice.append("The server ends its answers for an unknown reason: please report it to us.")
         if not asked.text.strip():
             return Finding("streamed answer", False, "the answer is empty", (*advice,))
         note = f"{pieces} pieces, the first after {asked.turn.first_token_ms} ms"
@@ -112,7 +112,7 @@ class Examination:
             {"role": "user", "content": results},
         ]
         asked = await self._ask(messages, tools=True)
-        # The degrees stand in the result alone, so a model that says them has read it.
+        # The temperature is only in the result, so a model that says it has read the result.
         used = "31" in asked.text
         return Finding("second round", used, "uses the result" if used else _short(asked.text))
 
@@ -159,7 +159,7 @@ class Examination:
         try:
             asked = await self.session.ask([question.turn()])
         except (TimeoutError, ProviderError) as error:
-            # Anything but a refusal tells nothing of the model, and must not lead to a setting.
+            # Any error but a refusal says nothing about the model, and must not lead to a setting.
             refused = isinstance(error, ProviderError) and refuses_attachment(error)
             self._read |= {kind: False} if refused else {}
             note = f"{error}" if isinstance(error, ProviderError) else "no answer in time"
@@ -168,7 +168,7 @@ class Examination:
         return Finding(name, read, f"{'read' if read else 'not read'}: {_short(asked.text)}")
 
     async def _long_context(self) -> Finding:
-        # The word stands first: a server whose context is too short drops the beginning without saying so.
+        # The word is at the beginning, which a server whose context is too short drops without saying so.
         lines = _FILLER * (self.context_tokens * 4 // len(_FILLER))
         text = f"The word of the day is {_WORD}.\n\n{lines}\n\nWhat is the word of the day? Only the word."
         asked = await self.session.ask([user(text)])
@@ -189,7 +189,7 @@ _SHORT_CONTEXT = (
 
 
 def _leaks(asked: Asked, agent: Agent) -> list[str]:
-    """Return the settings with which the rest of a model's output is taken out of its text."""
+    """Return the settings that remove thinking and tool calls from the text of a model."""
     advice = []
     if _closes_only(asked.raw) and not dialect_of(agent).starts_in_thinking:
         advice.append('The text starts in thinking: set "startsInThinking": true on the agent.')
@@ -197,7 +197,7 @@ def _leaks(asked: Asked, agent: Agent) -> list[str]:
         begins = [begin for begin, _ in (*dialect.calls, *dialect.markers)]
         begins += ["<|channel|>"] if dialect.harmony else []
         if name != (agent.dialect or guess(agent.model)) and any(begin in asked.text for begin in begins):
-            advice.append(f'The text holds what belongs elsewhere: set "dialect": "{name}" on the agent.')
+            advice.append(f'The text contains thinking or tool calls: set "dialect": "{name}" on the agent.')
     return advice
 
 

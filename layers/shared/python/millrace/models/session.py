@@ -1,4 +1,4 @@
-"""One model under examination: asks it, and keeps what it sent beside what became of it."""
+"""One model under test: asks it, and keeps what the server sent together with the result."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -19,8 +19,7 @@ OUTPUT_TOKENS = 2048
 
 @dataclass
 class Asked:
-    """An answer: the turn that became of it, the deltas as the reader gave them, and the events that a user
-    would see."""
+    """An answer: the resulting turn, the deltas from the reader, and the events that a user would see."""
 
     turn: Turn
     deltas: list[Delta] = field(default_factory=list)
@@ -43,12 +42,12 @@ class Asked:
 
     @property
     def thinks_apart(self) -> bool:
-        """Return whether the server itself tells thinking and text apart."""
+        """Return whether the server itself separates thinking and text."""
         return any(isinstance(delta, Thinking) for delta in self.deltas)
 
 
 class _Recorder:
-    """A provider that keeps the deltas of another one."""
+    """A provider that records the deltas of another one."""
 
     def __init__(self, provider: Provider, deltas: list[Delta]) -> None:
         self._provider = provider
@@ -62,7 +61,7 @@ class _Recorder:
 
 
 class ModelSession:
-    """Asks one model; `agent` has what a real one would have set. `name` is without the provider's prefix."""
+    """Asks one model. `agent` has the settings of a real one; `name` is without the provider's prefix."""
 
     def __init__(self, provider: Provider, name: str, agent: Agent) -> None:
         self.agent = agent
@@ -71,7 +70,7 @@ class ModelSession:
         self.media = media_rules(provider)
 
     async def ask(self, messages: list[Message], tools: list[ToolSpec] | None = None, **more: Any) -> Asked:
-        """One call, after which `turn` holds the answer. Raises `ProviderError`, `TimeoutError`."""
+        """Make one call, whose answer is in `turn`. Raises `ProviderError`, `TimeoutError`."""
         request = ModelRequest(
             self._name, self.agent.instructions, messages, tools or [], OUTPUT_TOKENS, **more
         )
@@ -84,5 +83,5 @@ class ModelSession:
 
 
 def user(text: str) -> Message:
-    """A user's turn."""
+    """Return a user's turn."""
     return {"role": "user", "content": [{"text": text}]}

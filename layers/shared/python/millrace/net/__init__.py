@@ -1,1 +1,1 @@
-"""Outgoing HTTP to addresses that users name: only to public ones, checked where the connection is made."""
+"""Outgoing HTTP to addresses that users name: only to public ones, which is checked when connecting."""

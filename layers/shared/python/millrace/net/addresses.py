@@ -1,8 +1,8 @@
-"""Addresses and URLs that may be called.
+"""Rules for the addresses and URLs that may be called.
 
-`ipaddress.is_global` is not enough: it differs between Python versions and says nothing of addresses that
-carry another one inside (NAT64, 6to4, IPv4-mapped). So: IPv4 must be global and in none of the networks
-below; IPv6 must be in 2000::/3, the only block that IANA has given out as global unicast, and in none either.
+`ipaddress.is_global` is not enough: it differs between Python versions, and ignores addresses that contain
+another one (NAT64, 6to4, IPv4-mapped). So IPv4 must be global and outside the networks below; IPv6 must be in
+2000::/3, the only block that IANA has assigned as global unicast, and outside them too.
 """
 
 import re
@@ -56,22 +56,22 @@ _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+", re.IGNORECASE)
 
 
 class Rules(Struct, frozen=True):
-    """Rules for outgoing calls: public addresses on `ports` by https; with `loopback` also this machine
-    itself, on any port and without TLS (for a stack on one machine)."""
+    """Rules for outgoing calls: public addresses on `ports` by https. With `loopback`, also this machine, on
+    any port and without TLS (for a stack on one machine)."""
 
     ports: Collection[int] = PORTS
     loopback: bool = False
 
 
 def is_public(address: Address) -> bool:
-    """Return whether an address belongs to the public Internet and carries no other address inside."""
+    """Return whether an address belongs to the public Internet and contains no other address."""
     if any(address in network for network in _REFUSED):
         return False
     return address in _GLOBAL_IPV6 if isinstance(address, IPv6Address) else address.is_global
 
 
 def is_address(host: str) -> bool:
-    """Return true for an address as opposed to a name."""
+    """Return whether a host is an address rather than a name."""
     try:
         ip_address(host)
     except ValueError:
@@ -80,7 +80,7 @@ def is_address(host: str) -> bool:
 
 
 def check_url(scheme: str, host: str, port: int, rules: Rules) -> None:
-    """Refuse what can be told without resolving the name. Raises `AddressNotAllowed`."""
+    """Check what is known without resolving the name. Raises `AddressNotAllowed`."""
     if scheme != "https" and not (scheme == "http" and rules.loopback):
         raise AddressNotAllowed(f"Only https URLs may be called, not {scheme}://.", host=host)
     if not host:
@@ -94,7 +94,7 @@ def check_url(scheme: str, host: str, port: int, rules: Rules) -> None:
 
 
 def check_addresses(host: str, port: int, addresses: list[str], rules: Rules, tls: bool) -> list[str]:
-    """The addresses a name resolved to, in the order to try them, if each of them may be called.
+    """Return the addresses of a name in the order in which to try them, if all of them may be called.
 
     Raises `AddressNotAllowed` if any may not: a name with one private address is meant to reach it.
     """
@@ -110,7 +110,7 @@ def check_addresses(host: str, port: int, addresses: list[str], rules: Rules, tl
 
 
 def _is_this_machine(address: Address) -> bool:
-    """Loopback as it is; newer Pythons also call the IPv4-mapped form of it so."""
+    """Return whether an address is loopback. Newer Pythons also include the IPv4-mapped form."""
     return address.is_loopback and not (isinstance(address, IPv6Address) and address.ipv4_mapped)
 
 
@@ -121,14 +121,15 @@ def _check_port(host: str, port: int, rules: Rules) -> None:
 
 
 def _ipv4_first(addresses: list[Address]) -> list[str]:
-    """IPv4 first, since a function in a VPC has no route for IPv6 unless somebody made one."""
+    """Return the addresses with IPv4 first, since a function in a VPC has no IPv6 route unless somebody
+    created one."""
     return [str(address) for address in sorted(dict.fromkeys(addresses), key=lambda address: address.version)]
 
 
 def _is_odd_number(host: str) -> bool:
     """Return whether a host is a number but not a plain IPv4 address: 2130706433, 0x7f.1, 0177.0.0.1, 127.1.
 
-    Resolvers read these as addresses, each in its own way; a name never ends in a number.
+    Resolvers read these as addresses, in different ways; a name never ends in a number.
     """
     if not _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]):
         return False

@@ -1,4 +1,5 @@
-"""HTTP/1.1 connections for threads: a request is sent, its answer is read whole, the connection is kept."""
+"""HTTP/1.1 connections for threads: a request is sent, its answer is read completely, the connection is
+kept."""
 
 import select
 import socket
@@ -13,8 +14,8 @@ _FIRST_BYTES, _READ_BYTES = 16 * 1024, 256 * 1024
 
 
 class Server(Struct, frozen=True):
-    """An address to connect to. `authorities` is a file of the certificates that are trusted for it; empty
-    for a server without TLS."""
+    """An address to connect to. `authorities` is a file of the trusted certificates; empty for a server
+    without TLS."""
 
     host: str
     port: int
@@ -22,7 +23,7 @@ class Server(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True):
-    """`headers` have their names in lower case."""
+    """An answer. The names in `headers` are in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -30,8 +31,8 @@ class Answer(Struct, frozen=True):
 
 
 class Connections(Struct):
-    """Connections to one server, as many as there are threads that ask at the same time. The timeouts are in
-    seconds, `read_timeout` for each read and write."""
+    """Connections to one server, as many as there are threads that send requests at the same time. The
+    timeouts are in seconds; `read_timeout` is for each read and write."""
 
     server: Server
     connect_timeout: float
@@ -40,8 +41,8 @@ class Connections(Struct):
     _closed: bool = False
 
     def exchange(self, request: bytes) -> Answer:
-        """Send a request and read its answer. Raises `OSError` (a `TimeoutError` for one that does not come)
-        where it is not known whether the request was carried out."""
+        """Send a request and read its answer. Raises `OSError` (a `TimeoutError` if none arrives) if it is
+        not known whether the request was executed."""
         connection = self._kept() or self._connected()
         try:
             connection.sendall(request)
@@ -56,17 +57,17 @@ class Connections(Struct):
         return answer
 
     def close(self) -> None:
-        """Close those that are idle, and each of the others after its answer."""
+        """Close the idle connections now, and each of the others after its answer."""
         self._closed = True
         self.drop_idle()
 
     def drop_idle(self) -> None:
-        """Close the idle ones: after an error the others are likely as dead."""
+        """Close the idle connections: after an error they are probably dead as well."""
         while connection := self._taken():
             connection.close()
 
     def __del__(self) -> None:
-        # Of a client that nobody has closed: a socket would say so, though it was idle.
+        # A client that nobody has closed: its sockets would raise a warning although they were idle.
         self.drop_idle()
 
     def _kept(self) -> socket.socket | None:
@@ -79,7 +80,7 @@ class Connections(Struct):
 
     def _taken(self) -> socket.socket | None:
         try:
-            return self._idle.pop()  # which is atomic: no two threads get the same
+            return self._idle.pop()  # atomic: no two threads get the same one
         except IndexError:
             return None
 
@@ -100,7 +101,7 @@ class Connections(Struct):
 
 
 def _read(connection: socket.socket) -> tuple[Answer, bool]:
-    """The answer, and whether its connection may serve another request."""
+    """Return the answer, and whether its connection may serve another request."""
     reader, parts, size = AnswerReader(b"POST"), list[bytes](), _FIRST_BYTES
     try:
         while not reader.done:

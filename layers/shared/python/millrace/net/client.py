@@ -1,7 +1,8 @@
-"""An `httpx` client for URLs that users name. It resolves each name once, refuses it if any of its addresses
-is not public, and connects to the very address that was checked, so that a name whose answer changes between
-check and connection gains nothing. The certificate is still checked against the name, and connections are
-kept per name.
+"""An `httpx` client for URLs that users name.
+
+It resolves each name once, refuses it if any of its addresses is not public, and connects to the address that
+was checked, so that a name whose answer changes in between gains nothing. The certificate is still checked
+against the name, and connections are kept per name.
 
 No redirects, no cookies, no proxies or credentials from the environment, no HTTP/2, no Unix sockets.
 """
@@ -32,18 +33,18 @@ def guarded_client(
     resolve: Resolve | None = None,
     ssl_context: ssl.SSLContext | None = None,
 ) -> httpx.AsyncClient:
-    """A client whose every connection is checked; one per process and kind of traffic is enough.
+    """Create a client that checks each of its connections. One per process and kind of traffic is enough.
 
-    `ports` are those of public addresses; `allow_loopback_http` also lets it call this machine, on any port,
-    with or without TLS. `timeout` (seconds) is for each step of a request; `millrace.net.fetch` bounds the
-    whole. Its requests raise `AddressNotAllowed` beside httpx's own errors.
+    `ports` are those of public addresses; `allow_loopback_http` also allows this machine, on any port, with
+    or without TLS. `timeout` (seconds) applies to each step of a request; `millrace.net.fetch` limits the
+    whole. Requests raise `AddressNotAllowed` in addition to httpx's own errors.
     """
     rules = Rules(ports, allow_loopback_http)
     return plain_client(GuardedTransport(rules, resolve or resolve_name, ssl_context), timeout)
 
 
 async def resolve_name(host: str, port: int) -> list[str]:
-    """All addresses of a name. Raises `httpx.ConnectError` if it has none."""
+    """Return all addresses of a name. Raises `httpx.ConnectError` if it has none."""
     try:
         return await names.resolve_name(host, port)
     except OSError as error:
@@ -51,7 +52,7 @@ async def resolve_name(host: str, port: int) -> list[str]:
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
-    """Checks the URL, then leaves the request to a pool whose connections check the address."""
+    """Checks the URL, then passes the request to a pool whose connections check the address."""
 
     def __init__(self, rules: Rules, resolve: Resolve, ssl_context: ssl.SSLContext | None = None) -> None:
         self._rules = rules
@@ -69,13 +70,13 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         await self._pool.aclose()
 
     async def _connect(self, origin: Origin, within: float | None) -> Connection:
-        """Connect to a checked address of a name, trying its addresses one after the other."""
+        """Connect to a checked address of a name, trying its addresses in order."""
         found = await self._resolve(origin.host, origin.port)
         checked = check_addresses(origin.host, origin.port, found, self._rules, origin.tls)
         addresses = checked[:ADDRESSES_TRIED]
         for address in addresses[:-1]:
             try:
-                # The last one has all the time that is left: the pool bounds the whole.
+                # The last one has all the remaining time, since the pool limits the whole.
                 async with asyncio.timeout(within and within / len(addresses)):
                     return await transport.dial(address, origin, self._context)
             except (httpx.ConnectError, TimeoutError):

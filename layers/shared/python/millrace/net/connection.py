@@ -10,12 +10,12 @@ import httpx
 from millrace.net.http1 import AnswerReader, Head, Headers, Malformed, chunk, framing_of, write_head
 
 MOST_BUFFERED = 256 * 1024
-"""Bytes of an answer that nobody has read yet; the server is not read from while there are more."""
+"""The unread bytes of an answer above which reading from the server is paused."""
 
 
 class Connection(asyncio.Protocol):
-    """Reads into a buffer as bytes come and hands out what is there, so that a chunk costs no system call,
-    no task and no timer of its own."""
+    """Reads into a buffer as bytes arrive and returns what is there, so that a chunk costs no system call,
+    task or timer of its own."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -41,7 +41,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._reader is None or self._reader.done:
-            return self.abort()  # nothing was asked: it must not pass for the next answer
+            return self.abort()  # no request was sent, and this must not pass for the next answer
         parts = self._reader.feed(data)
         self._parts += parts
         self._size += sum(map(len, parts))
@@ -77,8 +77,8 @@ class Connection(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        """True while an idle connection can take a request. A readable one is closed by the server, or was
-        while this process was frozen."""
+        """True if an idle connection can be used. A readable one is closed by the server, or was while this
+        process was frozen."""
         return (
             self._loop is asyncio.get_running_loop()
             and not self._transport.is_closing()
@@ -111,7 +111,8 @@ class Connection(asyncio.Protocol):
         return reader.head
 
     async def read(self, timeout: float | None) -> bytes:  # noqa: ASYNC109 (of each wait, see `_more`)
-        """Return what has come of the answer's body; nothing at its end. Raises httpx's errors."""
+        """Return the bytes of the answer's body that have arrived; empty at its end. Raises httpx's
+        errors."""
         while not self._parts:
             if self._reader is None or self._reader.done:
                 return b""
@@ -123,13 +124,13 @@ class Connection(asyncio.Protocol):
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def rest(self) -> None:
-        """Wait for the next request."""
+        """Get ready for the next request."""
         self._stop_timer()
         self._reader = None
         self.idle_since = self._loop.time()
 
     def abort(self) -> None:
-        """Close at once, whatever is under way."""
+        """Close at once, whatever is in progress."""
         self._stop_timer()
         self._transport.abort()
 
@@ -150,7 +151,7 @@ class Connection(asyncio.Protocol):
             await self._write(rest, within)
 
     async def _write(self, data: bytes, within: float | None) -> None:
-        # A server may answer before it has read all, and close: its answer is read then.
+        # A server may answer and close before it has read everything; its answer is then read.
         if not self._transport.is_closing():
             self._transport.write(data)
         if not self._writable.is_set():
@@ -158,7 +159,7 @@ class Connection(asyncio.Protocol):
                 async with asyncio.timeout(within):
                     await self._writable.wait()
             except TimeoutError:
-                raise httpx.WriteTimeout("the server does not take the request") from None
+                raise httpx.WriteTimeout("the server does not accept the request") from None
 
     async def _more(self, within: float | None) -> None:
         """Wait until something happens."""
@@ -167,7 +168,7 @@ class Connection(asyncio.Protocol):
         self._waiter = self._loop.create_future()
         if within is not None:
             self._since = self._loop.time()
-            # One timer for many waits: each chunk would else start one and end it.
+            # One timer for many waits, since each chunk would otherwise start and stop one.
             if self._timer is None:
                 self._timer = self._loop.call_later(within, self._check_time, within)
         try:
@@ -192,7 +193,7 @@ class Connection(asyncio.Protocol):
 
 
 def _broken(reader: AnswerReader, lost: Exception | None) -> Exception | None:
-    """The error of an answer that is over with its connection; None where that is how it ends."""
+    """Return the error of an answer that ended with its connection; None if that is its proper end."""
     if lost is not None:
         return httpx.ReadError(str(lost) or type(lost).__name__)
     try:

@@ -1,4 +1,5 @@
-"""One guarded request with everything bounded: the time it takes, the bytes that are read and unpacked."""
+"""One guarded request with limits for everything: the time, the bytes that are read, and those that are
+decompressed."""
 
 import asyncio
 import zlib
@@ -13,8 +14,8 @@ BODY_LIMIT = 64 * 1024
 
 
 class Fetched(Struct, frozen=True):
-    """An answer of any status, 3xx too. `body` is its beginning (`truncated` says whether more would follow),
-    unpacked if it came gzipped."""
+    """An answer with any status, including 3xx. `body` is its beginning (`truncated` says whether more would
+    follow), decompressed if it was gzipped."""
 
     status: int
     headers: httpx.Headers
@@ -32,9 +33,9 @@ async def fetch(
     limit: int = BODY_LIMIT,
     seconds: float = TIMEOUT,
 ) -> Fetched:
-    """Send a request and reads at most `limit` bytes of the answer, all within `seconds`.
+    """Send a request and read at most `limit` bytes of the answer, within `seconds` in total.
 
-    Raises `AddressNotAllowed` for a URL that may not be called and `RequestFailed` where no answer came.
+    Raises `AddressNotAllowed` for a URL that may not be called, and `RequestFailed` if no answer arrived.
     """
     try:
         async with asyncio.timeout(seconds):
@@ -55,7 +56,7 @@ async def _fetch(
     content: bytes | None,
     limit: int,
 ) -> Fetched:
-    # Asked for as it is: a gzip of a few KB may unpack to gigabytes. Some servers pack all the same.
+    # Without compression, as a few KB of gzip may expand to gigabytes. Some servers compress nevertheless.
     asked = {"Accept-Encoding": "identity"} | headers
     async with client.stream(method, url, headers=asked, content=content) as response:
         body, truncated = await _read(response, limit)
@@ -76,9 +77,9 @@ async def _read(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
 
 
 def _unpacked(body: bytes, limit: int) -> tuple[bytes, bool]:
-    """Gzip or zlib data unpacked to at most `limit` bytes; data that is neither stays as it came."""
-    # With 32 zlib tells gzip and zlib data apart. A raw deflate stream, which some servers send as `deflate`,
-    # is neither and stays packed.
+    """Return gzip or zlib data decompressed to at most `limit` bytes; any other data as it is."""
+    # With 32, zlib detects gzip and zlib data. A raw deflate stream, which some servers send as `deflate`, is
+    # neither and stays compressed.
     unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
     try:
         text = unpacker.decompress(body, limit)

@@ -1,4 +1,4 @@
-"""Headers that users may add to the requests that we send."""
+"""Checks headers that users may add to the requests that we send."""
 
 import re
 
@@ -22,11 +22,12 @@ _OURS = frozenset(
         "x-millrace-hops",
     }
 )
-"""They belong to the connection or to the body as we send it; another value could smuggle a request."""
+"""They belong to the connection or to the body as we send it; other values could be used for request
+smuggling."""
 
 
 def header_problem(name: str, value: str) -> str | None:
-    """Return what is wrong with a header, in words; None for a good one."""
+    """Return the problem with a header, in words; None if it is valid."""
     if not _NAME.fullmatch(name):
         return f"{name!r} is not the name of a header."
     if name.lower() in _OURS:

@@ -1,7 +1,7 @@
 """HTTP/1.1 (RFC 9112) as a client writes and reads it, without any I/O.
 
-Strict where leniency would let one answer pass for two: everything that does not follow the grammar is
-refused. What is read is as h11 reads it, at a tenth of the CPU per chunk; `tests/net/test_http1.py` compares
+It is strict where leniency would let one answer pass for two: everything that violates the grammar is
+refused. The result is the same as h11's, at a tenth of the CPU per chunk; `tests/net/test_http1.py` compares
 them.
 """
 
@@ -15,16 +15,17 @@ Headers = Sequence[tuple[bytes, bytes]]
 Framing = Literal["none", "length", "chunked", "close"]
 
 HEAD_BYTES = 100 * 1024
-"""The most that an answer's head may have with all interim ones before it, or its trailers."""
+"""The maximum size of an answer's head including all interim ones before it, or of its trailers."""
 LINE_BYTES = 4 * 1024
-"""The most that the line before a chunk may have."""
+"""The maximum size of the line before a chunk."""
 _TOKEN = rb"[-!#$%&'*+.^_`|~0-9a-zA-Z]+"
 _VALUE = rb"(?:[^\x00\s]+(?:[ \t]+[^\x00\s]+)*)?"
 _name = re.compile(_TOKEN).fullmatch
 _value = re.compile(_VALUE).fullmatch
 _target = re.compile(rb"[\x21-\x7e]+").fullmatch
 _digits = re.compile(rb"[0-9]{1,18}").fullmatch
-# One way to match each text: with two, a server's long line of spaces would be tried in all of them.
+# There is only one way to match each text: with two, a long line of spaces from a server would be tried in
+# all of them.
 _field = re.compile(rb"(%b):[ \t]*+(%b)[ \t]*" % (_TOKEN, _VALUE)).fullmatch
 _status = re.compile(rb"HTTP/([0-9]\.[0-9]) ([1-9][0-9]{2})(?: ((?:[ \t]|[^\x00\s])*))?").fullmatch
 _head_end = re.compile(rb"\n\r?\n")
@@ -36,7 +37,7 @@ _next_begun = re.compile(rb"\r?|\r\n" + _BEGUN).fullmatch
 
 
 class Malformed(Exception):
-    """Bytes that are no HTTP/1.1, read or to be written."""
+    """Bytes that are not valid HTTP/1.1, either read or to be written."""
 
 
 class Head(Struct, frozen=True):
@@ -48,13 +49,13 @@ class Head(Struct, frozen=True):
     headers: list[tuple[bytes, bytes]]
 
     def all(self, name: bytes) -> list[bytes]:
-        """The values of a header, those with commas split, in lower case."""
+        """Return the values of a header in lower case, split at commas."""
         found = [value for key, value in self.headers if key.lower() == name]
         return [part.strip().lower() for value in found for part in value.split(b",")]
 
 
 def write_head(method: bytes, target: bytes, headers: Headers) -> bytes:
-    """The head of a request. Raises `Malformed` for what would not arrive as it is."""
+    """Return the head of a request. Raises `Malformed` if it would not arrive unchanged."""
     if not _name(method) or not _target(target):
         raise Malformed(f"not a request line: {method!r:.40} {target!r:.80}")
     for name, value in headers:
@@ -65,7 +66,7 @@ def write_head(method: bytes, target: bytes, headers: Headers) -> bytes:
 
 
 def framing_of(headers: Headers) -> tuple[Framing, int]:
-    """The framing of a request's body with these headers, and its length. Raises `Malformed`."""
+    """Return the framing of a request's body by its headers, and its length. Raises `Malformed`."""
     lengths = [value for name, value in headers if name.lower() == b"content-length"]
     codings = [value.lower() for name, value in headers if name.lower() == b"transfer-encoding"]
     if codings:
@@ -80,15 +81,17 @@ def framing_of(headers: Headers) -> tuple[Framing, int]:
 
 
 def chunk(data: bytes) -> bytes:
-    """A part of a chunked body."""
+    """Return a part of a chunked body."""
     return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
 
 class AnswerReader:
-    """Reads one answer as its bytes come, however the network cuts them. Interim answers (1xx) are skipped.
+    """Reads one answer as its bytes arrive, regardless of how the network split them. Interim answers (1xx)
+    are skipped.
 
-    `head` is there once it has been read; `feed` returns what bytes complete of the body, up to `done`. Bytes
-    behind an answer must not become the next one's: the connection is not `reusable` then.
+    `head` is set once it has been read. `feed` returns the parts of the body that the bytes complete, until
+    `done`. Bytes after an answer must not become part of the next one, so the connection is then not
+    `reusable`.
     """
 
     def __init__(self, method: bytes) -> None:
@@ -97,14 +100,14 @@ class AnswerReader:
         self.wrong: Malformed | None = None
         self._keeps = False
         self._method = method
-        self._held = bytearray()  # a head, or a line, that is not complete
-        self._interim = 0  # bytes of heads before that of the answer
+        self._held = bytearray()  # an incomplete head or line
+        self._interim = 0  # bytes of interim heads
         self._left = 0
         self._framing: Framing = "none"
         self._begun = self._last = False
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take bytes. What is no HTTP is `wrong` from then on; what came before it counts all the same."""
+        """Add bytes. After invalid HTTP the answer is `wrong`, but what came before it still counts."""
         parts: list[bytes] = []
         if self.wrong is None:
             try:
@@ -135,7 +138,7 @@ class AnswerReader:
             self._end_before(rest)
 
     def end(self) -> None:
-        """Take the end of the connection. Raises `Malformed` where more was to come."""
+        """Handle the end of the connection. Raises `Malformed` if the answer is incomplete."""
         if self.wrong is not None:
             raise self.wrong
         if self.head is None:
@@ -212,7 +215,7 @@ class AnswerReader:
         self._held += rest
 
     def _read_trailers(self, data: bytes) -> None:
-        """Read the fields behind the last chunk, which nobody needs, up to the empty line."""
+        """Skip the fields after the last chunk, up to the empty line."""
         if data in (b"", b"\r"):
             self._held += data
             return
@@ -243,7 +246,7 @@ def _fields(lines: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _unfolded(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines without obsolete folding: one that begins with white space goes on the one before."""
+    """Yield lines without obsolete folding: one that begins with white space continues the line before."""
     folded: list[bytes] = []
     for line in lines:
         if line[:1] in (b" ", b"\t"):
@@ -259,7 +262,7 @@ def _unfolded(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _framing_of_answer(head: Head, method: bytes) -> tuple[Framing, int]:
-    """The framing of an answer's body (RFC 9112, 6.3), and its length. Raises `Malformed`."""
+    """Return the framing of an answer's body (RFC 9112, 6.3), and its length. Raises `Malformed`."""
     codings, lengths = head.all(b"transfer-encoding"), set(head.all(b"content-length"))
     if codings not in ([], [b"chunked"]):
         raise Malformed("a transfer coding that was not asked for")

@@ -1,4 +1,4 @@
-"""Names to addresses."""
+"""Resolves names to addresses."""
 
 import asyncio
 import socket
@@ -8,7 +8,8 @@ async def resolve_name(host: str, port: int) -> list[str]:
     """Return all addresses of a name. Raises `OSError` if it has none."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    # Python encodes names by IDNA first, and raises this for a label that is empty or over 63 characters.
+    # Python first encodes names by IDNA, and raises this for a label that is empty or longer than 63
+    # characters.
     except UnicodeError as error:
         raise OSError(f"{host!r} is no name.") from error
     return [str(entry[4][0]) for entry in found]

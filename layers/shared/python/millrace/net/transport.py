@@ -1,7 +1,8 @@
 """An httpx transport of our own: HTTP/1.1 with connections that are kept per server.
 
-httpx's own one (httpcore, h11, anyio) takes several times as much CPU for each chunk of a streamed answer
-and for each request; everything above it stays httpx's. No redirects, proxies, HTTP/2 or Unix sockets here.
+httpx's own transport (httpcore, h11, anyio) takes several times as much CPU for each chunk of a streamed
+answer and for each request. Everything above the transport is httpx's. No redirects, proxies, HTTP/2 or Unix
+sockets.
 """
 
 import asyncio
@@ -17,13 +18,13 @@ from millrace.net.connection import Connection
 from millrace.net.trust import public_authorities, trusting
 
 KEPT_SECONDS = 5.0
-"""How long an idle connection is kept: most servers close theirs later than that."""
+"""The seconds for which an idle connection is kept; most servers close theirs later."""
 BODY = "body"
-"""The extension of a response that holds its `Body`."""
+"""The extension of a response that contains its `Body`."""
 
 
 class Origin(Struct, frozen=True):
-    """A server."""
+    """A server: scheme, host and port."""
 
     tls: bool
     host: str
@@ -31,16 +32,14 @@ class Origin(Struct, frozen=True):
 
 
 Connect = Callable[[Origin, float | None], Awaitable[Connection]]
-"""Makes a connection to a server, which may take so many seconds at most: who calls it bounds the whole.
-Raises `httpx.ConnectError`."""
+"""Connects to a server within this many seconds, which the caller chooses. Raises `httpx.ConnectError`."""
 
 
 async def dial(
     address: str, origin: Origin, context: ssl.SSLContext | None = None, *, race: float | None = None
 ) -> Connection:
-    """Connect to an address of a server, whose certificate is checked against its name; `race` is the head
-    start in seconds that one address of a name has over the next. Raises
-    `httpx.ConnectError`."""
+    """Connect to an address of a server, whose certificate is checked against its name. `race` is the head
+    start in seconds that one address of a name has over the next. Raises `httpx.ConnectError`."""
     try:
         _, connection = await asyncio.get_running_loop().create_connection(
             Connection,
@@ -58,20 +57,20 @@ async def dial(
 
 
 async def connect_by_name(origin: Origin, within: float | None) -> Connection:
-    """Connect to a server that the operator names."""
+    """Connect to a server that the operator has configured."""
     return await dial(origin.host, origin, race=0.25)
 
 
 class NoCookies(CookieJar):
-    """Takes no cookie: clients serve many organizations, and what was set for one must not be sent for
+    """Accepts no cookies: clients serve many organizations, and a cookie of one must not be sent for
     another."""
 
     def extract_cookies(self, response: Any, request: Any) -> None:
-        """See `CookieJar`. Not even looked for, which would parse the headers once more."""
+        """See `CookieJar`. Does not even look for cookies, which would parse the headers again."""
 
 
 def plain_client(transport: httpx.AsyncBaseTransport, timeout: httpx.Timeout | float) -> httpx.AsyncClient:
-    """A client over a transport that adds nothing: no cookies, redirects, proxies or credentials of the
+    """Return a client over a transport without cookies, redirects, proxies and credentials from the
     environment."""
     return httpx.AsyncClient(
         transport=transport, timeout=timeout, cookies=NoCookies(), follow_redirects=False, trust_env=False
@@ -79,8 +78,8 @@ def plain_client(transport: httpx.AsyncBaseTransport, timeout: httpx.Timeout | f
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """A pool of connections: at most `most` in use, and `most_idle` that are kept. Whoever comes when all are
-    in use waits for its turn."""
+    """A pool of connections: at most `most` in use, and `most_idle` that are kept. If all are in use,
+    requests wait for their turn."""
 
     def __init__(self, connect: Connect, most: int, most_idle: int) -> None:
         self._connect = connect
@@ -116,7 +115,7 @@ class Transport(httpx.AsyncBaseTransport):
         return httpx.Response(head.status, headers=head.headers, stream=body, extensions=extensions)
 
     async def aclose(self) -> None:
-        """Close the idle connections; those in use close when their answers have been read."""
+        """Close the idle connections; those in use are closed when their answers have been read."""
         self._closed = True
         for kept in self._idle.values():
             for connection in kept:
@@ -139,7 +138,7 @@ class Transport(httpx.AsyncBaseTransport):
         return sum(map(len, self._idle.values())) < self._most_idle
 
     def _drop_old(self) -> None:
-        """Close idle connections that nobody will use any more."""
+        """Close idle connections that will not be used any more."""
         for origin, kept in list(self._idle.items()):
             good = [one for one in kept if _is_good(one)]
             for one in kept:
@@ -180,7 +179,8 @@ class Transport(httpx.AsyncBaseTransport):
 
 
 class Body(httpx.AsyncByteStream):
-    """The body of an answer as it comes: what is there is one part, however the server has cut it."""
+    """The body of an answer as it arrives: everything that is there is one part, however the server has split
+    it."""
 
     def __init__(
         self, transport: Transport, origin: Origin, connection: Connection, within: float | None
@@ -201,14 +201,15 @@ class Body(httpx.AsyncByteStream):
         return part
 
     async def aclose(self) -> None:
-        """Give the connection back. One whose answer was not read to its end is closed."""
+        """Give the connection back. If its answer was not read to the end, it is closed."""
         if self._open:
             self._open = False
             self._transport.give_back(self._origin, self._connection)
 
 
 def body_of(response: httpx.Response) -> AsyncIterator[bytes]:
-    """The body of an answer as it was sent, without httpx's layers where it has come by a `Transport`."""
+    """Return the body of an answer as it was sent, without httpx's layers if it came through a
+    `Transport`."""
     body: AsyncIterator[bytes] | None = response.extensions.get(BODY)
     return response.aiter_raw() if body is None else body
 

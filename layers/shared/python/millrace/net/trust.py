@@ -6,15 +6,15 @@ from functools import cache
 
 @cache
 def trusting(authorities: str) -> ssl.SSLContext:
-    """The context that trusts the authorities in a file, for HTTP/1.1. Reading their certificates takes some
-    15 ms: once per process, whoever asks."""
+    """Return the context that trusts the authorities in a file, for HTTP/1.1. Cached, as reading their
+    certificates takes some 15 ms."""
     context = ssl.create_default_context(cafile=authorities)
     context.set_alpn_protocols(["http/1.1"])
     return context
 
 
 def public_authorities() -> str:
-    """The file of the authorities that browsers trust."""
-    import certifi  # which finds its file by a part of Python that no init needs
+    """Return the file of the authorities that browsers trust."""
+    import certifi  # finds its file by a part of Python that inits do not need
 
     return certifi.where()

@@ -18,7 +18,7 @@ from aws_lambda_powertools.logging.formatter import THREAD_LOCAL_KEYS, set_conte
 from millrace.settings import Settings
 
 SERVICE = "millrace"
-"""The package's name, since its loggers are children of the one with this name."""
+"""The package's name, since its loggers are children of the logger with this name."""
 LONGEST = 200
 
 Handler = Callable[[Any, Any], Any]
@@ -30,20 +30,20 @@ log = logging.getLogger(__name__)
 
 @functools.cache
 def configure() -> Logger:
-    """Give the package's loggers their handler, level and sampling, as the environment says (`LOG_LEVEL`,
+    """Give the package's loggers their handler, level and sampling from the environment (`LOG_LEVEL`,
     `AWS_LAMBDA_LOG_LEVEL`, `POWERTOOLS_LOGGER_SAMPLE_RATE`)."""
     logger = Logger(
         service=SERVICE,
         utc=True,
         use_rfc3339=True,
-        serialize_stacktrace=False,  # the same again beside `exception`
+        serialize_stacktrace=False,  # a repetition of `exception`
         location="%(name)s.%(funcName)s:%(lineno)d",
     )
     if not logger.sampling_rate:
         logger.remove_keys(["sampling_rate"])
         return logger
-    # Lambda drops lines below its own level, so that is DEBUG where lines are sampled. It is not everybody's:
-    # botocore's debug lines tell what is stored.
+    # Lambda drops lines below its own level, so that is DEBUG if lines are sampled. It must not apply to
+    # other loggers, since botocore's debug lines contain stored data.
     usual = Settings.from_environment().log_level
     logging.getLogger().setLevel(usual)
     logger.initial_log_level = usual
@@ -52,13 +52,14 @@ def configure() -> Logger:
 
 
 def invocations(handler: Handler) -> Handler:
-    """Configure logging for a handler of events, whose lines name the invocation. Events are never logged."""
+    """Configure logging for a handler of events, with the invocation in its lines. Events are never
+    logged."""
     logged: Handler = configure().inject_lambda_context(handler, log_event=False)
     return logged
 
 
 def requests(app: ASGI) -> ASGI:
-    """Configure logging for a streamed app, whose lines name the request that they are about."""
+    """Configure logging for a streamed app, with the request in its lines."""
     logger = configure()
 
     async def serve(scope: Scope, receive: Any, send: Any) -> None:
@@ -73,7 +74,8 @@ def requests(app: ASGI) -> ASGI:
 
 
 async def _watched(app: ASGI, scope: Scope, receive: Any, send: Any) -> None:
-    """Serve, and tell how it went in sampled processes. Queries are not told: they may hold a ticket."""
+    """Serve, and log the outcome in sampled processes. The query is not logged, as it may contain a
+    ticket."""
     begun, status = time.monotonic(), 0
 
     async def sent(message: MutableMapping[str, Any]) -> None:
@@ -81,19 +83,19 @@ async def _watched(app: ASGI, scope: Scope, receive: Any, send: Any) -> None:
         status = message.get("status", status)
         await send(message)
 
-    # Every token of a stream goes through `send`, so it is wrapped only where somebody reads the result.
+    # Every token of a stream goes through `send`, so it is wrapped only if the result is logged.
     await app(scope, receive, sent if log.isEnabledFor(logging.DEBUG) else send)
     log.debug("%s %s: %d, %.3f s", scope["method"], scope["path"], status, time.monotonic() - begun)
 
 
 def bind(**ids: str) -> None:
-    """Name what the rest of this task is about."""
+    """Add ids to the log lines of the rest of this task."""
     set_context_keys(**_shortened(ids))
 
 
 @contextmanager
 def bound(**ids: str) -> Iterator[None]:
-    """Name what the block is about."""
+    """Add ids to the log lines of the block."""
     before = THREAD_LOCAL_KEYS.set({**THREAD_LOCAL_KEYS.get(), **_shortened(ids)})
     try:
         yield
@@ -102,5 +104,5 @@ def bound(**ids: str) -> Iterator[None]:
 
 
 def _shortened(ids: dict[str, str]) -> dict[str, Any]:
-    """Ids that come from a caller may be as long as an address."""
+    """Return the ids with long ones cut: a caller may send ids as long as a URL."""
     return {key: value[:LONGEST] for key, value in ids.items() if value}

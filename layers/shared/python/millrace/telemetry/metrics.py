@@ -1,7 +1,8 @@
 """Metrics of pipelines for CloudWatch: Powertools writes them to stdout, in the embedded metric format.
 
-A custom metric costs money for each combination of its dimensions, so there is one: the stack. Organization
-and pipeline stand in the line as fields, for Logs Insights; an operator may make dimensions of them as well.
+A custom metric is charged for each combination of its dimensions, so there is only one: the stack.
+Organization and pipeline are fields of the line, for Logs Insights; an operator may make them dimensions as
+well.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 NAMESPACE = "Millrace"
 MOST_VALUES = 99
-"""Of one metric in one line: Powertools begins another line with the hundredth."""
+"""The maximum values of one metric in one line: Powertools starts a new line with the hundredth."""
 METRICS = {
     "itemsProcessed": "ItemsProcessed",
     "itemsFailed": "ItemsFailed",
@@ -24,7 +25,7 @@ METRICS = {
     "deadLetters": "DeadLetters",
     "eventsUnclaimed": "EventsUnclaimed",
 }
-"""Counters, and what CloudWatch calls them."""
+"""Counters, and their names in CloudWatch."""
 LATENCY = "Latency"
 LAG = "Lag"
 BACKPRESSURE = "Backpressure"
@@ -32,7 +33,7 @@ DEAD_LETTER_MESSAGES = "DeadLetterMessages"
 
 
 class PipelineLines:
-    """Writes lines for a stack; without its name none. `per_pipeline` makes organization and pipeline
+    """Writes lines for a stack; without its name, none. `per_pipeline` makes organization and pipeline
     dimensions."""
 
     def __init__(self, stack: str, per_pipeline: bool = False) -> None:
@@ -42,7 +43,7 @@ class PipelineLines:
     def did(
         self, organization: str, pipeline_id: str, counters: Mapping[str, int], latencies: Sequence[int]
     ) -> None:
-        """Write what a batch did to a pipeline; latencies in ms."""
+        """Write the effects of a batch on a pipeline. Latencies are in ms."""
         counts = {METRICS[name]: count for name, count in counters.items() if name in METRICS and count}
         lags = counters.get("lagCount", 0)
         if not self._stack or not (counts or latencies or lags):
@@ -64,7 +65,7 @@ class PipelineLines:
             line.flush_metrics()
 
     def dead_letter_queues(self, messages: Mapping[str, int]) -> None:
-        """Write how many messages wait in the dead-letter queues that hold any, by the queue's name."""
+        """Write the number of messages in each dead-letter queue that is not empty, by the queue's name."""
         if self._stack and messages:
             line = EphemeralMetrics(service="", namespace=NAMESPACE)
             line.add_dimension("Stack", self._stack)
@@ -73,7 +74,7 @@ class PipelineLines:
             line.flush_metrics()
 
     def _line(self, organization: str, pipeline_id: str) -> EphemeralMetrics:
-        # Powertools' usual `Metrics` share one state per process; each pipeline needs a line of its own.
+        # Powertools' usual `Metrics` share one state per process, but each pipeline needs a separate line.
         line = EphemeralMetrics(service="", namespace=NAMESPACE)  # a service would be a dimension
         line.add_dimension("Stack", self._stack)
         fields = {"Organization": organization, "Pipeline": pipeline_id}
@@ -85,7 +86,7 @@ class PipelineLines:
 
 
 def sample(latencies: Sequence[int]) -> Sequence[int]:
-    """Return all of them, or as many as a line holds, from the lowest to the highest."""
+    """Return all latencies, or as many as fit in a line, from the lowest to the highest."""
     ordered = sorted(latencies)
     if len(ordered) <= MOST_VALUES:
         return ordered

@@ -1,1 +1,1 @@
-"""Parts that adapters of several frameworks share. Nothing here imports a framework."""
+"""Parts that the adapters of several frameworks share. Nothing here imports a framework."""

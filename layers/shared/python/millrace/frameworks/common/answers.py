@@ -1,4 +1,4 @@
-"""Answers of a framework's models, stored with the run: looked up, else asked for, and kept."""
+"""Answers of a framework's models, stored with the run: looked up, otherwise requested and stored."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
@@ -18,8 +18,8 @@ T = TypeVar("T")
 class Answers:
     """The answers of one model in one process of a run.
 
-    A model whose server fails for now is asked again, as that of an agent without code, or the run is queued;
-    but not once anything of the answer has come. Other errors are for the framework.
+    If a model's server fails temporarily, the model is asked again, as with agents without code, or the run
+    is queued; but not once a part of the answer has arrived. Other errors are left to the framework.
     """
 
     def __init__(self, ctx: AgentContext, model: str) -> None:
@@ -27,12 +27,12 @@ class Answers:
         self._model = model
 
     def find(self, *asked: Any) -> Stored:
-        """The answer to what is asked: its `result`, or the place where to keep it."""
+        """Return the stored answer to what is asked: its `result`, or the place where to keep it."""
         digest = sha256(orjson.dumps(asked, default=repr)).hexdigest()[:16]
         return self._ctx.stored("model", {"model": self._model, "prompt": digest})
 
     async def ask(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """The answer of a model that gives it whole."""
+        """Return the answer of a model that is not streamed."""
         for attempt in count(1):
             try:
                 return await ask()
@@ -41,7 +41,7 @@ class Answers:
         raise AssertionError("unreachable")
 
     async def stream(self, ask: Callable[[], AsyncIterator[T]]) -> AsyncGenerator[T, None]:
-        """The answer of a model in its pieces."""
+        """Yield the pieces of a model's answer."""
         for attempt in count(1):
             started = False
             pieces: Any = ask()
@@ -58,7 +58,7 @@ class Answers:
 
     @asynccontextmanager
     async def open(self, ask: Callable[[], AbstractAsyncContextManager[T]]) -> AsyncGenerator[T, None]:
-        """The answer of a model as an object from which its pieces are read."""
+        """Yield the pieces of a model's answer from the object that `ask` opens."""
         for attempt in count(1):
             async with AsyncExitStack() as stack:
                 try:
@@ -70,7 +70,7 @@ class Answers:
                 return
 
     async def _wait_after(self, error: Exception, attempt: int) -> None:
-        """Wait before the next try. Raises the framework's error where waiting is of no use."""
+        """Wait before the next try. Raises the framework's error if waiting cannot help."""
         failure = of_server(error, self._model)
         if failure is None or not failure.retryable:
             raise error

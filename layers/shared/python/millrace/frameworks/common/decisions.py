@@ -1,4 +1,4 @@
-"""Approvals that a framework asks for, as questions of ours: the run waits for them in no process."""
+"""Approvals that a framework asks for, as our questions: the run waits for them without a process."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ _SHOWN = 3_000
 
 
 def asking(approvers: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The tool by which an agent asks, and who answers: the run's user where nobody is named."""
+    """Return the tool by which an agent asks, with the people who may answer: by default the run's user."""
     return {"name": ASK_USER} | ({"approvers": dict(approvers)} if approvers else {})
 
 

@@ -1,7 +1,7 @@
-"""Errors that come out of a framework: those of ours that went through it, and those of models' servers.
+"""Errors that a framework raises: our own that passed through it, and those of models' servers.
 
-Nothing is imported of the servers' client libraries: an error of theirs is known by the fields that all have
-and by the names of its classes.
+The servers' client libraries are not imported: their errors are recognized by the fields that all of them
+have, and by the names of their classes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,25 +26,26 @@ _SPENT = "insufficient_quota"
 
 
 def ended_by(error: Exception, model: str = "") -> Exception:
-    """The error that a run ends with where its framework raised this one."""
+    """Return the error with which a run ends if its framework raised this one."""
     return of_ours(error) or of_server(error, model) or error
 
 
 def of_ours(error: BaseException) -> Exception | None:
-    """The error of ours that a framework has wrapped; None where there is none."""
+    """Return the error of ours that a framework has wrapped; None if there is none."""
     kinds = MillraceError | LimitReached | Suspended | Interrupted
     return next((one for one in chain_of(error) if isinstance(one, kinds)), None)
 
 
 def of_server(error: BaseException, model: str = "") -> ProviderError | None:
-    """The error of a model's server that its client library has raised, and a framework perhaps wrapped, as
-    one of ours; None where it is none."""
+    """Return a `ProviderError` for the error of a model's server that its client library raised, and a
+    framework may have wrapped; None if it is not one."""
     server = Server(f"The server of {model}" if model else "The model's server", _CHECK)
     chain = list(chain_of(error))
     found = [made for one in chain if (made := _read(one, server))]
     if not found:
         return None
-    # Of several models that were asked in turn, one that will answer later; and the server's own words.
+    # If several models were asked in turn, prefer one that will answer later; and prefer the server's own
+    # message.
     fitting = [one for one in found if one.retryable] or found
     made = next((one for one in reversed(fitting) if one.http_status), fitting[0])
     made.retry_after = next((wait for one in chain if (wait := _wait(one)) is not None), None)
@@ -52,7 +53,7 @@ def of_server(error: BaseException, model: str = "") -> ProviderError | None:
 
 
 def chain_of(error: BaseException) -> Iterator[BaseException]:
-    """The error and those that led to it."""
+    """Yield the error and those that led to it."""
     left: list[BaseException] = [error]
     seen: set[int] = set()
     while left:
@@ -68,7 +69,7 @@ def chain_of(error: BaseException) -> Iterator[BaseException]:
 
 
 def _read(error: BaseException, server: Server) -> ProviderError | None:
-    """One error of a client library as one of ours; None for any other."""
+    """Return one error of a client library as a `ProviderError`; None for any other."""
     if isinstance(error, ProviderError):
         return error
     if aws := _of_aws(error):
@@ -85,7 +86,7 @@ def _read(error: BaseException, server: Server) -> ProviderError | None:
 
 
 def _status(error: BaseException, names: set[str]) -> int:
-    """The HTTP status of a refusal; 0 for an error that is none."""
+    """Return the HTTP status of a refusal; 0 if the error is not one."""
     if status := status_of(getattr(error, "status_code", None)):
         return status
     if _UNREACHED & names:
@@ -93,13 +94,13 @@ def _status(error: BaseException, names: set[str]) -> int:
     if _THROTTLED & names:
         return 429
     if "APIError" in names:
-        # Google's tell their status as `code`; those of others have come in the midst of a stream.
+        # Google's errors have their status in `code`; errors of others arrived in the middle of a stream.
         return status_of(getattr(error, "code", None)) or status_in(_details(error))
     return 0
 
 
 def _details(error: BaseException) -> dict[str, Any]:
-    """The error object that a server has sent."""
+    """Return the error object that a server sent."""
     body = getattr(error, "body", None)
     inner = body.get("error") if isinstance(body, dict) else None
     found = inner if isinstance(inner, dict) else body
@@ -107,7 +108,7 @@ def _details(error: BaseException) -> dict[str, Any]:
 
 
 def _of_aws(error: BaseException) -> tuple[int, str] | None:
-    """The status and the words of an error of botocore."""
+    """Return the status and the message of an error of botocore."""
     response = getattr(error, "response", None)
     if not isinstance(response, dict) or "Error" not in response:
         return None
@@ -125,17 +126,19 @@ def _metadata(error: BaseException) -> Mapping[str, Any]:
 def _unreached(error: BaseException, server: Server) -> ProviderError:
     why = readable(_words(error), ())
     return ProviderError(
-        f"{server.name} cannot be reached or fell silent: {why}", code="provider_unreachable", retryable=True
+        f"{server.name} cannot be reached or stopped responding: {why}",
+        code="provider_unreachable",
+        retryable=True,
     )
 
 
 def _words(error: BaseException) -> str:
-    """The server's own words, where they are known."""
+    """Return the server's own message, if it is known."""
     return words(getattr(error, "body", None)) or str(error) or type(error).__name__
 
 
 def _wait(error: BaseException) -> float | None:
-    """The seconds that a server asks to wait."""
+    """Return the seconds that a server asks to wait."""
     response = getattr(error, "response", None)
     for headers in (getattr(response, "headers", None), _metadata(error).get("HTTPHeaders")):
         if isinstance(headers, Mapping) and (found := retry_after(headers)) is not None:

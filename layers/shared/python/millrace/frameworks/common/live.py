@@ -1,4 +1,4 @@
-"""Live messages among the messages that a framework sends its model."""
+"""Live messages among the messages that a framework sends to its model."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,8 +9,9 @@ from millrace.app import AgentContext
 
 
 class Live:
-    """The live messages of a run, each at the place where it came in: the framework does not know them, and
-    sends its own messages again with every call. `model` is the name by which it is known what it takes."""
+    """The live messages of a run, each at the position where it arrived. The framework does not know them,
+    and sends its own messages again with every call. `model` is the name by which the accepted attachments
+    are looked up."""
 
     def __init__(self, ctx: AgentContext, model: str) -> None:
         self._ctx = ctx
@@ -19,8 +20,8 @@ class Live:
         self._calls = 0
 
     async def among(self, messages: Sequence[Any], made: Callable[[list[Block]], Any]) -> list[Any]:
-        """The messages of the next call with the live ones, which `made` makes of their blocks."""
-        # Before the first answer there is nothing that a live message could have been sent into.
+        """Return the messages of the next call with the live ones, which `made` creates from their blocks."""
+        # Before the first answer there is nothing that a live message could interrupt.
         if self._calls:
             texts = await self._ctx.live_messages()
             turns = [{"role": "user", "content": blocks_of(text)} for text in texts]

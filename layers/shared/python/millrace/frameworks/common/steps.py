@@ -1,4 +1,4 @@
-"""Steps that are tools of a framework: their names, and what of their results JSON does not have."""
+"""Steps that are tools of a framework: their names, and parts of their results that JSON does not have."""
 
 import re
 from base64 import b64decode, b64encode
@@ -6,16 +6,16 @@ from typing import Any
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]|_(?=_)")
 BYTES = "millrace:bytes"
-"""The key of bytes, such as an image's, where they are stored as JSON."""
+"""The key of bytes, such as an image's, that are stored as JSON."""
 
 
 def step_name(tool: str) -> str:
-    """The name of the step that a call of a tool is."""
+    """Return the name of the step for a call of a tool."""
     return _NOT_IN_NAMES.sub("-", tool)[:56]
 
 
 def to_plain(value: Any) -> Any:
-    """The value with its bytes as JSON has them."""
+    """Return the value with its bytes in a form that JSON has."""
     if isinstance(value, bytes):
         return {BYTES: b64encode(value).decode()}
     if isinstance(value, dict):
@@ -24,7 +24,7 @@ def to_plain(value: Any) -> Any:
 
 
 def from_plain(value: Any) -> Any:
-    """The value that `to_plain` was given."""
+    """Return the value that was given to `to_plain`."""
     if isinstance(value, dict):
         if value.keys() == {BYTES}:
             return b64decode(value[BYTES])

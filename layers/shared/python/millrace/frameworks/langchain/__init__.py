@@ -5,8 +5,8 @@
 
     weather = langchain_agent("weather", create_agent("openai:gpt-5", tools=[get_weather]))
 
-An agent of `create_agent` is a graph of LangGraph, and is run as one (see `langgraph`). Any other runnable is
-followed by its events; a process that takes its run over begins it anew.
+An agent of `create_agent` is a graph of LangGraph, and runs as one (see `langgraph`). Any other runnable is
+followed by its events, and starts again if another process takes over its run.
 """
 
 from millrace.frameworks import extra

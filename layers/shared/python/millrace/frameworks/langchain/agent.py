@@ -33,15 +33,17 @@ def langchain_agent(
     once: Collection[str] = (),
     **settings: Any,
 ) -> Any:
-    """A runnable as an agent of the deployment, under this id: an agent of `create_agent`, a chain, a model.
+    """Make a runnable an agent of the deployment: an agent of `create_agent`, a chain, a model.
 
     Args:
-        input: Makes the runnable's input of the context, also as a coroutine. Without it a chain gets the
-            message in its only variable, and the conversation in `messages`, `history` or `chat_history`.
-        output: Makes the answer of what the runnable returns, where that is not streamed text.
-        config: Makes more of its configuration: `configurable`, `tags` ...
-        once: Names of tools that must not be called again where a call was interrupted: it is then an error
-            that the run ends with, since nobody knows whether it took effect.
+        id: The agent's id.
+        runnable: The runnable.
+        input: Returns the runnable's input from the context, possibly as a coroutine. By default a chain gets
+            the message in its only variable, and the conversation in `messages`, `history` or `chat_history`.
+        output: Returns the answer from what the runnable returns, if that is not streamed text.
+        config: Returns additional configuration: `configurable`, `tags` ...
+        once: Names of tools whose interrupted calls must not be repeated, since nobody knows whether they
+            took effect: the run ends with an error instead.
         settings: As for `@agent`; for graphs also those of `langgraph_agent`.
 
     Raises `ValueError` for a chain that needs an `input`.
@@ -73,7 +75,8 @@ def langchain_agent(
 
 
 class _Run:
-    """A run of a runnable. The answer is what it streams itself, not what the models inside it say."""
+    """A run of a runnable. The answer is what the runnable itself streams, not what the models inside it
+    say."""
 
     def __init__(self, output: Callable[[Any], Any] | None) -> None:
         self._output = output
@@ -82,7 +85,7 @@ class _Run:
     async def events(
         self, runnable: Runnable[Any, Any], given: Any, config: RunnableConfig
     ) -> AsyncGenerator[Any, None]:
-        """Yield what the runnable says, to its end."""
+        """Yield the output of the runnable until its end."""
         stream: Any = runnable.astream_events(given, config, version="v2")
         async with aclosing(stream) as found:
             async for event in found:
@@ -96,7 +99,7 @@ class _Run:
             return _pieces(data["chunk"], outermost and self._output is None)
         if kind == "on_custom_event":
             return [custom_event(event["data"])]
-        # Models and chains have names of their own for their ends.
+        # Models and chains have different names for their end events.
         if outermost and kind.endswith("_end") and (self._output or not self._has_said):
             text = _text_of(self._output(data["output"]) if self._output else data["output"])
             return [text] if text else []
@@ -104,7 +107,7 @@ class _Run:
 
 
 def _pieces(chunk: Any, answers: bool) -> list[Any]:
-    """The pieces of the answer in a chunk, and of reasoning, which is shown of every model."""
+    """Return the pieces of the answer in a chunk, and of reasoning, which is shown for every model."""
     if isinstance(chunk, BaseMessage):
         return [one for one in said_in(chunk) if answers or not isinstance(one, str)]
     text = chunk if isinstance(chunk, str) else getattr(chunk, "text", None)
@@ -112,7 +115,7 @@ def _pieces(chunk: Any, answers: bool) -> list[Any]:
 
 
 def _text_of(value: Any) -> str:
-    """The answer in what a runnable has returned."""
+    """Return the answer in the result of a runnable."""
     if isinstance(value, BaseMessage):
         return str(value.text)
     if isinstance(value, dict) and isinstance(value.get("output"), str):
@@ -121,7 +124,7 @@ def _text_of(value: Any) -> str:
 
 
 def _input_for(id: str, runnable: Runnable[Any, Any]) -> Callable[[AgentContext], Any]:
-    """Return what makes the input of the context, by the variables that the runnable takes."""
+    """Return a function that creates the input from the context, by the variables that the runnable needs."""
     variables = list(runnable.get_input_jsonschema().get("properties") or ())
     if not variables:
         takes_messages = isinstance(getattr(runnable, "bound", runnable), BaseLanguageModel)

@@ -1,1 +1,1 @@
-"""Parts that the adapters of LangChain and LangGraph share, on the package `langchain-core`."""
+"""Parts that the adapters of LangChain and LangGraph share, based on the package `langchain-core`."""

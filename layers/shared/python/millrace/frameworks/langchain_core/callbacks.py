@@ -1,4 +1,4 @@
-"""LangChain's callbacks: its tools are steps of the run, and the tokens of its models count for it."""
+"""LangChain's callbacks: its tools are steps of the run, and its models' tokens count for the run."""
 
 import asyncio
 import re
@@ -23,12 +23,12 @@ _CLIENTS = frozenset({"anthropic", "openai"})
 
 
 def step_name(name: str) -> str:
-    """The name of a step for one of the framework's."""
+    """Return the name of a step for one of the framework's tools."""
     return _NAME.sub("-", name)[:56] or "step"
 
 
 def said_in(message: BaseMessage) -> Iterator[Any]:
-    """The pieces of an answer and of reasoning in a message, or in a part of one."""
+    """Yield the pieces of the answer and of reasoning in a message, or in a part of one."""
     for block in message.content_blocks:
         if block["type"] == "text" and block["text"]:
             yield block["text"]
@@ -37,8 +37,8 @@ def said_in(message: BaseMessage) -> Iterator[Any]:
 
 
 def custom_event(chunk: Any) -> Any:
-    """An event of what own code has sent to the stream: one of ours as it is, a text as a status, all else as
-    a line about the work."""
+    """Return the event for what the deployment's code sent to the stream: one of our events as it is, a text
+    as a status, anything else as a line about the work."""
     if isinstance(chunk, str):
         return status(chunk)
     if isinstance(chunk, dict) and chunk.get("type") in ("status", "thinking", "token"):
@@ -48,13 +48,13 @@ def custom_event(chunk: Any) -> Any:
 
 @dataclass(eq=False)
 class _ToolCall:
-    """A call at work. The tool waits until it has `begun`, that is until the turn that calls it is stored."""
+    """An active call. The tool waits until it has `begun`, which is when the turn that calls it is stored."""
 
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     over: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     async def result(self) -> str:
-        """Wait for the tool's end, as the step that the run shows."""
+        """Wait for the end of the tool, as the step that the run shows."""
         self.begun.set()
         return await self.over
 
@@ -76,12 +76,12 @@ class Calls:
         """The namespaces of LangGraph's checkpoints whose graphs are run by tools."""
 
     def handlers(self) -> list[BaseCallbackHandler]:
-        """The callbacks for code in the run's event loop, and those for code in threads."""
+        """Return the callbacks for code in the run's event loop, and those for code in threads."""
         return [_InLoop(self, asyncio.get_running_loop()), _InThread(self, asyncio.get_running_loop())]
 
     async def begin(self, name: str, arguments: dict[str, Any], run_id: UUID) -> None:
-        """Make the call of a tool a step, which is stored before the tool begins. Raises `ToolError` for one
-        that must not be repeated."""
+        """Make the call of a tool a step, which is stored before the tool starts. Raises `ToolError` for a
+        tool that must not be repeated."""
         kind = ONCE if name in self._once else STEP
         step = kind + step_name(name)
         key = key_of(step, arguments)
@@ -93,7 +93,7 @@ class Calls:
         task = asyncio.create_task(self._ctx.run.call(step, arguments, call.result))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        # The step of one that another tool calls is shown after the other's: it must not be waited for.
+        # The step of a tool that another one calls is shown after the other's, so it must not be waited for.
         if not busy:
             await call.begun.wait()
 
@@ -110,11 +110,11 @@ class Calls:
 
     @property
     def has_called(self) -> bool:
-        """A tool was called in this process."""
+        """True if a tool was called in this process."""
         return bool(self._made)
 
     async def give_up(self) -> None:
-        """End the calls that the framework has left, before it begins anew."""
+        """End the calls that the framework has abandoned, before it starts again."""
         for run_id in list(self._calls):
             await self.end(run_id, ToolError("Something beside it failed, and it was ended."))
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -139,8 +139,8 @@ class Calls:
         self._failed.append(error)
 
     def failure(self, error: BaseException) -> ProviderError | None:
-        """The failure of a model's server that an error comes from; None where it comes from elsewhere: own
-        code may call services that fail in the same way."""
+        """Return the failure of a model's server that caused an error; None if it has another cause, since
+        the deployment's code may call services that fail in the same way."""
         known = {id(one) for one in self._failed}
         asked = (one for one in chain_of(error) if id(one) in known or _is_of_models(one))
         return next((made for one in asked if (made := of_server(one))), None)
@@ -163,8 +163,8 @@ class Calls:
 
 
 class _InLoop(AsyncCallbackHandler):
-    """The callbacks of code in the run's event loop. LangChain calls them from others as well, where their
-    errors would end nothing."""
+    """The callbacks of code in the run's event loop. LangChain also calls them from other threads, where
+    their errors would end nothing."""
 
     raise_error = True
 
@@ -242,12 +242,12 @@ class _InThread(BaseCallbackHandler):
 
 
 def _named(serialized: dict[str, Any] | None, text: str, more: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The name of a tool and its arguments."""
+    """Return the name of a tool and its arguments."""
     return (serialized or {}).get("name") or more.get("name") or "tool", _public(more.get("inputs"), text)
 
 
 def _is_of_models(error: BaseException) -> bool:
-    """Return whether an error is one of a client library that own code asks models with."""
+    """Return whether an error comes from a client library by which the deployment's code asks models."""
     return type(error).__module__.partition(".")[0] in _CLIENTS
 
 
@@ -256,7 +256,7 @@ def _failed(error: BaseException) -> ToolError:
 
 
 def _public(inputs: Any, text: str) -> dict[str, Any]:
-    """The arguments of a call, as its event shows them: those that are JSON, and not large."""
+    """Return the arguments of a call that its event shows: those that are JSON and small enough."""
     given = inputs if isinstance(inputs, dict) else {"input": text}
     shown = {}
     for name, value in given.items():

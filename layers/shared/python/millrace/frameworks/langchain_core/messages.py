@@ -14,25 +14,26 @@ from millrace.domain.content import attached
 from millrace.frameworks.common.content import text_or_parts
 
 STATE_BYTES = 1_500_000
-"""The most bytes of images and files that the state of a graph is given in a conversation: it is stored whole
-with each step (see `VALUE_BYTES`)."""
+"""The maximum bytes of images and files that the state of a graph gets in a conversation, since the whole
+state is stored with each step (see `VALUE_BYTES`)."""
 
 
 class Room:
-    """Stands for the server of a model that is not known: the limits of what is sent beside text."""
+    """Stands for the server of an unknown model, with the limits for attachments."""
 
     def __init__(self, most: int = STATE_BYTES) -> None:
         self.media = MediaRules(image_bytes=most, pdf_bytes=most, bytes=most)
 
 
 async def conversation(ctx: AgentContext) -> list[AnyMessage]:
-    """The conversation before the message, and the message, with their images and files."""
+    """Return the conversation and the message, with their images and files."""
     turns = await ctx.model.with_files(ctx.messages, "langchain:", Room())
     return [message_of(turn) for turn in turns]
 
 
 async def question(ctx: AgentContext, id: str | None = None) -> HumanMessage:
-    """The message, with as many of its images and files as there is room for beside those before it."""
+    """Return the message, with as many of its images and files as there is room for in addition to earlier
+    ones."""
     used = sum(one.size or 0 for said in ctx.history for one in said.attachments)
     asked = {"role": "user", "content": blocks_of(ctx.message)}
     [turn] = await ctx.model.with_files([asked], "langchain:question", Room(max(0, STATE_BYTES - used)))
@@ -40,12 +41,12 @@ async def question(ctx: AgentContext, id: str | None = None) -> HumanMessage:
 
 
 async def filled(given: Any) -> Any:
-    """The input that a function has made, which may be a coroutine: reading a file takes one."""
+    """Return the input that a function has created, which may be a coroutine, as reading a file needs one."""
     return await given if isawaitable(given) else given
 
 
 def message_of(turn: Message) -> AnyMessage:
-    """A message of the conversation."""
+    """Return a message of the conversation."""
     content = _content(turn["content"])
     return HumanMessage(content) if turn["role"] == "user" else AIMessage(content)
 

@@ -6,8 +6,8 @@
     graph = StateGraph(MessagesState)...compile()
     support = langgraph_agent("support", graph)
 
-The checkpoints are kept with the conversation. A process that takes the run over goes on with the nodes that
-have not finished; what those had said is taken back. Interrupts are questions to people.
+The checkpoints are kept with the conversation. A process that takes over the run continues with the
+unfinished nodes, and what those had said is taken back. Interrupts are questions to people.
 """
 
 from millrace.frameworks import extra

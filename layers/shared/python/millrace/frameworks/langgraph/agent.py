@@ -24,17 +24,19 @@ def langgraph_agent(
     once: Collection[str] = (),
     **settings: Any,
 ) -> Any:
-    """A compiled graph as an agent of the deployment, under this id.
+    """Make a compiled graph an agent of the deployment.
 
     Args:
-        input: Makes the graph's input of the context, also as a coroutine; without it the message goes to
-            `messages`.
-        output: Makes the answer of the final state, for a graph whose models say nothing.
-        config: Makes more of its configuration: `configurable`, `recursion_limit`, `tags` ...
-        context: Makes its runtime context (`context_schema`).
-        answer_nodes: Names of the nodes whose models say the answer; without it all do.
-        once: Names of tools that must not be called again where a call was interrupted: it is then an error
-            that the run ends with, since nobody knows whether it took effect.
+        id: The agent's id.
+        graph: The graph.
+        input: Returns the graph's input from the context, possibly as a coroutine; by default the message
+            goes to `messages`.
+        output: Returns the answer from the final state, for a graph whose models do not say it.
+        config: Returns additional configuration: `configurable`, `recursion_limit`, `tags` ...
+        context: Returns the graph's runtime context (`context_schema`).
+        answer_nodes: Names of the nodes whose models say the answer; by default all.
+        once: Names of tools whose interrupted calls must not be repeated, since nobody knows whether they
+            took effect: the run ends with an error instead.
         settings: As for `@agent`.
 
     Raises `ValueError` for a graph that needs an `input`.

@@ -1,4 +1,4 @@
-"""Further attempts of a graph in which a model's server has failed for now."""
+"""Further attempts of a graph after a temporary failure of a model's server."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from millrace.frameworks.langgraph.run_checkpoints import RunCheckpoints
 
 
 class Attempts:
-    """The attempts of one process. The nodes that have failed begin anew, unless one of them has said
-    something already, which would be said twice."""
+    """The attempts of one process. The failed nodes start again, unless one of them has already said
+    something, which would then be said twice."""
 
     def __init__(self, ctx: AgentContext, calls: Calls, saver: RunCheckpoints) -> None:
         self._ctx = ctx
@@ -23,9 +23,9 @@ class Attempts:
         self._speaking: set[str] = set()
 
     def said(self, metadata: dict[str, Any]) -> None:
-        """Note that the model of a node, which the metadata of its message name, has said something."""
+        """Note that the model of a node, which the metadata of its message names, has said something."""
         path = str(metadata.get("langgraph_checkpoint_ns", "")).split("|")
-        # A node inside another one can begin anew by itself only where its graph has checkpoints.
+        # A node inside another one can start again by itself only if its graph has checkpoints.
         first = len(path) - 1
         while first and not self._saver.keeps("|".join(path[:first])):
             first -= 1
@@ -37,7 +37,7 @@ class Attempts:
         self._speaking.discard(task_id)
 
     async def wait_after(self, error: Exception) -> None:
-        """Wait before the next attempt. Raises the error that ends the run where there is none."""
+        """Wait before the next attempt. If there is none, raises the error that ends the run."""
         await self._calls.give_up()
         failure = self._calls.failure(error)
         if failure is None:

@@ -1,9 +1,9 @@
 """Checkpoints of LangGraph in the values that an agent keeps with its conversation (`ctx.store`).
 
     c/<thread>/<namespace>/<checkpoint>          a checkpoint with its metadata and its parent
-    w/<thread>/<namespace>/<checkpoint>/<task>   what a task has written that has finished after it
+    w/<thread>/<namespace>/<checkpoint>/<task>   the writes of a task that finished after the checkpoint
 
-Only the process that holds the run writes, so a process that was taken over leaves no checkpoint behind.
+Only the process that holds the run writes, so a process whose run was taken over leaves no checkpoint behind.
 """
 
 import asyncio
@@ -52,7 +52,8 @@ class Store(Protocol):
 
 
 class Checkpoints(BaseCheckpointSaver[str]):
-    """A checkpointer on `ctx.store`. Made inside a running event loop; its blocking calls are for threads."""
+    """A checkpointer on `ctx.store`. It must be created inside a running event loop; its blocking calls are
+    for threads."""
 
     def __init__(self, store: Store) -> None:
         super().__init__()
@@ -79,7 +80,7 @@ class Checkpoints(BaseCheckpointSaver[str]):
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
-        """See `BaseCheckpointSaver`. The newest come first."""
+        """See `BaseCheckpointSaver`. Newest first."""
         end = get_checkpoint_id(before) if before else None
         left = limit
         for place in sorted(await self._places(config), key=lambda one: one.id, reverse=True):
@@ -116,7 +117,7 @@ class Checkpoints(BaseCheckpointSaver[str]):
         )
 
     async def _writes(self, place: Place) -> list[Write]:
-        """The writes of the tasks after a checkpoint."""
+        """Return the writes of the tasks after a checkpoint."""
         keys = await self._keys(place.key("w") + "/")
         stored = await asyncio.gather(*(self._store.get(key) for key in keys))
         return [write for one in stored if one is not None for write in self._loaded(one)]
@@ -152,8 +153,8 @@ class Checkpoints(BaseCheckpointSaver[str]):
         task_id: str,
         task_path: str = "",
     ) -> None:
-        """See `BaseCheckpointSaver`. A write that is repeated changes nothing, but for those of the
-        framework's own channels."""
+        """See `BaseCheckpointSaver`. A repeated write changes nothing, except those of the framework's own
+        channels."""
         key = f"{Place.of(config).key('w')}/{quoted(task_id)}"
         stored = await self._store.get(key)
         known: dict[int, Write] = {} if stored is None else {one[1]: one for one in self._loaded(stored)}
@@ -185,7 +186,7 @@ class Checkpoints(BaseCheckpointSaver[str]):
 
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """See `BaseCheckpointSaver`. Not for graphs with channels of differences, whose checkpoints need
-        those before them."""
+        earlier ones."""
         for thread in thread_ids:
             places = [Place.read(key) for key in await self._keys(f"c/{quoted(thread)}/")]
             latest = {one.namespace: one for one in sorted(places, key=lambda one: one.id)}
@@ -197,7 +198,7 @@ class Checkpoints(BaseCheckpointSaver[str]):
         await self._delete([Place.of(config)])
 
     async def _delete(self, places: Sequence[Place]) -> None:
-        """The checkpoints go before their writes, without which they would be wrong."""
+        """Delete checkpoints before their writes, since a checkpoint without its writes would be wrong."""
         await self._drop([place.key() for place in places])
         for place in places:
             await self._drop(await self._keys(place.key("w") + "/"))
@@ -206,7 +207,7 @@ class Checkpoints(BaseCheckpointSaver[str]):
         for start in range(0, len(keys), PAGE):
             await self._store.delete(*keys[start : start + PAGE])
 
-    # --- for threads --------------------------------------------------------------------------------
+    # --- blocking, for threads ----------------------------------------------------------------------
 
     def get_tuple(self, *args: Any, **more: Any) -> CheckpointTuple | None:
         """As `aget_tuple`."""
@@ -236,7 +237,7 @@ class Checkpoints(BaseCheckpointSaver[str]):
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def get_next_version(self, current: str | None, channel: None) -> str:
-        """The next version of a channel, which sorts behind the one before."""
+        """Return the next version of a channel, which sorts after the previous one."""
         return f"{int((current or '0').split('.')[0]) + 1:032}"
 
     # --- what is stored -----------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The places of LangGraph's checkpoints: thread, namespace and id, and their keys."""
+"""The keys of LangGraph's checkpoints: thread, namespace and id."""
 
 from typing import NamedTuple
 from urllib.parse import quote, unquote
@@ -8,7 +8,7 @@ from langgraph.checkpoint.base import get_checkpoint_id
 
 
 class Place(NamedTuple):
-    """The place of a checkpoint."""
+    """The thread, namespace and id of a checkpoint."""
 
     thread: str
     namespace: str
@@ -16,26 +16,26 @@ class Place(NamedTuple):
 
     @classmethod
     def of(cls, config: RunnableConfig) -> "Place":
-        """The place that a configuration names; its id is empty where it names none."""
+        """Return the place that a configuration names; its id is empty if none is given."""
         given = config["configurable"]
         return cls(str(given["thread_id"]), given.get("checkpoint_ns", ""), get_checkpoint_id(config) or "")
 
     @classmethod
     def read(cls, key: str) -> "Place":
-        """The place of a key."""
+        """Return the place in a key."""
         _, thread, namespace, id = key.split("/")[:4]
         return cls(unquote(thread), unquote(namespace), unquote(id))
 
     def prefix(self, kind: str) -> str:
-        """The beginning of the keys of all checkpoints of the thread and its namespace."""
+        """Return the prefix of the keys of all checkpoints of the thread and namespace."""
         return f"{kind}/{quoted(self.thread)}/{quoted(self.namespace)}/"
 
     def key(self, kind: str = "c") -> str:
-        """The key of the checkpoint."""
+        """Return the key of the checkpoint."""
         return self.prefix(kind) + quoted(self.id)
 
     def config(self) -> RunnableConfig:
-        """The configuration that names it."""
+        """Return the configuration that names the checkpoint."""
         return {
             "configurable": {
                 "thread_id": self.thread,
@@ -46,5 +46,5 @@ class Place(NamedTuple):
 
 
 def quoted(name: str) -> str:
-    """A name as a part of a key."""
+    """Return a name quoted as a part of a key."""
     return quote(name, safe=":|.-_")

@@ -1,4 +1,4 @@
-"""Interrupts of LangGraph as questions to people, and the answers as it takes them."""
+"""Interrupts of LangGraph as questions to people, and their answers in LangGraph's form."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,8 +15,8 @@ _SAYS = ("question", "query", "message", "description", "action", "prompt")
 
 
 async def answer_of(ctx: AgentContext, interrupt: Interrupt, answers: "Answers") -> Any:
-    """The answer to an interrupt, as the value of `Command(resume=...)`. A question that a person rejects has
-    the answer False; where calls of tools are reviewed, the decision is `reject` then."""
+    """Return the answer to an interrupt, as the value of `Command(resume=...)`. If a person rejects the
+    question, it is False or, for a review of tool calls, the decision `reject`."""
     value = interrupt.value
     if isinstance(value, dict) and isinstance(value.get("action_requests"), list):
         reviews = {one["action_name"]: one for one in value.get("review_configs", [])}
@@ -54,7 +54,7 @@ def _question(value: Any) -> str:
     if isinstance(value, dict):
         value = next((value[name] for name in _SAYS if isinstance(value.get(name), str)), value)
     text = value if isinstance(value, str) else to_json(value, fallback=str).decode()
-    return text[:QUESTION_CHARACTERS] or "May I go on?"
+    return text[:QUESTION_CHARACTERS] or "May I continue?"
 
 
 def _options(value: Any) -> list[str] | None:
@@ -64,8 +64,8 @@ def _options(value: Any) -> list[str] | None:
 
 
 class Answers:
-    """The answers that came since the graph last finished a node, by their questions: a run leaves its
-    process while it waits for people, and the next one finds them in the history."""
+    """The answers since the graph last finished a node, by their questions. A run leaves its process while it
+    waits for people, and the next process finds the answers in the history."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         self._known: dict[Any, list[Answer]] = {}
@@ -79,7 +79,7 @@ class Answers:
                 self._known.setdefault(asked[entry.call_id], []).append(entry)
 
     async def ask(self, ctx: AgentContext, question: str, options: Sequence[str] | None) -> ToolAnswer:
-        """The answer to a question. Raises `ToolError` where it was rejected."""
+        """Return the answer to a question. Raises `ToolError` if it was rejected."""
         arguments = {"question": question} | ({"options": list(options)} if options else {})
         if known := self._known.get(key_of(ASK_USER, arguments)):
             return ToolAnswer.of(known.pop(0), ASK_USER)

@@ -1,7 +1,7 @@
-"""One run of a graph of LangGraph: what it says, what it finishes, what people send into it.
+"""One run of a graph of LangGraph: its output, its finished nodes, and live messages.
 
-A node that has finished is a step of the run, stored with what it has said. So a process that takes the run
-over goes on with the nodes that have not, and nothing that was said is said twice.
+A finished node is a step of the run, stored with its output. So a process that takes over the run continues
+with the unfinished nodes, and nothing is said twice.
 """
 
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
@@ -64,7 +64,7 @@ class GraphRun:
         self._takes_messages = takes_messages(graph)
 
     async def events(self) -> AsyncGenerator[Any, None]:
-        """Yield all that the graph says, to its end."""
+        """Yield the output of the graph until its end."""
         given = await self._begin()
         while given is not _OVER:
             control = RunControl()
@@ -82,22 +82,22 @@ class GraphRun:
             yield text
         await self._end()
 
-    # --- beginning and ending -----------------------------------------------------------------------
+    # --- start and end ------------------------------------------------------------------------------
 
     async def _begin(self) -> Any:
-        """The input of the graph; None to go on from its last checkpoint."""
+        """Return the input of the graph; None to continue from its last checkpoint."""
         ctx = self._ctx
         known = await ctx.store.get(THREAD)
         if known and known["run"] == ctx.run_id:
             self._thread = known["thread"]
-            if known["ended"] and not ctx.resumed:  # it plays once more, for live messages
+            if known["ended"] and not ctx.resumed:  # it runs once more, for live messages
                 return {MESSAGES: [await question(ctx, self._id(ctx.run.live))]}
             if (given := await self._resumed()) is not _NEW:
                 return given
         elif known and known["run"] == ctx.run.previous_run:
             self._thread = known["thread"]
         else:
-            # The first run here, or one in another branch, or after the answer of another agent.
+            # The first run here, or one in another branch, or one after the answer of another agent.
             self._thread, self._saver.new = ctx.run_id, True
         fresh = self._saver.new
         await ctx.store.put(THREAD, {"thread": self._thread, "run": ctx.run_id, "ended": False})
@@ -110,7 +110,7 @@ class GraphRun:
         return {MESSAGES: [*await self._repairs(bool(known and known["ended"])), await question(ctx)]}
 
     async def _resumed(self) -> Any:
-        """The input of a process that has taken the run over; `_NEW` where the graph has not begun."""
+        """Return the input for a process that has taken over the run; `_NEW` if the graph has not started."""
         snapshot = await self._graph.aget_state(self._config)
         self._live = self._not_taken(snapshot)
         if (snapshot.metadata or {}).get(RUN) != self._ctx.run_id:
@@ -118,19 +118,20 @@ class GraphRun:
         return await self._after(snapshot)
 
     async def _once_more(self, given: Any) -> Any:
-        """The input after a failure: none, if the one before is in the graph's state."""
+        """Return the input after a failure: none, if the earlier one is in the graph's state."""
         snapshot = await self._graph.aget_state(self._config)
         return None if (snapshot.metadata or {}).get(RUN) == self._ctx.run_id else given
 
     def _not_taken(self, snapshot: StateSnapshot) -> list[str]:
-        """The live messages that came before the takeover and are not in the graph's state."""
+        """Return the live messages that arrived before the takeover and are not in the graph's state."""
         came = [str(one.text) for one in self._ctx.run.earlier if isinstance(one, Live)]
         ids = [str(one.id) for one in _messages(snapshot)]
         marks = [id.removeprefix(self._mark) for id in ids if id.startswith(self._mark)]
         return came[max((int(mark) for mark in marks), default=0) :] if self._takes_messages else []
 
     async def _repairs(self, ended: bool) -> list[AnyMessage]:
-        """The messages that the state lacks where the run before was stopped: results of calls and a text."""
+        """Return the messages that the state lacks because the previous run was stopped: results of calls and
+        a text."""
         if ended:
             return []
         snapshot = await self._graph.aget_state(self._config)
@@ -143,7 +144,7 @@ class GraphRun:
         return found
 
     def _id(self, taken: int) -> str | None:
-        """The id of a message, which tells how many live messages the graph has taken with it."""
+        """Return the id of a message, which says how many live messages the graph has received with it."""
         return f"{self._mark}{taken}" if taken else None
 
     async def _end(self) -> None:
@@ -152,7 +153,7 @@ class GraphRun:
             await self._saver.aprune([self._thread])
 
     def _output(self, snapshot: StateSnapshot) -> str:
-        """The answer of a graph that has said nothing by itself."""
+        """Return the answer of a graph that has said nothing itself."""
         if self._options.output:
             value = self._options.output(snapshot.values)
             return value if isinstance(value, str) else to_json(value, fallback=str).decode()
@@ -161,7 +162,7 @@ class GraphRun:
             return str(messages[-1].text) if isinstance(messages[-1], AIMessage) else ""
         return to_json(snapshot.values, fallback=str).decode() if snapshot.values else ""
 
-    # --- at work ------------------------------------------------------------------------------------
+    # --- running ------------------------------------------------------------------------------------
 
     async def _streamed(self, given: Any, control: RunControl) -> AsyncGenerator[Any, None]:
         context = self._options.context(self._ctx) if self._options.context else None
@@ -204,7 +205,7 @@ class GraphRun:
         return said
 
     async def _finished(self, task: Mapping[str, Any], control: RunControl, namespace: str) -> None:
-        """Store that a node has finished, with what it has said; then look for live messages."""
+        """Store that a node has finished, with its output; then check for live messages."""
         if task["error"] or namespace in self._calls.in_tools:
             return
         if not namespace:
@@ -219,7 +220,7 @@ class GraphRun:
                 control.request_drain("live message")
 
     async def _after(self, snapshot: StateSnapshot) -> Any:
-        """The next input of a graph that has come to a halt: answers, live messages, or that it is over."""
+        """Return the next input of a graph that has stopped: answers, live messages, or that it has ended."""
         if snapshot.interrupts:
             return await self._answered(snapshot)
         if snapshot.tasks:
@@ -231,8 +232,8 @@ class GraphRun:
         return Command(resume=resume)
 
     async def _let_in(self, snapshot: StateSnapshot) -> None:
-        """Put live messages into the state between two nodes, where a model may read them and the graph goes
-        the same way as without; else they wait for the next place."""
+        """Put live messages into the state between two nodes, if a model may read them and the graph takes
+        the same path as without them; otherwise they wait for the next opportunity."""
         nodes, self._last_nodes = set(self._last_nodes), []
         if not self._live or not snapshot.next or len(nodes) > 1 or _open_calls(_messages(snapshot)):
             return
@@ -282,7 +283,7 @@ def _messages(snapshot: StateSnapshot) -> Sequence[AnyMessage]:
 
 
 def _open_calls(messages: Sequence[AnyMessage]) -> Collection[str]:
-    """The calls of the last turn that have no result."""
+    """Return the calls of the last turn that have no result."""
     answered = {one.tool_call_id for one in messages if isinstance(one, ToolMessage)}
     calls = (call for one in messages if isinstance(one, AIMessage) for call in one.tool_calls)
     return [str(call["id"]) for call in calls if call["id"] not in answered]

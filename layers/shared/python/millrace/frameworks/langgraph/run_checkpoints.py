@@ -1,4 +1,4 @@
-"""The checkpoints of LangGraph as one run sees them."""
+"""The checkpoints of LangGraph as one run may see them."""
 
 import asyncio
 import contextlib
@@ -31,8 +31,8 @@ CHECK_SECONDS, CHECKS = 0.05, 100
 
 
 class RunCheckpoints(Checkpoints):
-    """The checkpoints as a run may see them: what a node has written counts once the run has stored what it
-    said. A thread that is `new` has none that would have to be read."""
+    """The checkpoints of a run. Writes of a node count only once the run has stored its output. A `new`
+    thread has no checkpoints to read."""
 
     def __init__(self, ctx: AgentContext, in_tools: Set[str]) -> None:
         super().__init__(ctx.store)
@@ -62,7 +62,7 @@ class RunCheckpoints(Checkpoints):
         return found._replace(pending_writes=kept)
 
     def _learn(self, found: CheckpointTuple) -> None:
-        """Note the messages that the state has: a graph inside another returns them all once more."""
+        """Note the messages in the state, since a graph inside another one returns all of them again."""
         written = (value for _, channel, value in found.pending_writes or () if channel == MESSAGES)
         for value in (found.checkpoint["channel_values"].get(MESSAGES), *written):
             many = value if isinstance(value, list) else [value]
@@ -78,7 +78,8 @@ class RunCheckpoints(Checkpoints):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """See `Checkpoints`. A graph inside another goes on by itself: it must not be ahead of the run."""
+        """See `Checkpoints`. A graph inside another one continues by itself, and must not get ahead of the
+        run."""
         self.new = False
         before = Place.of(config)
         self._namespaces.add(before.namespace)
@@ -100,16 +101,16 @@ class RunCheckpoints(Checkpoints):
             self._stored[task_id].set()
 
     def keeps(self, namespace: str) -> bool:
-        """Return whether the graph of a namespace can go on from its own checkpoints."""
+        """Return whether the graph of a namespace can continue from its own checkpoints."""
         return not namespace or namespace in self._namespaces - self._in_tools
 
     async def finished(self, task_id: str, namespace: str) -> None:
-        """Wait until what a task has written is stored; graphs that keep no checkpoints store nothing."""
+        """Wait until the writes of a task are stored. Graphs without checkpoints store nothing."""
         if namespace in self._namespaces:
             await self._soon(self._stored[task_id])
 
     def count(self, task_id: str) -> None:
-        """Have the writes of a task count: the run has stored what it said."""
+        """Let the writes of a task count, since the run has stored its output."""
         self._finished.add(_finished_key(task_id))
         self._counted[task_id].set()
 
@@ -126,5 +127,5 @@ class RunCheckpoints(Checkpoints):
 
 
 def _finished_key(task_id: str) -> bytes:
-    """The arguments of the step that says that a task has finished."""
+    """Return the arguments of the step that says that a task has finished."""
     return key_of("", {"task": task_id})[1]

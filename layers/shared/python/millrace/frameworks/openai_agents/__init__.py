@@ -6,8 +6,8 @@
     triage = Agent(name="Triage", instructions="Be brief.", handoffs=[...])
     desk = openai_agent("desk", triage)
 
-Each answer of a model and each result of a function tool is stored: a process that takes the run over gets
-them, and asks neither model nor tool again. Tools with `needs_approval` ask people through our approvals.
+Each answer of a model and each result of a function tool is stored. A process that takes over the run uses
+them, and does not call the model or tool again. Tools with `needs_approval` ask people through our approvals.
 """
 
 from millrace.frameworks import extra

@@ -1,4 +1,4 @@
-"""An agent of the OpenAI Agents SDK as one of the deployment."""
+"""An agent of the OpenAI Agents SDK as an agent of the deployment."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
@@ -39,15 +39,17 @@ def openai_agent(
     run_config: RunConfig | None = None,
     **settings: Any,
 ) -> Any:
-    """An agent of the OpenAI Agents SDK as one of the deployment, under this id.
+    """Make an agent of the OpenAI Agents SDK an agent of the deployment.
 
     Args:
-        context: Makes the context of its tools of ours, in which the user is.
-        once: Names of tools that must not be called again where a call was interrupted: it is then an error
-            that the run ends with, since nobody knows whether it took effect.
-        approvers: Who answers for tools that need approval, as `{"scope": "refunds:approve"}`; without it the
-            run's user.
-        max_turns: The most calls of models in one run.
+        id: The agent's id.
+        framework_agent: The agent.
+        context: Returns the context of the agent's tools from ours, which has the user.
+        once: Names of tools whose interrupted calls must not be repeated, since nobody knows whether they
+            took effect: the run ends with an error instead.
+        approvers: The people who answer for tools that need an approval, as `{"scope": "refunds:approve"}`;
+            by default the run's user.
+        max_turns: The maximum number of model calls in one run.
         run_config: As for `Runner.run`.
         settings: As for `@agent`.
     """
@@ -101,7 +103,8 @@ def _may_ask(framework_agent: Agent[Any]) -> bool:
 
 
 async def _said_by(result: RunResultStreaming, speaker: str) -> AsyncIterator[Any]:
-    """The pieces of the answer and of reasoning, and who takes over. Raises what reads well."""
+    """Yield the pieces of the answer and of reasoning, and the agents that take over. Raises readable
+    errors."""
     try:
         async for event in result.stream_events():
             if event.type == "raw_response_event":
@@ -123,7 +126,7 @@ def _said(data: Any) -> Any:
 
 
 async def _end(result: RunResultStreaming) -> None:
-    """End the SDK's run, so that no call of a model goes on behind a stop."""
+    """End the SDK's run, so that no model call continues after a stop."""
     result.cancel()
     if (task := result.run_loop_task) is not None and not task.done():
         task.cancel()
@@ -131,7 +134,7 @@ async def _end(result: RunResultStreaming) -> None:
 
 
 def _readable(error: Exception) -> Exception:
-    """The error in words for people, and ours where the SDK has wrapped it."""
+    """Return the error with a message for people; if the SDK has wrapped one of ours, that one."""
     if inner := of_ours(error):
         return inner
     if isinstance(error, MaxTurnsExceeded):

@@ -1,4 +1,4 @@
-"""Messages as the OpenAI Agents SDK has them."""
+"""Messages in the form of the OpenAI Agents SDK."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,12 +9,12 @@ from millrace.frameworks.common.content import text_or_parts
 
 
 def item_of(turn: Message) -> dict[str, Any]:
-    """A message as an item of the input: with a text, or with texts, images and files."""
+    """Return a message as an item of the input: with a text, or with texts, images and files."""
     return {"role": turn["role"], "content": content_of(turn["content"])}
 
 
 def content_of(blocks: Sequence[Block]) -> str | list[dict[str, Any]]:
-    """The content of a message."""
+    """Return the content of a message."""
     return text_or_parts(blocks, _part)
 
 

@@ -1,4 +1,4 @@
-"""Copies of agents of the OpenAI Agents SDK whose models and tools store what they answer."""
+"""Copies of agents of the OpenAI Agents SDK whose models and tools store their answers."""
 
 import copy
 from typing import Any
@@ -16,8 +16,8 @@ from millrace.frameworks.openai_agents.model import StoredModel, name_of
 
 
 class Copies:
-    """Copies of agents for one run, whose models and tools store what they answer. The user's own agents stay
-    as they are: many runs use them at once."""
+    """Copies of agents for one run, whose models and tools store their answers. The user's own agents are not
+    changed, since many runs use them at once."""
 
     def __init__(self, ctx: AgentContext, once: frozenset[str], provider: ModelProvider) -> None:
         self._ctx = ctx
@@ -29,21 +29,21 @@ class Copies:
         self._made: dict[int, Agent[Any]] = {}
 
     def agent(self, original: Agent[Any]) -> Agent[Any]:
-        """The copy of an agent, and of those that it hands over to."""
+        """Return the copy of an agent, and of those that it hands over to."""
         if id(original) in self._made:
             return self._made[id(original)]
         tools = [self._tool(one) for one in original.tools]
         made = original.clone(model=self.model(original.model), tools=tools, handoffs=[])
         self._made[id(original)] = made
-        made.model_settings = original.model_settings  # those of its model, which a wrapped one has not
+        made.model_settings = original.model_settings  # those of its model, which a wrapped one lacks
         made.handoffs = [self._handoff(one) for one in original.handoffs]
         self._wrap_mcp(original, made)
         return made
 
     def model(self, given: str | Model | None) -> "StoredModel":
-        """A model that stores its answers."""
+        """Return a model that stores its answers."""
         wrapped = given if isinstance(given, Model) else self._provider.get_model(given)
-        # One for all agents: each of them sends the messages of those before it.
+        # One for all agents: each of them sends the messages of the earlier ones.
         if self._live is None:
             self.name = name_of(wrapped)
             self._live = Live(self._ctx, self.name)
@@ -69,7 +69,7 @@ class Copies:
         return made
 
     def _tool(self, given: Any) -> Any:
-        """A function tool that stores its results; others work beside the model."""
+        """Return a function tool that stores its results. Other tools run at the model's server."""
         if not isinstance(given, FunctionTool):
             return given
         made, invoke = copy.copy(given), given.on_invoke_tool
@@ -93,7 +93,8 @@ def _read(arguments: str) -> Any:
 
 
 def _plain(result: Any) -> Any:
-    """A result as JSON has it; of anything else the text, which is what the SDK tells the model."""
+    """Return a result in a form that JSON has; for anything else its text, which is what the SDK sends to the
+    model."""
     try:
         to_json(result)
     except PydanticSerializationError:

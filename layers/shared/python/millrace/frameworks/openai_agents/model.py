@@ -1,4 +1,4 @@
-"""A model of the OpenAI Agents SDK, with its answers stored."""
+"""A model of the OpenAI Agents SDK that stores its answers."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
@@ -21,11 +21,11 @@ from millrace.frameworks.openai_agents.content import content_of
 
 _ANSWER: TypeAdapter[ModelResponse] = TypeAdapter(ModelResponse)
 _ABOUT = ("type", "role", "content", "name", "arguments", "output")
-"""The parts of an item that tell it from another one; ids differ from one time to the next."""
+"""The parts of an item that identify it; ids differ from one process to the next."""
 
 
 class StoredModel(Model):
-    """A model whose answers are stored with the run. It puts live messages before the next call."""
+    """A model whose answers are stored with the run. Adds live messages before the next call."""
 
     def __init__(self, wrapped: Model, ctx: AgentContext, live: Live) -> None:
         self._wrapped = wrapped
@@ -92,7 +92,7 @@ class StoredModel(Model):
 
 
 def name_of(model: Model) -> str:
-    """The name of a model with its provider, by which its price is known."""
+    """Return the name of a model with its provider, by which its price is known."""
     return f"openai:{getattr(model, 'model', '') or 'model'}"
 
 
@@ -108,7 +108,7 @@ def _without_ids(value: Any) -> Any:
 
 
 def _replayed(response: Response) -> Iterator[Any]:
-    """The events of a stored answer: its texts, in a piece each, and its end."""
+    """Yield the events of a stored answer: its texts, each in one piece, and its end."""
     for at, item in enumerate(response.output):
         if isinstance(item, ResponseOutputMessage):
             for part in item.content:

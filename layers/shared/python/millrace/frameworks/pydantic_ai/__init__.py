@@ -6,8 +6,8 @@
     support = Agent("openai:gpt-5", instructions="Be brief.", tools=[...])
     clerk = pydantic_ai_agent("clerk", support)
 
-Each answer of the model and each result of a tool is stored: a process that takes the run over gets them, and
-asks neither model nor tool again. Live messages are put before the next call of the model.
+Each answer of the model and each result of a tool is stored. A process that takes over the run uses them, and
+does not call the model or tool again. Live messages are added before the next model call.
 """
 
 from millrace.frameworks import extra

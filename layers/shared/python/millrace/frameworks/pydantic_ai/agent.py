@@ -1,4 +1,4 @@
-"""An agent of pydantic-ai as one of the deployment."""
+"""An agent of pydantic-ai as an agent of the deployment."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -38,12 +38,14 @@ def pydantic_ai_agent(
     once: Collection[str] = (),
     **settings: Any,
 ) -> Any:
-    """An agent of pydantic-ai as one of the deployment, under this id.
+    """Make an agent of pydantic-ai an agent of the deployment.
 
     Args:
-        deps: Makes its dependencies of the context, in which the user is.
-        once: Names of tools that must not be called again where a call was interrupted: it is then an error
-            that the run ends with, since nobody knows whether it took effect.
+        id: The agent's id.
+        framework_agent: The agent.
+        deps: Returns the agent's dependencies from the context, which has the user.
+        once: Names of tools whose interrupted calls must not be repeated, since nobody knows whether they
+            took effect: the run ends with an error instead.
         settings: As for `@agent`.
     """
 
@@ -73,7 +75,7 @@ def pydantic_ai_agent(
 
 @contextmanager
 def _readable() -> Iterator[None]:
-    """Raise errors in words for people, and ours where pydantic-ai has wrapped it."""
+    """Raise errors with messages for people; if pydantic-ai has wrapped one of ours, raise that one."""
     try:
         yield
     except UsageLimitExceeded as error:
@@ -105,7 +107,7 @@ def _message(turn: Message) -> ModelMessage:
 
 
 def _said(event: Any) -> Any:
-    """A piece of the answer or of reasoning; None for all else, which the steps tell."""
+    """Return a piece of the answer or of reasoning; None for anything else, which the steps report."""
     part = event.part if isinstance(event, PartStartEvent) else getattr(event, "delta", None)
     if not isinstance(event, PartStartEvent | PartDeltaEvent):
         return None

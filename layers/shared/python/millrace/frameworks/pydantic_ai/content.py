@@ -1,4 +1,4 @@
-"""Messages as pydantic-ai has them."""
+"""Messages in the form of pydantic-ai."""
 
 from base64 import b64decode
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from millrace.frameworks.common.content import text_or_parts
 
 
 def content_of(blocks: Sequence[Block]) -> str | list[UserContent]:
-    """The content of a user's message: a text, or texts with images and files between them."""
+    """Return the content of a user's message: a text, or texts with images and files between them."""
     return text_or_parts(blocks, _part)
 
 

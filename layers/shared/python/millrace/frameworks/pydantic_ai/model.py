@@ -1,4 +1,4 @@
-"""The model of an agent of pydantic-ai, with its answers stored."""
+"""The model of a pydantic-ai agent, which stores its answers."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -25,11 +25,11 @@ from millrace.frameworks.pydantic_ai.content import content_of
 
 _RESPONSE: TypeAdapter[ModelResponse] = TypeAdapter(ModelResponse)
 _ABOUT = ("part_kind", "content", "args")
-"""The parts of a message that tell it from another one; times and ids differ from one time to the next."""
+"""The parts of a message that identify it; times and ids differ from one process to the next."""
 
 
 class StoredModel(WrapperModel):
-    """A model whose answers are stored with the run. It puts live messages before the next call."""
+    """A model whose answers are stored with the run. Adds live messages before the next call."""
 
     def __init__(self, wrapped: Model, ctx: AgentContext) -> None:
         super().__init__(wrapped)

@@ -1,4 +1,4 @@
-"""The tools of an agent of pydantic-ai, with their results stored."""
+"""The tools of a pydantic-ai agent, which store their results."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from millrace.app import AgentContext
 from millrace.frameworks.common.steps import step_name
 
 RETRY = "millrace:retry"
-"""The key of a stored wish of a tool to be called again with other arguments."""
+"""The key of a stored request of a tool to be called again with other arguments."""
 
 
 @dataclass
@@ -28,7 +28,7 @@ class StoredTools(WrapperToolset[Any]):
         async def called(arguments: dict[str, Any]) -> Any:
             try:
                 return await self.wrapped.call_tool(name, arguments, ctx, tool)
-            except ModelRetry as error:  # it is for the model, and no failure
+            except ModelRetry as error:  # it is for the model, and not a failure
                 return {RETRY: error.message}
 
         repeat: Repeat = "never" if name in self.once else "safe"

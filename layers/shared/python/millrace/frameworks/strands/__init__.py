@@ -6,8 +6,8 @@
     counter = Agent(tools=[letter_counter])
     clerk = strands_agent("clerk", counter)
 
-Each answer of the model and each result of a tool is stored: a process that takes the run over gets them, and
-asks neither model nor tool again. Interrupts of hooks and tools are questions to people.
+Each answer of the model and each result of a tool is stored. A process that takes over the run uses them, and
+does not call the model or tool again. Interrupts of hooks and tools are questions to people.
 """
 
 from millrace.frameworks import extra

@@ -1,4 +1,4 @@
-"""An agent of Strands as one of the deployment."""
+"""An agent of Strands as an agent of the deployment."""
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import aclosing
@@ -30,15 +30,18 @@ def strands_agent(
     approvers: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Any:
-    """An agent of Strands as one of the deployment, under this id.
+    """Make an agent of Strands an agent of the deployment.
 
     Args:
+        id: The agent's id.
         framework_agent: The agent, of which each run gets a copy with its model, tools, prompt, hooks, state
-            and conversation manager; or a function that makes it, for one with plugins or more.
-        invocation_state: Makes what its tools and hooks get of ours, in which the user is.
-        once: Names of tools that must not be called again where a call was interrupted: it is then an error
-            that the run ends with, since nobody knows whether it took effect.
-        approvers: Who answers interrupts, as `{"scope": "refunds:approve"}`; without it the run's user.
+            and conversation manager; or a function that creates it, for an agent with plugins or more.
+        invocation_state: Returns the state for the agent's tools and hooks from our context, which has the
+            user.
+        once: Names of tools whose interrupted calls must not be repeated, since nobody knows whether they
+            took effect: the run ends with an error instead.
+        approvers: The people who answer interrupts, as `{"scope": "refunds:approve"}`; by default the run's
+            user.
         settings: As for `@agent`.
     """
     about = framework_agent.description if isinstance(framework_agent, Agent) else None
@@ -72,7 +75,7 @@ def strands_agent(
 
 
 async def _events(made: Agent, prompt: Any, state: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
-    """The events of one invocation. Raises what reads well."""
+    """Yield the events of one invocation. Raises readable errors."""
     try:
         async with aclosing(made.stream_async(prompt, invocation_state=state)) as events:  # type: ignore[type-var]
             async for event in events:
@@ -84,14 +87,14 @@ async def _events(made: Agent, prompt: Any, state: dict[str, Any]) -> AsyncItera
 
 
 def _said(event: dict[str, Any]) -> Any:
-    """A piece of the answer or of reasoning; None for all else, which the steps tell."""
+    """Return a piece of the answer or of reasoning; None for anything else, which the steps report."""
     if text := event.get("data"):
         return text
     return thought(event["reasoningText"]) if event.get("reasoningText") else None
 
 
 async def _answered(ctx: AgentContext, interrupt: Interrupt) -> dict[str, Any]:
-    """The answer of a person to an interrupt, as Strands takes it; a refusal is one in its words."""
+    """Return a person's answer to an interrupt in the form of Strands; a rejection is its reason in words."""
     try:
         response = str(await ctx.ask_user(_question(interrupt)))
     except ToolError as error:

@@ -1,4 +1,4 @@
-"""Messages as Strands has them."""
+"""Messages in the form of Strands."""
 
 import re
 from base64 import b64decode
@@ -12,12 +12,12 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9 ()\[\]-]+")
 
 
 def message_of(turn: Message) -> Any:
-    """A message with its texts, images and files."""
+    """Return a message with its texts, images and files."""
     return {"role": turn["role"], "content": content_of(turn["content"])}
 
 
 def content_of(blocks: Sequence[Block]) -> list[Any]:
-    """The content of a message."""
+    """Return the content of a message."""
     return [_part(block) for block in blocks]
 
 

@@ -1,4 +1,4 @@
-"""Copies of agents of Strands: one can do one thing at a time, and keeps what was said to it."""
+"""Copies of Strands agents, since an agent can do only one thing at a time and keeps its messages."""
 
 import copy
 from collections.abc import Generator
@@ -11,7 +11,7 @@ _OWN = "strands."
 
 
 def copy_of(given: Agent) -> Agent:
-    """A copy for one run."""
+    """Return a copy for one run."""
     made = Agent(
         model=given.model,
         tools=list(given.tool_registry.registry.values()),
@@ -31,8 +31,8 @@ def copy_of(given: Agent) -> Agent:
 
 
 def output_model_of(given: Agent) -> Any:
-    """The type of an agent's answers, which Strands has no public name for. Raises `TypeError` for a version
-    that keeps it elsewhere."""
+    """Return the type of an agent's answers, for which Strands has no public name. Raises `TypeError` for a
+    version that keeps it elsewhere."""
     try:
         return given._default_structured_output_model
     except AttributeError:
@@ -43,7 +43,7 @@ def output_model_of(given: Agent) -> Any:
 
 
 class _Hooks(HookRegistry):
-    """The hooks that a new agent has of its own, and those that users have added to the given one."""
+    """The hooks that a new agent has by itself, and those that users have added to the given one."""
 
     def __init__(self, own: HookRegistry, given: HookRegistry) -> None:
         super().__init__()

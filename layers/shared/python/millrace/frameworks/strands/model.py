@@ -1,4 +1,4 @@
-"""The model of an agent of Strands, with its answers stored."""
+"""The model of a Strands agent, which stores its answers."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
@@ -16,14 +16,14 @@ from millrace.frameworks.strands.content import content_of
 
 
 class StoredModel(Model):
-    """A model whose answers are stored with the run. It puts live messages before the next call."""
+    """A model whose answers are stored with the run. Adds live messages before the next call."""
 
     def __init__(self, wrapped: Model, ctx: AgentContext) -> None:
         config = wrapped.get_config()
         self._wrapped = wrapped
         self._ctx = ctx
         model = str((config.get("model_id") if isinstance(config, dict) else None) or "model")
-        # Under the name that models of the same server have here.
+        # The name that models of the same server have here.
         self.name = f"{type(wrapped).__module__.rpartition('.')[2]}:{model}"
         self._live = Live(ctx, self.name)
         self._answers = Answers(ctx, model)
@@ -88,7 +88,7 @@ def _said_live(blocks: list[Block]) -> Any:
 
 
 def _together(messages: Sequence[Any]) -> list[Any]:
-    """The messages, with those of one role in a row as one: some servers refuse others."""
+    """Return the messages with consecutive ones of one role joined, since some servers refuse others."""
     found: list[Any] = []
     for one in messages:
         if found and found[-1]["role"] == one["role"]:
@@ -99,7 +99,8 @@ def _together(messages: Sequence[Any]) -> list[Any]:
 
 
 def _about(message: Any) -> Any:
-    """By which a message is found again: without ids, which differ from one time to the next."""
+    """Return what identifies a message: its content without ids, which differ from one process to the
+    next."""
     return [message["role"], [_block(one) for one in message["content"]]]
 
 
@@ -111,7 +112,7 @@ def _block(block: Any) -> Any:
 
 
 def _joined(events: Sequence[Any]) -> Iterator[Any]:
-    """The events, with pieces of one text as one."""
+    """Yield the events, with the pieces of one text joined."""
     text: list[str] = []
     for event in events:
         piece = event.get("contentBlockDelta", {}).get("delta", {}).get("text")

@@ -1,4 +1,4 @@
-"""The tools of an agent of Strands, with their results stored."""
+"""The tools of a Strands agent, which store their results."""
 
 from contextlib import aclosing
 from typing import Any
@@ -14,11 +14,11 @@ from millrace.frameworks.common.steps import from_plain, step_name, to_plain
 from millrace.frameworks.strands.model import StoredModel
 
 INTERRUPTS = "millrace:interrupts"
-"""The key of stored interrupts, in the place of a tool's result."""
+"""The key of stored interrupts, in place of a tool's result."""
 
 
 class Recorded:
-    """Has an agent's model and tools store what they answer, for one run."""
+    """Makes an agent's model and tools store their answers, for one run."""
 
     def __init__(self, ctx: AgentContext, agent: Agent, once: frozenset[str]) -> None:
         self.ctx = ctx
@@ -30,12 +30,12 @@ class Recorded:
                 known[name] = StoredTool(tool, self, "never" if name in once else "safe")
 
     def fail(self, error: ToolError) -> None:
-        """End the run with an error, which Strands would tell to the model instead."""
+        """End the run with an error, which Strands would otherwise report to the model."""
         self._failure = error
         self._agent.cancel()
 
     def check(self) -> None:
-        """Raise the error that the run is to end with, if there is one."""
+        """Raise the error with which the run is to end, if there is one."""
         if self._failure is not None:
             raise self._failure
 
