@@ -1,8 +1,8 @@
-"""The few things that the client cannot do without I/O.
+"""The actions for which the client needs I/O.
 
-Everything else is written once, as generators that yield these and are sent back what came of them (as httpx
-does it for authentication). `blocking` and `asynchronous` carry them out; an `httpx.HTTPError` on the way is
-thrown into the generator.
+Everything else is written once, as generators that yield these actions and are sent their results (like
+authentication in httpx). `blocking` and `asynchronous` execute them; an `httpx.HTTPError` is thrown into the
+generator.
 """
 
 from collections.abc import Generator
@@ -16,15 +16,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Authorize:
-    """Get the token for a request: another one than `rejected`, if that is given. Gives `str | None`."""
+    """Get the token for a request: another one than `rejected`, if that is given. Returns `str | None`."""
 
     rejected: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a request. Gives the `httpx.Response`: read, or with `stream` only its headers. A connection that
-    streamed before is closed."""
+    """Send a request. Returns the `httpx.Response`: read, or with `stream` only its headers. An earlier
+    streaming connection is closed."""
 
     request: httpx.Request
     stream: bool = False
@@ -32,24 +32,24 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Receive:
-    """Get the next bytes of the response that streams. Gives `bytes`, empty at its end."""
+    """Get the next bytes of the streaming response. Returns `bytes`, empty at its end."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadAll:
-    """Read the rest of the response that streams into it, and close the connection. Gives None."""
+    """Read the rest of the streaming response, and close the connection. Returns None."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Wait for so many seconds. Gives None."""
+    """Wait for this many seconds. Returns None."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """Hand over what has come, and go on when the caller asks for more. Gives None."""
+    """Deliver items, and continue when the caller asks for more. Returns None."""
 
     items: list[Any]
 

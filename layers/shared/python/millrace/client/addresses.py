@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """The base URL of a deployment, and those of paths that have one of their own, by their beginning:
-    {"/api/flows": "https://..."}."""
+    """The base URL of a deployment, and separate ones for paths with a prefix: {"/api/flows":
+    "https://..."}."""
 
     url: str
     functions: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, path: str) -> str:
-        """The base URL for a path."""
+        """Return the base URL for a path."""
         serving = [one for one in self.functions if path == one or path.startswith((f"{one}/", f"{one}?"))]
         own = self.functions[max(serving, key=len)] if serving else ""
         return (own or self.url).rstrip("/")
 
     def absolute(self, url: str) -> str:
-        """An address that an answer names: a whole one, or a path of this deployment."""
+        """Return the full address for one in an answer, which may be a path of this deployment."""
         return self.of(url) + url if url.startswith("/") else url

@@ -1,7 +1,7 @@
-"""Reading answers into the models of the API.
+"""Reads answers into the models of the API.
 
-A server of a later release may say more than this client knows: fields that are not known are kept as they
-are, and an answer that does not fit its model is built without checks rather than refused.
+A server of a later release may send more than this client knows: unknown fields are kept, and an answer that
+does not match its model is built without checks rather than refused.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def model(kind: type[M]) -> Callable[[Any], M]:
-    """A reader of answers of this model."""
+    """Return a function that reads answers of this model."""
 
     def read(data: Any) -> M:
         try:
@@ -30,28 +30,28 @@ def model(kind: type[M]) -> Callable[[Any], M]:
 
 @dataclass(frozen=True, slots=True)
 class JsonPage(Generic[T]):
-    """A page of JSON objects as they are: of runs, and of events."""
+    """A page of plain JSON objects: of runs, and of events."""
 
     items: list[T]
     next_cursor: str | None
 
 
 def json_page(data: Any) -> JsonPage[Any]:
-    """The reader of a page whose items are typed dictionaries."""
+    """Read a page whose items are typed dictionaries."""
     return JsonPage(data["items"], data.get("nextCursor"))
 
 
 def nothing(data: Any) -> None:
-    """The reader of empty answers."""
+    """Read an empty answer."""
 
 
 def as_it_is(data: Any) -> Any:
-    """The reader of answers that have no model: the JSON itself."""
+    """Read an answer without a model: return the JSON itself."""
     return data
 
 
 def _built(kind: Any, data: Any) -> Any:
-    """`data` as this type, as far as it fits."""
+    """Return `data` as this type, as far as it matches."""
     origin = get_origin(kind)
     if isinstance(kind, type) and issubclass(kind, RootModel):
         return kind.model_construct(_built(kind.model_fields["root"].annotation, data))
@@ -70,7 +70,8 @@ def _fields(kind: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _best(kinds: tuple[Any, ...], data: Any) -> Any:
-    """`data` as the first of these types that it fits, else as the first model, else as it is."""
+    """Return `data` as the first of these types that it matches, otherwise as the first model, otherwise
+    unchanged."""
     for one in kinds:
         try:
             return TypeAdapter(one).validate_python(data, extra="allow")

@@ -19,7 +19,7 @@ E = TypeVar("E")
 
 
 class AsyncExchange(Generic[T]):
-    """Carries out steps. It holds at most one connection, and none after the last step."""
+    """Executes steps. It holds at most one connection, and none after the last step."""
 
     value: T
 
@@ -33,7 +33,7 @@ class AsyncExchange(Generic[T]):
         self._aborted = False
 
     async def advance(self) -> list[Any] | None:
-        """Return the items of the next delivery; None behind the last one, whose `value` is there then."""
+        """Return the items of the next delivery; None after the last one, when `value` is set."""
         delivered: list[Any] | None = None
         try:
             with anyio.CancelScope() as self._scope:
@@ -65,7 +65,7 @@ class AsyncExchange(Generic[T]):
         return None
 
     def abort(self) -> None:
-        """End it from another task, also in the middle of a wait."""
+        """End it from another task, even while it waits."""
         self._aborted = True
         if self._scope is not None:
             self._scope.cancel()
@@ -102,13 +102,13 @@ class AsyncExchange(Generic[T]):
     async def _disconnect(self) -> None:
         if self._response is not None:
             response, self._response = self._response, None
-            # Also while this task is being cancelled: a connection must not outlive it.
+            # Even while this task is being canceled, since a connection must not outlive it.
             with anyio.CancelScope(shield=True):
                 await response.aclose()
 
 
 class _Ended(Exception):
-    """The last step, out of a coroutine: a StopIteration cannot leave one."""
+    """Carries the last step's value out of a coroutine, which a StopIteration cannot leave."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -156,10 +156,10 @@ class Connecting(Generic[S]):
 
 
 class AsyncEventStream(Reception[E]):
-    """Events, one after the other. A stream is a context manager, and closes itself after its last event.
+    """Yields events in order. A stream is a context manager, and closes itself after its last event.
 
-    It reconnects by itself, without gaps and repetitions. Closing a stream does not
-    stop its run."""
+    It reconnects by itself, without gaps or repetitions. Closing a stream does not stop its run.
+    """
 
     def __init__(self, io: "Asynchronous", follower: Follower) -> None:
         super().__init__(follower)
@@ -200,7 +200,7 @@ class AsyncEventStream(Reception[E]):
 
 
 class AsyncRunStream(AsyncEventStream[E], RunReception[E]):
-    """The events of a run."""
+    """Yields the events of a run."""
 
     async def text(self) -> AsyncIterator[str]:
         """Iterate over the pieces of the answer as they arrive. After a takeover, a part may arrive again;
@@ -246,7 +246,7 @@ class AsyncAudioStream:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connection: the speech ends."""
+        """Close the connection, which ends the speech."""
         await self._exchange.close()
 
     async def read(self) -> bytes:
@@ -256,7 +256,7 @@ class AsyncAudioStream:
 
 
 class Asynchronous:
-    """Requests of one client."""
+    """Sends the requests of one client."""
 
     def __init__(self, http: httpx.AsyncClient, tokens: AsyncTokens, sender: Sender) -> None:
         self.http = http
@@ -267,7 +267,7 @@ class Asynchronous:
         return AsyncExchange(self.http, self._tokens, steps)
 
     async def call(self, call: Call[T]) -> T:
-        """The answer to a call."""
+        """Return the answer to a call."""
         exchange = self.exchange(call.steps(self.sender))
         await exchange.advance()
         return exchange.value
@@ -275,5 +275,5 @@ class Asynchronous:
     def stream(
         self, kind: Callable[["Asynchronous", Follower], S], plan: Plan, cursor: Cursor
     ) -> Connecting[S]:
-        """A stream of this kind, to be opened."""
+        """Return a stream of this kind that is not open yet."""
         return Connecting(kind(self, Follower(self.sender, plan, cursor)))

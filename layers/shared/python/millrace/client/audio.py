@@ -1,4 +1,4 @@
-"""Audio as it is made. It begins once: what was heard cannot be continued elsewhere."""
+"""Audio as it is produced. Once it has begun, it cannot be continued on another connection."""
 
 import httpx
 
@@ -8,7 +8,7 @@ from millrace.client.errors import error_of
 
 
 def listen(sender: Sender, request: Request) -> Steps[None]:
-    """Deliver the content type, then the bytes. Until the audio begins the request is repeated as others are.
+    """Deliver the content type, then the bytes. Until the audio begins, the request is retried like others.
     Raises `MillraceError`."""
     policy = sender.policy
     timeout = httpx.Timeout(policy.timeout, connect=10.0)

@@ -22,7 +22,7 @@ S = TypeVar("S")
 
 
 class Exchange(Generic[T]):
-    """Carries out steps. It holds at most one connection, and none after the last step."""
+    """Executes steps. It holds at most one connection, and none after the last step."""
 
     value: T
 
@@ -36,7 +36,7 @@ class Exchange(Generic[T]):
         self._at_work = threading.Lock()
 
     def advance(self) -> list[Any] | None:
-        """Return the items of the next delivery; None behind the last one, whose `value` is there then."""
+        """Return the items of the next delivery; None after the last one, when `value` is set."""
         with self._at_work:
             try:
                 delivered = self._advance()
@@ -64,7 +64,7 @@ class Exchange(Generic[T]):
         return None
 
     def abort(self) -> None:
-        """End it from any thread, also in the middle of a wait."""
+        """End it from any thread, even while it waits."""
         self._aborted.set()
         response = self._response
         if self._at_work.acquire(blocking=False):
@@ -111,7 +111,7 @@ class Exchange(Generic[T]):
 
 
 def _wake(response: httpx.Response) -> None:
-    """Make a thread return that reads from this response: closing alone does not."""
+    """Wake a thread that reads from this response, which closing alone does not do."""
     stream = response.extensions.get("network_stream")
     found = stream.get_extra_info("socket") if stream else None
     if found is not None:
@@ -120,10 +120,10 @@ def _wake(response: httpx.Response) -> None:
 
 
 class EventStream(Reception[E]):
-    """Events, one after the other. A stream is a context manager, and closes itself after its last event.
+    """Yields events in order. A stream is a context manager, and closes itself after its last event.
 
-    It reconnects by itself, without gaps and repetitions. Closing a stream does not
-    stop its run."""
+    It reconnects by itself, without gaps or repetitions. Closing a stream does not stop its run.
+    """
 
     def __init__(self, io: "Blocking", follower: Follower) -> None:
         super().__init__(follower)
@@ -161,7 +161,7 @@ class EventStream(Reception[E]):
 
 
 class RunStream(EventStream[E], RunReception[E]):
-    """The events of a run."""
+    """Yields the events of a run."""
 
     def text(self) -> Iterator[str]:
         """Iterate over the pieces of the answer as they arrive. After a takeover, a part may arrive again;
@@ -201,7 +201,7 @@ class AudioStream:
         self.close()
 
     def close(self) -> None:
-        """Close the connection: the speech ends."""
+        """Close the connection, which ends the speech."""
         self._exchange.close()
 
     def read(self) -> bytes:
@@ -211,7 +211,7 @@ class AudioStream:
 
 
 class Blocking:
-    """Requests of one client."""
+    """Sends the requests of one client."""
 
     def __init__(self, http: httpx.Client, tokens: Tokens, sender: Sender) -> None:
         self.http = http
@@ -222,11 +222,11 @@ class Blocking:
         return Exchange(self.http, self._tokens, steps)
 
     def call(self, call: Call[T]) -> T:
-        """The answer to a call."""
+        """Return the answer to a call."""
         exchange = self.exchange(call.steps(self.sender))
         exchange.advance()
         return exchange.value
 
     def stream(self, kind: Callable[["Blocking", Follower], S], plan: Plan, cursor: Cursor) -> S:
-        """A stream of this kind, opened."""
+        """Open a stream of this kind."""
         return kind(self, Follower(self.sender, plan, cursor))

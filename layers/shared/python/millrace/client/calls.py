@@ -1,4 +1,4 @@
-"""A request as data, and how the client sends it: with the token, again where that is safe, or not."""
+"""Requests as data, and sending them: with the token, and again if that is safe."""
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ EVENTS = "text/event-stream"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request without what all have in common. `body` is sent as JSON, `content` as it is."""
+    """The specific part of a request. `body` is sent as JSON, `content` unchanged."""
 
     method: str
     path: str
@@ -30,7 +30,7 @@ class Request:
     content: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = False
-    """Doing it twice is like doing it once."""
+    """True if repeating the request has no further effect."""
 
     @property
     def may_repeat(self) -> bool:
@@ -39,12 +39,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """A request with the reading of its answer's JSON (None for an empty one)."""
+    """A request, and how to read its answer's JSON (None for an empty one)."""
 
     request: Request
     read: Callable[[Any], T]
     timeout: float | None = None
-    """Seconds for the answer, where it takes longer than others."""
+    """The timeout in seconds, if the answer takes longer than others."""
 
     def steps(self, sender: "Sender") -> Steps[T]:
         """Return the steps of the call."""
@@ -53,12 +53,12 @@ class Call(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """The settings that all requests have in common."""
+    """The settings that all requests share."""
 
     addresses: Addresses
     policy: Policy
     renews: bool
-    """The token comes from a function, which can be asked for another one."""
+    """True if the token comes from a function, which can return another one."""
 
     def call(self, call: Call[T]) -> Steps[T]:
         """Send a request until it is answered. Raises `MillraceError`."""
@@ -89,7 +89,8 @@ class Sender:
                     raise refusal
                 if not (request.may_repeat or refusal.status in (429, 503)):
                     raise refusal
-                # The run is at work, only this request's time was over: asking again is no failure.
+                # The run continues and only this request's time was over, so asking again does not count as a
+                # failure.
                 failures -= refusal.code == "run_continues"
             failures += 1
             if failures >= self.policy.attempts:
@@ -97,7 +98,7 @@ class Sender:
             yield Pause(self.policy.wait(max(failures - 1, 0), failure))
 
     def send(self, request: Request, timeout: httpx.Timeout, stream: bool = False) -> Steps[httpx.Response]:
-        """Send a request once, or twice where the token has expired. Raises `httpx.TransportError`."""
+        """Send a request once, or twice if the token has expired. Raises `httpx.TransportError`."""
         token = yield Authorize()
         response: httpx.Response = yield Send(self.built(request, token, timeout, stream), stream)
         if response.status_code == 401 and self.renews:
@@ -108,7 +109,7 @@ class Sender:
     def built(
         self, request: Request, token: str | None, timeout: httpx.Timeout, stream: bool
     ) -> httpx.Request:
-        """The request as httpx sends it."""
+        """Return the request for httpx."""
         headers = {"user-agent": f"millrace-python/{__version__}", "accept": "application/json"}
         content = request.content
         if request.body is not None:
@@ -129,29 +130,29 @@ class Sender:
 
 
 def lost(error: httpx.TransportError) -> ConnectionLostError:
-    """The failure of a connection in words."""
+    """Return the error for a failed connection."""
     try:
         address = f" to {error.request.url.copy_with(raw_path=b'/')}"
-    except RuntimeError:  # httpx does not always know
+    except RuntimeError:  # httpx does not always know the request
         address = ""
     return ConnectionLostError(f"The connection{address} failed: {str(error) or type(error).__name__}.")
 
 
 def path(template: str, *parts: str | int) -> str:
-    """A path with its parts quoted; `{}` stands for each."""
+    """Return a path with its parts quoted; `{}` stands for each part."""
     if any(part == "" for part in parts):
         raise ValueError(f"An id in {template} is empty.")
     return template.format(*(quote(str(part), safe="") for part in parts))
 
 
 def new_key(given: str | None = None) -> dict[str, str]:
-    """The header of an idempotency key: the caller's, or a new one, so that a repeated request counts
-    once."""
+    """Return the header with an idempotency key: the caller's, or a new one, so that a repeated request
+    counts once."""
     return {"idempotency-key": given or str(uuid4())}
 
 
 def given(**fields: Any) -> dict[str, Any]:
-    """The fields that are not None."""
+    """Return the fields that are not None."""
     return {name: value for name, value in fields.items() if value is not None}
 
 

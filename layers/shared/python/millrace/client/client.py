@@ -1,4 +1,4 @@
-"""The two clients. Everything but their I/O is the same."""
+"""The two clients, which differ only in their I/O."""
 
 import ssl
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from millrace.client.operations import IO
 from millrace.client.policy import Policy
 from millrace.client.tokens import AsyncTokens, AsyncTokenSource, Tokens, TokenSource
 
-if TYPE_CHECKING:  # their models are imported with the first use
+if TYPE_CHECKING:  # their models are imported when first used
     from millrace.client.resources.agents import Agents, Memories
     from millrace.client.resources.audit import AuditLog
     from millrace.client.resources.center import Alerts, CommandCenter
@@ -183,9 +183,10 @@ class Client(Resources[Blocking]):
                     ...
 
     `token` is a bearer token, or a function that returns one: it is called again when the server refuses the
-    last one. `functions` names the base URLs of functions that have one of their own, as the `apiBase` of
-    `/config.json` does. `transport` is httpx's, for tests and proxies. A client may be used by several
-    threads; a stream belongs to one, and only its `abort()` may be called from others."""
+    last token. `functions` has the base URLs of functions with a separate one, as in the `apiBase` of
+    `/config.json`. `transport` is httpx's, for tests and proxies. A client may be used by several threads; a
+    stream belongs to one, and only its `abort()` may be called from others.
+    """
 
     def __init__(
         self,
@@ -264,4 +265,5 @@ class AsyncClient(Resources[Asynchronous]):
 
 
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-"""A stream holds its connection for as long as it is open: a bound would make others wait for it."""
+"""No limit of connections: a stream holds one as long as it is open, and a limit would make others wait for
+it."""

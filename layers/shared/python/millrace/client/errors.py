@@ -145,8 +145,8 @@ _BY_STATUS: Mapping[int, type[APIError]] = {
 
 
 def error_of(response: httpx.Response) -> APIError:
-    """Return the error that a response stands for; its body has been read. It may be anybody's: a proxy's
-    page is an error as well."""
+    """Return the error for a response whose body has been read. It may come from anybody: a proxy's page is
+    an error too."""
     details = _details(response.content)
     kind = _BY_CODE.get(str(details.get("code"))) or _BY_STATUS.get(response.status_code)
     if kind is None:
@@ -168,7 +168,7 @@ def _details(body: bytes) -> Mapping[str, Any]:
 
 
 def _seconds(text: str) -> float | None:
-    """Return what a `Retry-After` header says: seconds, or a date."""
+    """Return the seconds of a `Retry-After` header, which is a number or a date."""
     if text.strip().isascii() and text.strip().isdigit():
         return float(text)
     try:

@@ -1,8 +1,8 @@
-"""Receive the events of a stream, each once and in order, over as many connections as it takes.
+"""Receives the events of a stream, each once and in order, over as many connections as necessary.
 
-A stream begins with a request that may start a run. Once something of its answer has come, the client goes on
-by GET with the id of the last event that its caller has been given. Until then the same request is sent
-again: its idempotency key makes it the same run.
+A stream begins with a request that may start a run. Once a part of its answer has arrived, the client
+continues by GET with the id of the last event that its caller has received. Until then it repeats the
+request, whose idempotency key makes it the same run.
 """
 
 import math
@@ -24,13 +24,13 @@ Event = dict[str, Any]
 
 @dataclass(slots=True)
 class Cursor:
-    """The place up to which a stream has been received: its run, and the last event with an id."""
+    """The position up to which a stream has been received: its run, and the last event with an id."""
 
     run_id: str | None = None
     last_id: str | None = None
 
     def is_old(self, id: str | None) -> bool:
-        """Return whether an event has been received before: numbers of a run only grow."""
+        """Return whether an event has been received before: the numbers in a run only increase."""
         if id is None or self.last_id is None:
             return False
         run, _, number = id.rpartition(".")
@@ -38,15 +38,15 @@ class Cursor:
         return run == last_run and _place(number) <= _place(last)
 
     def pass_to(self, message: Message) -> None:
-        """Move on behind an event."""
+        """Move on to after an event."""
         if message.event["type"] == "start":
             self.run_id = message.event["runId"]
         self.last_id = message.id or self.last_id
 
 
 def _place(number: str) -> tuple[int, float]:
-    """The place of an event in its run. The n-th of several chunks of an event is `<number>-<n>`, and the
-    last of them has the event's own number."""
+    """Return the position of an event in its run. The n-th of several chunks of an event is `<number>-<n>`;
+    the last one has the event's own number."""
     digits, dash, part = number.partition("-")
     if not digits.isdigit():
         return (0, 0.0)
@@ -55,8 +55,8 @@ def _place(number: str) -> tuple[int, float]:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One kind of stream: its first request, the one that goes on with it (None where nothing can, as for an
-    audio), and the event that ends it."""
+    """A kind of stream: its first request, the request that continues it (None if it cannot be continued,
+    like audio), and the event that ends it."""
 
     first: Request
     resume: Callable[[Cursor], Request | None]
@@ -65,9 +65,9 @@ class Plan:
 
 @dataclass(slots=True)
 class Follower:
-    """The reception of one stream. `cursor` is moved by the caller as it takes events; the connection may be
-    ahead of it. `accepted` is the JSON that came in the place of a stream, when the message became a live
-    one."""
+    """The reception of one stream. The caller moves `cursor` as it receives events; the connection may be
+    ahead of it. `accepted` is the JSON that arrived instead of a stream, if the message became a live
+    message."""
 
     sender: Sender
     plan: Plan
@@ -75,7 +75,7 @@ class Follower:
     accepted: Mapping[str, Any] | None = None
 
     def steps(self) -> Steps[None]:
-        """Open the stream, then deliver its events by the batch. Raises `MillraceError`."""
+        """Open the stream, then deliver its events in batches. Raises `MillraceError`."""
         failures = 0
         while True:
             progress, failure = False, None
@@ -96,11 +96,11 @@ class Follower:
                 failure = error
             failures = 0 if progress else failures + 1
             if failures >= self.sender.policy.attempts:
-                raise failure or ConnectionLostError("The stream ended again and again without an event.")
+                raise failure or ConnectionLostError("The stream ended repeatedly without an event.")
             yield Pause(self.sender.policy.wait(max(failures - 1, 0), failure))
 
     def _open(self) -> Steps[bool]:
-        """Open a connection; False where nothing more is to come."""
+        """Open a connection; return False if there are no more events."""
         policy = self.sender.policy
         timeout = httpx.Timeout(policy.opening, connect=10.0)
         response = yield from self.sender.send(self._request(), timeout, stream=True)
@@ -110,7 +110,7 @@ class Follower:
             yield ReadAll()
             raise error_of(response)
         if response.headers.get("content-type", "").startswith(EVENTS):
-            # Headers may take a cold start; what follows is never silent for longer than a heartbeat.
+            # Headers may take a cold start; after that, a stream is never silent for longer than a heartbeat.
             response.request.extensions["timeout"]["read"] = policy.silence
             self.cursor.run_id = self.cursor.run_id or response.headers.get("x-run-id")
             yield Deliver([])
@@ -130,7 +130,7 @@ class Follower:
         return self.cursor.run_id is not None or self.cursor.last_id is not None
 
     def _join(self, response: httpx.Response) -> Steps[bool]:
-        """The message went to the run that is at work: go on with that run."""
+        """Continue with the active run, to which the message was sent."""
         try:
             found = orjson.loads(response.content)
             self.cursor.run_id = found["runId"]
@@ -140,7 +140,7 @@ class Follower:
         return (yield from self._open())
 
     def _hand_over(self, messages: list[Message]) -> Steps[bool]:
-        """Hand over what is new; True behind the last event of the stream."""
+        """Deliver new events; return True after the last event of the stream."""
         for number, message in enumerate(messages):
             if self.plan.is_last(message.event):
                 yield Deliver(messages[: number + 1])
@@ -150,7 +150,8 @@ class Follower:
         return False
 
     def _checked(self, error: httpx.TransportError) -> MillraceError:
-        """The failure of a connection, raised where another one could do harm or cannot go on."""
+        """Return the error for a failed connection. Raises it if another connection could do harm or cannot
+        continue."""
         failure = lost(error)
         if self._has_begun():
             if self.plan.resume(self.cursor) is None:

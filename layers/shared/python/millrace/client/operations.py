@@ -1,11 +1,12 @@
-"""Operations are written once and work in both clients: they say what to send and how to read the answer.
+"""Operations that are written once and work in both clients: they say what to send and how to read the
+answer.
 
-class Agents(Resource[IO]):
-    @operation
-    def get(self, agent_id: str) -> Call[Agent]: ...
+    class Agents(Resource[IO]):
+        @operation
+        def get(self, agent_id: str) -> Call[Agent]: ...
 
-Client().agents.get("a")             # an Agent
-await AsyncClient().agents.get("a")  # the same
+    Client().agents.get("a")             # an Agent
+    await AsyncClient().agents.get("a")  # the same
 """
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -32,14 +33,14 @@ E = TypeVar("E")
 
 
 class Resource(Generic[IO]):
-    """A part of the API, as one client has it."""
+    """A part of the API in one client."""
 
     def __init__(self, io: IO) -> None:
         self._io: IO = io
 
 
 class Page(Protocol[T]):
-    """A page of a list; `next_cursor` is the next one's cursor."""
+    """A page of a list. `next_cursor` is the cursor of the next page."""
 
     @property
     def items(self) -> list[T]: ...
@@ -48,26 +49,26 @@ class Page(Protocol[T]):
 
 
 class Listing(NamedTuple, Generic[T]):
-    """The request for the first page of a list, and the reading of each."""
+    """The request for the first page of a list, and how to read each page."""
 
     request: Request
     read: Callable[[Any], Page[T]]
 
     def call(self, cursor: str | None) -> Call[Page[T]]:
-        """The call for the page of a cursor; None for the first."""
+        """Return the call for the page of a cursor; None for the first page."""
         query = {**self.request.query, **given(cursor=cursor)}
         return Call(replace(self.request, query=query), self.read)
 
 
 class Pages(Generic[T]):
-    """A list that loads its pages as you iterate over it."""
+    """A list that loads its pages while you iterate over it."""
 
     def __init__(self, io: Blocking, listing: Listing[T]) -> None:
         self._io = io
         self._listing = listing
 
     def page(self, cursor: str | None = None) -> Page[T]:
-        """One page: `items`, and `next_cursor` for the next one."""
+        """Return one page: `items`, and `next_cursor` for the next page."""
         return self._io.call(self._listing.call(cursor))
 
     def __iter__(self) -> Iterator[T]:
@@ -81,14 +82,14 @@ class Pages(Generic[T]):
 
 
 class AsyncPages(Generic[T]):
-    """A list that loads its pages as you iterate over it."""
+    """A list that loads its pages while you iterate over it."""
 
     def __init__(self, io: Asynchronous, listing: Listing[T]) -> None:
         self._io = io
         self._listing = listing
 
     async def page(self, cursor: str | None = None) -> Page[T]:
-        """One page: `items`, and `next_cursor` for the next one."""
+        """Return one page: `items`, and `next_cursor` for the next page."""
         return await self._io.call(self._listing.call(cursor))
 
     async def __aiter__(self) -> AsyncIterator[T]:
@@ -103,14 +104,14 @@ class AsyncPages(Generic[T]):
 
 
 class Watch(NamedTuple, Generic[E]):
-    """A stream of events to be opened."""
+    """A stream of events to open."""
 
     plan: Plan
     cursor: Cursor
 
 
 class RunWatch(NamedTuple, Generic[E]):
-    """A stream of a run's events to be opened."""
+    """A stream of a run's events to open."""
 
     plan: Plan
     cursor: Cursor

@@ -1,4 +1,4 @@
-"""The parts of a run, in their order: text, reasoning, tools, live messages, questions, steps of a flow."""
+"""The parts of a run, in order: text, reasoning, tools, live messages, questions, steps of a flow."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -27,7 +27,7 @@ class _Text:
 
     @property
     def is_new(self) -> bool:
-        """True until its second piece has come."""
+        """True until the second piece has arrived."""
         return len(self._pieces) == 1
 
     def add(self, piece: str) -> None:
@@ -53,7 +53,7 @@ class ThinkingPart(_Text):
 
 @dataclass(slots=True)
 class MessagePart:
-    """A live message, where the agent has read it."""
+    """A live message, at the point where the agent read it."""
 
     type: ClassVar[str] = "message"
     message_id: str
@@ -62,7 +62,7 @@ class MessagePart:
 
 @dataclass(slots=True)
 class ApprovalPart:
-    """A call that waits for a person, or did. `name` is None where the agent does not show its tools."""
+    """A call that waits for a person, or waited. `name` is None if the agent does not show its tools."""
 
     type: ClassVar[str] = "approval"
     call_id: str
@@ -81,8 +81,8 @@ class ApprovalPart:
 
 @dataclass(slots=True)
 class ToolPart:
-    """A call of a tool; `parts` is what a sub-agent behind it does. `unknown`: the run ended before a result
-    came. `result` is there with `detail="full"` only."""
+    """A tool call. `parts` is the work of a sub-agent behind it. `unknown` means that the run ended without a
+    result. `result` is set only with `detail="full"`."""
 
     type: ClassVar[str] = "tool"
     id: str
@@ -98,7 +98,7 @@ class ToolPart:
 
 @dataclass(slots=True)
 class StepPart:
-    """A step of a flow; `parts` is what its agent or tool does."""
+    """A step of a flow. `parts` is the work of its agent or tool."""
 
     type: ClassVar[str] = "step"
     step: str
@@ -115,7 +115,7 @@ Part = TextPart | ThinkingPart | MessagePart | ApprovalPart | ToolPart | StepPar
 
 
 def extend(parts: list[Part], event: Event) -> bool:
-    """Add an event to the parts: those of the run, or of the sub-agent or step that it names. False where
+    """Add an event to the parts of the run, or of the sub-agent or step that it names. Return False if
     nothing changes."""
     kind = event["type"]
     owner = None
@@ -128,7 +128,7 @@ def extend(parts: list[Part], event: Event) -> bool:
 
 
 def settle(parts: list[Part]) -> None:
-    """Nothing runs on after the end of a run, whatever result is missing."""
+    """End everything that is running, since the run has ended."""
     for part in parts:
         if isinstance(part, ToolPart | StepPart):
             if part.state == "running":
@@ -137,7 +137,7 @@ def settle(parts: list[Part]) -> None:
 
 
 def to_wire(part: Part) -> dict[str, Any]:
-    """The part as JSON, as the TypeScript client has it."""
+    """Return the part as JSON, as in the TypeScript client."""
     if isinstance(part, _Text):
         return {"type": part.type, "text": part.text}
     found = {to_camel(one.name): getattr(part, one.name) for one in fields(part)}
@@ -147,7 +147,7 @@ def to_wire(part: Part) -> dict[str, Any]:
 
 
 def _owner(parts: list[Part], kind: type[Any], id: Any) -> Any:
-    """The last tool or step with this id, at whatever depth."""
+    """Return the last tool or step with this id, at any depth."""
     for part in reversed(parts):
         if isinstance(part, ToolPart | StepPart):
             if isinstance(part, kind) and id == (part.id if isinstance(part, ToolPart) else part.step):
@@ -183,7 +183,7 @@ def _tool_call(parts: list[Part], event: Event) -> bool:
 
 
 def _tool_output(parts: list[Part], event: Event) -> bool:
-    """The output of a tool at work is its result so far."""
+    """Apply the output of a running tool, which is its result so far."""
     tool = next((one for one in reversed(parts) if _is_running(one, ToolPart, "id", event["id"])), None)
     if not isinstance(tool, ToolPart):
         return False
@@ -192,7 +192,7 @@ def _tool_output(parts: list[Part], event: Event) -> bool:
 
 
 def _tool_result(parts: list[Part], event: Event) -> bool:
-    """A result without its call (the call was in an earlier part of the run) becomes a part of its own."""
+    """Apply a result. If its call was in an earlier part of the run, it becomes a separate part."""
     tool = next((one for one in reversed(parts) if _is_running(one, ToolPart, "id", event["id"])), None)
     if not isinstance(tool, ToolPart):
         tool = _tool(event)
@@ -209,7 +209,7 @@ def _injected(parts: list[Part], event: Event) -> bool:
 
 
 def _approval_requested(parts: list[Part], event: Event) -> bool:
-    """A takeover tells of a call again that waits already."""
+    """Apply a request. After a takeover, a call that already waits is reported again."""
     if any(isinstance(part, ApprovalPart) and part.call_id == event["callId"] for part in parts):
         return False
     parts.append(

@@ -1,4 +1,4 @@
-"""The part of a stream that its two kinds, blocking and asynchronous, have in common."""
+"""The part of a stream that the blocking and the asynchronous one share."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ E = TypeVar("E")
 
 
 class Reception(Generic[E]):
-    """The events that have come and have not been taken yet."""
+    """The events that have arrived and have not been read yet."""
 
     def __init__(self, follower: Follower) -> None:
         self._follower = follower
@@ -24,7 +24,7 @@ class Reception(Generic[E]):
 
     @property
     def last_event_id(self) -> str | None:
-        """The id of the last event that was returned. A stream can continue after it, also in another
+        """The id of the last event that was returned. A stream can be continued after it, even in another
         process."""
         return self._cursor.last_id
 
@@ -32,8 +32,8 @@ class Reception(Generic[E]):
         self._pending.extend(messages)
 
     def _next(self) -> E | None:
-        """Return the next event, None where nothing is there. Heartbeats, and what another connection has
-        brought already, are passed over."""
+        """Return the next event, or None if there is none. Heartbeats, and events that another connection
+        already delivered, are skipped."""
         cursor = self._cursor
         while self._pending:
             message = self._pending.popleft()
@@ -46,11 +46,11 @@ class Reception(Generic[E]):
         return None
 
     def _on_event(self, message: Message) -> None:
-        """An event is about to be given to the caller."""
+        """Handle an event before it is returned to the caller."""
 
 
 class RunReception(Reception[E]):
-    """A stream of a run. `state` is what the events so far add up to."""
+    """A stream of a run. `state` is the result of the events so far."""
 
     def __init__(self, follower: Follower) -> None:
         super().__init__(follower)
@@ -58,12 +58,12 @@ class RunReception(Reception[E]):
 
     @property
     def run_id(self) -> str | None:
-        """The run, once it is known."""
+        """The id of the run, once it is known."""
         return self._cursor.run_id
 
     @property
     def accepted(self) -> Mapping[str, Any] | None:
-        """The live message that the message became, where it went to a run at work (`if_busy="inject"`)."""
+        """The live message that the message became, if it was sent to an active run (`if_busy="inject"`)."""
         return self._follower.accepted
 
     def _on_event(self, message: Message) -> None:

@@ -1,4 +1,5 @@
-"""Server-Sent Events as bytes come: https://html.spec.whatwg.org/multipage/server-sent-events.html."""
+"""Parses Server-Sent Events as bytes arrive:
+https://html.spec.whatwg.org/multipage/server-sent-events.html."""
 
 from typing import Any, NamedTuple
 
@@ -11,15 +12,15 @@ EVENT_LIMIT = 16 * 1024 * 1024
 
 
 class Message(NamedTuple):
-    """One event: its own id (None for one that cannot be resumed from) and its JSON object."""
+    """An event: its own id (None if it cannot be resumed from) and its JSON object."""
 
     id: str | None
     event: dict[str, Any]
 
 
 class EventParser:
-    """Cuts a byte stream into its events, however the network cut the stream itself. An event that no empty
-    line ends is none."""
+    """Cuts a byte stream into its events, regardless of how the network split it. An event without an empty
+    line after it is incomplete and ignored."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -27,9 +28,9 @@ class EventParser:
         self._ends = LineEnds()
 
     def feed(self, chunk: bytes) -> list[Message]:
-        """The events that `chunk` completes. Raises `ProtocolError`."""
+        """Return the events that `chunk` completes. Raises `ProtocolError`."""
         chunk = self._ends.plain(chunk)
-        # The blank line itself may be cut in two.
+        # The empty line itself may be split.
         if b"\n\n" not in chunk and not (chunk.startswith(b"\n") and self._parts):
             self._hold(chunk)
             return []
@@ -47,8 +48,8 @@ class EventParser:
 
 
 def _message(block: bytes) -> Message | None:
-    """The event of the lines between two empty ones; None for comments, `retry:`, and what is not an object
-    with a `type` (of another protocol, or of a later release)."""
+    """Return the event in the lines between two empty ones; None for comments, `retry:`, and anything but an
+    object with a `type` (which may be of another protocol or a later release)."""
     id: str | None = None
     data = b""
     for line in block.split(b"\n"):

@@ -1,4 +1,5 @@
-"""A run as its events tell it. The TypeScript client follows the same rules: `sdk/golden` is read by both."""
+"""The state of a run from its events. The TypeScript client follows the same rules, and both read
+`sdk/golden`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -13,11 +14,12 @@ Event = Mapping[str, Any]
 
 @dataclass(slots=True)
 class RunState:
-    """The sum of a run's events; what none of them says is None.
+    """The result of a run's events; None for values that no event has set.
 
     `status` is `submitted` before the first event and `waiting` while people are asked; `done` is every end
-    but an error. `activity` is the latest status message, until the agent speaks. `cost` is in US dollars.
-    `output` is the answer as JSON, where a schema was asked for, `result` that of a flow."""
+    but an error. `activity` is the latest status message, until the agent writes. `cost` is in US dollars.
+    `output` is the answer as JSON if a schema was requested, and `result` that of a flow.
+    """
 
     run_id: str | None = None
     conversation_id: str | None = None
@@ -53,7 +55,7 @@ class RunState:
         return self.status in ("done", "error")
 
     def apply(self, event: Event, id: str | None = None) -> None:
-        """Apply an event; `id` is its id in the stream. Events that were applied before change nothing."""
+        """Apply an event; `id` is its id in the stream. Events that were already applied change nothing."""
         number = self._log[-1][0] if self._log else 0
         if id is not None:
             run, _, digits = id.rpartition(".")
@@ -81,7 +83,7 @@ class RunState:
         return "\n\n" + token if any(isinstance(part, TextPart) for part in self.parts[:-1]) else token
 
     def checked(self) -> "RunState":
-        """Return this state, of a run that ended well. Raises `RunFailedError` and `RunWaitsError`."""
+        """Return this state if the run ended successfully. Raises `RunFailedError` and `RunWaitsError`."""
         if self.status == "error":
             error = self.error or {}
             raise RunFailedError(
@@ -93,13 +95,13 @@ class RunState:
         return self
 
     def to_wire(self) -> dict[str, Any]:
-        """The state as JSON, as the TypeScript client has it."""
+        """Return the state as JSON, as in the TypeScript client."""
         shown = (one.name for one in fields(self) if not one.name.startswith("_"))
         found = {to_camel(name): getattr(self, name) for name in shown}
         return found | {"parts": [to_wire(part) for part in self.parts]}
 
     def _rewind(self, after: str) -> None:
-        """Another process goes on: what came behind the event with this id is void."""
+        """Take back everything after the event with this id, since another process continues from there."""
         digits = after.rpartition(".")[2]
         last = int(digits) if digits.isdigit() else 0
         kept = [(number, event) for number, event in self._log if number <= last]
@@ -130,7 +132,7 @@ class RunState:
                 self.activity = None
 
     def _begin(self, event: Event) -> None:
-        """A start that is told again changes nothing, the start of another run begins anew."""
+        """Apply a start. A repeated start changes nothing; the start of another run resets the state."""
         if "parent" in event or self.run_id == event["runId"]:
             return
         if self.run_id:
@@ -154,5 +156,5 @@ class RunState:
 
 
 def is_end(event: Event) -> bool:
-    """Return whether a run has ended with this event: the end of a sub-agent is not the run's."""
+    """Return whether this event ends the run; the end of a sub-agent does not."""
     return event["type"] in ("done", "error") and "parent" not in event

@@ -1,4 +1,4 @@
-"""The bearer token: fixed, or from a function that is asked again when the server refuses the last one."""
+"""The bearer token: fixed, or from a function that is called again when the server refuses the last token."""
 
 import inspect
 import threading
@@ -13,7 +13,7 @@ AsyncTokenSource = TokenSource | Callable[[], Awaitable[str]]
 
 
 class Tokens:
-    """One token for all requests; threads whose token was refused share one renewal."""
+    """One token for all requests. Threads whose token was refused share one renewal."""
 
     def __init__(self, source: TokenSource) -> None:
         self._source = source
@@ -21,7 +21,7 @@ class Tokens:
         self._lock = threading.Lock()
 
     def get(self, rejected: str | None) -> str | None:
-        """Return a token, another one than `rejected` where there is one."""
+        """Return a token, different from `rejected` if that is given."""
         source = self._source
         if not callable(source):
             return source
@@ -32,7 +32,7 @@ class Tokens:
 
 
 class AsyncTokens:
-    """The same for tasks. The function may be a coroutine function; another one runs in a thread."""
+    """The same for tasks. The function may be a coroutine function; any other runs in a thread."""
 
     def __init__(self, source: AsyncTokenSource) -> None:
         self._source = source

@@ -1,1 +1,2 @@
-"""The cost of a deployment: counted calls times a dated table of prices. Run `python -m millrace.cost`."""
+"""The cost of a deployment: counted calls multiplied by a dated table of prices. Run `python -m
+millrace.cost`."""

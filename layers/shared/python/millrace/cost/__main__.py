@@ -1,9 +1,9 @@
 """A month on AWS, without the models: `python -m millrace.cost --turns 10000 --tokens 500 --seconds 10`.
 
 python -m millrace.cost --idle                 a stack that nobody uses
-python -m millrace.cost --viewers 1            beside a viewer of the command center who never leaves
+python -m millrace.cost --viewers 1            with one permanent viewer of the command center
 python -m millrace.cost --events 1000000       events for pipelines, one by one
-python -m millrace.cost --streams 100000       the limits that so many answers at the same time meet
+python -m millrace.cost --streams 100000       the limits for this many answers at the same time
 """
 
 import argparse
@@ -17,7 +17,7 @@ from millrace.cost.usage import Usage, at_rest, of_events, of_turns, of_viewers
 
 
 def parts(chosen: argparse.Namespace) -> dict[str, Usage]:
-    """Return the usage by what causes it."""
+    """Return the usage by its cause."""
     found = {"at rest": at_rest()}
     if chosen.idle:
         return found
@@ -28,7 +28,7 @@ def parts(chosen: argparse.Namespace) -> dict[str, Usage]:
 
 
 def report(chosen: argparse.Namespace) -> str:
-    """Return the table, in dollars a month."""
+    """Return the table, in dollars per month."""
     free = not chosen.no_free_tier
     found = parts(chosen)
     whole = bill(together(found.values()), free)
@@ -44,7 +44,7 @@ def report(chosen: argparse.Namespace) -> str:
 
 
 def limits(load: Load) -> str:
-    """Return what a steady load needs beside what an account has, the scarcest first."""
+    """Return what a steady load needs compared with the limits of an account, the scarcest first."""
     lines = [f"{'':38}{'needed':>12}{'limit':>12}  moved by"]
     for need in needs(load):
         row = f"{need.name:38}{need.needed:12,.0f}{need.limit:12,.0f}"

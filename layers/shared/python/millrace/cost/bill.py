@@ -1,4 +1,4 @@
-"""Usage in dollars."""
+"""Converts usage to dollars."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ Bill = dict[str, float]
 
 
 def bill(used: Usage, free: bool = True) -> Bill:
-    """Return the dollars of a month; `free` takes off what AWS gives to every account."""
+    """Return the dollars of a month; `free` subtracts what AWS gives to every account."""
     found: defaultdict[str, float] = defaultdict(float)
     for name, count in used.items():
         service, price = UNITS[name]
@@ -25,7 +25,7 @@ def total(of: Bill) -> float:
 
 
 def together(parts: Iterable[Usage]) -> Usage:
-    """Return the sum: what is free is so once."""
+    """Return the sum, so that free amounts are subtracted only once."""
     found: Usage = defaultdict(float)
     for one in parts:
         for name, amount in one.items():

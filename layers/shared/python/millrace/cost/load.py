@@ -1,7 +1,8 @@
-"""The limits of AWS that a load meets: what it needs, the limit that an account has, and what moves that.
+"""The limits of AWS that a load reaches: what it needs, the limit of an account, and how to raise it.
 
 Needs come from the counts of `usage`. Limits are the defaults in us-east-1, from AWS's pages on the quotas of
-Lambda, DynamoDB, EventBridge, SQS and CloudFront, November 2026; other regions have less. Look there first.
+Lambda, DynamoDB, EventBridge, SQS and CloudFront, November 2026. Other regions have lower ones; check these
+pages first.
 """
 
 from collections.abc import Iterator
@@ -11,32 +12,32 @@ from millrace.cost.bill import bill, together, total
 from millrace.cost.usage import EVENT_SECONDS, TURN, TURN_INGESTED, Usage, of_batches, of_turns
 
 ENVIRONMENTS = 1_000.0
-"""That an account may have at work at once; 10 where it is new."""
+"""The concurrency of an account; 10 if it is new."""
 NEW_ENVIRONMENTS = 100.0
-"""That one function gets each second."""
+"""The environments that one function gets per second."""
 TABLE_UNITS = 40_000.0
-"""Write units of one table; one that was never busier takes 4,000 at first."""
+"""The write units of one table; one that was never busier starts with 4,000."""
 PARTITION_UNITS = 1_000.0
 PUTS = 10_000.0
 MATCHES = 18_750.0
 IN_FLIGHT = 120_000.0
 REQUESTS = 250_000.0
 ONE_QUEUE = 1_000.0
-"""The most that a mapping's maximum concurrency can be."""
+"""The highest value of a mapping's maximum concurrency."""
 
 TABLE_PART = 0.8
-"""The most of a turn's write units that falls on one table, that of conversations."""
+"""The largest share of a turn's write units in one table, that of conversations."""
 RUNS_UNITS = 4.0
-"""Write units of a run in the partition of its organization's runs: its begin and its end, in transactions,
+"""Write units of a run in the partition of its organization's runs: its start and its end, in transactions,
 which count twice."""
 BATCH = 10.0
-"""Messages that an invocation takes at once when many wait (`BatchSize` in the template)."""
+"""The messages that an invocation receives if many wait (`BatchSize` in the template)."""
 
 
 @dataclass(frozen=True)
 class Load:
     """A steady load: `streams` answers at the same time, the tokens and seconds of each, the organizations
-    that share them evenly, and `events` of pipelines each second, pushed 40 in a request."""
+    that share them evenly, and `events` of pipelines per second, pushed 40 in a request."""
 
     streams: float = 0
     organizations: float = 1
@@ -46,21 +47,21 @@ class Load:
 
     @property
     def runs(self) -> float:
-        """Runs that begin each second."""
+        """The runs that start per second."""
         return self.streams / self.seconds
 
     def usage(self) -> Usage:
-        """Return what a second of it uses."""
+        """Return the usage of one second."""
         return together((of_turns(self.runs, self.tokens, self.seconds), of_batches(self.events)))
 
     def dollars(self) -> float:
-        """Return what an hour of it costs at list prices, without the models."""
+        """Return the cost of an hour at list prices, without the models."""
         return 3600 * total(bill(self.usage(), free=False))
 
 
 @dataclass(frozen=True)
 class Need:
-    """The need of a load for something, each second where it is a rate; its limit, and what moves that."""
+    """The need of a load for a resource, per second if it is a rate; its limit, and how to raise it."""
 
     name: str
     needed: float
@@ -69,18 +70,18 @@ class Need:
 
     @property
     def part(self) -> float:
-        """Return the need as a part of the limit: above 1 the load does not fit."""
+        """Return the need as a share of the limit; above 1, the load does not fit."""
         return self.needed / self.limit
 
 
 def queue_concurrency(load: Load) -> float:
-    """Return the functions that the busiest queue keeps at work: what `QueueConcurrency` must allow."""
+    """Return the functions that the busiest queue keeps busy, which `QueueConcurrency` must allow."""
     messages = max(TURN["bus_events"] - 1, TURN_INGESTED) * load.runs
     return max(messages * EVENT_SECONDS / BATCH, of_batches(load.events)["gb_seconds"])
 
 
 def needs(load: Load) -> list[Need]:
-    """Return what the load needs, the scarcest first."""
+    """Return the needs of the load, the scarcest first."""
     return sorted(_needs(load), key=lambda need: -need.part)
 
 

@@ -1,7 +1,7 @@
 """Prices of AWS in us-east-1, in US dollars, and what is free each month.
 
 List prices as of November 2026, from AWS's pricing pages of Lambda, SQS, DynamoDB (on demand), S3,
-EventBridge, CloudWatch, KMS, Secrets Manager and CloudFront. Look there first.
+EventBridge, CloudWatch, KMS, Secrets Manager and CloudFront. Check these pages first.
 """
 
 AS_OF = "November 2026"
@@ -33,7 +33,7 @@ FREE = {
     "cloudfront_bytes": 1e12,
     "cloudfront_requests": 1e7,
 }
-"""Of each month and account, for ever; what new accounts get for a time is not counted."""
+"""Free per month and account, permanently. What new accounts get for a limited time is not included."""
 UNITS = {
     "gb_seconds": ("Lambda", GB_SECOND),
     "lambda_requests": ("Lambda", LAMBDA_REQUEST),
@@ -48,4 +48,4 @@ UNITS = {
     "cloudfront_bytes": ("CloudFront", CLOUDFRONT_BYTE),
     "cloudfront_requests": ("CloudFront", CLOUDFRONT_REQUEST),
 }
-"""The service and the price of each thing that is counted."""
+"""The service and the price of each item that is counted."""

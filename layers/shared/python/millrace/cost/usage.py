@@ -1,7 +1,7 @@
 """The usage of AWS: at rest, for a turn of a conversation, a viewer, an event of a pipeline.
 
-The counts are those of `tests/cost`, which asks the real functions against an emulator that tells DynamoDB's
-units, and reads the template. Durations are estimates: no account has measured them.
+The counts are those of `tests/cost`, which calls the real functions against an emulator that reports
+DynamoDB's units, and reads the template. Durations are estimates and were not measured in an account.
 """
 
 from collections import defaultdict
@@ -13,20 +13,20 @@ MINUTES = 730 * 60
 MEMORY_GB = 1.0
 VIEWER_GB = 0.25
 POLLERS = 5
-"""Of a queue that Lambda polls, idle or not; each asks every 20 seconds."""
+"""The requests of a queue that Lambda polls, idle or not; each poller asks every 20 seconds."""
 POLLS_PER_MINUTE = POLLERS * 3
 INVOCATION_LOG_BYTES = 700
-"""Of the lines that Lambda itself logs."""
+"""The bytes of the lines that Lambda itself logs."""
 EVENT_SECONDS = 0.1
-"""A small function that answers one message or tick."""
+"""The memory of a small function that handles one message or tick."""
 
 Usage = defaultdict[str, float]
-"""Amounts of what AWS bills, by the names of `prices.UNITS`."""
+"""Amounts that AWS bills, by the names of `prices.UNITS`."""
 
 
 @dataclass(frozen=True)
 class Resting:
-    """The resources of the template that cost without any use."""
+    """The resources of the template that cost something without any use."""
 
     queues: int = 4
     dead_letter_queues: int = 7
@@ -36,34 +36,34 @@ class Resting:
 
 
 TICK = {"read_units": 9.0, "sqs_requests": 1.0, "invocations": 2.0}
-"""Of each minute: the record function's tick, with the messages that it sends itself, and the sweep's."""
+"""Per minute: the record function's tick, with the messages that it sends itself, and the sweep's tick."""
 CHECK = {"read_units": 1.0, "invocations": 1.0}
-"""Of each of the messages that look for lost runs between two ticks."""
+"""Per message that looks for lost runs between two ticks."""
 CHECKS = 3
 MESSAGE_REQUESTS = 3
-"""To send, receive and delete a message; messages that come together share some."""
+"""Requests to send, receive and delete a message; messages that arrive together share some."""
 DEAD_LETTER_LOOKS = 1 / 5
 """Per minute and queue."""
 
 TURN = {"write_units": 50.0, "read_units": 1.0, "bus_events": 8.0}
-"""Of a turn without tokens."""
+"""Per turn without tokens."""
 TURN_INGESTED = 3.0
-"""The bus events of a turn that go to pipelines: that it began and ended, and the API's call."""
+"""The bus events of a turn that go to pipelines: its start and end, and the API call."""
 TOKEN_WRITE_UNITS = 0.13
 TOKEN_BYTES = 90
 RECORDED = {"write_units": 2.5, "read_units": 2.0, "sqs_requests": 3.0, "invocations": 1.0}
-"""Of each bus event, for the command center."""
+"""Per bus event, for the command center."""
 INGESTED = {"write_units": 1.0, "read_units": 1.0, "sqs_requests": 3.0, "invocations": 1.0}
-"""Of each bus event that pipelines may want, also where there are none."""
+"""Per bus event that pipelines may want, even if there are none."""
 BATCHED = {"sqs_requests": 0.05, "write_units": 0.016, "gb_seconds": 0.0045, "lambda_requests": 0.027}
-"""Of an event that comes with others."""
+"""Per event that arrives with others."""
 VIEWER_POLL_SECONDS = 3.3
 VIEWER_SECONDS = 300
-"""A viewer's function ends then, and the viewer comes back."""
+"""A viewer's function ends after this time, and the viewer reconnects."""
 
 
 def at_rest(resting: Resting = Resting()) -> Usage:
-    """Return a month's usage of a stack that nobody uses."""
+    """Return the monthly usage of a stack that nobody uses."""
     used: Usage = defaultdict(float)
     polls = resting.queues * POLLS_PER_MINUTE
     messages = (1 + CHECKS) * MESSAGE_REQUESTS - (CHECKS - 1)  # the checks are sent in one call
@@ -78,7 +78,8 @@ def at_rest(resting: Resting = Resting()) -> Usage:
 
 
 def of_turns(turns: float, tokens: float, seconds: float) -> Usage:
-    """Return what that many runs use, each with so many tokens and seconds, all their events included."""
+    """Return the usage of this many runs, each with this many tokens and seconds, including all their
+    events."""
     used: Usage = defaultdict(float)
     for name, count in TURN.items():
         used[name] += turns * count
@@ -86,7 +87,7 @@ def of_turns(turns: float, tokens: float, seconds: float) -> Usage:
     used["gb_seconds"] += turns * seconds * MEMORY_GB
     used["lambda_requests"] += turns
     used["log_bytes"] += turns * INVOCATION_LOG_BYTES
-    _handle(used, turns * (TURN["bus_events"] - 1), RECORDED)  # all but the API's call
+    _handle(used, turns * (TURN["bus_events"] - 1), RECORDED)  # all but the API call
     _handle(used, turns * TURN_INGESTED, INGESTED)
     used["cloudfront_requests"] += turns
     used["cloudfront_bytes"] += turns * tokens * TOKEN_BYTES
@@ -94,7 +95,8 @@ def of_turns(turns: float, tokens: float, seconds: float) -> Usage:
 
 
 def of_viewers(viewers: float, hours: float) -> Usage:
-    """Return what viewers of the command center use who look at an idle organization for so many hours."""
+    """Return the usage of viewers of the command center who watch an idle organization for this many
+    hours."""
     used: Usage = defaultdict(float)
     seconds = viewers * hours * 3600
     used["gb_seconds"] = seconds * VIEWER_GB
@@ -105,8 +107,8 @@ def of_viewers(viewers: float, hours: float) -> Usage:
 
 
 def of_events(events: float) -> Usage:
-    """Return what events of pipelines use that come one by one, to a webhook; in batches they cost a tenth or
-    less (docs/pipelines/cost.md)."""
+    """Return the usage of pipeline events that arrive one by one and go to a webhook; in batches they cost a
+    tenth or less (docs/pipelines/cost.md)."""
     used: Usage = defaultdict(float)
     used["bus_events"] = events
     _handle(used, events, {"write_units": 5.0, "read_units": 3.0, "sqs_requests": 3.0, "invocations": 1.0})
@@ -115,7 +117,7 @@ def of_events(events: float) -> Usage:
 
 
 def of_batches(events: float) -> Usage:
-    """Return what events of pipelines use that come 40 in a request, and go to a webhook: the first line of
+    """Return the usage of pipeline events that arrive 40 in a request and go to a webhook: the first line of
     the table in docs/pipelines/cost.md, where `make bench ARGS=pipelines_stack` counts them."""
     used: Usage = defaultdict(float)
     for name, count in BATCHED.items():

@@ -1,4 +1,4 @@
-"""The version of Millrace that a project used the last time, and what has changed since."""
+"""The version of Millrace that a project used last, and the changes since then."""
 
 import re
 from importlib.resources import files
@@ -13,7 +13,7 @@ MOST_LINES = 60
 
 
 def announce(project: Path) -> None:
-    """Print what has changed since the version that was used here the last time, and note this one."""
+    """Print the changes since the version that was last used here, and note the current version."""
     note = project / NOTE
     before = note.read_text().strip() if note.is_file() else ""
     if before == __version__:
@@ -25,7 +25,7 @@ def announce(project: Path) -> None:
 
 
 def message(before: str, now: str, changelog: str) -> str:
-    """The two versions, and the changelog between them as far as it is short."""
+    """Return the two versions, and the changelog between them if it is short."""
     lines = between(changelog, before, now).splitlines()
     shown = lines[:MOST_LINES]
     if len(lines) > MOST_LINES:
@@ -35,7 +35,7 @@ def message(before: str, now: str, changelog: str) -> str:
 
 
 def between(changelog: str, before: str, now: str) -> str:
-    """The sections of the versions after one, up to another. After a step back there are none."""
+    """Return the sections of the versions after one, up to another. After a downgrade there are none."""
     parts = _SECTION.split(changelog)[1:]
     sections = list(zip(parts[::2], parts[1::2], strict=True))
     wanted = [

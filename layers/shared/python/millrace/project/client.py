@@ -1,5 +1,5 @@
-"""`millrace client FOLDER`: the TypeScript client as one file, for pages without a build, and a config.json
-with the address of a deployment and how its users sign in."""
+"""`millrace client FOLDER`: writes the TypeScript client as one file, for pages without a build, and a
+config.json with the address of a deployment and how its users sign in."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ BUNDLE = Path("sdk") / "typescript" / "dist" / "millrace.js"
 
 
 def run(project: Path, arguments: Sequence[str]) -> int:
-    """Write both files; the deployment is the stack on this machine, or the address that is named."""
+    """Write both files for the stack on this machine, or for the deployment at the given address."""
     if not arguments or len(arguments) > 2 or arguments[0].startswith("-"):
         raise ProjectError("Pass a folder: millrace client web [https://agents.example.com]")
     folder, url = project / arguments[0], (arguments[1] if len(arguments) == 2 else address()).rstrip("/")
@@ -33,7 +33,8 @@ def run(project: Path, arguments: Sequence[str]) -> int:
 
 
 def page_config(url: str) -> dict[str, Any]:
-    """The address, the issuer, the client's id and, where users sign in by password, the pool's endpoint."""
+    """Return the address, the issuer, the client's id and, if users sign in by password, the pool's
+    endpoint."""
     import httpx
 
     try:

@@ -1,7 +1,7 @@
 """The commands of a project that has Millrace as a dependency: `millrace init`, `run`, `build`, `deploy` ...
 
-The stack itself (its template, functions, page, emulator and what talks to AWS) is in the installed package.
-`init` and `docs` need nothing beside Millrace itself; the others its extra `local`.
+The stack itself (its template, functions, page, emulator and the code that calls AWS) is in the installed
+package. `init` and `docs` need only Millrace; the others need its extra `local`.
 """
 
 import os
@@ -18,13 +18,13 @@ from millrace.project.init import init
 from millrace.project.sources import write_sources
 
 LOCAL = ("samtranslator", "uvicorn", "watchfiles", "h11", "awslambdaric", "typer", "yaml")
-"""Modules of the extra `local`, one of each package that is asked for."""
+"""One module of each package of the extra `local`, to check that they are installed."""
 _REQUIREMENTS = {"emulator": "local/requirements-emulator.txt", "sam": "tests/requirements-sam.txt"}
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`run` gets the project's folder and the arguments. `local` says that it needs that extra."""
+    """A command. `run` gets the project's folder and the arguments. `local` says that it needs that extra."""
 
     help: str
     run: Callable[[Path, Sequence[str]], int]
@@ -156,7 +156,7 @@ COMMANDS: Mapping[str, Command] = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a command; the exit code."""
+    """Run a command and return its exit code."""
     command = COMMANDS[arguments[0]]
     try:
         if command.local:
@@ -166,7 +166,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"millrace: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # The reader of a pipe has seen enough; nothing may be written to it at exit either.
+        # The reader of a pipe has stopped reading; nothing may be written to it at exit either.
         sys.stderr.close()
         return 0
 

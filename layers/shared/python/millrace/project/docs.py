@@ -1,4 +1,4 @@
-"""`millrace docs WORD ...`: a search in the documentation of the installed version, without a server."""
+"""`millrace docs WORD ...`: searches the documentation of the installed version, without a server."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ _LEAST_USEFUL = ("adr/", "CHANGELOG")
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading of a page with the text below it; `line` is where it begins."""
+    """A heading of a page with the text below it. `line` is the line of the heading."""
 
     page: str
     heading: str
@@ -29,7 +29,7 @@ class Section:
 
 
 def run(project: Path, arguments: Sequence[str]) -> int:
-    """Print the index, a page that is named, or the sections that have all of the words."""
+    """Print the index, the named page, or the sections that contain all of the words."""
     folder = _folder()
     if arguments and arguments[0] in ("-h", "--help"):
         print(HELP)
@@ -49,7 +49,8 @@ def run(project: Path, arguments: Sequence[str]) -> int:
 
 
 def search(folder: Path, words: Sequence[str]) -> list[Section]:
-    """The best sections, first those whose heading has the words. Decisions and changes come last."""
+    """Return the best sections, first those with the words in their heading. Decisions and changes come
+    last."""
     wanted = [word.lower() for word in words]
     scored = [(_score(one, wanted), one) for one in _sections(folder)]
     best = sorted(

@@ -1,4 +1,4 @@
-"""The stack's files: in an installed package beside this module, in a checkout at its top."""
+"""The stack's files: beside this module in an installed package, at the top of a checkout."""
 
 from pathlib import Path
 
@@ -6,11 +6,12 @@ _HERE = Path(__file__).resolve().parent
 
 
 class ProjectError(Exception):
-    """Something that a project lacks; the message says what to do."""
+    """Something is missing in a project. The message says what to do."""
 
 
 def stack_folder() -> Path:
-    """The folder with the template, the functions, the layers and the local stack. Raises `ProjectError`."""
+    """Return the folder with the template, the functions, the layers and the local stack. Raises
+    `ProjectError`."""
     checkout = _HERE.parents[4]
     for folder in (_HERE / "stack", checkout):
         if (folder / "template.yaml").is_file() and (folder / "local").is_dir():

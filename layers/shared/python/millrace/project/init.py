@@ -1,4 +1,4 @@
-"""New projects: an `app/` with a tool and an agent, their tests, and a Makefile that runs the stack."""
+"""Creates projects: an `app/` with a tool and an agent, their tests, and a Makefile that runs the stack."""
 
 import json
 import re
@@ -12,8 +12,8 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
 def init(folder: Path, shown: str = "") -> str:
-    """Write a new project into a folder, whose name becomes the project's. Return what to do next, with the
-    folder as it was given. Raises `ProjectError` and writes nothing if the folder is not empty."""
+    """Write a new project into a folder, whose name becomes the project's. Return what to do next, naming the
+    folder as it was given. Raises `ProjectError`, and writes nothing, if the folder is not empty."""
     name = folder.resolve().name
     if not _NAME.fullmatch(name):
         raise ProjectError(
@@ -31,7 +31,8 @@ def init(folder: Path, shown: str = "") -> str:
 
 
 def _named(path: str, package: str) -> str:
-    """The path in the project: code of the starter has another ending, so that no tool takes it for ours."""
+    """Return the path in the project. The starter's code has another suffix, so that no tool treats it as
+    ours."""
     return path.removesuffix(".txt").replace("PACKAGE", package).replace("dot-", ".")
 
 
@@ -41,8 +42,8 @@ def _filled(text: str, name: str, package: str) -> str:
 
 
 def requirement(installed: Distribution) -> str:
-    """Return the requirement of the Millrace that is installed: its version, or where it was installed from
-    if that was no package index, as its `direct_url.json` says (PEP 610)."""
+    """Return the requirement for the installed Millrace: its version or, if it was not installed from a
+    package index, its origin according to its `direct_url.json` (PEP 610)."""
     package = "millrace[local]"
     origin = json.loads(installed.read_text("direct_url.json") or "{}")
     if not origin:

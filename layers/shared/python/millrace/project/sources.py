@@ -1,4 +1,4 @@
-"""The sources that sam builds of a project: the stack's functions and layers, and the project's own code."""
+"""The sources that sam builds for a project: the stack's functions and layers, and the project's own code."""
 
 import shutil
 from pathlib import Path
@@ -10,11 +10,11 @@ _NOT = shutil.ignore_patterns("__pycache__", "*.pyc")
 _NOT_OF_THE_PACKAGE = shutil.ignore_patterns(
     "__pycache__", "*.pyc", "docs", "stack", "starter", "*.md", "llms.txt"
 )
-"""What the package carries for projects and their authors, and no function uses."""
+"""Parts of the package for projects and their authors, which no function uses."""
 
 
 def write_sources(stack: Path, target: Path, app: Path) -> None:
-    """Write them anew into a folder. The layer of the product is the installed package as it is."""
+    """Write the sources into a folder, replacing it. The product's layer is the installed package."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     for name in _COPIED:

@@ -1,4 +1,4 @@
-"""`millrace exec COMMAND ...`: a command with what the functions of the running stack have: its AWS, the
+"""`millrace exec COMMAND ...`: runs a command with what the functions of the running stack have: its AWS, the
 names of its tables, and the variables of app/template.yaml."""
 
 import os
@@ -11,18 +11,18 @@ from millrace.project.files import ProjectError
 
 PORT = 8080
 FUNCTION = "ConversationFunction"
-"""Its variables are those of every function that runs agents."""
+"""A function that has the variables of all functions that run agents."""
 _SECONDS = 10.0
 
 
 def address() -> str:
-    """The address of the stack on this machine."""
+    """Return the address of the stack on this machine."""
     port = os.environ.get("MILLRACE_PORT") or PORT  # noqa: TID251 (of the shell)
     return f"http://localhost:{port}"
 
 
 def run(project: Path, arguments: Sequence[str]) -> int:
-    """Run the command in this process's place."""
+    """Replace this process with the command."""
     if not arguments:
         raise ProjectError("Pass a command: millrace exec python seed.py")
     shell = dict(os.environ)  # noqa: TID251 (of the shell, for the command)
@@ -34,7 +34,7 @@ def run(project: Path, arguments: Sequence[str]) -> int:
 
 
 def variables(stack: Mapping[str, Any]) -> dict[str, str]:
-    """The variables of a stack's functions, and those by which boto3 and the AWS CLI reach its AWS."""
+    """Return the variables of a stack's functions, and those by which boto3 and the AWS CLI reach its AWS."""
     aws = stack["arguments"]
     return {
         **stack["functions"][FUNCTION]["environment"],
@@ -47,7 +47,7 @@ def variables(stack: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _paths(project: Path, shell: Mapping[str, str]) -> dict[str, str]:
-    """Programs of this environment first, and the packages of app/."""
+    """Return the paths with the programs of this environment first, and with the packages of app/."""
     programs = [str(Path(sys.executable).parent), *filter(None, [shell.get("PATH")])]
     modules = [str(project / "app"), *filter(None, [shell.get("PYTHONPATH")])]
     return {"PATH": os.pathsep.join(programs), "PYTHONPATH": os.pathsep.join(modules)}

@@ -1,8 +1,8 @@
-"""Tests of agents and tools in milliseconds: a scripted model, everything in memory, lost processes at will.
+"""Tests of agents and tools in milliseconds: a scripted model, everything in memory, and simulated process
+losses.
 
     from millrace.testing import Stage, calls, says
     from shop.tools import order_status
-
 
     def test_support_looks_the_order_up():
         stage = Stage({"name": "Support"}, tools=[order_status], user="ann")
@@ -11,7 +11,7 @@
         assert stage.text == "It was sent."
         stage.assert_events("tool_call:order_status", "tool_result", "token")
 
-The loop, the toolbox, the rules of approvals and the events are those that are deployed. See docs/testing.md.
+The loop, the toolbox, the approval rules and the events are the deployed ones. See docs/testing.md.
 """
 
 from millrace.testing.clock import FrozenClock

@@ -6,7 +6,7 @@ START = "2026-01-01T12:00:00Z"
 
 
 class FrozenClock:
-    """Tells the same time until it is moved. Call it for the milliseconds since 1970."""
+    """Returns the same time until it is advanced. Call it for the milliseconds since 1970."""
 
     def __init__(self, at: str = START) -> None:
         """`at` is an ISO 8601 time."""
@@ -16,5 +16,5 @@ class FrozenClock:
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Move it forward."""
+        """Move the clock forward."""
         self._now += round(seconds * 1000)

@@ -1,4 +1,4 @@
-"""The steering of a loop whose messages are kept in memory (see `agent.control.RunControl`)."""
+"""The control of a loop whose messages are kept in memory (see `agent.control.RunControl`)."""
 
 from collections.abc import Callable, Collection
 from typing import Literal
@@ -14,12 +14,12 @@ from millrace.errors import ProviderError
 
 
 class ProcessLost(BaseException):
-    """The process is gone: nothing that it does afterwards has an effect."""
+    """The process is lost: nothing that it does afterwards has an effect."""
 
 
 class MemoryControl:
-    """Keeps messages in a list, which the next process finds. Its process is lost at the write `lost_at`,
-    counted from 1; `live` are the live messages that wait."""
+    """Keeps messages in a list, where the next process finds them. The process is lost at the write
+    `lost_at`, counted from 1. `live` are the waiting live messages."""
 
     most_messages: int | None = None
 
@@ -48,7 +48,7 @@ class MemoryControl:
             raise ProcessLost
 
     def message(self, role: Literal["user", "assistant"], content: list[Block]) -> StoredMessage:
-        """A message of the run, which is not kept yet."""
+        """Return a message of the run, without keeping it."""
         return StoredMessage(new_id("msg"), role, content, iso(self._clock()), self._run_id)
 
     def add(

@@ -1,4 +1,4 @@
-"""The desk for calls that wait for people, in memory."""
+"""An in-memory desk for calls that wait for people."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -26,7 +26,7 @@ class MemoryDesk(Desk):
 
     @classmethod
     def of(cls, agent: Agent, clock: Callable[[], int]) -> "MemoryDesk":
-        """The desk of an agent's runs."""
+        """Return the desk of an agent's runs."""
         run = Run(
             id="run", slot=Slot("test", "conversation"), agent_id=agent.id, agent_name=agent.name,
             model=agent.model, visibility=agent.visibility, state="running", started_at="",
@@ -52,7 +52,7 @@ class MemoryDesk(Desk):
 
 
 class _Silent:
-    """The bus, to which nobody listens."""
+    """A bus without listeners."""
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *_, **__: None
@@ -65,9 +65,9 @@ class _Approvals:
         self._calls = calls
 
     async def expire(self, call: WaitingCall, now_ms: int) -> None:
-        """Nothing else writes here."""
+        """Do nothing, as only one process writes here."""
 
 
 def gate_of(desk: MemoryDesk, agent: Agent, user: Principal, emitter: Emitter) -> Any:
-    """The gate of an agent, as runs have it."""
+    """Return the gate of an agent, as runs have it."""
     return AskingGate(desk, agent, user, emitter)

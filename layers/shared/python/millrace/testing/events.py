@@ -11,7 +11,7 @@ _TELLS = ("name", "message", "content", "text", "token", "output")
 
 
 def check_events(events: Iterable[Event], expected: Sequence[Pattern]) -> None:
-    """Raises `AssertionError` with both lists where they differ."""
+    """Raise `AssertionError` with both lists if they differ."""
     found = _in_one(events)
     if not _fits(found, expected):
         wanted = ", ".join("..." if isinstance(one, EllipsisType) else one for one in expected)
@@ -19,7 +19,7 @@ def check_events(events: Iterable[Event], expected: Sequence[Pattern]) -> None:
 
 
 def _in_one(events: Iterable[Event]) -> list[str]:
-    """Each event as `type:what it tells`; pieces of one text together."""
+    """Return each event as `type:content`, with the pieces of one text joined."""
     found: list[tuple[str, str]] = []
     for event in events:
         kind, detail = event["type"], next((str(event[name]) for name in _TELLS if event.get(name)), "")

@@ -13,13 +13,14 @@ _BY_ENDING = {"csv": "text/csv", "json": "application/json", "md": "text/markdow
 
 
 class MemoryFiles:
-    """The files of a conversation. Models of a test take images and PDFs."""
+    """The files of a conversation. The models of tests accept images and PDFs."""
 
     def __init__(self) -> None:
         self._kept: dict[str, bytes] = {}
 
     def blocks(self, text: str, files: Mapping[str, bytes]) -> list[Block]:
-        """A message with files, by their names, as the history has it. Raises `UnsupportedMedia`."""
+        """Return a message with files, given by name, in the form of the history. Raises
+        `UnsupportedMedia`."""
         self._kept |= files
         parts = [attachment(_type(name, data), file_id=name, name=name) for name, data in files.items()]
         stored = [{"fileId": name, "size": len(data)} for name, data in files.items()]

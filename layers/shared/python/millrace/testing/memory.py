@@ -1,4 +1,4 @@
-"""Stores of a deployment, in memory."""
+"""In-memory stores of a deployment."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -23,7 +23,7 @@ class UserMemories:
         return made
 
     async def recall(self, agent_id: str, query: str, limit: int) -> Sequence[Memory]:
-        """The memories that fit a query best."""
+        """Return the memories that match a query best."""
         return best_matches(
             [one for (agent, _), one in self._known.items() if agent == agent_id], query, limit
         )
@@ -40,13 +40,13 @@ class MemorySecrets:
         self._secrets = dict(secrets)
 
     def text(self, name: str) -> str:
-        """Return a secret's text. Raises `Unavailable`, as where there is none."""
+        """Return a secret's text. Raises `Unavailable` if there is none."""
         if name not in self._secrets:
             raise Unavailable(f"The secret {name} cannot be read.", retry_after=2)
         return self._secrets[name]
 
     async def read(self, name: str) -> str:
-        """The same."""
+        """Return a secret's text."""
         return self.text(name)
 
 
@@ -69,6 +69,6 @@ class MemoryValues:
         return sum(self.known.pop((agent_id, key), None) is not None for key in keys)
 
     async def keys(self, agent_id: str, prefix: str, after: str, limit: int) -> list[str]:
-        """The keys with a prefix, after one, in order."""
+        """Return the keys with a prefix that follow `after`, in order."""
         found = (key for agent, key in self.known if agent == agent_id and key.startswith(prefix))
         return sorted(key for key in found if key > after)[:limit]

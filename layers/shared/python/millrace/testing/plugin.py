@@ -1,6 +1,7 @@
-"""The pytest plugin of Millrace: a project's `app/` on the path, its tools and agents loaded, a frozen clock.
+"""The pytest plugin of Millrace: puts a project's `app/` on the path, loads its tools and agents, and has a
+frozen clock.
 
-It is found by its entry point, and imports nothing of Millrace before a test asks for it.
+It is found by its entry point, and imports nothing of Millrace until a test uses it.
 """
 
 import sys
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Put `app/` on the path, where the project has one with packages."""
+    """Put `app/` on the path if the project has one with packages."""
     app = Path(config.rootpath) / "app"
     if any(app.glob("*/__init__.py")) and str(app) not in sys.path:
         sys.path.insert(0, str(app))

@@ -1,4 +1,4 @@
-"""A model that says what a test tells it."""
+"""A model that says what a test scripts."""
 
 import re
 from collections import deque
@@ -22,7 +22,7 @@ def says(text: str) -> Turn:
 
 
 def thinks(text: str) -> Turn:
-    """Reasoning; add it before what the turn says or calls: `thinks("hm") + says("yes")`."""
+    """Return reasoning; add it before what the turn says or calls: `thinks("hm") + says("yes")`."""
     return [Thinking(text)]
 
 
@@ -32,12 +32,12 @@ def calls(tool: str, /, **arguments: Any) -> Turn:
 
 
 def fails(message: str = "The model is overloaded.", *, retryable: bool = False) -> Turn:
-    """A call of the model that fails."""
+    """Return a model call that fails."""
     return [ProviderError(message, code="incomplete_response", retryable=retryable)]
 
 
 class Script:
-    """A model provider with these turns, one for each request. The same request, as after a lost process,
+    """A model provider with these turns, one for each request. A repeated request, as after a lost process,
     gets the same turn. `requests` has all requests."""
 
     def __init__(self, turns: Iterable[Turn] = ()) -> None:
@@ -50,7 +50,7 @@ class Script:
         self._turns.extend(turns)
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
-        """See `agent.model.Provider`. Raises `AssertionError` where the script has come to its end."""
+        """See `agent.model.Provider`. Raises `AssertionError` if the script has no more turns."""
         self.requests.append(request)
         turn = self._turn_for(request)
         for delta in turn:

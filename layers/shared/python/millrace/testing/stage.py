@@ -47,12 +47,12 @@ MOST_PROCESSES = 200
 
 
 class Stage:
-    """Ask the agent with `ask`; look at `text`, `events`, `waiting` and `finish_reason` of the last question.
+    """Asks the agent with `ask`; check `text`, `events`, `waiting` and `finish_reason` of the last question.
 
-    `agent` is a function with `@agent`, the settings of an agent as JSON has them, or the id of one in the
-    loaded app. `tools` are functions with `@tool`; those of the loaded app, and the built-in ones, are
-    there by their names. `user` is the id of the user for whom it works, or a `Principal`; `claims` are what
-    the token says about the user.
+    `agent` is a function with `@agent`, the settings of an agent as in JSON, or the id of one in the loaded
+    app. `tools` are functions with `@tool`; those of the loaded app, and the built-in ones, are available by
+    their names. `user` is the id of the user for whom the agent works, or a `Principal`; `claims` are the
+    token's claims about the user.
     """
 
     def __init__(
@@ -96,13 +96,13 @@ class Stage:
         """Add turns of the language model."""
         self.script.add(*turns)
 
-    # --- what happens -------------------------------------------------------------------------------
+    # --- actions ------------------------------------------------------------------------------------
 
     def ask(
         self, message: str, *, files: Mapping[str, bytes] | None = None, lost_at: int | None = None
     ) -> str:
-        """Send a message, with images and files by their names, and play its run to the end or until it waits
-        for people; return the text of the answer. If the process is lost at the write `lost_at`, raises
+        """Send a message, with images and files by their names, and run until the end or until the run waits
+        for people. Return the text of the answer. If the process is lost at the write `lost_at`, raises
         `ProcessLost`; `go_on` continues in the next process."""
         self._begin(self._files.blocks(message, files or {}))
         return self.go_on(lost_at=lost_at)
@@ -166,7 +166,7 @@ class Stage:
                 )
         return expected
 
-    # --- what has come of it ------------------------------------------------------------------------
+    # --- results ------------------------------------------------------------------------------------
 
     @property
     def text(self) -> str:
@@ -181,11 +181,11 @@ class Stage:
 
     def assert_events(self, *expected: str | EllipsisType) -> None:
         """Check the events of the last question: types such as `token`, or `tool_call:refund` and
-        `status:Reading` with the beginning of what they tell. Pieces in a row count as one, and `...` stands
-        for any number of events."""
+        `status:Reading` with the beginning of their content. Consecutive pieces count as one, and `...`
+        stands for any number of events."""
         check_events(self.events, expected)
 
-    # --- making it ----------------------------------------------------------------------------------
+    # --- implementation -----------------------------------------------------------------------------
 
     def _begin(self, content: list[Block]) -> None:
         self._run_id = new_id("run")
@@ -239,14 +239,14 @@ class Stage:
 
 
 def _unreported(*_: Any) -> None:
-    """A report of usage that nobody reads."""
+    """Ignore a report of usage."""
 
 
 def _tool(given: Any) -> Tool:
     found = given if isinstance(given, Tool) else tool_of(given)
     if found is None:
         raise AssertionError(f"{given!r} is not a tool; write @tool above the function.")
-    # Rules of approvals are found by the tool's name, as in a deployment.
+    # Approval rules are looked up by the tool's name, as in a deployment.
     OWN_TOOLS.setdefault(found.name, found)
     return found
 

@@ -1,4 +1,4 @@
-"""Agents, and what they remember of their users."""
+"""Agents, and their memories of users."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ Definition = AgentSettings | Mapping[str, Any] | None
 
 
 def _view(data: Any) -> Agent | AgentSummary:
-    """An agent, or the summary of it that those get who only talk to it."""
+    """Return an agent, or its summary for callers who may only use it."""
     return model(Agent)(data) if "model" in data and "instructions" in data else model(AgentSummary)(data)
 
 

@@ -1,4 +1,4 @@
-"""Branches of a conversation: a question answered once more, and the choice of what it goes on from."""
+"""Branches of a conversation: answering a question again, and choosing the active branch."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -17,11 +17,11 @@ Content = str | Sequence[Mapping[str, Any]]
 IfBusy = Literal["reject", "inject", "interrupt"]
 BASE = "/api/conversations"
 LONGEST_ANSWER = 900.0
-"""Seconds for which a function may work on one answer."""
+"""The seconds for which a function may work on one answer."""
 
 
 def read_answer(data: Any) -> AgentAnswer | WaitingAnswer | AcceptedMessage:
-    """An answer; one that waits for people; or the live message that the message became."""
+    """Read an answer; one that waits for people; or the live message that the message became."""
     if "waiting" in data:
         return model(WaitingAnswer)(data)
     return model(AcceptedMessage)(data) if "role" not in data else model(AgentAnswer)(data)
@@ -30,7 +30,7 @@ def read_answer(data: Any) -> AgentAnswer | WaitingAnswer | AcceptedMessage:
 def answer_request(
     where: str, conversation_id: str, body: dict[str, Any], detail: Detail | None, idempotency_key: str | None
 ) -> Request:
-    """The request that begins an answer, by its path below the conversation's."""
+    """Return the request that starts an answer, by its path below the conversation's."""
     target = path(BASE + "/{}/" + where, conversation_id)
     return Request("POST", target, given(detail=detail), body, headers=new_key(idempotency_key))
 

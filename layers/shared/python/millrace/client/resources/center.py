@@ -41,7 +41,7 @@ class CommandCenter(Resource[IO]):
     def snapshot(
         self, *, agent_ids: Names = (), event_types: Names = (), run_ids: Names = ()
     ) -> Call[CommandCenterSnapshot]:
-        """Read the runs under way and the triggered alerts; continue with a stream after its `since`."""
+        """Read the active runs and the triggered alerts; continue with a stream after its `since`."""
         query = _filters(agent_ids, event_types, run_ids)
         return Call(Request("GET", BASE + "/snapshot", query), model(CommandCenterSnapshot))
 
@@ -117,7 +117,7 @@ class Alerts(Resource[IO]):
 
     @operation
     def change(self, rule_id: str, settings: Settings = None, /, **fields: Any) -> Call[AlertRule]:
-        """Change the fields that are given."""
+        """Change the given fields."""
         where = path(BASE + "/alerts/{}", rule_id)
         request = Request("PATCH", where, body=body(settings, fields), repeatable=True)
         return Call(request, model(AlertRule))
@@ -130,7 +130,7 @@ class Alerts(Resource[IO]):
 
     @listing
     def history(self, rule_id: str, *, limit: int | None = None) -> Listing[PastAlert]:
-        """List the alerts of a rule in the last 31 days, the newest first."""
+        """List the alerts of a rule in the last 31 days, newest first."""
         where = path(BASE + "/alerts/{}/history", rule_id)
         return Listing(Request("GET", where, given(limit=limit)), model(AlertHistoryPage))
 

@@ -70,7 +70,7 @@ class Conversations(Branches[IO]):
 
     @operation
     def get(self, conversation_id: str) -> Call[Conversation]:
-        """Read a conversation; `active_run_id` is the run under way."""
+        """Read a conversation; `active_run_id` is its active run."""
         return Call(Request("GET", path(BASE + "/{}", conversation_id)), model(Conversation))
 
     @operation
@@ -105,7 +105,7 @@ class Conversations(Branches[IO]):
         detail: Detail | None = None,
         limit: int | None = None,
     ) -> Listing[Message]:
-        """List messages, the oldest first: of the active branch, or of the one that a message is on."""
+        """List messages, oldest first: of the active branch, or of the branch with a given message."""
         query = given(threadId=thread_id, branch=branch, detail=detail, limit=limit)
         return Listing(
             Request("GET", path(BASE + "/{}/messages", conversation_id), query), model(MessagePage)
@@ -200,7 +200,7 @@ class Conversations(Branches[IO]):
         thread_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> Call[LiveMessage]:
-        """Send a live message to the run at work. Raises `NotStreamingError` where there is none."""
+        """Send a live message to the active run. Raises `NotStreamingError` if there is none."""
         request = Request(
             "POST",
             path(BASE + "/{}/inject", conversation_id),
@@ -212,13 +212,13 @@ class Conversations(Branches[IO]):
 
     @operation
     def injected(self, conversation_id: str, *, thread_id: str | None = None) -> Call[LiveMessagePage]:
-        """List the live messages that wait for the agent."""
+        """List the waiting live messages."""
         request = Request("GET", path(BASE + "/{}/inject", conversation_id), given(threadId=thread_id))
         return Call(request, model(LiveMessagePage))
 
     @operation
     def withdraw(self, conversation_id: str, message_id: str, *, thread_id: str | None = None) -> Call[None]:
-        """Take back a live message that the agent has not seen."""
+        """Withdraw a live message that the agent has not seen."""
         where = path(BASE + "/{}/inject/{}", conversation_id, message_id)
         return Call(Request("DELETE", where, given(threadId=thread_id)), nothing)
 

@@ -14,7 +14,7 @@ class DataErasures(Resource[IO]):
 
     @operation
     def list(self) -> Call[ErasureList]:
-        """List the erasures that are under way or were finished in the last 30 days."""
+        """List the erasures that are in progress or ended in the last 30 days."""
         return Call(Request("GET", BASE), model(ErasureList))
 
     @operation

@@ -1,4 +1,4 @@
-"""Exports of everything that is kept of a user, or of the organization."""
+"""Exports of everything that is stored about a user or the organization."""
 
 from millrace.api.schemas.exports import ExportList, ExportPartPage, ExportPartView, ExportView
 from millrace.client.answers import model, nothing
@@ -13,7 +13,7 @@ class DataExports(Resource[IO]):
 
     @operation
     def list(self) -> Call[ExportList]:
-        """List the exports that are under way or can be downloaded, latest first."""
+        """List the exports that are in progress or can be downloaded, latest first."""
         return Call(Request("GET", BASE), model(ExportList))
 
     @operation
@@ -23,13 +23,13 @@ class DataExports(Resource[IO]):
 
     @operation
     def create(self, user_id: str) -> Call[ExportView]:
-        """Start to export all data of a user; an export that is already under way continues."""
+        """Start to export all data of a user; an export that is already in progress continues."""
         return Call(Request("POST", BASE, body={"userId": user_id}), model(ExportView))
 
     @operation
     def create_for_organization(self, organization: str) -> Call[ExportView]:
-        """Start to export all data of your organization, whose name you pass; an export that is already
-        under way continues."""
+        """Start to export all data of your organization, whose name you pass; an export that is already in
+        progress continues."""
         return Call(Request("POST", BASE, body={"organization": organization}), model(ExportView))
 
     @listing

@@ -1,4 +1,4 @@
-"""Files, and tickets for what cannot send a token."""
+"""Files, and tickets for clients that cannot send a token."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,12 +18,12 @@ BASE = "/api/files"
 
 @dataclass(frozen=True, slots=True)
 class Upload(Call[FileUpload]):
-    """A file that goes straight to S3."""
+    """A file that is uploaded directly to S3."""
 
     content: bytes = b""
 
     def steps(self, sender: Sender) -> Steps[FileUpload]:
-        """Announce the file, and send its bytes where the answer says. Raises `MillraceError`."""
+        """Announce the file, and send its bytes to the returned address. Raises `MillraceError`."""
         file = yield from sender.call(self)
         form = file.upload
         request = httpx.Request(
@@ -47,13 +47,14 @@ class Files(Resource[IO]):
 
     @operation
     def upload(self, name: str, content: bytes, media_type: str) -> Call[FileUpload]:
-        """Upload a file for messages: `{"type": "file", "fileId": file.file_id}` is then a part of one."""
+        """Upload a file for messages: `{"type": "file", "fileId": file.file_id}` is then a part of a
+        message."""
         body = {"name": name, "mediaType": media_type, "size": len(content)}
         return Upload(Request("POST", BASE, body=body), model(FileUpload), content=content)
 
     @listing
     def list(self, *, limit: int | None = None) -> Listing[File]:
-        """List your files, the latest first."""
+        """List your files, latest first."""
         return Listing(Request("GET", BASE, given(limit=limit)), model(FilePage))
 
     @operation

@@ -83,7 +83,7 @@ class Flows(Resource[IO]):
 
     @operation
     def run(self, name: str, input: Any = None, *, idempotency_key: str | None = None) -> Call[FlowResult]:
-        """Run a flow, and wait for its result, or for the step that waits for a person."""
+        """Run a flow, and wait for its result or for a step that waits for a person."""
         return Call(_event(name, {"input": input}, idempotency_key), model(FlowResult), LONGEST_FLOW)
 
     @run_stream
@@ -111,13 +111,13 @@ class Flows(Resource[IO]):
         decision: Decision | None = None,
         reason: str | None = None,
     ) -> Call[FlowResult]:
-        """Answer the step that waits, and wait for what follows."""
+        """Answer the waiting step, and wait for the result."""
         fields = given(executionId=execution_id, input=input, step=step, decision=decision, reason=reason)
         return Call(_event(name, fields), model(FlowResult), LONGEST_FLOW)
 
     @listing
     def executions(self, name: str, *, limit: int | None = None) -> Listing[FlowExecutionSummary]:
-        """List the executions of a flow, the latest first."""
+        """List the executions of a flow, latest first."""
         where = path(BASE + "/{}/executions", name)
         return Listing(Request("GET", where, given(limit=limit)), model(FlowExecutionPage))
 
@@ -148,12 +148,12 @@ class Tasks(Resource[IO]):
     def stream(
         self, task_id: str, *, after: str | None = None, detail: Detail | None = None
     ) -> Watch[dict[str, Any]]:
-        """Stream the updates of a task, to its end or to where it asks for input; see `TaskEvent` in
+        """Stream the updates of a task until it ends or asks for input; see `TaskEvent` in
         `millrace.api.schemas.a2a`."""
         request = Request("GET", path("/api/a2a/tasks/{}/stream", task_id), given(detail=detail))
         return Watch(Plan(request, lambda cursor: request, _is_final), Cursor(last_id=after))
 
 
 def _is_final(event: Mapping[str, Any]) -> bool:
-    """The end of a task, or the state in which it waits for its client."""
+    """Return whether a task has ended or waits for its client."""
     return event["type"] == "statusUpdate" and event.get("status") in (*_FINAL, "input-required")

@@ -21,7 +21,7 @@ class Keys(Resource[IO]):
 
     @operation
     def get(self, key_id: str) -> Call[ApiKeyView]:
-        """Read an API key; its secret is not shown again."""
+        """Read an API key; its secret is not returned."""
         return Call(Request("GET", path(BASE + "/{}", key_id)), model(ApiKeyView))
 
     @operation

@@ -1,4 +1,4 @@
-"""Limits, their use, and stops."""
+"""Limits, their usage, and stops."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ BASE = "/api/limits"
 STOPS = BASE + "/stops"
 
 Changes = Mapping[str, Any]
-"""Limits by their names, such as `tokensPerDay`; None removes one, and what is not given stays."""
+"""Limits by name, such as `tokensPerDay`. None removes a limit; those that are not given do not change."""
 
 
 class UsageLimits(Resource[IO]):

@@ -1,4 +1,4 @@
-"""Pipelines: define them, run them, push events, and see how they do."""
+"""Pipelines: define and operate them, push events, and monitor them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -140,7 +140,7 @@ class Streaming(Recovery[IO]):
 
     @operation
     def get_pipeline_health(self, pipeline_id: str) -> Call[PipelineHealth]:
-        """Read a pipeline's health, with its reasons."""
+        """Read a pipeline's health, with the reasons for it."""
         return Call(Request("GET", path(PIPELINE + "/health", pipeline_id)), model(PipelineHealth))
 
     @operation
@@ -189,7 +189,7 @@ class Streaming(Recovery[IO]):
 
     @listing
     def list_recorded_events(self, pipeline_id: str, *, limit: int | None = None) -> Listing[RecordedEvent]:
-        """List the events that a pipeline accepted, the newest first, for 30 days."""
+        """List the events that a pipeline accepted in the last 30 days, newest first."""
         where = path(PIPELINE + "/events", pipeline_id)
         return Listing(Request("GET", where, given(limit=limit)), model(RecordedEventPage))
 

@@ -1,4 +1,4 @@
-"""The streams of runs that several resources have."""
+"""The kinds of streams that several resources share."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,8 +10,8 @@ from millrace.domain.events import Detail
 
 
 def run_plan(first: Request, detail: Detail | None, through_waiting: bool) -> Plan:
-    """A stream of one run, whatever request begins it. It ends with the run, or where that waits for
-    people."""
+    """Return the plan for a stream of one run, whichever request starts it. It ends with the run, or when the
+    run waits for people."""
     query = given(detail=detail)
 
     def resume(cursor: Cursor) -> Request | None:
@@ -27,10 +27,10 @@ def is_pause(event: Mapping[str, Any]) -> bool:
 
 
 def never(event: Mapping[str, Any]) -> bool:
-    """The end of streams that only their server, or their caller, ends."""
+    """Return false: only the server or the caller ends the stream."""
     return False
 
 
 def again(request: Request) -> Plan:
-    """A stream that the same GET goes on with, to which the server says when it has ended."""
+    """Return the plan for a stream that the same GET continues, and whose end the server announces."""
     return Plan(request, lambda cursor: request, never)

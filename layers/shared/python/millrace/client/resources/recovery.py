@@ -42,12 +42,12 @@ class Recovery(Resource[IO]):
 
     @operation
     def list_checkpoints(self, pipeline_id: str) -> Call[CheckpointPage]:
-        """List the newest hundred checkpoints."""
+        """List the latest hundred checkpoints."""
         return Call(Request("GET", path(PIPELINE + "/checkpoints", pipeline_id)), model(CheckpointPage))
 
     @operation
     def restore_checkpoint(self, pipeline_id: str, checkpoint_id: str) -> Call[Replay]:
-        """Process again what was accepted after a checkpoint."""
+        """Process again the events that were accepted after a checkpoint."""
         where = path(PIPELINE + "/checkpoints/{}/restore", pipeline_id, checkpoint_id)
         return Call(Request("POST", where), model(Replay))
 
@@ -55,7 +55,7 @@ class Recovery(Resource[IO]):
     def replay(
         self, pipeline_id: str, since: str, until: str | None = None, *, version: int | None = None
     ) -> Call[Replay]:
-        """Process again what was accepted in a period, which ends now by default."""
+        """Process again the events that were accepted in a period, which ends now by default."""
         body = {"from": since} | given(to=until, version=version)
         return Call(Request("POST", path(PIPELINE + "/replay", pipeline_id), body=body), model(Replay))
 
@@ -67,7 +67,7 @@ class Recovery(Resource[IO]):
         definition: Mapping[str, Any] | None = None,
         events: Sequence[Mapping[str, Any]] | None = None,
     ) -> Call[DryRun]:
-        """Show what a definition does with events, without delivering anything."""
+        """Show what a definition does with events; nothing is delivered."""
         body = given(definition=definition, events=events)
         where = path(PIPELINE + "/dry-run", pipeline_id)
         return Call(Request("POST", where, body=body, repeatable=True), model(DryRun))
@@ -116,7 +116,7 @@ class Recovery(Resource[IO]):
         until: str | None = None,
         limit: int | None = None,
     ) -> Listing[DeadLetter]:
-        """List dead letters, the oldest first; `place` is `step:<n>` or `destination:<n>`."""
+        """List dead letters, oldest first; `place` is `step:<n>` or `destination:<n>`."""
         query = _selection(place, code, since, until) | given(limit=limit)
         where = path(DEAD_LETTERS, pipeline_id)
         return Listing(Request("GET", where, query), model(DeadLetterPage))
@@ -199,7 +199,7 @@ class Recovery(Resource[IO]):
 
     @operation
     def list_redrives(self, pipeline_id: str) -> Call[RedrivePage]:
-        """List the newest hundred redrives."""
+        """List the latest hundred redrives."""
         return Call(Request("GET", path(DEAD_LETTERS + "/redrives", pipeline_id)), model(RedrivePage))
 
     @operation
@@ -216,7 +216,7 @@ class Recovery(Resource[IO]):
 
     @listing
     def list_secrets(self, *, limit: int | None = None) -> Listing[Secret]:
-        """List the secrets of definitions, by name; values are never shown."""
+        """List the secrets of definitions by name; values are never returned."""
         return Listing(Request("GET", SECRETS, given(limit=limit)), model(SecretPage))
 
     @operation

@@ -1,4 +1,4 @@
-"""Runs, and the calls with which they wait for people."""
+"""Runs, and their calls that wait for people."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -37,7 +37,7 @@ class Runs(Resource[IO]):
         until: str | None = None,
         limit: int | None = None,
     ) -> Listing[RunView]:
-        """List runs, the latest first: the organization's with the scope observe, else your own."""
+        """List runs, latest first: your own, or with the scope observe the organization's."""
         query = given(
             agentId=agent_id,
             state=state,
@@ -71,8 +71,8 @@ class Runs(Resource[IO]):
         detail: Detail | None = None,
         through_waiting: bool = False,
     ) -> RunWatch[RunEvent]:
-        """Stream a run, running or ended, from its start or after an event (its id or number). Its
-        events are kept for 24 hours. See `conversations.send_message_stream` for its end."""
+        """Stream a run, active or ended, from its start or after an event (its id or number). Events are kept
+        for 24 hours. See `conversations.send_message_stream` for the end of the stream."""
         request = Request("GET", path("/api/runs/{}/stream", run_id), given(detail=detail))
         last = None if after is None else after if "." in str(after) else f"{run_id}.{after}"
         cursor = Cursor(run_id, last if last is None else str(last))
