@@ -1,4 +1,4 @@
-"""The audit log as tests read it."""
+"""Helpers to read the audit log."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A clock for tests of what a table keeps for a time: it stands near the real one."""
+"""A clock for tests of retention in tables, which is close to the real time."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""The garbage collector rests from here on until `tests.thrift.spare_imports`: imports stay for good.
+"""The garbage collector is off until `tests.thrift.spare_imports`, because imported objects stay forever.
 
 For `tests/conftest.py`, which imports this before all else.
 """

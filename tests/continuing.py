@@ -1,4 +1,4 @@
-"""Runs that lose their process, and the one that continues them."""
+"""Runs that lose their process, and the process that continues them."""
 
 from collections.abc import Callable, Iterable
 from typing import Any

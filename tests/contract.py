@@ -1,4 +1,5 @@
-"""Holds every answer of a served app against the OpenAPI document: status, media type, JSON, events, codes.
+"""Checks every response of a served app against the OpenAPI document: status, media type, JSON, events,
+codes.
 
 `tests.serving.served` wraps each app in `Checked`, so every test that calls the API over HTTP is one of the
 contract, too. Schemas are closed here, though not in the document: a field that nobody declared fails.

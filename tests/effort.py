@@ -1,4 +1,4 @@
-"""The effort of expensive tests: enough to fail for a broken guarantee, and far more under `make soak`."""
+"""The effort of expensive tests: enough to detect a broken guarantee, and far more under `make soak`."""
 
 import os
 

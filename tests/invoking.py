@@ -1,4 +1,4 @@
-"""The context that Lambda's own runtime hands to a handler."""
+"""The context that Lambda's own runtime passes to a handler."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""The roles of the template's functions, as IAM reads them: which calls a role allows.
+"""The roles of the template's functions as IAM evaluates them: the calls that a role allows.
 
 roles = Roles(template.body, parameters, deployment.resources)
 roles.missing("ApiFunction", call)      # the (action, resource) pairs that nothing allows

@@ -1,4 +1,4 @@
-"""Any ASGI app behind a real socket, for tests: uvicorn in a thread, stopped at the end of the block."""
+"""Serves any ASGI app behind a real socket: uvicorn in a thread, stopped at the end of the block."""
 
 import asyncio
 import threading

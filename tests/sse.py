@@ -1,4 +1,4 @@
-"""Reading Server-Sent Events in tests: just enough of the standard to see what was sent."""
+"""A minimal reader of Server-Sent Events."""
 
 import json
 from collections.abc import Iterable, Iterator

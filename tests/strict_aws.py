@@ -1,4 +1,4 @@
-"""AWS clients that refuse what AWS itself refuses: emulators take items and messages of any size."""
+"""AWS clients that refuse what AWS refuses, because emulators accept items and messages of any size."""
 
 import re
 from typing import Any

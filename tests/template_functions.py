@@ -1,4 +1,4 @@
-"""The template's functions, as tests need to know them."""
+"""The template's functions, for tests."""
 
 from functools import cache
 

@@ -1,4 +1,4 @@
-"""The run that writes docs/benchmarks.md gets to its end, whatever fails in it."""
+"""The run that writes docs/benchmarks.md finishes, whatever fails in it."""
 
 import importlib
 import json

@@ -1,4 +1,4 @@
-"""The guides for people and agents who work on the code name files, functions and targets that exist."""
+"""The guides for contributors and coding agents name existing files, functions and targets."""
 
 import ast
 import re

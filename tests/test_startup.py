@@ -1,4 +1,4 @@
-"""Init without garbage collections."""
+"""Init runs without garbage collections."""
 
 import gc
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The template as AWS gets it: translated by SAM's own translator. `sam validate` lets all this pass."""
+"""The template as AWS gets it: translated by SAM's own translator. `sam validate` accepts all of this."""
 
 import json
 from typing import Any

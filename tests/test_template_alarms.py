@@ -1,4 +1,4 @@
-"""Alarms as CloudWatch gets them: the template merges what they share, and an emulator accepts any alarm."""
+"""Alarms as CloudWatch gets them: the template merges shared settings, and an emulator accepts any alarm."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""Quotas and rules of AWS that no emulator and no linter checks, from its services' documentation."""
+"""Quotas and rules of AWS from its documentation, which no emulator and no linter checks."""
 
 import json
 from typing import Any

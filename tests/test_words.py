@@ -1,4 +1,4 @@
-"""The field's own words: no private word of the glossary comes back, and docstrings say what a thing is."""
+"""The glossary's terms are used, and docstrings do not begin with question words."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""An OIDC issuer of the tests' own: it signs tokens and publishes its keys."""
+"""An OIDC issuer for tests, which signs tokens and publishes its keys."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""The A2A function's app behind a real socket. What goes on elsewhere does so in the emulated Lambda."""
+"""The A2A function's app behind a real socket. Other functions run in the emulated Lambda."""
 
 import pytest
 from msgspec.structs import replace

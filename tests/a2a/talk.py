@@ -1,4 +1,4 @@
-"""Talking A2A by hand in tests, in both bindings."""
+"""Helpers to speak A2A by hand, in both bindings."""
 
 import json
 import uuid

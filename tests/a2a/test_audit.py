@@ -1,4 +1,4 @@
-"""The audit log of A2A: whatever changes something has an entry, in both bindings alike."""
+"""The audit log of A2A: every change has an entry, in both bindings."""
 
 import uuid
 

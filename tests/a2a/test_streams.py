@@ -1,4 +1,4 @@
-"""Streams of tasks: resumed behind any event, subscribed to and canceled from another environment."""
+"""Streams of tasks: resumed after any event, and subscribed to and canceled from another environment."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Tasks in both bindings: begun, read, listed, continued and canceled."""
+"""Tasks in both bindings: created, read, listed, continued and canceled."""
 
 import uuid
 from typing import Any

@@ -1,4 +1,4 @@
-"""The steering of a loop without a run: nothing is kept but in memory."""
+"""The control of a loop without a run, in memory only."""
 
 from collections.abc import Collection
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""A leak filter that is used as a turn uses it."""
+"""Helpers to use a leak filter as a turn does."""
 
 from millrace.agent.leak import LeakFilter, Piece
 

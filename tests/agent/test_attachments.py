@@ -1,4 +1,4 @@
-"""Images and files on their way to a model: three providers' own bytes, limits, and notes instead of them."""
+"""Images and files sent to models: the bytes of three providers, limits, and notes in their place."""
 
 import base64
 from typing import Any

@@ -1,4 +1,4 @@
-"""Calls enter the history with ids and names that every server takes back."""
+"""Calls are added to the history with ids and names that every server accepts."""
 
 import re
 

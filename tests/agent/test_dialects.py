@@ -1,4 +1,4 @@
-"""Markup that models write into their text never reaches the user, however it is cut into tokens."""
+"""Markup that models write into their text never reaches the user, however it is split into tokens."""
 # ruff: noqa: E501 (what models write stands on one line)
 
 from collections.abc import AsyncGenerator

@@ -1,4 +1,4 @@
-"""Whatever is stored, each provider gets a history that its server accepts."""
+"""Whatever is stored, each provider sends a history that its server accepts."""
 
 from typing import Any, Literal
 

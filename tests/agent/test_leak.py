@@ -1,4 +1,4 @@
-"""The leak filter: examples, and the same answer for every way of cutting a text into tokens."""
+"""The leak filter: examples, and the same answer however a text is split into tokens."""
 
 import re
 from itertools import groupby, pairwise

@@ -1,5 +1,5 @@
-"""The loop of an agent: models, tools, live messages, limits; and a history that can be continued however a
-run ends."""
+"""The agent loop: models, tools, live messages, limits, and a history that can be continued however a run
+ends."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Structured output: asked for by each provider's own means, checked, and asked for once more."""
+"""Structured output: requested in each provider's way, validated, and requested once more."""
 
 from collections.abc import AsyncGenerator
 from typing import Any

@@ -1,4 +1,5 @@
-"""Calls in a model's text are read in bounded time: a page that a model reads may tell it what to write."""
+"""Calls in a model's text are parsed in bounded time, since a page that a model reads may tell it what to
+write."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""A conversation goes on with whatever model: each server gets what it accepts."""
+"""A conversation continues with any other model: each server gets a history that it accepts."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""One call of a model: what becomes an event, what becomes a message, and what may be tried again."""
+"""A single model call: its events, its message, and what may be retried."""
 
 from collections.abc import AsyncGenerator
 from typing import Any

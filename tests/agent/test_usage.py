@@ -1,4 +1,4 @@
-"""Tokens of model calls whose server does not tell them: estimated and marked, never zero."""
+"""Tokens of model calls whose server does not report them: estimated and marked, never zero."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence

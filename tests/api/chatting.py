@@ -1,4 +1,4 @@
-"""Requests and streams of the AI SDK's clients in tests."""
+"""Helpers for requests and streams of AI SDK clients."""
 
 import asyncio
 import json

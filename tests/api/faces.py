@@ -1,4 +1,4 @@
-"""The endpoints of other protocols in tests: their app behind a socket, with a model that a test scripts."""
+"""Endpoints of other protocols: their app behind a socket, with a scripted model."""
 
 import asyncio
 from collections.abc import Iterator, Sequence

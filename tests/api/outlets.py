@@ -1,7 +1,8 @@
-"""Every operation of the API, by what it can tell of a run. `tests.api.test_one_view` holds it against the
-routes of all apps, those that no document of ours describes included, and `tests.api.test_openapi` against
-the OpenAPI document: an operation that is added has to be entered here, and one that may tell something of a
-run is then asked by the scan.
+"""Every operation of the API, by what it can reveal about a run.
+
+`tests.api.test_one_view` compares this with the routes of all apps, including those that the OpenAPI document
+does not describe, and `tests.api.test_openapi` with the document. A new operation has to be entered here; if
+it can reveal something about a run, the scan calls it.
 
 An operation with many methods of its own (JSON-RPC) belongs under `ANSWERS`, with an answer of each method
 that reads or streams a run."""

@@ -1,4 +1,4 @@
-"""Everything that A2A tells of a run, in both bindings."""
+"""Everything that A2A reveals about a run, in both bindings."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Talking to the conversation app in tests."""
+"""Helpers to talk to the conversation app."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Secrets of agents' MCP servers: bound to the address they are for, sealed in the table, never shown."""
+"""Secrets of agents' MCP servers: bound to their address, sealed in the table, never shown."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""Agents: create, list, read, change, delete; built-in ones stand fast."""
+"""Agents: create, list, read, change, delete; built-in ones cannot be changed."""
 
 from typing import Any
 

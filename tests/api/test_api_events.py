@@ -1,4 +1,4 @@
-"""API activity: one event per finished call of somebody who is known, and none of anybody else."""
+"""API activity: one event per finished call of an authenticated caller, and none of any other."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""API keys of servers: made, used by the official clients, rotated, revoked, and never readable."""
+"""API keys: created, used by the official clients, rotated, revoked, and never readable."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Calls that wait for a person, over HTTP: who sees them, who may answer, and what an answer may be."""
+"""Calls that wait for a person, over HTTP: who sees them, who may answer, and which answers are valid."""
 
 import asyncio
 import uuid

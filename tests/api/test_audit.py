@@ -1,4 +1,4 @@
-"""The audit log: an entry before each act, with its outcome behind. None has a secret, or what was said."""
+"""The audit log: an entry before each action, which then gets the outcome, without secrets or messages."""
 
 import json
 from collections.abc import Iterator

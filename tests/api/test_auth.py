@@ -1,5 +1,5 @@
-"""Authentication: only tokens of the issuer, whole, in time, for this audience and with an
-organization, get in."""
+"""Authentication: only complete, unexpired tokens of the issuer, for this audience and with an organization,
+are accepted."""
 
 import base64
 import hashlib

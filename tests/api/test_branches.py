@@ -1,4 +1,4 @@
-"""Editing, asking again and choosing branches over HTTP."""
+"""Editing, regenerating and selecting branches over HTTP."""
 
 from typing import Any
 

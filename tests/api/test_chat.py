@@ -1,4 +1,4 @@
-"""The AI SDK's endpoints by hand: resuming anywhere, stopping, and what they refuse."""
+"""The AI SDK's endpoints by hand: resuming anywhere, stopping, and refusals."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Callers from claims: roles, scopes, the default role, and whatever an issuer may put into a claim."""
+"""Callers from claims: roles, scopes, the default role, and unusual claims of issuers."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""Agents in code behind every protocol: all that they say, call and ask, errors, stops, live messages."""
+"""Agents in code behind every protocol: text, calls, questions, errors, stops, live messages."""
 
 import asyncio
 import json

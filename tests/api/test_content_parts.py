@@ -1,4 +1,4 @@
-"""Messages of parts: texts, images and files, through every way in and every reader."""
+"""Messages of parts: texts, images and files, through every endpoint and every reader."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The contract itself: the document is complete, codes have one status each, and a breach of it is found."""
+"""The contract itself: the document is complete, codes have one status each, and violations are detected."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Limits of requests, of runs under way and of what an organization keeps, over HTTP."""
+"""Limits of requests, active runs and stored resources, over HTTP."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Event ids name their run: resuming on every path over consecutive runs, subscribers who come early."""
+"""Event ids name their run: resuming on every path across consecutive runs, and early subscribers."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Deleting a conversation deletes everything of it, ends what runs, and nothing comes back."""
+"""Deleting a conversation deletes all of its data and ends its runs, and nothing comes back."""
 
 import asyncio
 import uuid

@@ -1,5 +1,5 @@
-"""Erasure: nothing of an organization, or of a user, is left in any table, bucket or schedule, and nothing of
-anybody else goes. A table or bucket that is added to the template fails here until it is covered."""
+"""Erasure: no data of an organization or user is left in any table, bucket or schedule, and nobody else's is
+deleted. A table or bucket that is added to the template fails here until it is covered."""
 
 import random
 from functools import cache

@@ -1,4 +1,4 @@
-"""Exports: whatever an erasure deletes, an export has before, or it is named with the reason why not."""
+"""Exports: everything that an erasure deletes is exported before, or is listed with the reason why not."""
 
 import asyncio
 import io

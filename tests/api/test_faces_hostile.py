@@ -1,4 +1,4 @@
-"""Wrong and hostile bodies on the faces of other protocols: each is refused before anything is stored."""
+"""Invalid and hostile bodies for other protocols: each is refused before anything is stored."""
 
 import json
 from collections.abc import Iterator

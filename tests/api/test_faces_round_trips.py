@@ -1,4 +1,4 @@
-"""The round trips to AWS between a client's message and the model, by every protocol."""
+"""The round trips to AWS between a client's message and the model, for every protocol."""
 
 import time
 from collections.abc import Iterator

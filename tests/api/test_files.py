@@ -1,4 +1,4 @@
-"""Files: announced, uploaded by a signed form, used by messages, deleted with their conversation."""
+"""Files: announced, uploaded with a signed form, used by messages, deleted with their conversation."""
 
 import base64
 import zlib

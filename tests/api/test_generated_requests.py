@@ -1,5 +1,5 @@
-"""Requests that Schemathesis makes of the document, right and wrong ones, to every operation: whatever is
-sent, the answer is one that the document declares (`tests.contract`), and never a failure of ours."""
+"""Valid and invalid requests that Schemathesis generates for every operation: the response is always one that
+the document declares (`tests.contract`), and never a failure of ours."""
 
 import os
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The history shows a run as its stream did: no more than its visibility, and no less."""
+"""The history shows a run as its stream did: exactly what its visibility allows."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Runs that a delivery starts carry its hops, so that run -> webhook -> run ends."""
+"""Runs that a delivery starts carry its hops, so that the loop run -> webhook -> run ends."""
 
 import asyncio
 import json

@@ -1,4 +1,5 @@
-"""No request, however odd its ids, cursors, numbers and bodies, is a 5xx: every operation of the OpenAPI."""
+"""No request is answered with a 5xx, however odd its ids, cursors, numbers and bodies are, for every
+operation."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Live messages: accepted ones reach the agent or expire, and none twice."""
+"""Live messages: accepted ones reach the agent once, or expire."""
 
 import itertools
 import threading

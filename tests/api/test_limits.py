@@ -1,4 +1,4 @@
-"""Limits of a day and stops over HTTP: refused before anything is stored, ended in the middle, shown."""
+"""Limits of a day and stops over HTTP: refused before anything is stored, ended during a run, and shown."""
 
 from collections.abc import Iterator
 from typing import Any

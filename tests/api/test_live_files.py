@@ -1,4 +1,4 @@
-"""Images and files that a run at work, or the one that would take its place, does not take."""
+"""Images and files that the model of an active run, or of the run that would replace it, does not accept."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Users read what agents remember of them, and have it forgotten."""
+"""Users read and delete what agents remember about them."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Conversations found by what is said in them: what is found, by whom, and how much is read for it."""
+"""Searching messages: what is found, by whom, and how much is read."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
-"""Whole runs with real providers on a fake model server that speaks their bytes: tools, live messages, stops,
-retries, sub-agents, MCP. What the server recorded is what a model would have seen."""
+"""Complete runs with real providers on a fake model server: tools, live messages, stops, retries, sub-agents,
+MCP. The server records what a model would have received."""
 
 import asyncio
 import re

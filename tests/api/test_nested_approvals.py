@@ -1,5 +1,5 @@
-"""Calls of sub-agents that wait, as a page sees them: in the stream of the conversation that it shows, after
-a reload, and in a second tab."""
+"""Waiting calls of sub-agents as a page sees them: in the conversation's stream, after a reload, and in a
+second tab."""
 
 from typing import Any
 

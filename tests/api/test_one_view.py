@@ -1,7 +1,9 @@
-"""Nothing that an agent's visibility hides is told by any outlet: every GET of the API at every detail,
-answers to messages and flows, speech, search, and all that goes to the bus, which is what pipelines and the
-command center get. Each operation of the OpenAPI document is scanned, or in a list of `tests.api.outlets`
-that says why it has nothing to tell: one that is in no list fails."""
+"""No outlet reveals what an agent's visibility hides: every GET of the API at every detail, answers to
+messages and flows, speech, search, and everything on the bus, which pipelines and the command center
+receive.
+
+Each operation of the OpenAPI document is scanned, or is in a list of `tests.api.outlets` that says why it
+reveals nothing. An operation in neither fails."""
 
 import asyncio
 import importlib

@@ -1,5 +1,4 @@
-"""Ownership of conversations: every operation, by the owner, by users it is shared with, and by each
-role."""
+"""Ownership of conversations: every operation by the owner, by users with a share, and by each role."""
 
 import asyncio
 import dataclasses

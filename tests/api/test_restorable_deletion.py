@@ -1,4 +1,4 @@
-"""Deletions that can be taken back: hidden at once, whole again when restored, deleted for good later."""
+"""Restorable deletions: hidden at once, complete when restored, deleted for good later."""
 
 import time
 from collections.abc import Iterator

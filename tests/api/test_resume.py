@@ -1,4 +1,4 @@
-"""Resuming and attaching: the rest of the events, each once and in order, from anywhere."""
+"""Resuming and attaching: the remaining events, each once and in order, from any process."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Conversations are deleted once their time is over, and no others."""
+"""Conversations are deleted when their retention period is over, and no others."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Revoked tokens: refused everywhere, with the tickets that they made; the streams that they opened end."""
+"""Revoked tokens: refused everywhere, as are their tickets, and their streams end."""
 
 import time
 from collections.abc import Iterator

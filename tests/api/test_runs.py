@@ -1,4 +1,4 @@
-"""Runs as they were: lists by filter to their end, events with their times."""
+"""Past runs: lists by filter, and events with their times."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""Answers with 5xx are counted from the log: each must leave one line with its status."""
+"""Responses with 5xx are counted from the log: each must leave one line with its status."""
 
 import pytest
 from starlette.applications import Starlette

@@ -1,4 +1,4 @@
-"""Conversations that are shared appear in the lists of those they are shared with."""
+"""Shared conversations appear in the lists of the users they are shared with."""
 
 import uuid
 from collections.abc import Iterator

@@ -1,4 +1,5 @@
-"""Limits are in stored bytes: what is within works, what is beyond is refused before anything happens."""
+"""Limits are in stored bytes: anything within them works, anything beyond is refused before it takes
+effect."""
 
 import json
 

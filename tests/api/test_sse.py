@@ -1,4 +1,4 @@
-"""The streamed response itself: heartbeats, ends, clients that leave."""
+"""The streamed response itself: heartbeats, ends, disconnects."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Event streams by ticket: what `EventSource` does by itself when its connection breaks, and nobody else."""
+"""Event streams by ticket: reconnects that `EventSource` makes by itself work, and nobody else's do."""
 
 import uuid
 from collections.abc import Iterator

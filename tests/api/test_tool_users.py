@@ -1,4 +1,4 @@
-"""The user of a run reaches the tools of its agent and of its sub-agents."""
+"""The user of a run is passed to the tools of its agent and its sub-agents."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Tokens that were verified before, until they expire or others take their place."""
+"""Cached tokens: valid until they expire or are evicted."""
 
 import time
 

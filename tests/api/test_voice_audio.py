@@ -1,4 +1,4 @@
-"""The audio response under the streaming runtime: complete, or visibly not."""
+"""The audio response under the streaming runtime: complete, or visibly incomplete."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator

@@ -1,4 +1,4 @@
-"""An agent's answer aloud, while it is written."""
+"""Speech of an agent's answer while it is written."""
 
 import httpx
 import pytest

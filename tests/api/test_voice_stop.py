@@ -1,4 +1,4 @@
-"""Speech that its listener stops, or leaves."""
+"""Speech that its listener stops or abandons."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Words and their times beside the audio."""
+"""Words and their times together with the audio."""
 
 import base64
 from typing import Any

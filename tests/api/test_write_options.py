@@ -1,5 +1,5 @@
-"""Writes that hold only for what the caller has read, and writes that only check; for every resource that is
-put whole."""
+"""Writes that require the state that the caller has read, and writes that only check, for every resource with
+PUT."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A deployment's stores under a clock that tests move, filled with something in every table and bucket."""
+"""A deployment's stores with a clock that tests control, with data in every table and bucket."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A run of chaos: the whole stack at work while its processes are killed and AWS fails under them.
+"""Chaos runs: the whole stack works while its processes are killed and AWS calls fail.
 
     make chaos                                    # five minutes
     make chaos ARGS="--seconds 60 --seed 7"

@@ -1,4 +1,5 @@
-"""The run of chaos itself: rage, calm down, check, print figures. Exit status 1 where a promise broke."""
+"""The chaos run: inject faults, wait for calm, check, and print figures. Exit status 1 if a guarantee was
+broken."""
 
 import argparse
 import random

@@ -1,4 +1,4 @@
-"""The books of a run of chaos against what is there: nothing accepted is lost, stuck, or there twice."""
+"""Checks after a chaos run: nothing that was accepted is lost, stuck or duplicated."""
 
 from collections import Counter
 from typing import Any

@@ -1,4 +1,4 @@
-"""Patient clients: they send the same again, with the same key, until it is accepted, and keep books."""
+"""Patient clients, which repeat a request under the same key until it is accepted, and record the results."""
 
 import random
 import threading

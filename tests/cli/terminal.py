@@ -1,4 +1,4 @@
-"""A program on a terminal of its own, driven as a person would: keys in, what the screen shows out."""
+"""A program in its own terminal, driven like a person would: keys in, screen out."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""`millrace apply` and `millrace export` against the apps that hold resources, on the emulated AWS."""
+"""`millrace apply` and `millrace export` against the apps, on the emulated AWS."""
 
 import json
 import uuid

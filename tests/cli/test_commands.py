@@ -1,4 +1,4 @@
-"""The command line against the running stack: what people see, what scripts get, and the exit codes."""
+"""The command line against the running stack: what people see, what scripts get, and exit codes."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Configuration files as text: values, lines, references, mistakes."""
+"""Configuration files: values, lines, references, errors."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""The commands of docs/cli.md run as they stand, with ids that exist in the place of the examples'."""
+"""The commands in docs/cli.md, with existing ids in place of the examples'."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""A run to listen to, and both clients behind one face: what holds for one must hold for the other."""
+"""A run to listen to, and both clients behind one interface, so that the same tests apply to both."""
 
 import asyncio
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""Requests with one answer: what is repeated, what is not, and what errors and answers become."""
+"""Requests with a single response: which are retried, and how errors and responses are parsed."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The place from which a stream goes on."""
+"""The position from which a stream continues."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Both clients read the same events to the same state: the files are the contract between them."""
+"""Both clients derive the same state from the same events: the golden files are their contract."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""The place that a stream names: behind what its caller has been given, however far the connection is."""
+"""The position that a stream reports: that of the last event its caller received, however far the connection
+has read."""
 
 from millrace.client import Client
 from tests.client.faulty import RUN, serving

@@ -1,4 +1,4 @@
-"""Events out of bytes, however they are cut."""
+"""Parsing events from bytes, however they are split."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Both clients against the running stack: what the page's examples do not show."""
+"""Both clients against the running stack, beyond the examples in the documentation."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Streams that break, however they break: the same final state, one run, no connection left."""
+"""Interrupted streams: the same final state, one run, and no connection left open."""
 
 import asyncio
 import threading

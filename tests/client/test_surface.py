@@ -1,4 +1,4 @@
-"""The client calls every operation of the API as docs/openapi.json has it, and no other."""
+"""The client has every operation in docs/openapi.json, and no other."""
 
 import inspect
 import json

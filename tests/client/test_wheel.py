@@ -1,4 +1,4 @@
-"""The wheel: what it brings for coding agents, and what a program needs that only calls the API."""
+"""The wheel: its contents for coding agents, and the dependencies of a program that only calls the API."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Other people's JavaScript clients, run by Node as their users run them.
+"""Third-party JavaScript clients, run in Node as their users run them.
 
 Scripts lie beside this file (`tests/clients/<name>.mjs`), import the packages of `package.json` (installed by
 `make install`), read their arguments from `process.argv` and print one JSON value: what the client saw.

@@ -1,4 +1,4 @@
-"""The commands make boto3 clients of the shell's environment, which differs from test to test."""
+"""The commands create boto3 clients from the shell's environment, which differs between tests."""
 
 import boto3
 import pytest

@@ -1,4 +1,4 @@
-"""`make deploy` but for `sam deploy` itself, `make destroy` and `make reattach`, on the emulated AWS."""
+"""`make deploy` except for `sam deploy` itself, `make destroy` and `make reattach`, on the emulated AWS."""
 
 import json
 import re

@@ -1,5 +1,5 @@
-"""docs/deploy.md, section by section: the tests that follow it. Commands, parameters and outputs that it
-names are there."""
+"""docs/deploy.md, section by section: the tests that cover it, and the commands, parameters and outputs that
+it names."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""The first hour by the real `sam deploy`, with the emulator as AWS: a failure, then success, then a token.
+"""A first deployment with the real `sam deploy` and the emulator as AWS: a failure, a success, and a token.
 
 In the long form only (`make soak`), since sam creates every resource three times.
 """

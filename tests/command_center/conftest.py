@@ -1,4 +1,4 @@
-"""The command center on the emulated AWS: a recorder whose clock stands, and its app on a socket."""
+"""The command center on the emulated AWS: a recorder with a stopped clock, and its app on a socket."""
 
 import uuid
 from collections.abc import AsyncIterator, Iterator

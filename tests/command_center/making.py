@@ -1,4 +1,4 @@
-"""Run events as the bus brings them, made for tests."""
+"""Run events as the bus delivers them."""
 
 from typing import Any
 

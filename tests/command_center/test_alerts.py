@@ -1,4 +1,4 @@
-"""Alerts: triggered once, resolved once, whatever comes late or twice."""
+"""Alerts: triggered once and resolved once, whatever arrives late or twice."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""Ticks over more organizations than one invocation can look at."""
+"""Ticks with more organizations than one invocation can check."""
 
 import json
 from typing import Any

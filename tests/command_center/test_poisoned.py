@@ -1,4 +1,4 @@
-"""One bad item in the middle: it is reported, and everything beside it is done."""
+"""An invalid item is reported, and all others beside it are processed."""
 
 import logging
 from typing import Any

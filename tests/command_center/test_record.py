@@ -1,4 +1,5 @@
-"""Recording on the emulated AWS: once each, by organization, whatever comes twice, late or all at once."""
+"""Recording on the emulated AWS: each event once, by organization, whatever arrives twice, late or all at
+once."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""The look of every minute: runs that ended unseen are ended in the command center too."""
+"""The check of each minute: runs that ended unnoticed are ended in the command center as well."""
 
 import json
 from typing import Any

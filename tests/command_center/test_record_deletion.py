@@ -1,4 +1,4 @@
-"""A deleted run in the command center: its existence is kept, its texts are not."""
+"""A deleted run in the command center: its existence is kept, its texts are removed."""
 
 import random
 

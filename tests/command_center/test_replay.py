@@ -1,4 +1,4 @@
-"""The last day of the command center, from any time on, and a run's model calls."""
+"""The last day of the command center from any time on, and a run's model calls."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""Viewers see their organization's events, filtered, and resume without a gap."""
+"""Viewers see the filtered events of their organization, and resume without gaps."""
 
 import asyncio
 from collections.abc import Iterator

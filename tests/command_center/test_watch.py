@@ -1,4 +1,4 @@
-"""The terminal view: what the board knows, what the screen shows, how the view comes back."""
+"""The terminal view: its state, its screen, and reconnecting."""
 
 import asyncio
 from collections.abc import Callable

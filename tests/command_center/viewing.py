@@ -1,4 +1,4 @@
-"""Looking at the command center in tests."""
+"""Helpers to view the command center."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

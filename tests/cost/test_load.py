@@ -1,4 +1,4 @@
-"""The limits of AWS that a load meets, against the real functions and the docs."""
+"""The AWS limits that a load reaches, compared with the real functions and the docs."""
 
 import re
 from collections import Counter

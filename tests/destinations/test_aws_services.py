@@ -1,4 +1,4 @@
-"""Services of AWS that refuse: which answers count against the destination, and which events come again."""
+"""AWS services that refuse: which responses count against the destination, and which events are retried."""
 
 from typing import Any
 

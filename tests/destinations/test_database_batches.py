@@ -1,4 +1,4 @@
-"""A batch of rows leaves what the same rows leave one by one."""
+"""A batch of rows has the same result as the same rows one by one."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""One bad row harms no other, whatever the server says of it; sessions are the same on every server."""
+"""A bad row affects no other, whatever error the server reports; sessions are the same on every server."""
 
 import threading
 from typing import Any

@@ -1,4 +1,4 @@
-"""A mirrored table equals its source, in whatever order, number and batches its changes arrive."""
+"""A mirrored table equals its source, whatever the order, repetition and batches of its changes."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""Backpressure: what it grows with, and what it leaves in peace."""
+"""Backpressure: what increases it and what does not."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""The tree of messages against a plain table of parents."""
+"""The tree of messages, compared with a plain table of parents."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Changes of rows: DynamoDB's values as JSON, and whose they are."""
+"""Changes of rows: DynamoDB's values as JSON, and the organization that they belong to."""
 
 import json
 from decimal import Decimal

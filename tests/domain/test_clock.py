@@ -1,4 +1,4 @@
-"""Times as the product writes them."""
+"""The product's format of times."""
 
 from millrace.domain.clock import iso, updated_time
 

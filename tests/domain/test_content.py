@@ -1,4 +1,4 @@
-"""The parts of a message: what is one, and what every other consumer reads of it."""
+"""The parts of a message: which are valid, and what other consumers read of them."""
 
 import base64
 from typing import Any

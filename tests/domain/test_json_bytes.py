@@ -1,4 +1,4 @@
-"""JSON that is kept takes memory of its own size."""
+"""Stored JSON takes only as much memory as its size."""
 
 import tracemalloc
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""One reader of JSON: what it refuses, what it keeps, and that compressed bodies stay bounded."""
+"""The JSON reader: what it refuses, what it preserves, and limits of compressed bodies."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Portions: everything, in its order, in as few lists as a greedy reader needs, none of them too large."""
+"""Portions: all items in order, in as few lists as possible, none of them too large."""
 
 from itertools import chain, pairwise
 

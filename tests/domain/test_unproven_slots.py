@@ -1,4 +1,4 @@
-"""Places for jobs of destinations that are not proven."""
+"""Slots for jobs of unproven destinations."""
 
 from hypothesis import given
 from hypothesis import strategies as st

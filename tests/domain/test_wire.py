@@ -1,4 +1,4 @@
-"""Values of models that the code itself gives, unchecked at import, are what checking makes of them."""
+"""Defaults of models, which are not validated at import, are valid."""
 
 import pytest
 

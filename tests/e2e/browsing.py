@@ -1,4 +1,4 @@
-"""A browser that is signed in on the running stack, as a user of any organization."""
+"""A browser that is signed in to the running stack as a user of any organization."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""A client of the running stack, as an organization of the test's own."""
+"""A client of the running stack, in an organization of the test's own."""
 
 import uuid
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Pipelines as a client of the running stack makes, drives and watches them."""
+"""Helpers to create, operate and watch pipelines of the running stack."""
 
 import contextlib
 import signal

@@ -1,4 +1,4 @@
-"""Tasks whose process is killed: another one goes on, and every client ends with the same task."""
+"""Tasks whose process is killed: another one continues, and every client ends with the same task."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""Nobody gets in: every operation of the API, without a token and with another organization's ids.
+"""Access: every operation of the API, without a token and with another organization's ids.
 
 The operations come from the OpenAPI document, so one that is added is tested here without a word.
 """

@@ -1,4 +1,4 @@
-"""A stack that is given more than it takes says so, refuses, and recovers."""
+"""An overloaded stack reports it, refuses events, and recovers."""
 
 import json
 from collections.abc import Iterator

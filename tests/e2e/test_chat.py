@@ -1,4 +1,4 @@
-"""The product on the local stack: real function processes behind one address, as `make run` starts it."""
+"""The product on the local stack: real function processes behind one address, as `make run` starts them."""
 
 import subprocess
 import threading

@@ -1,4 +1,5 @@
-"""Two organizations on one stack: bombs and a destination that never answers beside a pipeline that works."""
+"""Two organizations on one stack: heavy events and a destination that never answers, next to a pipeline that
+works."""
 
 import time
 import uuid

@@ -1,4 +1,5 @@
-"""A run that outlasts its functions' time, in real time (`tests/services/test_handover.py`: in small)."""
+"""A run that outlasts its functions' time limit, in real time (`tests/services/test_handover.py` is the short
+form)."""
 
 import threading
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
-"""Processes of the running stack are killed under runs with tools, live messages and sub-agents: each run has
-one history, no completed tool is repeated, each live message is in it once, and whoever watched ends with the
-view of one who comes late."""
+"""Processes of the running stack are killed during runs with tools, live messages and sub-agents: each run
+has one history, no completed tool runs twice, each live message is read once, and every viewer ends with
+the view of a late one."""
 
 import os
 import random

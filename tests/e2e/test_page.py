@@ -1,4 +1,4 @@
-"""The web page on the running stack, in a real browser: signed in by itself, tokens as they come."""
+"""The web page on the running stack in a real browser: automatic sign-in, and tokens as they arrive."""
 
 import json
 import uuid

@@ -1,5 +1,5 @@
-"""Approvals in the page, on the running stack: shown where the agent asks, after a reload and in another tab,
-and answered from any of them."""
+"""Approvals in the page on the running stack: shown in place, after a reload and in another tab, and answered
+in any of them."""
 
 import httpx
 import pytest

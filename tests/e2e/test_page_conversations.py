@@ -1,5 +1,5 @@
-"""Branches and the list of conversations in the page, on the running stack: what the page shows is what the
-server keeps, so a reload and a second tab show the same."""
+"""Branches and the list of conversations in the page on the running stack. A reload and a second tab show the
+same."""
 
 import uuid
 

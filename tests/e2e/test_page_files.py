@@ -1,4 +1,4 @@
-"""Images and files on the page: chosen, dropped and pasted, uploaded to S3 itself, shown after a reload."""
+"""Images and files in the page: chosen, dropped and pasted, uploaded directly to S3, shown after a reload."""
 
 import os
 from pathlib import Path

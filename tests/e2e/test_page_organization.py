@@ -1,4 +1,4 @@
-"""The settings on the running stack that decide who comes in, what is kept, and what is erased."""
+"""Settings on the running stack: sign-outs, retention, exports and erasures."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""The settings on the running stack: usage and limits, API keys, stops; and who sees which."""
+"""Settings on the running stack: usage, limits, API keys and stops, and who sees which."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Every page on the running stack: what axe finds, the way by keyboard alone, runs and the live page."""
+"""Every page on the running stack: accessibility by axe, keyboard operation, runs and the live page."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""Pipelines on the local stack: from the API and from real runs, through the queues, to a server."""
+"""Pipelines on the local stack: from the API and real runs, through the queues, to a server."""
 
 import json
 import queue

@@ -1,4 +1,4 @@
-"""Going back on the running stack: state that is lost comes back, and what is replayed doubles nothing."""
+"""Restoring on the running stack: lost state comes back, and replays duplicate nothing."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Roles of the stack's own user pool: groups, as Cognito puts them into its tokens."""
+"""Roles from the stack's user pool: groups, as Cognito puts them into its tokens."""
 
 import httpx
 import jwt

@@ -1,4 +1,5 @@
-"""A secret's value is looked for everywhere: in answers, logs, tables, queues and the journal."""
+"""A secret's value must appear nowhere: responses, logs, tables, queues and the journal are searched for
+it."""
 
 import base64
 import gzip

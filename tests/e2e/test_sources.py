@@ -1,4 +1,4 @@
-"""Every source of pipelines on the local stack: from where events happen to a server that receives them."""
+"""Every source of pipelines on the local stack, from the origin of events to a server that receives them."""
 
 import json
 import time

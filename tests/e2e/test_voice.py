@@ -1,4 +1,4 @@
-"""An agent's answer aloud in a real browser, on the running stack: heard while the agent still writes."""
+"""Speech of an answer in a real browser on the running stack, while the agent is still writing."""
 
 import re
 

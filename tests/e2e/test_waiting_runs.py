@@ -1,5 +1,5 @@
-"""Runs that wait for people on the running stack: no function runs for them, and after a restart they are
-answered and go on."""
+"""Runs that wait for people on the running stack: no function runs for them, and after a restart they can be
+answered and continue."""
 
 import json
 import signal

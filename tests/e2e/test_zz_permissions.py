@@ -1,4 +1,4 @@
-"""The calls of AWS that the functions of the running stack have made so far, against their roles.
+"""The AWS calls that functions of the running stack have made so far, compared with their roles.
 
 The emulator checks no permissions: a call that no policy allows works here, and is refused on AWS. The file's
 name has it run after the other tests of this folder, on whose traffic it relies; by itself it sees less.

@@ -1,5 +1,5 @@
-"""Extensions of a foreign package: in schema, definitions, expressions, models and the command line, without
-a change of ours; and broken ones, which harm nobody else."""
+"""Extensions from another package in schemas, definitions, expressions, models and the command line, and
+broken ones, which affect nothing else."""
 
 import json
 import subprocess

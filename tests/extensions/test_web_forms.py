@@ -1,4 +1,4 @@
-"""The page's forms, rendered in Node with what a deployment with a foreign package answers."""
+"""The page's forms, rendered in Node with the responses of a deployment with an extension."""
 
 import json
 import subprocess

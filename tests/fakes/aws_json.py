@@ -1,4 +1,4 @@
-"""A server of AWS's JSON protocol on loopback, whose answers are scripted and whose requests are kept."""
+"""A server of AWS's JSON protocol on loopback with scripted responses, which records requests."""
 
 import socket
 import ssl

@@ -1,4 +1,4 @@
-"""Fixtures for whoever needs a fake: import them in a `conftest.py`."""
+"""Fixtures of the fakes, to be imported in a `conftest.py`."""
 
 from collections.abc import Iterator
 

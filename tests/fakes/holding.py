@@ -1,4 +1,4 @@
-"""A receiver of webhooks that answers nothing until it is told to, as one that hangs.
+"""A webhook receiver that does not answer until it is told to.
 
 with holding_receiver() as holding:
     holding.url

@@ -1,5 +1,5 @@
-"""DynamoDB whose answer to a write is lost: the write takes effect, and the client, which hears of a failure,
-sends it again by itself."""
+"""DynamoDB with lost responses: a write takes effect, and the client, which sees a failure, repeats it by
+itself."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A model that does what `millrace.models check` asks of it, behind servers that read it well or badly."""
+"""A model that does what `millrace.models check` asks, behind servers that parse it well or badly."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

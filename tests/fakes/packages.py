@@ -1,5 +1,4 @@
-"""Packages of others, installed for a test: modules and the metadata that pip would have written, in a folder
-on the path."""
+"""Third-party packages that a test installs: modules and metadata in a folder on the path."""
 
 import re
 import sys

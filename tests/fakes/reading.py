@@ -1,4 +1,4 @@
-"""A model's look at the images and PDFs of a request, in the form of each protocol."""
+"""Reads the images and PDFs of a request like a model, in the form of each protocol."""
 
 import base64
 import re

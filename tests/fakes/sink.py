@@ -1,4 +1,4 @@
-"""An idempotent receiver of webhooks that fails on demand, and keeps books.
+"""An idempotent webhook receiver that fails on demand and records deliveries.
 
 with sinking() as sink:
     sink.url            # for a webhook destination

@@ -1,4 +1,4 @@
-"""Limits that DynamoDB enforces and emulators forgive: sizes, counts and keys.
+"""Limits that DynamoDB enforces and emulators do not: sizes, counts and keys.
 
 `strict` registers a check with every DynamoDB client that the product makes in this process. A request that
 AWS would refuse raises the `ClientError` that AWS would answer, before it reaches the emulator. The sizes are

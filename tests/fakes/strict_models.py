@@ -1,4 +1,4 @@
-"""Model servers that refuse what the real ones refuse, each with the habits of its own.
+"""Model servers that refuse what the real ones refuse, each with its own habits.
 
 Asked, each calls the tool `lookup` five times (twice at once in the second round) and then answers. They
 stand behind an `httpx.MockTransport`, so that a hundred requests take a moment; what they send are the real

@@ -1,4 +1,4 @@
-"""The flows' app behind a socket, on the emulated AWS."""
+"""The flows app behind a socket, on the emulated AWS."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Flows whose processes die again and again: deaths count by step, and the step is named."""
+"""Flows whose processes die repeatedly: deaths are counted per step, and the step is named."""
 
 from collections.abc import AsyncIterator
 

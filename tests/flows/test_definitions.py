@@ -1,4 +1,4 @@
-"""Flows as they are made, changed and refused."""
+"""Flows: created, changed and refused."""
 
 from typing import Any
 

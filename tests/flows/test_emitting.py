@@ -1,4 +1,4 @@
-"""Code under a flow emits without knowing whether anybody listens; what is seen is capped; runs are told."""
+"""Code in a flow emits events without knowing whether anyone listens; visibility limits what viewers see."""
 
 from typing import Any
 

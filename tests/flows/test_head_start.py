@@ -1,4 +1,5 @@
-"""A flow whose first step asks an agent works while it is stored: nothing of it is told or done before."""
+"""A flow whose first step asks an agent works while it is being stored; nothing is reported or done
+before."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

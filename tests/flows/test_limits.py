@@ -1,4 +1,4 @@
-"""A flow ends at a limit, and with a stop: no step goes on with the answer that an agent did not give."""
+"""A flow ends at a limit or a stop: no step continues with an answer that an agent did not give."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Flows that wait as long as a deployment allows: nothing of them is gone before the wait is over."""
+"""Flows that wait as long as a deployment allows: none of their data expires before."""
 
 import time
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A flow whose process dies: another one goes on with the step that was interrupted, and with no other."""
+"""A flow whose process dies: another one continues with the interrupted step."""
 
 import itertools
 import uuid

@@ -1,4 +1,4 @@
-"""Running flows: JSON by default, streamed on request, step by step."""
+"""Running flows: JSON by default, streamed step by step on request."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""A flow's pipeline step may name a stored pipeline of its organization, and only of its own."""
+"""A flow's pipeline step may name a stored pipeline of its own organization only."""
 
 import uuid
 

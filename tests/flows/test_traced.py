@@ -1,4 +1,4 @@
-"""The spans of a flow: its steps, by its log."""
+"""The spans of a flow: its steps, from its log."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A flow works for the user who started or continued it; its steps are not for everybody."""
+"""A flow works for the user who started or continued it; its steps are not visible to everybody."""
 
 from typing import Any
 

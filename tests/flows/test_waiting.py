@@ -1,4 +1,4 @@
-"""A flow that waits for people: answered anywhere, once, by those who may; rejected, it runs nothing more."""
+"""A flow that waits for people: answered from anywhere, once, by those who may; a rejection ends it."""
 
 import threading
 from typing import Any

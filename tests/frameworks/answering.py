@@ -1,4 +1,4 @@
-"""A model server that calls the first tool that it is offered, and then answers in words."""
+"""A model server that calls the first tool that it is offered, and then answers in text."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Chains and agents of LangChain's documentation, and others, with a model that answers by itself.
+"""Chains and agents from LangChain's documentation, and others, with a scripted model.
 
 Imported by tests when they run: LangChain takes a second to import.
 """

@@ -1,4 +1,4 @@
-"""A chat model of LangChain that answers by what it is asked, piece by piece."""
+"""A LangChain chat model that answers by its input, piece by piece."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Graphs of LangGraph whose models fail for now. Imported by tests when they run, as `graphs`."""
+"""LangGraph graphs whose models fail temporarily. Tests import it as `graphs` when they run."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Graphs of LangGraph's and LangChain's documentation, and others, with a model that answers by itself.
+"""Graphs from LangGraph's and LangChain's documentation, and others, with a scripted model.
 
 Imported by tests when they run: LangGraph takes a second to import.
 """

@@ -1,4 +1,4 @@
-"""Agents of the OpenAI Agents SDK whose models answer by what they are sent."""
+"""Agents of the OpenAI Agents SDK whose models answer by their input."""
 
 import asyncio
 from collections import Counter

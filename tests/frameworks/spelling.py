@@ -1,4 +1,4 @@
-"""An agent of Strands whose model answers by what it is sent."""
+"""A Strands agent whose model answers by its input."""
 
 import asyncio
 from collections import Counter

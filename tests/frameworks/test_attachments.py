@@ -1,4 +1,4 @@
-"""Images and files reach the models of each framework, in the types that it has for them."""
+"""Images and files reach the models of each framework in the framework's own types."""
 
 from base64 import b64encode
 from collections.abc import Iterator

@@ -1,4 +1,5 @@
-"""Graphs and chains whose models fail for now: what has finished is not done again, nothing is said twice."""
+"""Graphs and chains whose models fail temporarily: finished work is not repeated, and nothing is said
+twice."""
 
 import asyncio
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Models whose servers throttle, fail and break off, inside each framework."""
+"""Models whose servers throttle, fail and cut off answers, inside each framework."""
 
 from collections.abc import Iterator
 from typing import NamedTuple

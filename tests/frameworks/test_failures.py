@@ -1,4 +1,4 @@
-"""Errors of model servers as their client libraries raise them, as errors of ours."""
+"""Errors of model servers, as their client libraries raise them and as we report them."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

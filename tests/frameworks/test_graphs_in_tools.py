@@ -1,4 +1,4 @@
-"""Graphs that the tools of a graph run."""
+"""Graphs that are run by the tools of a graph."""
 
 from importlib.util import find_spec
 from typing import Any

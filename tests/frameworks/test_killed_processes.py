@@ -1,4 +1,4 @@
-"""A real process of a framework's agent, killed in the midst of an answer, and the one that goes on."""
+"""A real process of a framework's agent, killed in the middle of an answer, and the one that continues."""
 
 import subprocess
 import sys

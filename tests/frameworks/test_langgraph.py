@@ -1,4 +1,4 @@
-"""Graphs of LangGraph in our loop: streamed, asked about, with live messages, and killed at each write."""
+"""LangGraph graphs in our loop: streamed, with questions and live messages, and killed at each write."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Agents of the OpenAI Agents SDK in our loop: streamed, asked, with live messages, and killed."""
+"""Agents of the OpenAI Agents SDK in our loop: streamed, with approvals and live messages, and killed."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Agents of pydantic-ai in our loop: streamed, stopped, with live messages, and killed at each message."""
+"""pydantic-ai agents in our loop: streamed, stopped, with live messages, and killed at each message."""
 
 import asyncio
 import json

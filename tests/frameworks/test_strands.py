@@ -1,4 +1,4 @@
-"""Agents of Strands in our loop: streamed, asked, with live messages, and killed."""
+"""Strands agents in our loop: streamed, with interrupts and live messages, and killed."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of the local stack: the stack with small functions of the tests' own."""
+"""Fixtures of the local stack's tests: the stack with small test functions."""
 
 from collections.abc import Iterator
 from pathlib import Path

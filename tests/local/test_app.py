@@ -1,4 +1,4 @@
-"""A project's own code: merged into the template, with what it names, and held to what is deployed."""
+"""A project's own code: merged into the template, and restricted to what is deployed."""
 
 import json
 import os

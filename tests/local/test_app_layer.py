@@ -1,4 +1,4 @@
-"""The layer with a project's own code: its sources, and the packages that are left out of it."""
+"""The layer with a project's own code: its sources, and the packages that are left out."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The audit of packages against registries that answer, answer in part, or not at all."""
+"""The audit of packages against registries that answer completely, in part, or not at all."""
 
 import json
 from typing import Any

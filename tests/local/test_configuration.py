@@ -1,4 +1,4 @@
-"""The files of a project, applied to the running stack as `make run` does."""
+"""The files of a project, applied to the running stack by `make run`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The contract of moto and MiniStack: the same assertions on each, so that the choice can change.
+"""The contract of moto and MiniStack: the same assertions about each, so that either can be used.
 
 Not here: concurrency, FIFO order and rules to targets, which moto does not have right; and malformed details
 of events, which MiniStack takes.

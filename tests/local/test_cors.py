@@ -1,4 +1,4 @@
-"""CORS by the function URL's configuration."""
+"""CORS from the function URL's configuration."""
 
 from local import cors
 from local.deploy import Cors

@@ -1,4 +1,4 @@
-"""The demo pipeline, and where it delivers."""
+"""The demo pipeline and its destination."""
 
 import asyncio
 import json

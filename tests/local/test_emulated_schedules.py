@@ -1,4 +1,4 @@
-"""Schedules on one machine: the emulator itself, in its own environment, looks at a clock of the test's."""
+"""Schedules on one machine: the emulator, in its own environment, with a clock of the test's."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Features that the emulator of AWS lacks, as local/emulator.py adds them."""
+"""Features that the AWS emulator lacks, as local/emulator.py adds them."""
 
 import io
 import json

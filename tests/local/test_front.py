@@ -1,4 +1,4 @@
-"""The front address besides the functions: web files, configuration, sign-in."""
+"""The front address apart from the functions: web files, configuration, sign-in."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""`python -m local` as a person runs it: start, signals, ports, tokens, kept state, reloading."""
+"""`python -m local` as a user runs it: start, signals, ports, tokens, kept state, reloading."""
 
 import argparse
 import os

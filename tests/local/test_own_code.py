@@ -1,4 +1,4 @@
-"""Mistakes in the project's own code, as the console of the local stack shows them."""
+"""Errors in the project's own code, as the console of the local stack shows them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The Runtime API's protocol, spoken by hand as a runtime does."""
+"""The Runtime API's protocol, spoken by hand like a runtime."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Temporary folders: one process's own, gone with it or with the next one's start."""
+"""Temporary folders: each belongs to one process, and is deleted with it or at the next start."""
 
 import subprocess
 import sys

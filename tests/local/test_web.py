@@ -1,4 +1,4 @@
-"""The files of the page: compressed as CloudFront does it, sent again only when they have changed."""
+"""The page's files: compressed as by CloudFront, and sent again only if they have changed."""
 
 import gzip
 import os

@@ -1,4 +1,4 @@
-"""Talking MCP by hand in tests, as a client with a session does."""
+"""Helpers to speak MCP by hand, as a client with a session."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The audit log of MCP: whatever changes something has an entry that tells its method."""
+"""The audit log of MCP: every change has an entry with its method."""
 
 import httpx
 

@@ -1,4 +1,4 @@
-"""Calls that wait for a person: asked through the client, or answered by a tool."""
+"""Calls that wait for a person: asked through the client, or answered with a tool."""
 
 from typing import Any
 

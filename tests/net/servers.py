@@ -1,4 +1,4 @@
-"""Servers on loopback for the tests of guarded HTTP: plain or TLS, each answer a function of the request."""
+"""Servers on loopback for the guarded client: plain or TLS, each response a function of the request."""
 
 import asyncio
 import ssl

@@ -1,4 +1,4 @@
-"""The guarded client against real servers on loopback; only names and public addresses are played."""
+"""The guarded client against real servers on loopback; only names and public addresses are simulated."""
 
 import gzip
 import socket

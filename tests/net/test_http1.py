@@ -1,4 +1,4 @@
-"""HTTP/1.1 as we read it, against h11: the same answers, and never one that h11 refuses."""
+"""Our HTTP/1.1 reader against h11: the same responses, and never one that h11 refuses."""
 
 import time
 from collections.abc import Sequence

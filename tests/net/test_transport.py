@@ -1,4 +1,4 @@
-"""Our httpx transport against servers on loopback: what it keeps, what it gives up, what it never mixes."""
+"""Our httpx transport against servers on loopback: reuse, timeouts, and separation of responses."""
 
 import asyncio
 import gzip

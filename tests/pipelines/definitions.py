@@ -1,4 +1,4 @@
-"""Short ways to definitions, plans and events for the tests of this folder."""
+"""Shortcuts for definitions, plans and events."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Runs writers, closers and sweepers in every order that a seed can think of.
+"""Runs writers, closers and sweepers in every order that a seed can produce.
 
 Each call of the engine is an actor in a thread of its own, but only one of them ever runs. It may be stopped
 before any call of the store or the outbox: the seed decides who goes on, who crashes there, how far the clock

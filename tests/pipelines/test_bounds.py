@@ -1,4 +1,4 @@
-"""One event cannot become larger, or cost more, than an event may; its neighbours never notice."""
+"""An event cannot exceed the limits of size and cost, and its neighbors are not affected."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Events that go together, as columns, become what each becomes alone with its payload whole at each step."""
+"""Events that are processed together, as columns, have the same result as when processed alone."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A window of very many blocks: what its last firing covered has no room in META."""
+"""A window with very many blocks, whose last firing does not fit into META."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Definitions: all that the documents show is valid, and mistakes are named by their place."""
+"""Definitions: everything in the documentation is valid, and errors are reported with their path."""
 
 from typing import Any
 

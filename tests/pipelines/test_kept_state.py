@@ -1,4 +1,4 @@
-"""State is kept until it was due, however long its window is."""
+"""State is kept until it is due, however long its window is."""
 
 from typing import Any
 

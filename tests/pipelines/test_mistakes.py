@@ -1,4 +1,4 @@
-"""Mistakes that were accepted once and failed, or were never noticed, when events came."""
+"""Mistakes that used to be accepted and failed later, or were never noticed."""
 
 from contextlib import suppress
 from typing import Any

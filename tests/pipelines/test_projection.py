@@ -1,4 +1,4 @@
-"""Events of which steps get only what they need are treated like events that were read as a whole."""
+"""Events from which steps read only some fields are treated like completely parsed events."""
 
 from typing import Any
 

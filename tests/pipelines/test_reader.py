@@ -1,4 +1,4 @@
-"""Lines to events: what is refused, and that its neighbours are not."""
+"""Parsing of lines into events: invalid ones are refused, their neighbors are not."""
 
 from io import BytesIO
 

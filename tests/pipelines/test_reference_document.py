@@ -1,4 +1,4 @@
-"""Every expression, filter operator and transform as the product's documents write them."""
+"""Every expression, filter operator and transform, as the documentation writes them."""
 
 from typing import Any
 

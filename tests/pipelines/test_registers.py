@@ -1,4 +1,4 @@
-"""Dedupe and running totals: exact whatever is delivered again, with whatever else, and whatever dies."""
+"""Dedupe and running totals: exact whatever is redelivered, with any other events, and whatever dies."""
 
 from collections import defaultdict
 from collections.abc import Iterator

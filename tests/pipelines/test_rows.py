@@ -1,4 +1,4 @@
-"""Blocks: what is packed comes back, within their limit, and each event counts once."""
+"""Blocks: packed events are read back, within the limit, and each counts once."""
 
 from array import array
 from math import isnan, nan

@@ -1,4 +1,4 @@
-"""Results of a session are retracted when a late event moves or merges it, whatever crashes between."""
+"""Results of a session are retracted when a late event moves or merges it, even after a crash."""
 
 from collections.abc import Iterator
 from random import Random

@@ -1,4 +1,4 @@
-"""Fields of events as a definition describes them between its steps."""
+"""The fields of events between the steps of a definition."""
 
 from typing import Any
 

@@ -1,4 +1,5 @@
-"""A batch before a destination: sent together, not as one event that the destination cannot read."""
+"""A batch before a destination: its items are sent together, not as one event that the destination cannot
+read."""
 
 from typing import Any
 

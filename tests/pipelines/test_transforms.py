@@ -1,4 +1,4 @@
-"""Steps without windows: what becomes of each event, and that a redelivered one changes nothing."""
+"""Steps without windows: the result of each event, and idempotency for redelivered ones."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Windows are exact whatever crashes, repeats or comes out of order: see `simulator`."""
+"""Windows are exact whatever crashes, repeats or arrives out of order: see `simulator`."""
 
 import math
 import threading

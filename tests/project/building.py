@@ -1,4 +1,4 @@
-"""Projects as their users have them: of the built wheel, in a folder of their own."""
+"""Projects as users have them: with the built wheel, in their own folder."""
 
 import os
 import re

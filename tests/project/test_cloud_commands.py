@@ -1,4 +1,4 @@
-"""`millrace deploy`, `destroy` and the like in a project: what they are asked about is the project's."""
+"""`millrace deploy`, `destroy` and the like in a project use the project's own files."""
 
 import json
 import os

@@ -1,5 +1,5 @@
-"""The life of a project outside this checkout, which follows the tutorial: made and run of the built wheel,
-used from a page on an origin of its own, and upgraded by one version."""
+"""The life of a project outside this checkout, which follows the tutorial: created and run with the built
+wheel, used from a page on its own origin, and upgraded by one version."""
 
 import json
 import os

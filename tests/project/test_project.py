@@ -1,4 +1,4 @@
-"""A project that is made of the built wheel, in a folder of its own: its tests, and what sam would build."""
+"""A project created from the built wheel in its own folder: its tests, and what sam would build."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""docs/tutorial.md, followed to the letter: each file is written as it stands there, into a new project."""
+"""docs/tutorial.md, followed to the letter: each file is written as shown, into a new project."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Logs of runs as agents leave them, for the property tests of every protocol.
+"""Generated logs of runs, for the property tests of every protocol.
 
 A run is made of a seed and its most turns: hypothesis chooses them for `runs`; `some_runs` makes the
 same batch each time, for validators that are slow to start. In a log there are thinking and tokens,

@@ -1,4 +1,5 @@
-"""Tasks as a projection of logs of every kind: a client puts the task together, wherever it was cut."""
+"""Tasks as projections of all kinds of logs: a client assembles the same task, wherever the stream was
+cut."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Requests of the AI SDK's clients: contents, answers, and what makes two requests the same."""
+"""Requests of AI SDK clients: contents, answers, and what makes two requests identical."""
 
 from typing import Any
 

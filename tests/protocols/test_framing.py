@@ -1,4 +1,4 @@
-"""The framing of every protocol's chunks: ids behind which a stream goes on, whatever was cut."""
+"""Framing of chunks in every protocol: ids after which a stream continues, wherever it was cut."""
 
 import pytest
 from hypothesis import given

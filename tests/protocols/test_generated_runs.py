@@ -1,4 +1,4 @@
-"""The generator of runs: what it promises to the property tests that use it."""
+"""The generator of runs: the properties that other tests rely on."""
 
 from hypothesis import given
 

@@ -1,4 +1,4 @@
-"""The API of OpenAI: any run becomes streams that its own types and its own clients accept."""
+"""OpenAI's API: any run becomes streams that its own types and its own clients accept."""
 
 import json
 from typing import Any

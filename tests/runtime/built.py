@@ -1,4 +1,4 @@
-"""All layers and functions as `make build` makes them, but for this machine, so that they start here."""
+"""All layers and functions as `make build` creates them, but for this machine, so that they start here."""
 
 import json
 import os

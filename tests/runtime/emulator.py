@@ -1,4 +1,4 @@
-"""AWS's runtime interface emulator, which aws-sam-cli brings along."""
+"""AWS's runtime interface emulator, which comes with aws-sam-cli."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Events of the HTTP sources beside function URLs, in the shapes that AWS documents."""
+"""Events of HTTP sources other than function URLs, in the forms that AWS documents."""
 
 from typing import Any
 

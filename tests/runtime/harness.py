@@ -1,4 +1,4 @@
-"""Runs the streaming runtime: its workers in this process, or the whole of it in a process of its own."""
+"""Runs the streaming runtime: its workers in this process, or all of it in a separate process."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,5 @@
-"""A Lambda Runtime API for tests: hands out invocations and records what the runtime sends, in order."""
+"""A Lambda Runtime API for tests, which hands out invocations and records what the runtime sends, in
+order."""
 
 import asyncio
 import contextlib

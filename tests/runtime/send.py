@@ -1,4 +1,4 @@
-"""Short ways to send ASGI messages, for the apps of the tests."""
+"""Shortcuts to send ASGI messages in test apps."""
 
 from streaming_runtime.asgi import Receive, Scope, Send
 

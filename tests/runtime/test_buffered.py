@@ -1,4 +1,4 @@
-"""Responses sent whole, to sources that do not take a stream."""
+"""Buffered responses to sources that do not accept a stream."""
 
 import base64
 import json

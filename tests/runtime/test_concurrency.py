@@ -1,4 +1,4 @@
-"""Several invocations at once in one process, as on Lambda Managed Instances."""
+"""Concurrent invocations in one process, as on Lambda Managed Instances."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""The HTTP client: what it accepts from a host, and what it refuses."""
+"""The HTTP client: what it accepts from a host and what it refuses."""
 
 import asyncio
 from collections.abc import AsyncIterator

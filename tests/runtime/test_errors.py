@@ -1,4 +1,4 @@
-"""Failures of the app, and how the host is told of them: once, and never too long."""
+"""Failures of the app, and their reports to the host: exactly once, and never too long."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""From Lambda's events to the ASGI scope, and what else the app can read."""
+"""Conversion of Lambda events to ASGI scopes, and what else the app can read."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Handlers: ASGI apps of every form, async generators, and advice for all that is neither."""
+"""Handlers: ASGI apps of every form, async generators, and advice for everything else."""
 
 from functools import partial
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The import of an app: nothing of it is looked at by the garbage collector."""
+"""The import of an app, during which the garbage collector is off."""
 
 import gc
 import sys

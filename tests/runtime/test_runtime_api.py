@@ -1,4 +1,4 @@
-"""The way between runtime and host: slow readers, lost connections, echoed headers."""
+"""The connection between runtime and host: slow readers, lost connections, echoed headers."""
 
 import asyncio
 from typing import Any

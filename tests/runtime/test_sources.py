@@ -1,4 +1,5 @@
-"""Every kind of HTTP event is told by its shape and version, and what is not served is refused in words."""
+"""Every kind of HTTP event is recognized by its shape and version; unsupported ones are refused with
+advice."""
 
 import json
 from typing import Any

@@ -1,5 +1,5 @@
-"""The packages of each function as arm64 has them: `sam build` finds a wheel for each locked one, and every
-binary in it is for that machine and for the C library of Lambda's."""
+"""The packages of each function on arm64: `sam build` finds a wheel for each locked one, and every binary in
+it is for that machine and for Lambda's C library."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The TypeScript client in `sdk/typescript`, as its users have it: built, in Node and in a browser."""
+"""The TypeScript client in `sdk/typescript` as its users have it: built, in Node and in a browser."""
 
 from __future__ import annotations
 

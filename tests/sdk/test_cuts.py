@@ -1,4 +1,4 @@
-"""Streams of the running stack that are cut at every event: the client comes to the same state by one run."""
+"""Streams of the running stack, cut at every event: the client reaches the same state with one run."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The npm package as it is published: what is in it, that it installs and is typed, and how large it is."""
+"""The npm package as it is published: its contents, installation, types and size."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""The reference's snippets, copied as they stand, against the running stack: in Node and in a browser."""
+"""The reference's snippets, unchanged, against the running stack: in Node and in a browser."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Conversations with an agent whose tools ask people first, and whose model says what a test tells it.
+"""Conversations with an agent whose tools ask people first, and a scripted model.
 
 Test modules import the fixtures that they want. `queue` and `till` are then used by each of their tests.
 """

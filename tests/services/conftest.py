@@ -1,4 +1,4 @@
-"""Settings of the conversation function, and worlds for deliveries: one on this machine, one as deployed."""
+"""Settings of the conversation function, and environments for deliveries: one local, one as deployed."""
 
 from collections.abc import AsyncIterator, Iterator
 

@@ -1,4 +1,4 @@
-"""One run whose processes die, hand over or meet outages, and what is true of it whatever happens.
+"""A run whose processes die, hand over or meet outages, and what must be true of it in any case.
 
 A test module makes a `World` of its own and plays it with blows (`Story`); `environment` is a fixture that it
 imports.

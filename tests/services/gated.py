@@ -1,4 +1,4 @@
-"""AWS whose transactions a test holds up, and a model that a test leaves without an answer."""
+"""AWS whose transactions a test delays, and a model that does not answer until a test lets it."""
 
 import asyncio
 from collections.abc import AsyncIterator

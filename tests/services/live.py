@@ -1,4 +1,4 @@
-"""Live messages of tests: to the run that is active."""
+"""Helpers for live messages to the active run."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""AWS that refuses one write, with each error that DynamoDB has for it, or loses its answer."""
+"""AWS that refuses one write with each of DynamoDB's errors, or loses its response."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A model that says what a test tells it, and conversations with it on the emulated AWS."""
+"""A scripted model, and conversations with it on the emulated AWS."""
 
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence

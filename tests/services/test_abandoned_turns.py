@@ -1,5 +1,5 @@
-"""Steps that a process abandons at the end of its time: what was stored of them stays in every viewer's
-story, and what they cost counts."""
+"""Steps that a process abandons at the end of its time: every viewer sees what was stored of them, and their
+cost counts."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Runs that wait for people: approvals and questions, and what their answers do."""
+"""Runs that wait for people: approvals, questions, and the effects of their answers."""
 
 import asyncio
 from dataclasses import replace

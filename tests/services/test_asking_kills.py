@@ -1,5 +1,5 @@
-"""Answers under kills: a process may die before or after any write, from the call that begins to wait to the
-end of the run. Whoever comes next finds one story: a call runs once or not at all, as its answer says."""
+"""Answers while processes are killed: a process may die before or after any write, from the waiting call to
+the end of the run. The history stays consistent: a call runs once or not at all, as its answer says."""
 
 import asyncio
 import os

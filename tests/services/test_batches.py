@@ -1,4 +1,4 @@
-"""Batches of a queue, with the records that Lambda's pollers make of messages."""
+"""Batches of a queue, with the records that Lambda's pollers create."""
 
 import asyncio
 import json

@@ -1,5 +1,5 @@
-"""Branches of a conversation: what the model is sent, whatever was edited, asked again and chosen, and
-whatever died meanwhile."""
+"""Branches of a conversation: what the model receives, whatever was edited, regenerated and selected, and
+whatever died in between."""
 
 import asyncio
 import random

@@ -1,5 +1,5 @@
-"""Branches of long conversations and under attack: what a model is sent of them, in how many reads, and what
-is kept when a run, a key or a deletion meets another branch."""
+"""Branches of long conversations and under attack: what a model receives, in how many reads, and what is kept
+when a run, a key or a deletion meets another branch."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Agents in code under every death: what their functions have done is stored and is not done again."""
+"""Agents in code whose processes die: completed work is stored and not repeated."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The verbs that the endpoints of protocols share: begin, join, go on reading, answer, stop."""
+"""The services that protocol endpoints share: begin, join, continue reading, answer, stop."""
 
 from collections.abc import AsyncIterator
 

@@ -1,5 +1,5 @@
-"""Runs under every death: a process is killed before and after each write, in turn and at random, with
-outages in between and planned hand-overs. One history, equal to the uninterrupted one; no completed tool
+"""Durability of runs: a process is killed before and after each write, in turn and at random, with outages
+and planned hand-overs in between. There is one history, equal to the uninterrupted one; no completed tool
 runs twice; a live message is read once; every client ends with the same view."""
 
 import asyncio

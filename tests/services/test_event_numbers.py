@@ -1,5 +1,5 @@
-"""Numbers of events: one that a client has seen is never given to another event, whatever fails or dies; and
-what a crashed run had said is kept once."""
+"""Event numbers: one that a client has seen is never given to another event, whatever fails or dies, and the
+output of a crashed run is kept once."""
 
 import asyncio
 import uuid

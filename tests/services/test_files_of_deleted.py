@@ -1,4 +1,5 @@
-"""A conversation that is deleted at any point of sending a message with files leaves none of them behind."""
+"""A conversation that is deleted at any point while a message with files is being sent leaves no files
+behind."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""The reads before the first token do not grow with earlier results of tools."""
+"""The reads before the first token do not grow with earlier tool results."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Memories are deleted with their agent, those of every user, and nothing brings them back."""
+"""Deleting an agent deletes its memories of all users, and nothing brings them back."""
 
 import asyncio
 from collections.abc import AsyncIterator

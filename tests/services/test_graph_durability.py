@@ -1,4 +1,4 @@
-"""A graph of LangGraph on the real store, whose processes die: nothing that it said is lost or said twice."""
+"""A LangGraph graph on the real store, whose processes die: nothing is lost or said twice."""
 
 from importlib import import_module
 from importlib.util import find_spec

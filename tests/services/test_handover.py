@@ -1,4 +1,4 @@
-"""Runs that leave their process in time, wait for a model, or are stopped and deleted while no process works
+"""Runs that leave their process in time, wait for a model, or are stopped or deleted while no process works
 on them."""
 
 import asyncio

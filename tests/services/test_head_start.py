@@ -1,4 +1,4 @@
-"""A run that works while it is being stored: nothing of it is told, stored or done before."""
+"""A run that works while it is being stored: nothing is reported, stored or done before that."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""A task that works while it is being stored: an A2A client has the head start of all others."""
+"""A2A tasks that work while they are being stored, with the same head start as other clients."""
 
 import asyncio
 from typing import Any

@@ -1,5 +1,5 @@
-"""Runs with a head start, whatever becomes of the write of their beginning, and whether it or the model is
-quicker: a sender who sends again until the message is accepted has it answered once."""
+"""Runs with a head start, whatever happens to the write of their beginning, and whether it or the model is
+faster: a sender who repeats a message until it is accepted has it answered once."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable

@@ -1,5 +1,6 @@
-"""Live messages under every order of injecting, draining, ending, withdrawing, expiring and crashing, with
-AWS calls that fail before or after they took effect: accepted = taken + expired + withdrawn, none twice."""
+"""Live messages with every order of injecting, draining, ending, withdrawing, expiring and crashing, and with
+AWS calls that fail before or after they took effect: accepted = taken + expired + withdrawn, none twice.
+"""
 
 import asyncio
 import uuid

@@ -1,5 +1,5 @@
-"""Storms of messages to one conversation: each begins a run in some order, or is refused for a run that is
-there; nothing is left stopped with nobody to follow."""
+"""Storms of messages to one conversation: each begins a run in some order, or is refused for an existing run;
+nothing is left stopped without a successor."""
 
 import asyncio
 import uuid

@@ -1,4 +1,5 @@
-"""Schemas of users, models and servers are checked with bounded work, and as jsonschema checks them."""
+"""Schemas of users, models and servers are checked with bounded work, and with the same results as
+jsonschema."""
 
 from contextlib import nullcontext
 from typing import Any

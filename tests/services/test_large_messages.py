@@ -1,4 +1,4 @@
-"""Messages, answers, tool results and tokens of any size: nothing is cut, refused late, or in the way."""
+"""Messages, answers, tool results and tokens of any size: nothing is cut, refused too late, or blocking."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Memories that agents keep of their users."""
+"""Memories that agents keep about their users."""
 
 import asyncio
 import uuid

@@ -1,4 +1,4 @@
-"""Agents that work for others, or in steps of flows, and ask people: the whole run waits."""
+"""Agents that work for others or in flow steps, and ask people: the whole run waits."""
 
 import asyncio
 from typing import Any

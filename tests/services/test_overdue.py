@@ -1,4 +1,5 @@
-"""Runs whose process falls silent: the next one is called before the lease is over, and takes it after."""
+"""Runs whose process falls silent: the next one is called before the lease expires, and takes over after
+that."""
 
 import asyncio
 from typing import Any

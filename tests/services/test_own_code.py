@@ -1,4 +1,4 @@
-"""A deployment's own packages: loaded when a function starts, or refused with what to do."""
+"""A deployment's own packages: loaded when a function starts, or refused with advice."""
 
 import sys
 from collections.abc import Iterator

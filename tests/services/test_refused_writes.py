@@ -1,4 +1,4 @@
-"""A store that refuses any one write, with each error that DynamoDB has for it: nothing is lost, doubled or
+"""A store that refuses any one write, with each of DynamoDB's errors: nothing is lost, duplicated or
 silent."""
 
 import asyncio

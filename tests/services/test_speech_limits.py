@@ -1,4 +1,4 @@
-"""Bounds of a speech: what is accepted can be finished."""
+"""Limits of a speech: whatever is accepted can be finished."""
 
 import time
 from collections.abc import AsyncGenerator

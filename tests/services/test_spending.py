@@ -1,4 +1,4 @@
-"""Budgets of a day while many runs spend at once, and what reading them costs."""
+"""Budgets of a day while many runs spend at the same time, and the cost of reading them."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""The steps of a run in its history: pieces of a thought are one step, with the time that it took."""
+"""The steps of a run in its history: pieces of a thought are one step, with its duration."""
 
 from millrace.domain import events
 from millrace.domain.runs import Progress

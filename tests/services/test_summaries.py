@@ -1,4 +1,4 @@
-"""The summary of a conversation is stored with it: the next run, and another process, go on from it."""
+"""The summary of a conversation is stored with it, so the next run and other processes continue from it."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Runs whose process dies before anybody has heard of them: the sweep finds them."""
+"""Runs whose process dies before anyone has heard of them: the sweep finds them."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""The rules by which tools ask first: which calls ask, and what cannot be a rule."""
+"""Approval rules of tools: which calls ask, and which rules are invalid."""
 
 from typing import Any
 

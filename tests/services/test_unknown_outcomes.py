@@ -1,5 +1,5 @@
-"""Writes that took effect while their answer was lost, and what others had done by the time somebody looked:
-senders are told what has become of their message, or that it is not known."""
+"""Writes that took effect although their response was lost, and what others did before anyone checked:
+senders learn what happened to their message, or that it is unknown."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

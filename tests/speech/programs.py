@@ -1,4 +1,4 @@
-"""System programs that judge what was made: ffmpeg, ffprobe, espeak-ng."""
+"""System programs that check generated audio: ffmpeg, ffprobe, espeak-ng."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Comparing what two recordings sound like, without knowing words: loudness and brightness over time."""
+"""Compares the sound of two recordings without knowing the words: loudness and brightness over time."""
 
 import asyncio
 import math

@@ -1,4 +1,4 @@
-"""Sentences spoken one ahead of the listener."""
+"""Sentences are synthesized one ahead of the listener."""
 
 import asyncio
 from collections.abc import AsyncGenerator

@@ -1,4 +1,4 @@
-"""Audio formats, judged by ffmpeg."""
+"""Audio formats, verified by ffmpeg."""
 
 import struct
 from collections.abc import AsyncGenerator

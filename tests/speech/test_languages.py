@@ -1,4 +1,4 @@
-"""Languages: told by the script of a text, matched among those that an engine has."""
+"""Languages: detected by the script of a text, and matched with those that an engine has."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Any server with OpenAI's `/audio/speech`, against one with real speech and all the faults."""
+"""Servers with OpenAI's `/audio/speech`: a fake with real speech and all faults."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator

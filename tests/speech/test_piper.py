@@ -1,4 +1,4 @@
-"""Piper, with the voice that its extra brings."""
+"""Piper, with the voice from its extra."""
 
 import threading
 

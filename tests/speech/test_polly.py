@@ -1,4 +1,4 @@
-"""Amazon Polly, against a server with its protocol, real speech and all the faults."""
+"""Amazon Polly: a fake with its protocol, real speech and all faults."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator

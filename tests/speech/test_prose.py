@@ -1,4 +1,4 @@
-"""An answer as one would read it aloud."""
+"""Answers as text for reading aloud."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Audio as servers send it: what is PCM, what is brought to our rate, and what is refused."""
+"""Audio from servers: which is PCM, which is converted to our rate, and which is refused."""
 
 import struct
 from collections.abc import AsyncGenerator

@@ -1,4 +1,4 @@
-"""Text cut into what an engine is given at once."""
+"""Splitting text into the pieces that an engine gets at once."""
 
 from itertools import pairwise
 

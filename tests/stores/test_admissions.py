@@ -1,4 +1,4 @@
-"""Requests and runs under way are counted exactly, however many ask at once."""
+"""Requests and active runs are counted exactly, however many arrive at once."""
 
 import asyncio
 import uuid

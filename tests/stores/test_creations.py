@@ -1,4 +1,4 @@
-"""Limits on how many an organization may have hold for requests at the same time."""
+"""Limits on an organization's resources hold for concurrent requests."""
 
 import asyncio
 import uuid

@@ -1,4 +1,4 @@
-"""Deleting by groups that one transaction holds."""
+"""Deleting in groups that fit into one transaction."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Circuits, buckets and marks under many writers at once."""
+"""Circuits, buckets and marks with many concurrent writers."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Writes to DynamoDB: their sizes, and refusals that pass or do not."""
+"""Writes to DynamoDB: their sizes, and temporary and permanent refusals."""
 
 from typing import Any, cast
 

@@ -1,4 +1,4 @@
-"""The event log: events of any size, read back exactly from any place."""
+"""The event log: events of any size, read back exactly from any position."""
 
 import asyncio
 import uuid

@@ -1,4 +1,4 @@
-"""The journal keeps what was accepted: small entries in its index, large ones as objects."""
+"""The journal: small entries are stored in its index, large ones as objects."""
 
 from collections.abc import Iterator
 from random import Random

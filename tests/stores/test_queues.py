@@ -1,4 +1,4 @@
-"""Queues: what failed comes again soon, and ever later."""
+"""Queues: failed messages are received again soon, with growing delays."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
-"""Writes whose answer is lost: botocore sends them again, and the condition of the second one meets what the
-first has written. Each is a success; and what another one has written stays a refusal."""
+"""Writes whose response is lost: botocore repeats them, and their condition meets the first write. Each one
+succeeds, whereas a refusal because of somebody else's write remains one."""
 
 import asyncio
 import uuid

@@ -1,4 +1,4 @@
-"""Both kinds of keys for secrets: what was sealed opens with the same key and context only."""
+"""Both kinds of keys for secrets: sealed values open only with the same key and context."""
 
 import asyncio
 import uuid

@@ -1,4 +1,4 @@
-"""Our signatures are those that botocore makes."""
+"""Our signatures equal those of botocore."""
 
 from datetime import UTC, datetime
 

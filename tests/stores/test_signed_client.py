@@ -1,4 +1,4 @@
-"""The client of our own sends, reads, raises and repeats as botocore's does."""
+"""Our own client sends, reads, raises and retries like botocore."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""One stored item that cannot be read hides no other: it is reported, and left out."""
+"""A stored item that cannot be read is reported and skipped, and hides no other."""
 
 import asyncio
 import uuid

@@ -1,4 +1,4 @@
-"""Log lines with the ids of what they are about, by the loggers of the standard library."""
+"""Log lines with the ids of their request and run, through the standard library's loggers."""
 
 import asyncio
 import json

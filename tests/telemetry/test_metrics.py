@@ -1,4 +1,4 @@
-"""Metrics as CloudWatch reads them: the lines that reach stdout."""
+"""Metrics as CloudWatch reads them: the lines on stdout."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""`millrace.testing`: what a project's own tests rely on."""
+"""`millrace.testing`: the features that tests of projects use."""
 
 import time
 from collections.abc import AsyncIterator, Iterator

@@ -1,4 +1,4 @@
-"""A backend for the tests of the web page: real HTTP, real streams, each event at the test's command."""
+"""A backend for tests of the page: real HTTP and real streams, with each event sent on command."""
 
 from __future__ import annotations
 

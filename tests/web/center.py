@@ -1,4 +1,4 @@
-"""The backend of the page's tests with a command center: what happens now, and what happened."""
+"""A backend for tests of the page with a command center, live and past."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A proxy that cuts event streams: each connection may pass so many events, then it is reset."""
+"""A proxy that cuts event streams: each connection is reset after a number of events."""
 
 import asyncio
 import contextlib

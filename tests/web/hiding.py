@@ -1,4 +1,4 @@
-"""A tab in the background: a headless browser shows them all, so the page is made to believe it."""
+"""Background tabs: a headless browser shows all tabs, so the page is made to believe that it is hidden."""
 
 from playwright.sync_api import Page
 

@@ -1,4 +1,4 @@
-"""Content for the pictures, made on a running stack: agents, a flow that waits, alert rules, runs."""
+"""Content for the pictures, created on a running stack: agents, a waiting flow, alert rules, runs."""
 
 from __future__ import annotations
 

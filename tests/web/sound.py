@@ -1,4 +1,4 @@
-"""Speech for the tests of the page: a tone that is sent piece by piece, at the test's command."""
+"""Speech for tests of the page: a tone that is sent piece by piece on command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sizes of the built page: what a first visit loads, and what each page adds to it."""
+"""Sizes of the built page: the first load, and the addition of each page."""
 
 from __future__ import annotations
 

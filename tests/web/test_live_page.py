@@ -1,4 +1,4 @@
-"""The live page: what it shows of now, of the past, and after it has slept."""
+"""The live page: the present, the past, and its state after the tab was hidden."""
 
 from __future__ import annotations
 

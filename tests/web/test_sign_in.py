@@ -1,4 +1,4 @@
-"""Sign-in by the code flow with PKCE against a local provider, sessions that end, storage that is refused."""
+"""Sign-in by the code flow with PKCE against a local provider, sessions that end, and refused storage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers aloud: real audio in a real browser, sent by the test while the page plays."""
+"""Spoken answers: real audio in a real browser, sent by the test while the page plays."""
 
 from __future__ import annotations
 

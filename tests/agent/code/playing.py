@@ -1,4 +1,4 @@
-"""Agents in code in a loop without a store, whose process may be lost at any message that is kept."""
+"""Agents in code in a loop without a store, whose process may be lost at any stored message."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager

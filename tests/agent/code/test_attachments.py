@@ -1,4 +1,4 @@
-"""Images and files that agents in code are sent, and what their run has used."""
+"""Images and files that agents in code receive, and the usage of their run."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Agents in code: what they say and call, live messages, and a takeover at each message that was kept."""
+"""Agents in code: what they say and call, live messages, and a takeover at each stored message."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The prefix that two requests share is marked for the prompt caches that want to be told."""
+"""Prompt caching: the prefix that two requests share is marked for caches that need it."""
 
 from typing import Any
 

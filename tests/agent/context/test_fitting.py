@@ -1,4 +1,4 @@
-"""Any history is sent so that it fits, is valid, and has the first question and the last."""
+"""Fitting: any history is sent within the limit, valid, and with the first and the last question."""
 
 import asyncio
 from typing import Any

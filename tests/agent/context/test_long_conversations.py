@@ -1,4 +1,4 @@
-"""Conversations that outgrow the window of their model go on, and nothing that matters is forgotten."""
+"""Conversations that exceed their model's context window continue, and nothing important is forgotten."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Servers say in many words that a prompt is too long for their model."""
+"""The words with which servers say that a prompt is too long."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Summaries are asked for like every answer: a server that is busy is asked again."""
+"""Summaries are requested like any answer: a busy server is asked again."""
 
 from collections.abc import AsyncGenerator
 

@@ -1,4 +1,4 @@
-"""A model server with a small context window, which remembers only what it is sent."""
+"""A model server with a small context window, which remembers only what it receives."""
 
 import re
 from collections.abc import AsyncGenerator

@@ -1,4 +1,4 @@
-"""Answers of real servers as they were reported, byte by byte, with what each of them says.
+"""Answers of real servers as they were reported, byte by byte, with their meaning.
 
 The numbers are the issues or pull requests of the clients that failed on them.
 """

@@ -1,4 +1,4 @@
-"""Thinking: models are asked for it by budget or by effort, where they can be asked."""
+"""Thinking: requested by budget or by effort from models that support it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Streams of real servers are read as they were meant, however the network cuts it."""
+"""Streams of real servers are parsed correctly, however the network splits them."""
 
 from collections.abc import AsyncIterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Ours and the official clients read the same bytes to the same answer."""
+"""Our providers and the official clients read the same answer from the same bytes."""
 
 from base64 import b64encode
 from typing import Any

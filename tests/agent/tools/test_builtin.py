@@ -1,4 +1,4 @@
-"""The built-in tools as a table, what importing them costs, and the two that need more than arithmetic."""
+"""The built-in tools: their table, the cost of importing them, and the two that need more than arithmetic."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Arithmetic, and what is refused as anything else."""
+"""The calculator: arithmetic, and input that it refuses."""
 
 import pytest
 from hypothesis import given

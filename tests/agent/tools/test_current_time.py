@@ -1,4 +1,4 @@
-"""The time, in any zone."""
+"""The current time in any time zone."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Tools made from functions: schema, validation, context, threads."""
+"""Tools created from functions: schema, validation, context, threads."""
 
 import threading
 from contextvars import ContextVar

@@ -1,4 +1,4 @@
-"""Readable text of pages."""
+"""The readable text of web pages."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""`@tool`: what is checked at the import of a module, what a tool shows, and which errors a model reads."""
+"""`@tool`: checks at import, output, and the errors that a model sees."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Tools know their user, and may be kept for users with a scope."""
+"""Tools know their user, and may require a scope."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A turn's calls: side by side, each on its own, bounded, cancelled at once."""
+"""The calls of a turn: concurrent, independent, limited, and canceled at once."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Apps that need the standard library only, for every Python version."""
+"""Apps that need only the standard library, for every Python version."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Handlers that are no ASGI app, and one that is made into one."""
+"""Handlers that are not ASGI apps, and one that is turned into one."""
 
 from collections.abc import AsyncIterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Deliveries for tests: real tables, queue and key in the emulated AWS, a clock of the test's own.
+"""Deliveries for tests: real tables, queue and key in the emulated AWS, and a clock of the test's.
 
 `World.settle` plays the queue: it delivers what was sent, each message when its time has come, until nothing
 is left or `most` messages were delivered. Time passes only there, and where a job waits for its turn.

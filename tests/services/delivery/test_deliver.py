@@ -1,4 +1,5 @@
-"""Whole deliveries: jobs through the service, to real receivers, with the emulated AWS's tables and queue."""
+"""Complete deliveries: jobs through the service to real receivers, with the emulated AWS's tables and
+queue."""
 
 from pathlib import Path
 from typing import Any

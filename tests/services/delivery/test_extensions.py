@@ -1,4 +1,4 @@
-"""Deliveries through a destination that a foreign package adds, and what becomes of them without it."""
+"""Deliveries through a destination from another package, and the results without it."""
 
 from collections.abc import Iterator
 from pathlib import Path

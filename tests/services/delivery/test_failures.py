@@ -1,4 +1,4 @@
-"""A failure that belongs to an event ends as its dead letter; one that belongs to a service is retried."""
+"""A failure that belongs to an event makes it a dead letter; one that belongs to a service is retried."""
 
 from collections.abc import Sequence
 from copy import copy

@@ -1,4 +1,4 @@
-"""One organization's destinations take nothing from another's."""
+"""One organization's destinations do not slow down another's."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

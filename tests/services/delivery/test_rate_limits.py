@@ -1,4 +1,4 @@
-"""Rate limits over many invocations: real deliveries in a time of their own, which passes while all wait.
+"""Rate limits across many invocations: real deliveries in simulated time.
 
 Queue, table and server are played here; what is looked at is when requests leave, and how often jobs come.
 """

@@ -1,4 +1,4 @@
-"""A destination tried out: the real sender, a marked event, and what came back without secrets."""
+"""Testing a destination: the real sender, a marked event, and the response without secrets."""
 
 import sqlite3
 from pathlib import Path

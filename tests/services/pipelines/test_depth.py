@@ -1,4 +1,4 @@
-"""The depth of what is sent to the management API."""
+"""The nesting depth of requests to the management API."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The pipelines that a process knows: as they are, and read again only where they have changed."""
+"""The pipelines that a process caches: current, and read again only after a change."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,1 +1,1 @@
-"""Runs exported as traces, to a server that reads real protobuf."""
+"""Runs exported as traces to a server that parses real protobuf."""

@@ -1,4 +1,4 @@
-"""Batches of the trace queue on their way to endpoints that fail, refuse, or are organizations' own."""
+"""Batches of the trace queue on their way to endpoints that fail, refuse, or belong to organizations."""
 
 import dataclasses
 import json

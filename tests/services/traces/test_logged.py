@@ -1,4 +1,4 @@
-"""Spans of a run's log: steps of flows, and model calls that were cut off."""
+"""Spans from a run's log: steps of flows, and interrupted model calls."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Spans of events: names and attributes of the conventions, ids that are the same each time, times."""
+"""Spans from events: names and attributes of the conventions, stable ids, times."""
 
 from typing import Any
 

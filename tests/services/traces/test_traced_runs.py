@@ -1,5 +1,5 @@
-"""Real runs, from their request to the spans at an endpoint: with sub-agents, people who are asked, processes
-that die."""
+"""Real runs, from the request to the spans at an endpoint: with sub-agents, approvals and processes that
+die."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Stores what comes from the queue; a message `fail` fails alone."""
+"""A function that stores messages of its queue; a message `fail` fails by itself."""
 
 import os
 from typing import Any

@@ -1,4 +1,4 @@
-"""An ASGI app without a framework that streams, waits, breaks off or dies, as its path says."""
+"""An ASGI app without a framework that streams, waits, breaks off or dies, depending on its path."""
 
 import asyncio
 import json

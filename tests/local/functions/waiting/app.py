@@ -1,4 +1,4 @@
-"""A handler that waits at a named pipe until the test closes it, and tells its process id."""
+"""A handler that waits at a named pipe until the test closes it, and reports its process id."""
 
 import os
 import subprocess

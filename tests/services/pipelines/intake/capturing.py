@@ -1,4 +1,4 @@
-"""A bus of the test's own, whose events can be seen, and captures that put changes on it."""
+"""A bus whose events a test can see, and captures that put changes on it."""
 
 import asyncio
 import json

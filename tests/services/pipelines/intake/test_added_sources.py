@@ -1,4 +1,4 @@
-"""Requests to pipelines whose source a foreign package adds."""
+"""Requests to pipelines whose source comes from another package."""
 
 from collections.abc import Iterator
 from pathlib import Path

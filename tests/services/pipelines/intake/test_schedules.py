@@ -1,4 +1,4 @@
-"""Pipelines fed by a schedule."""
+"""Pipelines with a schedule as their source."""
 
 import asyncio
 from collections.abc import Callable

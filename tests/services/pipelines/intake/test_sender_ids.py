@@ -1,4 +1,4 @@
-"""Ids of events that come by webhook: the sender's own, or one for each arrival."""
+"""Ids of webhook events: the sender's own, or one for each arrival."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Incoming webhooks: signed by their senders, checked on the raw bytes."""
+"""Incoming webhooks: signed by their senders, verified on the raw bytes."""
 
 import base64
 import gzip

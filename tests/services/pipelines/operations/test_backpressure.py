@@ -1,4 +1,5 @@
-"""Backpressure from real counters: refused at ingest, told to the command center, over when the load is."""
+"""Backpressure from real counters: refused at ingest, reported to the command center, and over with the
+load."""
 
 import asyncio
 import json

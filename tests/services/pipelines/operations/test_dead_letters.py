@@ -1,4 +1,4 @@
-"""Dead letters: listed, counted, thrown away, and sent again at a rate."""
+"""Dead letters: listed, counted, deleted, and redriven at a rate."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""Destinations as operators see them: what gets nothing, since when and why, and the switch."""
+"""Destinations for operators: which receive nothing, since when and why, and the switch."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Pausing, resuming, stopping, going back, dead letters, secrets, metrics."""
+"""Pausing, resuming, stopping, restoring, dead letters, secrets, metrics."""
 
 import asyncio
 import json

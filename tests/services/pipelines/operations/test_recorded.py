@@ -1,4 +1,4 @@
-"""The events that a pipeline accepted, to look at and to try definitions on."""
+"""The events that a pipeline accepted, for viewing and for dry runs."""
 
 from typing import Any
 

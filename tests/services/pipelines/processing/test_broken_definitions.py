@@ -1,5 +1,5 @@
-"""Pipelines that an earlier release accepted and this one cannot compile: wherever their events come from,
-they become dead letters with the reason, and no message comes again for nothing."""
+"""Pipelines that an earlier release accepted and this one cannot compile: all their events become dead
+letters with the reason, and no message is retried for nothing."""
 
 import asyncio
 from typing import Any

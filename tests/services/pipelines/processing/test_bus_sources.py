@@ -1,4 +1,4 @@
-"""Events of the bus: API calls, and what a rule of the operator's own sends to one pipeline."""
+"""Events of the bus: API calls, and events that an operator's own rule sends to a pipeline."""
 
 import asyncio
 import contextlib

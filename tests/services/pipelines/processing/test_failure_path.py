@@ -1,4 +1,4 @@
-"""Nothing vanishes: what fails is a dead letter of any size, and harms no neighbor."""
+"""Nothing vanishes: a failed event becomes a dead letter of any size, and does not affect its neighbors."""
 
 import asyncio
 import zlib

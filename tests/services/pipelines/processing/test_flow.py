@@ -1,4 +1,4 @@
-"""Events on their way: accepted, transformed, kept in windows, put on the delivery queue."""
+"""Events from acceptance through transforms and windows to the delivery queue."""
 
 import json
 from typing import Any

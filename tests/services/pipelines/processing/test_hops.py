@@ -1,4 +1,4 @@
-"""Pipelines that feed themselves stop after so many rounds, and say so."""
+"""Pipelines that feed themselves stop after a number of rounds, and report it."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Events of the bus as pipelines take them."""
+"""Matching of bus events to pipelines."""
 
 from typing import Any
 

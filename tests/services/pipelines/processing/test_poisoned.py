@@ -1,4 +1,4 @@
-"""One bad item in the middle of a sweep or a batch: it is reported, and everything beside it is done."""
+"""An invalid item in a sweep or a batch is reported, and all others beside it are processed."""
 
 import asyncio
 import json

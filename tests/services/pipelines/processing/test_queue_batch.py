@@ -1,4 +1,4 @@
-"""One batch of the ingest queue with events and timers in it, and the look at dead-letter queues."""
+"""A batch of the ingest queue with events and timers, and the check of dead-letter queues."""
 
 import json
 import uuid

@@ -1,4 +1,4 @@
-"""Many registers at once: in few calls, within what DynamoDB takes, each by itself."""
+"""Many registers at once: in few calls, within DynamoDB's limits, each independent of the others."""
 
 import threading
 import uuid

@@ -1,4 +1,4 @@
-"""Each pipeline has its share of a batch's time; what comes again comes alone."""
+"""Each pipeline has its share of a batch's time; redelivered messages are processed alone."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The engine's store: what it promises, in memory and on DynamoDB alike."""
+"""The engine's store: the same guarantees in memory and on DynamoDB."""
 
 import threading
 import uuid

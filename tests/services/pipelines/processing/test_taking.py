@@ -1,4 +1,4 @@
-"""Pipelines of a batch write together what each of them has to write, and fail one by one."""
+"""Pipelines of a batch write their entries together, and fail one by one."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Making, reading, changing, starting and stopping pipelines."""
+"""Creating, reading, changing, starting and stopping pipelines."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Every endpoint of the reference document's "Data Streaming Pipelines", as the document calls it."""
+"""Every endpoint in the reference document's "Data Streaming Pipelines", called as documented."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Templates: definitions for the common cases, filled in and made into pipelines."""
+"""Templates: definitions for common cases, from which pipelines are created."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Warnings about definitions, and destinations tried out, by the API and the function that delivers."""
+"""Warnings about definitions, and tests of destinations, through the API and the deliver function."""
 
 from typing import Any
 
