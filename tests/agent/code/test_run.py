@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
+import orjson
 import pytest
 
 from millrace.agent.model import Delta, Finish, ModelRequest, Text, Thinking, Usage
@@ -281,3 +282,20 @@ async def test_error_of_a_step_is_as_it_was_raised() -> None:
     played = Stage(worker)
     assert await played.ask("Go on.") == "stop"
     assert played.text == "The shop is closed. The shop is closed. "
+
+
+@agent("cutter")
+async def cutter(ctx: AgentContext) -> AsyncIterator[Any]:
+    """Says an emoji as some model servers send it: in two halves."""
+    yield "so \ud83d"
+    yield "\ude00"
+    yield thought("\ud83d")
+    yield status("\ud800")
+    yield log("\ud800")
+
+
+async def test_halves_of_characters_are_joined_or_replaced() -> None:
+    stage = Stage(cutter)
+    assert await stage.ask("Hi") == "stop"
+    assert stage.text == "so \U0001f600"
+    assert "\ufffd" in orjson.dumps(stage.events).decode()

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from typing import Any
 from urllib.parse import quote
 
 import orjson
@@ -256,3 +257,13 @@ def test_catalogue_keeps_credentials_apart_and_stays_small() -> None:
     for n in range(256):
         tool_catalog.put(McpServer("a", f"https://{n}.test/"), Listing([]))
     assert tool_catalog.get(one) is None
+
+
+def test_schema_that_cannot_be_written_as_it_is_costs_no_run() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(300):
+        deep = {"items": deep}
+    unsigned = ListedTool("unsigned", "", {"type": "object", "maximum": 2**128 - 1})
+    found = chosen(SERVER, [ListedTool("deep", "", deep), unsigned])
+    assert [one.parameters for one in found.tools] == [{"type": "object", "maximum": float(2**128 - 1)}]
+    assert [left_out.names for left_out in found.left_out] == [["deep"]]

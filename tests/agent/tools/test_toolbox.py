@@ -194,3 +194,12 @@ def test_two_tools_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="add"):
         Toolbox([tool(add), tool(add)])
     assert [spec.name for spec in Toolbox([tool(add)]).specs()] == ["add"]
+
+
+async def test_result_can_be_stored_whatever_a_tool_returns() -> None:
+    def name() -> str:
+        """Read the name of a file that is no UTF-8."""
+        return b"caf\xe9".decode(errors="surrogateescape")
+
+    [result] = await Toolbox([tool(name)]).run_all([call("name")], context(), 5.0)
+    assert (result.text, result.full, result.summary) == ("caf\ufffd",) * 3

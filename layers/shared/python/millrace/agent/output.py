@@ -8,7 +8,7 @@ import orjson
 from msgspec import Struct
 
 from millrace.agent.model import Block, ModelRequest
-from millrace.agent.providers.lenient_json import parse
+from millrace.agent.providers.lenient_json import parse_value
 from millrace.domain.conversations import StoredMessage
 from millrace.errors import InvalidRequest
 
@@ -48,7 +48,7 @@ def _value(text: str) -> Any:
     # From the strictest to the loosest: an answer that is JSON may have braces and fences in its strings.
     for candidate in (text.strip(), fenced[1].strip() if fenced else "", inner):
         try:
-            return parse(candidate)
+            return parse_value(candidate)
         except ValueError:
             continue
     raise InvalidRequest("The answer is not JSON.")

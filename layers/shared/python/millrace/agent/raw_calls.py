@@ -14,7 +14,7 @@ from millrace.agent.call_ids import NO_NAME, new_id
 from millrace.agent.code_spans import CodeSpans
 from millrace.agent.model import ToolCall, ToolSpec
 from millrace.agent.pieces import Piece
-from millrace.agent.providers.lenient_json import parse
+from millrace.agent.providers.lenient_json import parse_value
 from millrace.agent.providers.tool_calls import ARGUMENTS_LIMIT, read_arguments
 from millrace.errors import ProviderError
 
@@ -191,7 +191,7 @@ def _typed(name: str, key: str, value: str, tools: Mapping[str, ToolSpec]) -> An
     if isinstance(schema, dict) and schema.get("type") == "string":
         return value
     try:
-        return parse(value)
+        return parse_value(value)
     except ValueError:
         return value
 
@@ -202,7 +202,7 @@ def _from_json(text: str) -> Iterator[ToolCall]:
         yield from _named(text)
         return
     try:
-        found = parse(text)
+        found = parse_value(text)
     except ValueError:
         found = [*_objects(text)]
     for one in found if isinstance(found, list) else [found]:
@@ -230,7 +230,7 @@ def _objects(text: str) -> Iterator[Any]:
     """Yield the JSON objects in a text, whatever stands between them."""
     for part in re.split(r"(?<=\})\s*[;,]?\s*(?=\{)", text):
         try:
-            yield parse(part)
+            yield parse_value(part)
         except ValueError:
             continue
 

@@ -20,6 +20,7 @@ from millrace.agent.code.record import RESULT, Answer, Said
 from millrace.agent.code.replay import Call, Replay
 from millrace.agent.emitter import Emitter
 from millrace.agent.model import Delta, Finish, ModelRequest, Text, Thinking, ToolCall, Usage
+from millrace.agent.providers.lenient_json import Joiner, storable, whole
 from millrace.domain.events import Event
 from millrace.errors import InvalidRequest
 
@@ -55,6 +56,7 @@ class CodeRun(Replay):
         self._alone = alone
         self._said: deque[Event] = deque()
         self._noted: list[ToolCall] = []
+        self._joiner = Joiner()  # a framework's model may split an emoji in two
         self.closed = False
 
     # --- the loop's side ---------------------------------------------------------------------------
@@ -109,10 +111,11 @@ class CodeRun(Replay):
     def _delta(self, event: Event) -> Delta | None:
         """Return the event as a part of the turn. An event that is not one is emitted as it is."""
         if event["type"] == "token":
-            return Text(event["token"]) if event["token"] else None
+            token = self._joiner.join(event["token"])
+            return Text(token) if token else None
         if event["type"] == "thinking":
-            return Thinking(event["text"])
-        self._emitter.emit(event)
+            return Thinking(whole(event["text"]))
+        self._emitter.emit(storable(event))
         return None
 
     def _taken(self) -> list[ToolCall]:

@@ -7,9 +7,13 @@ or an event would fail far away from here.
 """
 
 import json
+import math
 from typing import Any
 
 import orjson
+
+DEEPEST = 100
+"""How deeply a value that a model wrote may be nested: it is stored inside of others."""
 
 
 def parse(data: bytes | str) -> Any:
@@ -30,6 +34,34 @@ def whole(text: str) -> str:
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def parse_value(text: str) -> Any:
+    """Parse a value that a model wrote, so that it can be stored. Raises `ValueError`."""
+    return storable(parse(text))
+
+
+def storable(value: Any, depth: int = 0) -> Any:
+    """Return a value that orjson can write: without halves of characters, and with null or a float for
+    numbers that it does not have. Raises `ValueError` if the value is nested too deeply."""
+    if depth > DEEPEST:
+        raise ValueError("JSON that is nested too deeply")
+    if isinstance(value, str):
+        return whole(value)
+    if isinstance(value, dict):
+        return {whole(name): storable(each, depth + 1) for name, each in value.items()}
+    if isinstance(value, list):
+        return [storable(each, depth + 1) for each in value]
+    return _number(value) if isinstance(value, int | float) else value
+
+
+def _number(value: float) -> float | None:
+    if isinstance(value, int) and -(2**63) <= value < 2**64:
+        return value
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
 
 
 class Joiner:

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from millrace.agent.model import Block, ToolCall
-from millrace.agent.providers.lenient_json import parse, whole
+from millrace.agent.providers.lenient_json import parse_value, storable, whole
 
 CALL_LIMIT = 128
 ARGUMENTS_LIMIT = 4 * 1024 * 1024
@@ -59,7 +59,7 @@ def read_arguments(raw: str) -> dict[str, Any] | None:
     if plain in _NOTHING:
         return {}
     try:
-        found = parse(plain)
+        found = parse_value(plain)
     except ValueError:
         return _sole_object(plain)
     if isinstance(found, str) and found.strip().startswith("{"):
@@ -78,9 +78,9 @@ def _sole_object(raw: str) -> dict[str, Any] | None:
     while at < len(raw) and len(found) < CALL_LIMIT:
         try:
             value, at = _decoder.raw_decode(raw, at)
+            found.append(storable(value))
         except (ValueError, RecursionError):
             return None
-        found.append(value)
         at += len(raw[at:]) - len(raw[at:].lstrip())
     objects = [value for value in found if value != {}]
     same = bool(objects) and all(value == objects[0] for value in objects)
@@ -93,7 +93,7 @@ def arguments_text(given: Any) -> str:
     """Return a piece of arguments as text: some servers send an object instead of its JSON."""
     if isinstance(given, str):
         return given
-    return "" if given is None else orjson.dumps(given).decode()
+    return "" if given is None else orjson.dumps(storable(given)).decode()
 
 
 class OpenCalls:

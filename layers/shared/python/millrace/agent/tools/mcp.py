@@ -20,6 +20,7 @@ import orjson
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from millrace.agent.providers.lenient_json import storable
 from millrace.agent.tools.left_out import LeftOut
 from millrace.agent.tools.mcp_server import ListedTool, McpServer
 from millrace.agent.tools.tool import Tool, ToolContext, ToolResult
@@ -171,9 +172,7 @@ def chosen(server: McpServer, listed: Sequence[ListedTool]) -> Listing:
     """Return the tools that an agent gets of those listed: the ones that it names, otherwise the first
     `TOOLS_LIMIT`, if their schemas are not too large for a model. Descriptions are cut."""
     # Reversed, so that the first of two tools with the same name is used.
-    readable = {
-        one.name: one for one in reversed(listed) if len(orjson.dumps(one.parameters)) <= SCHEMA_LIMIT
-    }
+    readable = {one.name: one for one in map(_storable, reversed(listed)) if one}
     wanted = list(dict.fromkeys(one.name for one in listed)) if server.tools is None else list(server.tools)
     unknown = [name for name in wanted if name not in {one.name for one in listed}]
     large = [name for name in wanted if name not in readable and name not in unknown]
@@ -181,13 +180,21 @@ def chosen(server: McpServer, listed: Sequence[ListedTool]) -> Listing:
     limit = TOOLS_LIMIT if server.tools is None else len(fitting)
     reasons = (
         ("the agent names them, but the server does not list them", unknown),
-        (f"their schemas have more than {SCHEMA_LIMIT // 1024} KB", large),
+        (f"their schemas have more than {SCHEMA_LIMIT // 1024} KB, or are nested too deeply", large),
         (_TOO_MANY, [one.name for one in fitting[limit:]]),
     )
     return Listing(
         [_cut(server, one) for one in fitting[:limit]],
         [LeftOut(server.name, reason, names) for reason, names in reasons if names],
     )
+
+
+def _storable(one: ListedTool) -> ListedTool | None:
+    try:
+        parameters = storable(one.parameters)
+    except ValueError:
+        return None
+    return replace(one, parameters=parameters) if len(orjson.dumps(parameters)) <= SCHEMA_LIMIT else None
 
 
 _TOO_MANY = (

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from msgspec.structs import replace
 
 from millrace.agent.model import ToolCall, ToolSpec
+from millrace.agent.providers.lenient_json import whole
 from millrace.agent.suspension import Interrupted, Suspended, together
 from millrace.agent.tools.tool import Tool, ToolContext, ToolResult, one_line
 from millrace.errors import MillraceError
@@ -101,9 +102,15 @@ class Toolbox:
         """Run one call, as `run_all` does. Raises `Suspended` or `Interrupted`."""
         started = time.monotonic()
         result = await self._attempt(call, context, timeout)
-        full = cut(result.text, FULL_LIMIT)
+        text = whole(result.text)  # names of files, for example, may have halves of characters
         elapsed = int((time.monotonic() - started) * 1000)
-        return replace(result, text=cut(result.text, self._result_limit), full=full, duration_ms=elapsed)
+        return replace(
+            result,
+            text=cut(text, self._result_limit),
+            summary=whole(result.summary),
+            full=cut(text, FULL_LIMIT),
+            duration_ms=elapsed,
+        )
 
     async def _attempt(self, call: ToolCall, context: ToolContext, seconds: float) -> ToolResult:
         tool = self.get(call.name)
