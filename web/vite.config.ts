@@ -3,13 +3,13 @@ import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vitest/config";
 import stated from "./headers.json" with { type: "json" };
 
-// A meta tag may not say who may frame the page: the header does.
+// A meta tag cannot restrict framing, so the header does.
 const CONTENT_SECURITY_POLICY = Object.entries({ ...stated.contentSecurityPolicy, ...stated.onOneMachine })
   .filter(([name]) => name !== "frame-ancestors")
   .map(([name, sources]) => `${name} ${sources}`)
   .join("; ");
 
-// Only in the build: vite's dev server puts inline scripts into the page.
+// Only in the build, because vite's dev server adds inline scripts to the page.
 const contentSecurityPolicy: Plugin = {
   name: "content-security-policy",
   apply: "build",
@@ -22,7 +22,7 @@ const contentSecurityPolicy: Plugin = {
   ],
 };
 
-// Sonner writes its style sheet into the page, which the policy refuses; `ui/toast.tsx` imports it as a file.
+// Sonner writes its style sheet into the page, which the policy blocks; `ui/toast.tsx` imports it as a file.
 const sonnerWithoutStyles: Plugin = {
   name: "sonner-without-styles",
   transform: (code, id) =>

@@ -1,6 +1,5 @@
--- The outbox of a PostgreSQL database (14 or newer): one row per change, written in the transaction of the
--- change itself, deleted when the event is on the bus. This file may be run again, to bring the functions up to
--- date.
+-- The outbox of a PostgreSQL database (14 or newer). Each change is a row, which is written in the transaction of the
+-- change and deleted when its event is on the bus. Run this file again to update the functions.
 CREATE TABLE IF NOT EXISTS millrace_outbox (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     event_id uuid NOT NULL DEFAULT gen_random_uuid(),
@@ -13,11 +12,12 @@ CREATE TABLE IF NOT EXISTS millrace_outbox (
     changed_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- Fills it: millrace_capture('<column with the organization>', '<key column>', ...). A row that moves to another
--- organization leaves the one and comes to the other, one whose key changes leaves as the old and comes as the
--- new; one whose column is null belongs to nobody and is left out. A column that is not there any more is an
--- error: the change fails with it, rather than being lost. SECURITY DEFINER and REVOKE: whoever may only write rows can neither write into the outbox nor hang this
--- trigger on a table of their own, and so speaks for no other organization. `public` is the outbox's schema.
+-- The trigger that fills it: millrace_capture('<column with the organization>', '<key column>', ...).
+-- A row that moves to another organization, or whose key changes, is a delete of the old row and an insert of the new
+-- one. A row whose organization is null belongs to nobody and is skipped. If a column no longer exists, the change fails
+-- instead of being lost. Because of SECURITY DEFINER and REVOKE, a user who may only write rows can neither write to the
+-- outbox nor use this trigger on another table, and therefore cannot speak for another organization. `public` is the
+-- schema of the outbox.
 CREATE OR REPLACE FUNCTION millrace_capture() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp AS $$
 DECLARE
@@ -34,12 +34,12 @@ BEGIN
         RAISE EXCEPTION 'millrace_capture: name the column with the organization, and the key columns.';
     END IF;
     IF TG_OP = 'TRUNCATE' THEN
-        RAISE EXCEPTION 'millrace_capture: TRUNCATE tells of no row of %. DELETE tells of each.', TG_TABLE_NAME;
+        RAISE EXCEPTION 'millrace_capture: TRUNCATE of % reports no rows. Use DELETE, which reports each.', TG_TABLE_NAME;
     END IF;
     SELECT name INTO missing FROM unnest(TG_ARGV) AS given (name)
     WHERE NOT coalesce(after, before) ? name LIMIT 1;
     IF missing IS NOT NULL THEN
-        RAISE EXCEPTION 'millrace_capture: % has no column %. Make the trigger again with its columns.',
+        RAISE EXCEPTION 'millrace_capture: % has no column %. Create the trigger again with its columns.',
             TG_TABLE_NAME, missing USING ERRCODE = 'undefined_column';
     END IF;
     IF moved AND owner_before IS NOT NULL THEN
@@ -59,7 +59,7 @@ BEGIN
 END $$;
 REVOKE EXECUTE ON FUNCTION millrace_capture() FROM PUBLIC;
 
--- The columns of a row that the trigger names after the first.
+-- Returns the key columns of a row: those that the trigger names after the first.
 CREATE OR REPLACE FUNCTION millrace_keys(image jsonb, arguments text[]) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
     SELECT coalesce(jsonb_object_agg(name, image -> name), '{}')
     FROM unnest(arguments) WITH ORDINALITY AS given (name, place) WHERE place > 1

@@ -1,4 +1,4 @@
-// Copies the pages that users of the client need into the package, for people and for coding agents (llms.txt).
+// Copies the documentation that users of the client need into the package, for people and coding agents (llms.txt).
 import { cp, mkdir, readFile, rm } from "node:fs/promises";
 
 const PACKAGE = new URL("../", import.meta.url);

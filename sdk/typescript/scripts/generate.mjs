@@ -1,17 +1,17 @@
 // Writes src/generated/openapi.ts: the types of docs/openapi.json that this client needs.
 //
-// node scripts/generate.mjs           renew the file
-// node scripts/generate.mjs --check   fail if it does not fit the document any more
+// node scripts/generate.mjs           update the file
+// node scripts/generate.mjs --check   fail if it no longer matches the document
 import { readFile, writeFile } from "node:fs/promises";
 import openapiTS, { astToString } from "openapi-typescript";
 
 const DOCUMENT = new URL("../../../docs/openapi.json", import.meta.url);
 const TYPES = new URL("../src/generated/openapi.ts", import.meta.url);
 const HEADER = "// Made from docs/openapi.json by `make openapi`. Do not edit.\n\n";
-// Other people's protocols have other people's clients.
+// Other protocols have their own clients.
 const FOREIGN = /^\/(agui|v1|hooks|api\/chat)(\/|$)/;
 
-/** The document without errors (they have one shape) and without what no operation of ours refers to. */
+/** Returns the document without errors (which have one shape) and without unused schemas. */
 function reduce(document) {
   const paths = Object.entries(document.paths).filter(([path]) => !FOREIGN.test(path));
   const reduced = { ...document, paths: Object.fromEntries(paths.map(([path, item]) => [path, withoutErrors(item)])) };
@@ -41,13 +41,13 @@ function usedSchemas({ paths, components }) {
   return Object.fromEntries([...used].sort().map((name) => [name, withoutCircle(name, components.schemas[name])]));
 }
 
-/** TypeScript takes no union one of whose members is a list of the union itself. */
+/** TypeScript does not allow a union with a member that is a list of the union itself. */
 function withoutCircle(name, schema) {
   if (schema.properties) return schema;
   return JSON.parse(JSON.stringify(schema).replaceAll(`"items":{"$ref":"#/components/schemas/${name}"}`, '"items":{}'));
 }
 
-/** Titles repeat the names, and examples are for the pages. */
+/** Removes titles, which repeat the names, and examples, which are for the documentation. */
 function withoutTitles(name, value) {
   return (name === "title" && typeof value === "string") || name === "examples" ? undefined : value;
 }
