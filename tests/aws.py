@@ -49,7 +49,7 @@ class Aws:
 
     @cached_property
     def environ(self) -> dict[str, str]:
-        """The environment variables that tell botocore the address of AWS and the credentials."""
+        """Environment variables with the address of AWS and the credentials, for botocore."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_REGION": self.region,
@@ -59,11 +59,11 @@ class Aws:
         }
 
     def environment(self, function: str) -> dict[str, str]:
-        """All variables that the function (by logical id) sees."""
+        """Return all environment variables of a function, by its logical id."""
         return self.environ | self.deployment.functions[function].environment
 
     def client(self, service: Any) -> Any:
-        """The one client of a service: to make it costs more than most calls."""
+        """Return the shared client of a service: creating one costs more than most calls."""
         if service not in self._clients:
             self._clients[service] = boto3.client(service, **self.arguments)
         return self._clients[service]
@@ -99,8 +99,8 @@ def deployed(ministack: MiniStack, template: Template, account: str) -> Aws:
 def quiet(template: Template) -> Template:
     """Return the template with schedules and queues that call no functions (see `at_work`).
 
-    Tests call the code themselves. Functions that the emulator ran beside them would cost a third of the time
-    and, since they see the same tables, might do what a test is about to.
+    Tests call the code themselves. Functions that the emulator also ran would take a third of the time and,
+    because they use the same tables, could do what a test is about to do.
     """
     body = copy.deepcopy(template.body)
     for resource in body["Resources"].values():
@@ -113,7 +113,7 @@ def quiet(template: Template) -> Template:
 
 @contextmanager
 def at_work(aws: Aws, mapping: str, queue: str) -> Iterator[None]:
-    """Have a queue call its function meanwhile, both by logical id; it forgets what it got before."""
+    """Let a queue call its function during the block, both by logical id. Earlier messages are purged."""
     functions, id = aws.client("lambda"), aws.deployment.resources[mapping]
     aws.client("sqs").purge_queue(QueueUrl=aws.deployment.resources[queue])
     functions.update_event_source_mapping(UUID=id, Enabled=True)

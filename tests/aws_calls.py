@@ -10,7 +10,7 @@ Seen = Callable[[str, dict[str, Any]], object]
 
 
 def before_calls(client: Any, seen: Seen) -> None:
-    """Have a client tell of each of its calls before it is made."""
+    """Call `seen` before each call of a client."""
     if not isinstance(client, SignedClient):
         client.meta.events.register(
             "provide-client-params", lambda params, model, **_: seen(model.name, params)

@@ -9,7 +9,10 @@ HOUR_MS = 3_600_000
 
 @dataclass
 class Clock:
-    """A clock that only tests move. It begins today: the emulator deletes what has expired by its own."""
+    """A clock that only tests move.
+
+    It begins today, because the emulator deletes expired items by its own clock.
+    """
 
     now: int = field(default_factory=lambda: now_ms() // HOUR_MS * HOUR_MS)
 

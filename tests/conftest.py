@@ -34,7 +34,7 @@ __all__ = [
     "template",
 ]
 
-# How long an example takes is up to the machine. Tests may ask for more or fewer examples, not for deadlines.
+# The machine decides how long an example takes, so tests set the number of examples, not deadlines.
 settings.register_profile("millrace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("millrace")
 
@@ -48,7 +48,7 @@ BROWSER_FOLDERS = {"e2e", "project", "sdk", "web"}
 
 @pytest.fixture(scope="session", autouse=True)
 def strict_dynamo() -> Iterator[None]:
-    """DynamoDB refuses here what it refuses on AWS: the emulator would take it."""
+    """Refuse what DynamoDB on AWS refuses and the emulator accepts."""
     with strict():
         yield
 

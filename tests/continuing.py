@@ -15,7 +15,7 @@ TRIES = 20
 async def continue_elsewhere(
     settings: Settings, stores: Stores, organization: str, run_id: str, reason: str = "lost"
 ) -> bool:
-    """Does what the function of the run queue does with a message; False when the run was not taken."""
+    """Do what the run queue's function does with a message. Return False if the run was not taken."""
     session = await continue_run(Platform.make(settings, stores), ContinueRun(organization, run_id, reason))
     if session is not None:
         await session.over()
@@ -25,7 +25,7 @@ async def continue_elsewhere(
 async def taken_elsewhere(
     settings: Settings, stores: Stores, organization: str, run_id: str, reason: str = "lost"
 ) -> None:
-    """`continue_elsewhere` for a run that is alive in truth, and may write while it is being taken."""
+    """Call `continue_elsewhere` for a run that is still alive, and may write while it is being taken."""
     for _ in range(TRIES):
         if await continue_elsewhere(settings, stores, organization, run_id, reason):
             return
@@ -33,12 +33,12 @@ async def taken_elsewhere(
 
 
 def after_the_lease(clock: Callable[[], int]) -> Callable[[], int]:
-    """A clock for which every lease of now is over."""
+    """Return a clock for which every current lease has expired."""
     return lambda: clock() + LEASE_MS + 1000
 
 
 def settled_view(events: Iterable[Any]) -> list[Any]:
-    """The events that a client shows in the end: `id` numbers them, and a `rewind` takes some back."""
+    """Return the events that a client shows in the end, because a `rewind` takes some back."""
     shown: list[Any] = []
     for event in events:
         if event.data["type"] == "rewind":

@@ -1,8 +1,8 @@
 """Checks every response of a served app against the OpenAPI document: status, media type, JSON, events,
 codes.
 
-`tests.serving.served` wraps each app in `Checked`, so every test that calls the API over HTTP is one of the
-contract, too. Schemas are closed here, though not in the document: a field that nobody declared fails.
+`tests.serving.served` wraps each app in `Checked`, so every test that calls the API over HTTP also tests the
+contract. Schemas are closed here, though not in the document, so that an undeclared field fails.
 """
 
 import json
@@ -21,7 +21,7 @@ MOST_BYTES = 4 * 1024 * 1024
 
 
 class Checked:
-    """An app whose answers are checked. `wrong` lists what was not as declared; the app does not notice."""
+    """An app whose answers are checked. `wrong` lists deviations, of which the app does not learn."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -60,7 +60,10 @@ class Checked:
 def answer_problems(
     method: str, path: str, status: int, kind: str, body: bytes, *, whole: bool = True
 ) -> Iterator[str]:
-    """The breaches of the document. Of an answer that is not `whole` only whole events are checked."""
+    """Yield the deviations from the document.
+
+    If an answer is not `whole`, only complete events are checked.
+    """
     operation = DOCUMENT["paths"][path].get(method.lower())
     if operation is None:
         return  # 405
@@ -85,7 +88,10 @@ def _resolved(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def _event_problems(reference: str, body: bytes) -> Iterator[str]:
-    """The breaches of a stream's events, which the document tells apart by their type where they are ours."""
+    """Yield the deviations of a stream's events.
+
+    The document distinguishes events of our protocol by their type.
+    """
     kinds = _schema(reference).get("discriminator", {}).get("mapping")
     for frame in body.decode().split("\n\n")[:-1]:
         data = "\n".join(line[6:] for line in frame.split("\n") if line.startswith("data: "))
@@ -101,7 +107,7 @@ def _event_problems(reference: str, body: bytes) -> Iterator[str]:
 
 @lru_cache(4096)
 def _found_problems(schema: str, body: bytes) -> tuple[str, ...]:
-    """The breaches of a schema by a JSON text. Many viewers get the same events, so it is remembered."""
+    """Return the deviations of a JSON text from a schema, cached because many viewers get the same events."""
     return tuple(
         f"{'/'.join(map(str, error.absolute_path))}: {error.message[:300]}"
         for error in validator(schema).iter_errors(json.loads(body))
@@ -110,7 +116,7 @@ def _found_problems(schema: str, body: bytes) -> tuple[str, ...]:
 
 @cache
 def validator(schema: str) -> Any:
-    """The validator of a schema (as JSON) that may refer to the document's components."""
+    """Return a validator for a schema (as JSON) that may refer to the document's components."""
     return Draft202012Validator(json.loads(schema) | {"components": _components()})
 
 
@@ -125,7 +131,7 @@ def _components() -> Any:
 
 
 def _closed(part: Any) -> Any:
-    """The schema with objects that have no fields but the declared ones."""
+    """Return the schema with objects that have only the declared fields."""
     if isinstance(part, list):
         return [_closed(each) for each in part]
     if not isinstance(part, dict):

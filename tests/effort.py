@@ -15,5 +15,5 @@ SOAK_SECONDS = 3_600
 
 
 def effort(usual: int, soaking: int) -> int:
-    """Return how many rounds, examples or events a test takes: the `usual` number, or that of `make soak`."""
+    """Return the number of rounds, examples or events of a test: `usual`, or `soaking` under `make soak`."""
     return soaking if SOAKING else usual

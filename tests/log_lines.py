@@ -21,7 +21,7 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 @contextmanager
 def captured_logs(**variables: str) -> Iterator[Lines]:
-    """Logging as a function's init configures it with these environment variables, until the block ends."""
+    """Configure logging as a function's init does with these environment variables, until the block ends."""
     package = logging.getLogger(logs.SERVICE)
     before = dict(vars(package))
     vars(package).update(handlers=[], init=False, powertools_handler=None)

@@ -7,7 +7,7 @@ import pytest
 
 
 def missing(hint: str) -> NoReturn:
-    """Skip the test with the line that says what brings the program; where CI is set, fails it."""
+    """Skip the test with a hint on how to install the program. Fail if CI is set."""
     if os.environ.get("CI"):
         pytest.fail(hint)
     pytest.skip(hint)

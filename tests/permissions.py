@@ -28,7 +28,7 @@ _ITEMS = {
     "ConditionCheck": "ConditionCheckItem",
     "Get": "GetItem",
 }
-# Operations whose right has another name.
+# Operations whose permission has another name.
 RENAMED = {
     "sqs:SendMessageBatch": "sqs:SendMessage",
     "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
@@ -43,7 +43,7 @@ RENAMED = {
 
 
 def needs(call: Json) -> Iterator[Need]:
-    """Yield what a recorded call needs (`recording/sitecustomize.py`)."""
+    """Yield the permissions that a recorded call needs (`recording/sitecustomize.py`)."""
     service, params = call["service"], call["params"]
     action = f"{service}:{call['operation']}"
     action = RENAMED.get(action, action)
@@ -102,7 +102,7 @@ _TARGETS: dict[str, Callable[[str, Json], str]] = {
 
 @dataclass
 class Roles:
-    """`resources` are the physical names by logical id."""
+    """The roles of a template. `resources` are the physical names by logical id."""
 
     body: Json
     parameters: dict[str, str]
@@ -111,7 +111,7 @@ class Roles:
     """Role, action and resource pattern of the statements that allowed something."""
 
     def missing(self, function: str, call: Json) -> list[Need]:
-        """Return what the call needs and the function's role does not allow."""
+        """Return the permissions that the call needs and the function's role does not grant."""
         role = self.body["Resources"][function]["Properties"]["Role"]["Fn::GetAtt"][0]
         return [need for need in needs(call) if not self._allows(role, need, call["purpose"])]
 

@@ -15,8 +15,11 @@ GRACE_SECONDS = 3
 
 
 class PromptServer(uvicorn.Server):
-    """uvicorn that stops at once. Its own loop looks for the end ten times a second, and its shutdown begins
-    with a tenth of a second of sleep: together the better part of many hundred small tests."""
+    """A uvicorn server that stops immediately.
+
+    uvicorn's own loop checks for the end ten times a second, and its shutdown begins with a sleep of a tenth
+    of a second. Together that is most of the time of hundreds of small tests.
+    """
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -63,8 +66,10 @@ class PromptServer(uvicorn.Server):
 
 @contextmanager
 def served(app: Any) -> Iterator[str]:
-    """Serve `app` on a free port of 127.0.0.1; return its URL. Raises `AssertionError` at the end of the
-    block when an answer was not as the OpenAPI document says."""
+    """Serve `app` on a free port of 127.0.0.1 and yield its URL.
+
+    Raises `AssertionError` at the end of the block if an answer deviates from the OpenAPI document.
+    """
     checked = Checked(app)
     config = uvicorn.Config(
         checked,

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 
 class Sent(NamedTuple):
-    """One event as it came: its id (None for heartbeats), its `event` field, its JSON."""
+    """A received event: its id (None for heartbeats), its `event` field, and its JSON."""
 
     id: str | None
     name: str | None
@@ -26,7 +26,7 @@ class Sent(NamedTuple):
 
 
 def read_events(lines: Iterable[str]) -> Iterator[Sent]:
-    """Events of a stream of lines; a last one without its blank line is not one."""
+    """Yield the events of a stream of lines. A last event without its blank line is dropped."""
     fields: dict[str, str] = {}
     for line in lines:
         if line:
@@ -39,7 +39,7 @@ def read_events(lines: Iterable[str]) -> Iterator[Sent]:
 
 
 def types(events: Iterable[Sent]) -> list[str]:
-    """The types in order, heartbeats left out, neighbours of one type counted once."""
+    """Return the types in order, without heartbeats and without repetitions in a row."""
     found: list[str] = []
     for event in events:
         kind = event.data["type"]
@@ -49,5 +49,5 @@ def types(events: Iterable[Sent]) -> list[str]:
 
 
 def answer(events: Iterable[Sent]) -> str:
-    """The text that the tokens make."""
+    """Return the text of the tokens."""
     return "".join(event.data["token"] for event in events if event.data["type"] == "token")

@@ -47,7 +47,7 @@ def is_dead(process: psutil.Process) -> bool:
 
 
 class RunningStack:
-    """`python -m local` on a free port; `output` is what it has said so far."""
+    """`python -m local` on a free port. `output` has the lines printed so far."""
 
     def __init__(self, arguments: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> None:
         self.output: list[str] = []
@@ -80,7 +80,7 @@ class RunningStack:
         self._reader.start()
 
     def wait_until_ready(self, seconds: float = 100.0) -> "RunningStack":
-        """Raises `RuntimeError` with the output when the stack does not come up."""
+        """Return the stack when it is ready. Raises `RuntimeError` with the output if it does not start."""
         if not self._ready.wait(seconds) or not self.url:
             self.stop()
             raise RuntimeError("The stack did not start:\n" + "".join(self.output))
@@ -97,7 +97,7 @@ class RunningStack:
         return description
 
     def token(self, organization: str = DEV_ORGANIZATION, user: str = "") -> str:
-        """A bearer token of a user of that organization (one per organization unless named)."""
+        """Return a bearer token for a user of an organization (one user per organization unless named)."""
         username = user or (
             DEV_USER if organization == DEV_ORGANIZATION else f"someone@{organization}.example"
         )
@@ -107,13 +107,14 @@ class RunningStack:
         return {"authorization": f"Bearer {self.token(organization, user)}"}
 
     def client(self, service: Any) -> Any:
-        """The boto3 client of a service in the stack's own account. Polls ask for it again and again."""
+        """Return the cached boto3 client of a service in the stack's account, because polls ask for it
+        repeatedly."""
         if service not in self._clients:
             self._clients[service] = boto3.client(service, **self.deployment["arguments"])
         return self._clients[service]
 
     def output_has(self, wanted: Callable[[str], bool], times: int = 1) -> threading.Event:
-        """An event that is set once `times` lines of the output are as wanted."""
+        """Return an event that is set once `times` lines of the output match."""
         watch = _Watch(wanted, times)
         self._watches.append(watch)
         for line in list(self.output):
@@ -121,9 +122,11 @@ class RunningStack:
         return watch.seen
 
     def kill(self, function: str) -> int:
-        """Kill every process of a function (by its logical id), as a crash would; how many there were. They
-        are gone, and the stack has noticed it, when this returns: it is their parent and has reaped them.
-        `killed_at` is when it happened (on `time.monotonic()`'s scale)."""
+        """Kill every process of a function (by its logical id), as a crash would, and return their number.
+
+        When this returns, the processes are gone and the stack has noticed, because it is their parent and
+        has reaped them. `killed_at` is the time on `time.monotonic()`'s scale.
+        """
         name = self.deployment["functions"][function]["name"]
         found = []
         for process in psutil.Process(self.pid).children(recursive=True):
@@ -143,7 +146,7 @@ class RunningStack:
         self._process.send_signal(number)
 
     def wait(self, seconds: float = _STOP_SECONDS) -> int:
-        """The exit status; raises `subprocess.TimeoutExpired`."""
+        """Return the exit status. Raises `subprocess.TimeoutExpired`."""
         status = self._process.wait(seconds)
         self._reader.join(seconds)
         return status
@@ -192,7 +195,7 @@ def stack(services: Receivers, steady_office: Office) -> Iterator[RunningStack]:
 
 
 def group_stack_tests(items: Sequence[pytest.Item]) -> None:
-    """Tests that use `stack` run on one worker (`--dist loadgroup`) and carry the marker `stack`."""
+    """Run tests that use `stack` on one worker (`--dist loadgroup`), with the marker `stack`."""
     for item in items:
         if "stack" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("stack"))
@@ -200,8 +203,11 @@ def group_stack_tests(items: Sequence[pytest.Item]) -> None:
 
 
 def write_groups(items: Sequence[pytest.Item]) -> None:
-    """Write its group into the id of each test that has one, by which `--dist loadgroup` finds it. xdist 3.8
-    does so in an attribute that pytest 9.2 no longer reads, so each worker would have a stack of its own."""
+    """Write each test's group into its id, where `--dist loadgroup` looks for it.
+
+    xdist 3.8 sets it in an attribute that pytest 9.2 no longer reads, so each worker would start its own
+    stack.
+    """
     for item in items:
         groups = {mark.args[0] for mark in item.iter_markers("xdist_group")}
         if groups and "@" not in item.nodeid.rpartition("]")[2]:

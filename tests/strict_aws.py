@@ -16,7 +16,7 @@ _FORBIDDEN = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class StrictAws(Aws):
-    """Clients that refuse, see `refuse_as_aws`."""
+    """AWS clients with size limits (see `refuse_as_aws`)."""
 
     def _make(self, service: str) -> Any:
         client = super()._make(service)
@@ -25,7 +25,7 @@ class StrictAws(Aws):
 
 
 def refuse_as_aws(client: Any, service: str) -> None:
-    """Have a client count the bytes of items, and of messages and calls, before they are sent."""
+    """Check the size of items, messages and calls of a client before they are sent."""
     if service in ("dynamodb", "sqs"):
         before_calls(client, _check_call)
 
@@ -55,7 +55,7 @@ def _check_transaction(params: dict[str, Any]) -> None:
 
 
 def _size(attribute: dict[str, Any]) -> int:
-    """Of a flat attribute, as DynamoDB counts it."""
+    """Return the size of a flat attribute, as DynamoDB counts it."""
     ((kind, value),) = attribute.items()
     if kind == "S":
         return len(value.encode())

@@ -7,7 +7,7 @@ from tests.templates import translated
 
 @cache
 def url_functions() -> list[tuple[str, bool]]:
-    """(folder under functions/, whether it streams) of every function with a URL."""
+    """Return the folder under functions/ of every function with a URL, and whether it streams."""
     template = translated()
     found = []
     for url in template.of_type("AWS::Lambda::Url").values():

@@ -1,4 +1,4 @@
-"""The project's template, read once per process: it is shared, so copy what you change."""
+"""The project's template, read once per process. It is shared, so copy what you change."""
 
 from functools import cache
 from pathlib import Path
@@ -12,12 +12,12 @@ TEMPLATE = Path(__file__).parent.parent / "template.yaml"
 
 @cache
 def written() -> dict[str, Any]:
-    """The template as it is written."""
+    """Return the template as written."""
     found: dict[str, Any] = parse_template(TEMPLATE.read_text())
     return found
 
 
 @cache
 def translated() -> Template:
-    """The template as SAM translates it, for the emulator."""
+    """Return the template as SAM translates it, for the emulator."""
     return read_template(TEMPLATE)

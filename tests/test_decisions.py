@@ -11,7 +11,7 @@ RECORDS = sorted(FOLDER.glob("[0-9]*.md"))
 NUMBERS = Counter(int(record.name[:4]) for record in RECORDS)
 
 
-def test_decisions_have_numbers_of_their_own() -> None:
+def test_decisions_have_unique_numbers() -> None:
     assert NUMBERS
     assert [number for number, times in NUMBERS.items() if times > 1] == []
 
@@ -38,7 +38,7 @@ def test_numbers_that_the_readme_calls_unused_have_no_decision() -> None:
     assert NUMBERS.keys() & set(range(int(unused[1]), int(unused[2]) + 1)) == set()
 
 
-def test_decisions_that_texts_name_exist() -> None:
+def test_decisions_named_in_texts_exist() -> None:
     """Links are checked by test_docs; these are numbers in prose and in comments."""
     found = subprocess.run(
         ["git", "grep", "-hoE", r"\bADR [0-9]+", "--", ":!docs/adr/README.md"],

@@ -1,4 +1,4 @@
-"""Groups of tests, each of which is for one worker (see `tests.stack.write_groups`)."""
+"""Groups of tests that run on one worker (see `tests.stack.write_groups`)."""
 
 import pytest
 

@@ -47,7 +47,7 @@ def names_of(node: ast.stmt) -> set[str]:
 
 
 @pytest.mark.parametrize("guide", GUIDES)
-def test_guide_names_what_exists(guide: str) -> None:
+def test_guide_names_existing_files(guide: str) -> None:
     missing = []
     for path, name in references(guide):
         file = located(path)
@@ -56,7 +56,7 @@ def test_guide_names_what_exists(guide: str) -> None:
     assert missing == []
 
 
-def test_guide_of_contributors_names_enough_to_be_a_map() -> None:
+def test_contributor_guide_names_more_than_40_definitions() -> None:
     assert sum(bool(name) for _, name in references("CONTRIBUTING.md")) > 40
 
 
@@ -85,5 +85,5 @@ def test_links_of_guide_lead_somewhere(guide: str) -> None:
         ("api/auth.py", "Nobody", False),
     ],
 )
-def test_defines_tells_what_a_file_defines(file: str, name: str, expected: bool) -> None:
+def test_defines_finds_the_names_of_a_file(file: str, name: str, expected: bool) -> None:
     assert defines(PACKAGE / file, name) is expected

@@ -1,5 +1,7 @@
-"""Every sample event of the functions with a URL goes through its handler, as `sam local invoke` would send
-it. `TOKEN` stands for a bearer token; expected answers are told by the files' names."""
+"""Every sample event of the functions with a URL goes through its handler, as with `sam local invoke`.
+
+`TOKEN` stands for a bearer token. The files' names determine the expected answers.
+"""
 
 import asyncio
 import importlib.util

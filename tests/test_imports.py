@@ -1,5 +1,8 @@
-"""The imports of each function's init: users pay for cold starts, so each function has a budget of
-modules and a list of modules that it must not import. Counted, not timed."""
+"""The imports of each function's init, counted rather than timed.
+
+Users pay for cold starts, so each function has a budget of modules and a list of modules that it must not
+import.
+"""
 
 import json
 import subprocess
@@ -47,8 +50,11 @@ print(json.dumps([sorted(sys.modules), sorted(data_classes), built]))
 
 
 class Init(NamedTuple):
-    """The modules that a function's init imports, the data classes of ours that it makes, and the models of
-    pydantic that it builds, which takes some milliseconds for each."""
+    """The modules that a function's init imports, our data classes among them, and the pydantic models that
+    it builds.
+
+    Each model takes several milliseconds to build.
+    """
 
     modules: set[str]
     data_classes: list[str]

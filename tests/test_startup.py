@@ -29,7 +29,7 @@ def make_many() -> list[list[int]]:
     return [[at] for at in range(200_000)]
 
 
-def test_nothing_is_collected_meanwhile_and_what_was_made_is_left_out_later() -> None:
+def test_init_is_without_collections_and_later_ones_skip_its_objects() -> None:
     before = gc.get_freeze_count()
     with collections_counted() as seen:
         with starting():
@@ -47,8 +47,8 @@ def test_collections_go_on_after_an_init_that_failed() -> None:
     assert gc.isenabled()
 
 
-def test_every_function_starts_so() -> None:
-    """Streamed ones by the runtime's own means."""
+def test_functions_start_without_collections() -> None:
+    """Streamed functions do so in the runtime."""
     streamed = {name for name, streams in url_functions() if streams}
     for path in (Path(__file__).parent.parent / "functions").glob("*/app.py"):
         assert ("with starting():" in path.read_text()) is (path.parent.name not in streamed), path

@@ -10,7 +10,7 @@ from local.template import read_template as read
 from millrace.telemetry import metrics as own
 from tests.aws import TEMPLATE
 
-# A wildcard that no policy can do without, and why.
+# Wildcards that no policy can avoid, and the reason.
 WILDCARDS = {
     "bedrock:InvokeModelWithResponseStream": "models and inference profiles are the account's to choose",
     "xray:PutTraceSegments": "X-Ray knows no resources",
@@ -52,7 +52,7 @@ STATEFUL = {
     "AWS::DynamoDB::Table",
     "AWS::S3::Bucket",
 }
-# What AWS itself counts, as far as the dashboard shows it.
+# Metrics of AWS itself on the dashboard.
 AWS_METRICS = {
     "AWS/Lambda": {
         "Invocations",
@@ -65,7 +65,7 @@ AWS_METRICS = {
     "AWS/SQS": {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"},
 }
 OWN_METRICS = {*own.METRICS.values(), own.LATENCY, own.LAG, own.BACKPRESSURE}
-# More may stream; these must.
+# Other functions may stream; these must.
 STREAMED = {"ConversationFunction"}
 
 Resources = dict[str, dict[str, Any]]
@@ -111,14 +111,14 @@ def test_streamed_functions_have_streamed_urls_and_the_exec_wrapper_and_only_the
         assert any(layer.startswith("RuntimeLayer") for layer in layers) == wrapped, name
 
 
-def test_timeouts_are_within_lambdas_and_said_for_each_function(resources: Resources) -> None:
+def test_timeouts_are_set_for_each_function_within_lambdas_limit(resources: Resources) -> None:
     for name, function in functions(resources).items():
         assert 1 <= function["Timeout"] <= 900, name
         assert 128 <= function["MemorySize"] <= 10240, name
 
 
 def test_each_public_url_has_both_permissions(resources: Resources) -> None:
-    """URLs made since October 2025 need InvokeFunctionUrl and InvokeFunction."""
+    """URLs created since October 2025 need InvokeFunctionUrl and InvokeFunction."""
     given = {
         (permission["FunctionName"]["Ref"], permission["Action"])
         for permission in of_type(resources, "AWS::Lambda::Permission").values()
@@ -138,7 +138,7 @@ def test_each_function_with_a_url_has_a_route_of_its_own(translated: Template, r
         assert bool(source.routes) == bool(url_of(resources, name)), name
 
 
-def test_code_and_layers_are_where_the_template_says(translated: Template) -> None:
+def test_template_paths_of_code_and_layers_exist(translated: Template) -> None:
     for source in translated.functions.values():
         assert any(source.code.glob("*.py")), source.code
         for folder in source.import_path():
@@ -153,7 +153,7 @@ def test_urls_configure_cors_themselves(resources: Resources) -> None:
             assert not cors.get("AllowCredentials"), name
 
 
-def test_tables_are_on_demand_restorable_protected_and_encrypted_by_a_key_of_choice(
+def test_tables_are_on_demand_restorable_protected_and_encrypted(
     translated: Template, resources: Resources
 ) -> None:
     tables = of_type(resources, "AWS::DynamoDB::Table")
@@ -202,7 +202,7 @@ def test_each_function_has_an_alarm_on_its_errors(resources: Resources) -> None:
 
 
 def test_each_url_has_an_alarm_on_its_5xx(resources: Resources) -> None:
-    """An app that answers 500 is no error of its function."""
+    """An app's 500 is not an error of its function."""
     watched = {
         alarm["Dimensions"][0]["Value"]["Ref"]
         for alarm in of_type(resources, "AWS::CloudWatch::Alarm").values()
@@ -212,7 +212,10 @@ def test_each_url_has_an_alarm_on_its_5xx(resources: Resources) -> None:
 
 
 def dashboard_metrics(resources: Resources) -> list[list[str]]:
-    """Each metric of the dashboard: namespace, name, dimension and value; `.` stands for what was before."""
+    """Return each metric of the dashboard: namespace, name, dimension and value.
+
+    `.` repeats the previous one.
+    """
     text = resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     found: list[list[str]] = []
     for widget in json.loads(text)["widgets"]:
@@ -224,7 +227,7 @@ def dashboard_metrics(resources: Resources) -> list[list[str]]:
     return found
 
 
-def test_dashboard_shows_metrics_that_there_are(resources: Resources) -> None:
+def test_dashboard_shows_existing_metrics(resources: Resources) -> None:
     found = dashboard_metrics(resources)
     for namespace, name, dimension, value in found:
         if namespace == own.NAMESPACE:
@@ -274,7 +277,8 @@ def test_each_queue_redrives_to_a_dead_letter_queue_that_is_watched(resources: R
 
 
 def test_events_that_a_rule_cannot_deliver_are_kept(resources: Resources) -> None:
-    """Without a dead-letter queue the bus throws away what it could not deliver within a day, or may not."""
+    """Without a dead-letter queue, the bus drops events that it could not deliver within a day or may not
+    deliver."""
     queues = of_type(resources, "AWS::SQS::Queue")
     allowed = {
         (statement["Resource"]["Fn::GetAtt"][0], rule["Fn::GetAtt"][0])
@@ -297,9 +301,11 @@ def test_event_sources_report_partial_failures(resources: Resources) -> None:
         assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
 
 
-def test_what_holds_state_survives_the_stack_and_its_own_condition(resources: Resources) -> None:
-    """A condition that turns false deletes what it guards: setting `OidcIssuer` must not delete accounts. Not
-    `RetainExceptOnCreate`: with deletion protection a stack that fails to be created could not roll back."""
+def test_stateful_resources_survive_the_stack_and_their_condition(resources: Resources) -> None:
+    """A condition that becomes false deletes its resources: setting `OidcIssuer` must not delete accounts.
+
+    Not `RetainExceptOnCreate`: with deletion protection, a stack whose creation fails could not roll back.
+    """
     kept = {name for name, one in resources.items() if one["Type"] in STATEFUL}
     assert {"UserPool", "AdminGroup", "UserPoolClient", "ConversationsTable", "FilesBucket"} <= kept
     for name in kept - REPRODUCIBLE:
@@ -329,7 +335,7 @@ def as_list(value: Any) -> list[Any]:
 
 
 def _text(resource: Any) -> str:
-    """The ARN as written; a reference is as narrow as the resource that it names."""
+    """Return the ARN as written. A reference is as narrow as the resource that it names."""
     if isinstance(resource, dict):
         sub = resource.get("Fn::Sub", "")
         return str(sub[0] if isinstance(sub, list) else sub)
@@ -337,14 +343,14 @@ def _text(resource: Any) -> str:
 
 
 def is_wild(resource: Any) -> bool:
-    """A `*` that stands for whole resources; below a table or bucket it is only that one's parts."""
+    """Return whether a `*` stands for whole resources. Below a table or bucket it covers only its parts."""
     text = _text(resource)
     return text == "*" or (
         text.endswith("*") and not text.endswith("/index/*") and "}" not in text.rpartition(":")[2]
     )
 
 
-def test_no_policy_reaches_further_than_it_must(resources: Resources) -> None:
+def test_policies_have_only_the_needed_wildcards(resources: Resources) -> None:
     found = statements(resources)
     assert found
     for role, statement in found:
@@ -354,13 +360,13 @@ def test_no_policy_reaches_further_than_it_must(resources: Resources) -> None:
             assert set(actions) <= WILDCARDS.keys(), (role, statement)
 
 
-# What SAM's policies for buckets would allow beyond this: lifecycles, ACLs, versions.
+# SAM's policies for buckets would also allow lifecycles, ACLs and versions.
 BUCKET_ACTIONS = {"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"}
 RECEIVING = ("sqs:ReceiveMessage", "sqs:DeleteMessage")
 
 
 def test_functions_read_the_queues_that_call_them_and_no_others(resources: Resources) -> None:
-    """An SQS event of SAM's brings a managed policy that reads every queue of the account."""
+    """SAM's SQS events add a managed policy that reads every queue of the account."""
     mapped = {
         (one["FunctionName"]["Ref"], one["EventSourceArn"]["Fn::GetAtt"][0])
         for one in of_type(resources, "AWS::Lambda::EventSourceMapping").values()
@@ -375,7 +381,7 @@ def test_functions_read_the_queues_that_call_them_and_no_others(resources: Resou
     assert len(mapped) == 6
 
 
-def test_functions_do_to_buckets_only_what_they_must(resources: Resources) -> None:
+def test_functions_have_only_the_needed_bucket_permissions(resources: Resources) -> None:
     found = {
         action
         for _, statement in statements(resources)
@@ -445,7 +451,7 @@ def _may(resources: Resources, function: str, action: str, prefix: str) -> bool:
         for action in actions
     ],
 )
-def test_functions_may_keep_what_is_too_large(
+def test_functions_may_store_oversized_values(
     resources: Resources, function: str, action: str, prefix: str
 ) -> None:
     assert _may(resources, function, action, prefix)

@@ -36,13 +36,13 @@ def watched(alarm: dict[str, Any]) -> str:
 
 
 def metrics(alarm: dict[str, Any]) -> int:
-    """The number of metrics that CloudWatch bills for."""
+    """Return the number of metrics that CloudWatch bills."""
     stats = [one for one in alarm.get("Metrics", ()) if "MetricStat" in one]
     return len(stats) or 1
 
 
 def filters(metric: str) -> set[str]:
-    """The functions whose log lines a metric counts."""
+    """Return the functions whose log lines a metric counts."""
     return {
         one["LogGroupName"]["Ref"].removesuffix("LogGroup")
         for one in FILTERS.values()
@@ -74,15 +74,15 @@ def test_alarm_needs_no_more_datapoints_than_it_evaluates(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_alarm_tells_the_topic_and_stays_silent_without_data(name: str) -> None:
+def test_alarm_notifies_the_topic_and_is_silent_without_data(name: str) -> None:
     alarm = ALARMS[name]
     assert alarm["AlarmActions"]["Fn::If"][:2] == ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}]]
     assert alarm["TreatMissingData"] == "notBreaching"
     assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
 
 
-def test_no_two_alarms_are_the_same() -> None:
-    """An alarm that merged all of another and forgot to name its own resource."""
+def test_alarms_are_distinct() -> None:
+    """Two are equal if an alarm merges all of another and does not set its own resource."""
     assert len({watched(alarm) for alarm in ALARMS.values()}) == len(ALARMS)
     assert len({alarm["AlarmDescription"] for alarm in ALARMS.values()}) == len(ALARMS)
 

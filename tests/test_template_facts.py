@@ -1,6 +1,8 @@
-"""Each type of resource in the template: what AWS refuses, counts, charges or replaces, as its documentation
-says, and what of that the template could break. `FACTS` names the types that were read, with the page that
-says so; a new one is read before it is used."""
+"""Quotas, prices and replacement rules of each resource type in the template, as AWS documents them.
+
+`FACTS` lists the types that were checked, with the documentation page. A new type is added after reading its
+page.
+"""
 
 import re
 from collections import Counter
@@ -144,7 +146,7 @@ def test_each_type_of_the_template_was_read() -> None:
 
 
 @pytest.mark.parametrize("kind", NAMES)
-def test_names_that_must_be_given_fit_and_are_of_one_stack_and_region(kind: str) -> None:
+def test_required_names_fit_and_contain_stack_and_region(kind: str) -> None:
     key, longest = NAMES[kind]
     for name, properties in of_type(kind).items():
         [config] = [one for one in (properties, *properties.values()) if isinstance(one, dict) and key in one]
@@ -155,7 +157,7 @@ def test_names_that_must_be_given_fit_and_are_of_one_stack_and_region(kind: str)
         assert len(filled) <= longest, name
 
 
-def test_nothing_else_has_a_name_of_ours() -> None:
+def test_other_resources_have_generated_names() -> None:
     named = {
         (name, key)
         for name, one in RESOURCES.items()
@@ -197,7 +199,7 @@ def test_each_queue_and_bucket_has_one_policy_at_most() -> None:
     assert [name for name, times in Counter([*queues, *buckets]).items() if times > 1] == []
 
 
-def test_settings_of_the_user_pool_that_cannot_be_changed_are_as_they_were() -> None:
+def test_immutable_settings_of_the_user_pool_are_unchanged() -> None:
     """A release that changes one of these cannot update a stack, or replaces its pool."""
     [pool] = of_type("AWS::Cognito::UserPool").values()
     fixed = ("Schema", "AliasAttributes", "UsernameAttributes", "UsernameConfiguration")
@@ -208,7 +210,7 @@ def test_settings_of_the_user_pool_that_cannot_be_changed_are_as_they_were() -> 
     assert client["GenerateSecret"] is False
 
 
-def test_log_groups_have_few_filters_whose_patterns_fit() -> None:
+def test_filters_of_log_groups_are_within_their_quotas() -> None:
     filters = of_type("AWS::Logs::MetricFilter").values()
     assert max(Counter(one["LogGroupName"]["Ref"] for one in filters).values()) <= 100
     for one in filters:
@@ -224,7 +226,7 @@ def test_functions_have_five_layers_and_short_descriptions_at_most() -> None:
         assert 128 <= function.get("MemorySize", 128) <= 10_240, name
 
 
-def test_code_at_the_edge_is_small() -> None:
+def test_edge_code_is_small() -> None:
     for function in of_type("AWS::CloudFront::Function").values():
         assert len(str(function["FunctionCode"]).encode()) <= 10_240
 
@@ -247,7 +249,7 @@ def test_policies_of_queues_are_within_their_quotas() -> None:
         assert sum("Condition" in one for one in statements) <= 10, name
 
 
-def test_cors_of_urls_names_methods_that_urls_know() -> None:
+def test_cors_of_urls_names_supported_methods() -> None:
     for name, url in of_type("AWS::Lambda::Url").items():
         cors = url["Cors"]
         assert set(cors["AllowMethods"]) <= {"GET", "PUT", "HEAD", "POST", "PATCH", "DELETE", "*"}, name
@@ -256,8 +258,10 @@ def test_cors_of_urls_names_methods_that_urls_know() -> None:
 
 
 def test_filters_read_the_fields_that_system_logs_have() -> None:
-    """The `status` of a report is success, error, failure or timeout, and lies in `record` in logs as JSON
-    (Lambda Developer Guide, Telemetry API schema: PlatformReport, PlatformInitReport and so on)."""
+    """The `status` of a report is success, error, failure or timeout, in `record` in JSON logs.
+
+    See the Lambda Developer Guide, Telemetry API schema: PlatformReport, PlatformInitReport and others.
+    """
     patterns = [one["FilterPattern"] for one in of_type("AWS::Logs::MetricFilter").values()]
     reports = [one for one in patterns if "platform." in one]
     assert reports
@@ -269,7 +273,7 @@ def test_filters_read_the_fields_that_system_logs_have() -> None:
         assert len(one["MetricTransformations"]) == 1
 
 
-def test_name_of_a_sign_in_page_is_one_that_cognito_takes() -> None:
+def test_sign_in_domain_is_valid_for_cognito() -> None:
     pattern = BODY["Parameters"]["SignInDomain"]["AllowedPattern"]
     for name, fits in (
         ("acme-agents", True),

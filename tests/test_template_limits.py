@@ -39,7 +39,7 @@ def test_template_is_within_cloudformations_quotas() -> None:
 
 
 def test_policies_of_each_role_fit_together() -> None:
-    """IAM refuses a role whose inline policies are larger, and the stack with it."""
+    """IAM rejects a role whose inline policies are larger, and the stack fails."""
     names = {name: f"a-stack-with-quite-a-long-name-{name}-ABCDEFGHIJKL" for name in RESOURCES}
     arn = "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012"
     roles = Roles(BODY, {"KmsKeyArn": arn, "ModelKeysSecretArn": arn, "OutboxSecretArn": arn}, names)
@@ -98,7 +98,7 @@ def test_rules_are_within_eventbridges_quotas() -> None:
         assert len(json.dumps(rule.get("EventPattern", {}))) <= 2_048, name
 
 
-def test_logs_are_kept_for_a_time_that_cloudwatch_knows() -> None:
+def test_log_retention_is_one_that_cloudwatch_accepts() -> None:
     parameter = BODY["Parameters"]["LogRetentionDays"]
     assert set(parameter["AllowedValues"]) == RETENTIONS
     assert parameter["Default"] in RETENTIONS
@@ -110,8 +110,8 @@ def test_expressions_of_alarms_have_no_more_metrics_than_cloudwatch_computes() -
             assert len(one["Properties"]["Metrics"]) <= 10, name
 
 
-def test_concurrency_is_reserved_only_where_it_is_asked_for() -> None:
-    """AWS refuses a reservation that leaves fewer than 100 for others, so a new account can have none."""
+def test_concurrency_is_reserved_only_on_request() -> None:
+    """AWS rejects a reservation that leaves fewer than 100 for others, so a new account can have none."""
     for name, function in of_type("AWS::Lambda::Function").items():
         if reserved := function.get("ReservedConcurrentExecutions"):
             condition, _, otherwise = reserved["Fn::If"]

@@ -1,7 +1,7 @@
-"""Functions whose messages come back to them, found from the template's wiring.
+"""Functions that receive their own messages, found from the template's wiring.
 
-After about 16 rounds Lambda stops such a chain and sends the event to the dead-letter queue, unless the
-function says `RecursiveLoop: Allow`: our own limits (hops, rounds, attempts) hold then.
+After about 16 rounds, Lambda stops such a chain and sends the event to the dead-letter queue, unless the
+function has `RecursiveLoop: Allow`. Then our own limits (hops, rounds, attempts) apply.
 """
 
 import json
@@ -19,7 +19,7 @@ Resources = dict[str, dict[str, Any]]
 Wiring = dict[str, set[str]]
 Edges = Iterable[tuple[str, str]]
 
-# What a function may write to, and what may call a function because of it. Reading or deleting sends nothing.
+# Actions that may call another function. Reading or deleting sends nothing.
 SENDS = (
     "sqs:SendMessage",
     "sns:Publish",
@@ -39,7 +39,7 @@ def resources() -> Resources:
 
 
 def named(value: Any, resources: Resources) -> set[str]:
-    """The logical ids that a value of the template refers to, however it does."""
+    """Return the logical ids that a value of the template refers to, in any form."""
     text = json.dumps(value)
     words = re.findall(r'"(?:Ref|Fn::GetAtt)": \[?"([A-Za-z0-9]+)', text) + re.findall(
         r"\$\{([A-Za-z0-9]+)", text
@@ -62,7 +62,8 @@ def is_sending(action: str) -> bool:
 
 
 def wiring_of(resources: Resources) -> Wiring:
-    """From each function, queue, bus, table, bucket and topic to what it passes messages on to."""
+    """Return, for each function, queue, bus, table, bucket and topic, the resources that it passes messages
+    to."""
     wiring: Wiring = defaultdict(set)
     for name, resource in resources.items():
         for source, target in WIRES.get(resource["Type"], nothing)(
@@ -77,7 +78,7 @@ def nothing(name: str, properties: dict[str, Any], resources: Resources) -> Edge
 
 
 def sent_by(name: str, properties: dict[str, Any], resources: Resources) -> Edges:
-    """A function sends to what its role lets it write to."""
+    """Yield the resources that a function's role lets it write to."""
     role = resources[properties["Role"]["Fn::GetAtt"][0]]["Properties"]
     for statement in policies(role):
         actions = statement["Action"]
@@ -125,7 +126,7 @@ def reached(wiring: Wiring, start: str) -> set[str]:
 
 
 def looping(resources: Resources) -> set[str]:
-    """The functions that may be called because of what they sent, over any number of others."""
+    """Return the functions that may be called because of what they sent, directly or through others."""
     wiring = wiring_of(resources)
     functions = [name for name, one in resources.items() if one["Type"] == "AWS::Lambda::Function"]
     return {name for name in functions if name in reached(wiring, name)}
@@ -168,7 +169,8 @@ def test_functions_that_send_to_their_own_source_allow_it(resources: Resources) 
 
 
 def test_dropped_recursive_invocations_raise_an_alarm() -> None:
-    """Of every function: one that allows loops drops none, and the others must not be in any."""
+    """The alarm covers every function: one that allows loops drops nothing, and the others must not be in a
+    loop."""
     (alarm,) = [
         one["Properties"]
         for one in written()["Resources"].values()  # the emulator plays no such alarm

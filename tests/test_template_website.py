@@ -1,4 +1,4 @@
-"""The page behind CloudFront: behaviors from the functions' routes, headers, the page's own addresses."""
+"""The page behind CloudFront: behaviors for the functions' routes, headers, and the page's addresses."""
 
 import json
 import re
@@ -35,7 +35,7 @@ ALL_BUT_HOST = "b689b0a8-53d0-40ab-baf2-68738e2966ac"
 
 
 def cloudfront_origin(path: str) -> str:
-    """CloudFront takes the first behavior whose pattern fits; `*` and `?` are its only wildcards."""
+    """Return the origin of the first behavior whose pattern matches; `*` and `?` are its only wildcards."""
     for behavior in BEHAVIORS:
         if fnmatchcase(path, behavior["PathPattern"]):
             return str(behavior["TargetOriginId"])
@@ -86,8 +86,10 @@ def test_functions_get_bearer_tokens_but_not_the_host_and_are_never_cached() -> 
 
 
 def test_streams_outlive_the_timeouts_of_their_origin() -> None:
-    """The read timeout is between two bytes, and a heartbeat comes every 5 seconds; without a completion
-    timeout CloudFront lets a response take as long as it does."""
+    """The read timeout is the time between two bytes, and heartbeats come every 5 seconds.
+
+    Without a completion timeout, CloudFront does not limit the length of a response.
+    """
     from millrace.api.sse import HEARTBEAT_SECONDS
 
     for origin in DISTRIBUTION["Origins"]:
@@ -160,7 +162,7 @@ def test_website_deploys_and_only_its_distribution_may_read_the_bucket(ministack
     assert deployed.outputs["DistributionId"] in json.dumps(statement["Condition"])
 
 
-def test_website_is_left_out_where_it_is_not_wanted() -> None:
+def test_website_can_be_left_out() -> None:
     conditional = [name for name, one in RESOURCES.items() if one.get("Condition") == "HasWebsite"]
     assert {"WebBucket", "Distribution", "WebPages", "WebHeaders", "WebAccess", "WebBucketPolicy"} == set(
         conditional

@@ -107,7 +107,7 @@ def any_of(words: Iterable[str]) -> str:
     return "|".join(sorted(words))
 
 
-# Parsing each file would take seconds; few have any of these words at all.
+# Parsing every file would take seconds, and few contain any of these words.
 SUSPICIOUS = re.compile(
     rf"class _*(?:{any_of(CLASSES)})_*\b|def _*(?:{any_of(FUNCTIONS)})_*\(|as (?:{any_of(EXCEPTIONS)}):"
     rf"|(?<![a-z])(?i:{any_of(NAMES)})(?![a-z])"
@@ -117,7 +117,7 @@ SUSPICIOUS = re.compile(
 
 @cache
 def parsed() -> list[tuple[str, ast.Module]]:
-    """Each Python file that may have a word of the glossary, with its path from the root."""
+    """Return each Python file that may contain a word of the glossary, with its path from the root."""
     texts = ((str(path.relative_to(ROOT)), path.read_text()) for path in tracked("*.py"))
     return [(path, ast.parse(text)) for path, text in texts if SUSPICIOUS.search(without_new_words(text))]
 
@@ -152,7 +152,7 @@ def names() -> list[tuple[str, str, str, int]]:
 
 
 def replaced(kind: str, name: str) -> str | None:
-    """Return the word to use for a name, None where it is fine as it is."""
+    """Return the word to use for a name, or None if the name is fine."""
     if kind == "class":
         return CLASSES.get(name.strip("_"))
     if kind == "exception":
@@ -212,7 +212,7 @@ def test_prose_uses_the_words_of_the_glossary(patterns: tuple[str, ...]) -> None
     assert found == []
 
 
-def test_no_docstring_begins_with_a_question_word() -> None:
+def test_docstrings_do_not_begin_with_a_question_word() -> None:
     found = []
     for path, tree in parsed():
         for node in ast.walk(tree):

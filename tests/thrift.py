@@ -1,8 +1,8 @@
-"""Work that the tests need not repeat: it gave half of their time to Python's garbage collector.
+"""Share work that tests need not repeat, which gave half of their time to Python's garbage collector.
 
-Most tests make an app of their own with AWS clients of their own. botocore reads and parses the service
-models anew for each session, and FastAPI's caches keep every app and thereby all that it holds. What is
-shared here was read or worked out; each client has hooks, connections and retries of its own, as before.
+Most tests make their own app with their own AWS clients. botocore reads and parses the service models again
+for each session, and FastAPI's caches keep every app and everything that it refers to. Only results of
+reading and parsing are shared here. Each client still has its own hooks, connections and retries.
 """
 
 import gc
@@ -32,7 +32,7 @@ from millrace.stores.aws_session import make_session
 
 @contextmanager
 def shared_service_models() -> Iterator[None]:
-    """All sessions of this process share what botocore's loaders have read."""
+    """Share what botocore's loaders have read among all sessions of this process."""
     create, read = botocore.session.create_loader, dict[Any, Any]()
 
     def sharing(path: str | None = None) -> Any:
@@ -46,7 +46,7 @@ def shared_service_models() -> Iterator[None]:
 
 @contextmanager
 def shared_sessions() -> Iterator[None]:
-    """All of the product's clients in one environment come from one session, but where hooks are added."""
+    """Share one session among all of the product's clients in one environment, unless hooks are added."""
     made, lock, make = dict[Any, tuple[Any, list[Any]]](), threading.Lock(), Aws._with_botocore
 
     def session(aws: Aws) -> Any:
@@ -74,7 +74,7 @@ def shared_sessions() -> Iterator[None]:
 
 @contextmanager
 def shared_findings() -> Iterator[None]:
-    """All clients and apps share what is worked out from models, types and signatures alone."""
+    """Share results that depend only on models, types and signatures among all clients and apps."""
     regions: Any = botocore.regions
     with ExitStack() as stack:
         for where, name, instead in (
@@ -128,7 +128,7 @@ def _classes() -> Callable[..., Any]:
 
 
 def _once_per_endpoint() -> Callable[..., Any]:
-    """Apps of all tests have the same endpoints, each with closures of its own."""
+    """Apps of all tests have the same endpoints, each with its own closures."""
     build: Any = fastapi.routing._build_dependant_with_parameterless_dependencies
     built = dict[Any, Any]()
 
@@ -143,12 +143,13 @@ def _once_per_endpoint() -> Callable[..., Any]:
 
 
 def _loaded(name: str, otherwise: Any) -> Any:
-    """Return a module that tests have imported, or that from which it will have the function."""
+    """Return a module that tests have imported, or the one that it will take the function from."""
     return sys.modules.get(name, otherwise)
 
 
 def _once_per_models() -> Callable[..., Any]:
-    """The OpenAPI document is made of hundreds of models, which takes two seconds."""
+    """Cache the OpenAPI document's schemas, because building them from hundreds of models takes two
+    seconds."""
     make, made = pydantic.json_schema.models_json_schema, dict[Any, Any]()
 
     def schemas(models: Any, **how: Any) -> Any:
@@ -162,7 +163,7 @@ def _once_per_models() -> Callable[..., Any]:
 
 @contextmanager
 def shared_trust() -> Iterator[None]:
-    """All HTTP clients of this process that trust the usual authorities share what they have read of them."""
+    """Share the default authorities among all HTTP clients of this process that trust them."""
     default: Any = httpx._transports.default
     create, found = default.create_ssl_context, dict[bool, ssl.SSLContext]()
 
@@ -179,14 +180,14 @@ def shared_trust() -> Iterator[None]:
 
 
 def forget_apps() -> None:
-    """Have FastAPI forget the callables of apps that are over."""
+    """Make FastAPI forget the callables of apps that have ended."""
     for value in vars(sys.modules.get("fastapi.dependencies.models", object)).values():
         if clear := getattr(value, "cache_clear", None):
             clear()
 
 
 def spare_imports() -> None:
-    """Have the garbage collector pass over what is there for good."""
-    gc.freeze()  # what little of it is garbage, too: to find it would take a second
+    """Exempt permanent objects from garbage collection."""
+    gc.freeze()  # including a little garbage: finding it would take a second
     gc.set_threshold(100_000, 20, 20)  # an app alone is more than Python's usual 700 objects
     gc.enable()

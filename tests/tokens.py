@@ -19,7 +19,7 @@ ROLES = "cognito:groups"
 
 
 class Issuer:
-    """`app` serves `/keys`; `fetched` counts how often it was asked."""
+    """An issuer. `app` serves `/keys`, and `fetched` counts the requests for it."""
 
     def __init__(self) -> None:
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -33,12 +33,12 @@ class Issuer:
         return JSONResponse({"keys": [public | {"kid": self.key_id, "alg": "RS256", "use": "sig"}]})
 
     def rotate(self) -> None:
-        """Signs with a new key from now on."""
+        """Sign with a new key from now on."""
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.key_id = "key-2"
 
     def token(self, organization: str | None = "org", **claims: Any) -> str:
-        """A token of an admin for an hour, with any claim replaced (None leaves it out)."""
+        """Return an admin's token for an hour. Each claim can be replaced, or removed with None."""
         body: dict[str, Any] = {
             "iss": ISSUER,
             "aud": AUDIENCE,
@@ -55,9 +55,9 @@ class Issuer:
         )
 
     def user(self, organization: str, user: str, *roles: str, **claims: Any) -> dict[str, str]:
-        """The Authorization header of a user with these roles."""
+        """Return the Authorization header of a user with these roles."""
         return self.headers(organization, **{"sub": user, ROLES: list(roles)} | claims)
 
     def headers(self, organization: str = "org", **claims: Any) -> dict[str, str]:
-        """The Authorization header of a caller."""
+        """Return the Authorization header of a caller."""
         return {"authorization": f"Bearer {self.token(organization, **claims)}"}

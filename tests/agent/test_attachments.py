@@ -132,7 +132,7 @@ async def test_model_without_them_gets_a_note_of_what_was_said_before(block: dic
         assert "bytes" not in text
 
 
-async def test_what_cannot_be_read_or_is_not_what_it_says_becomes_a_note() -> None:
+async def test_unreadable_attachment_becomes_a_note() -> None:
     gone = {"image": {"fileId": "file_gone", "name": "gone.png"}}
     lying = {"image": {"fileId": "file_pdf", "mediaType": "image/png", "name": "lying.png"}}
     request = await asked(turn(gone, lying))
@@ -167,7 +167,7 @@ async def test_each_file_is_read_once_in_a_run() -> None:
     assert sorted(reads) == ["file_pdf", "file_png"]
 
 
-async def test_what_there_is_no_room_for_is_not_read_or_not_kept() -> None:
+async def test_attachments_without_room_are_not_read_or_kept() -> None:
     reads: list[str] = []
 
     async def counted(about: dict[str, Any]) -> bytes | None:

@@ -153,7 +153,7 @@ def taken_apart(
     CASES,
     ids=[f"{case[0]} {n}" for n, case in enumerate(CASES)],
 )
-def test_what_a_model_writes_is_taken_apart_however_it_is_cut(
+def test_models_text_is_parsed_however_it_is_cut(
     model: str, text: str, shown: str, thinking: str, calls: list[tuple[str, Any]]
 ) -> None:
     for tokens in ([text], list(text), *(cut(text, Random(n).randrange(2**32)) for n in range(20))):

@@ -191,7 +191,7 @@ def test_filter_leaks_nothing_hidden_and_loses_nothing_visible(
 
 @settings(max_examples=400, deadline=None)
 @given(TEXTS, SEEDS)
-def test_no_more_than_a_possible_tag_is_held_back(text: str, seed: int) -> None:
+def test_only_possible_tags_are_held_back(text: str, seed: int) -> None:
     leak, fed, given_back = LeakFilter(), "", ""
     for token in cut(text, seed):
         fed += token

@@ -214,7 +214,7 @@ async def test_only_text_and_calls_say_something(deltas: tuple[Delta, ...], sile
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.text(alphabet="ab <>/thinkTHought:\n", max_size=12), max_size=10))
-async def test_what_is_kept_is_what_was_shown(pieces: list[str]) -> None:
+async def test_stored_turn_equals_the_shown_one(pieces: list[str]) -> None:
     turn, seen = await read(*map(Text, pieces), STOP)
     kept = "".join(block.get("text", "") for block in turn.content())
     assert kept == "".join(event["token"] for event in seen if event["type"] == "token")

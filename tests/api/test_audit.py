@@ -131,7 +131,7 @@ def test_refused_acts_of_admins_are_noted_once_a_minute(
     assert len(entries(management, userId="curious", action="GET /api/keys")) <= 2
 
 
-def test_nothing_is_done_whose_entry_cannot_be_written(
+def test_action_without_its_audit_entry_is_not_done(
     management: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fails(*given: Any) -> None:

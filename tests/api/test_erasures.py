@@ -50,7 +50,7 @@ def test_every_table_and_bucket_of_the_template_is_covered(aws: Aws) -> None:
     assert set(of_type("AWS::Scheduler::ScheduleGroup")) == {"PipelineSchedules"}
 
 
-def test_what_cannot_be_deleted_passes_away() -> None:
+def test_data_that_cannot_be_deleted_expires() -> None:
     """Logs have ids and no content; queues hold a message for two weeks at most, with its object."""
     assert all("RetentionInDays" in one for one in of_type("AWS::Logs::LogGroup").values())
     assert all(

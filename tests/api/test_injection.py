@@ -166,7 +166,7 @@ def test_inject_sends_a_live_message_or_begins_a_run(chat: httpx.Client) -> None
     assert answer(say(chat, "/echo tools=0\nfree", ifBusy="inject")) == "free"
 
 
-def test_key_of_if_busy_inject_stands_for_the_live_message_also_after_the_runs_end(
+def test_idempotency_key_names_the_live_message_even_after_the_run(
     chat: httpx.Client,
 ) -> None:
     body = {"agentId": "echo", "content": "by the way", "ifBusy": "inject", "idempotencyKey": "k"}

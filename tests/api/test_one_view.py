@@ -444,7 +444,7 @@ def test_every_operation_is_scanned_or_known_to_tell_nothing_of_runs(
     assert len(entered) == len(set(entered))
 
 
-async def test_no_outlet_tells_what_an_answer_agent_hides(
+async def test_outlets_hide_what_an_answer_agent_hides(
     world: World, organization: str, model_server: ModelServer
 ) -> None:
     make_agents(world)

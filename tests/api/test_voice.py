@@ -245,7 +245,7 @@ def test_polly_is_served_as_it_speaks(
         assert error_of(too_fast) == (422, "unsupported_speed")
 
 
-def test_no_thread_is_left_behind(settings: Settings, issuer: Issuer, organization: str) -> None:
+def test_voice_app_leaves_no_threads(settings: Settings, issuer: Issuer, organization: str) -> None:
     before = set(threading.enumerate())
     with voice_client(settings, issuer, organization) as client:
         client.post(SPEECH, json={"text": "Hi"})

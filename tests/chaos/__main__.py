@@ -41,7 +41,7 @@ KILL_EVERY = (5.0, 15.0)
 
 @contextmanager
 def faulty_stack(seed: int, servers: str) -> Iterator[tuple[RunningStack, Path]]:
-    """A stack whose functions draw faults while the file `on` is in the folder."""
+    """Run a stack whose functions draw faults while the file `on` is in the folder."""
     folder = Path(tempfile.mkdtemp(prefix="millrace-chaos-"))
     shutil.copy(Path(__file__).parent / "faults" / "sitecustomize.py", folder)
     (folder / "seed").write_text(str(seed))
@@ -54,7 +54,7 @@ def faulty_stack(seed: int, servers: str) -> Iterator[tuple[RunningStack, Path]]
 
 
 class Chaos:
-    """One run of it."""
+    """One run of chaos."""
 
     def __init__(self, stack: RunningStack, folder: Path, office: Office, sink: Sink, seed: int) -> None:
         self._stack, self._folder, self._office, self._sink = stack, folder, office, sink
@@ -68,7 +68,7 @@ class Chaos:
         return Client(self.http, self.books, self.over, random.Random(self._draw.random()))
 
     def begin(self) -> str:
-        """Make agents and the pipeline."""
+        """Create agents and the pipeline."""
         for agent in [*self._office.agents(), CAREFUL]:
             assert self.http.post("/api/agents", json=agent).status_code == 201
         destination = {
@@ -78,7 +78,7 @@ class Chaos:
         return started(self.http, source={"type": "agent_execution"}, destination=destination)
 
     def rage(self, pipeline: str, seconds: float) -> None:
-        """Work and faults for so long; then faults end, and the work comes to its end."""
+        """Work under faults for this time. Then end the faults, and let the work finish."""
         numbers = count(0, PER_REQUEST)
         lock = threading.Lock()
 
@@ -117,14 +117,15 @@ class Chaos:
             self.kills[name] += kill(self._stack, name)
 
     def faults(self) -> dict[str, Counter[str]]:
-        """The faults of each function, counted."""
+        """Return the number of faults of each kind, by function."""
         found = {}
         for path in sorted(self._folder.glob("*.faults")):
             found[path.stem.partition("-")[2] or path.stem] = Counter(path.read_text().splitlines())
         return found
 
     def untried(self) -> set[str]:
-        """The kinds of faults that befell no call of the product's own client: its hook missed them."""
+        """Return the kinds of faults that affected no call of the product's own client: its hook missed
+        them."""
         return set(SHARES) - {one.removeprefix("own: ") for each in self.faults().values() for one in each}
 
 

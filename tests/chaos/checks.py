@@ -15,7 +15,7 @@ DEAD = ("Run", "Ingest", "Delivery", "Record")
 
 
 class Checks:
-    """Looks at everything once it is calm; problems go into the books' `wrong`."""
+    """Checks of everything after the faults. Problems go into `wrong` of the books."""
 
     def __init__(
         self, stack: RunningStack, client: Client, office: Office, sink: Sink, pipeline: str
@@ -39,7 +39,7 @@ class Checks:
         )
 
     def _send_back(self) -> None:
-        """Messages that failed ten times go back to their queues, as the runbook says: none may be left."""
+        """Send messages that failed ten times back to their queues, as in the runbook. None may remain."""
         sqs, resources, moved = self._stack.client("sqs"), self._stack.deployment["resources"], Counter[str]()
         wait_until_delivered(self._stack, CALM_SECONDS)
         for queue in DEAD:
@@ -96,7 +96,8 @@ class Checks:
         self._log(name, run)
 
     def _rush(self, name: str, accepted: list[tuple[str, str]]) -> None:
-        """Messages that interrupted each other are each there once, and each has a run that has ended."""
+        """Check that messages that interrupted each other each exist once, and each have a run that has
+        ended."""
         runs = [self._client.wait_for_end(run_id) for _, run_id in accepted]
         for run in runs:
             code = (run.get("error") or {}).get("code")
@@ -114,7 +115,7 @@ class Checks:
         return list(self._client.until_accepted("GET", path, params={"limit": "100"}).json()["items"])
 
     def _log(self, name: str, run: dict[str, Any]) -> None:
-        """The log has one end, and no number twice."""
+        """Check that the log has one end and no repeated number."""
         events = self._client.until_accepted("GET", f"/api/runs/{run['id']}/events").json()["items"]
         ids = [one["id"] for one in events]
         ends = [one["event"]["type"] for one in events if one["event"]["type"] in ("done", "error")]
@@ -122,7 +123,7 @@ class Checks:
         self._expect(len(ends) <= 1, f"{name}: ends {ends}")
 
     def _listed(self) -> None:
-        """No run is shown as under way, and each message has one."""
+        """Check that no run is shown as active, and that each message has one."""
         listed: list[dict[str, Any]] = []
         cursor: str | None = ""
         while cursor is not None:
@@ -141,12 +142,11 @@ class Checks:
         self._expect(not lost, f"not listed: {lost}")
 
     def _runs_of(self, name: str) -> int:
-        """Return how many runs a conversation may have: a live message may begin one of its own."""
+        """Return the maximum number of runs of a conversation, because a live message may begin its own."""
         return len(self._books.rushes[name]) if name in self._books.rushes else 1 + (name in self._books.live)
 
     def _events(self) -> None:
-        """Each event that was accepted has arrived, once; what became a dead letter does when it is sent
-        again."""
+        """Check that each accepted event arrived once. Dead letters arrive when they are sent again."""
         wait_until_delivered(self._stack, CALM_SECONDS)
         dead = dead_letters(self._client.http, self._pipeline)
         if dead:

@@ -32,14 +32,17 @@ CALM_SECONDS = 240.0
 
 
 def content_of(name: str) -> str:
-    """The message of a conversation of this name."""
+    """Return the message of a conversation with this name."""
     return f"/echo tools=1\n{name}" if name.startswith("careful") else f"Pay order-{name}."
 
 
 @dataclass
 class Books:
-    """All that was accepted. `rushes` are the messages of a conversation with their runs, and at the end that
-    of another answer. `statuses` are those of all responses."""
+    """Everything that was accepted.
+
+    `rushes` are the messages of a conversation with their runs, and at the end the one for another answer.
+    `statuses` counts those of all responses.
+    """
 
     runs: dict[str, str] = field(default_factory=dict)
     live: dict[str, str] = field(default_factory=dict)
@@ -53,7 +56,7 @@ class Books:
 
 @dataclass
 class Client:
-    """One client of the stack. `over` is set when it is calm: what is under way still comes to its end."""
+    """A client of the stack. `over` is set when the faults end; active work is still finished."""
 
     http: httpx.Client
     books: Books
@@ -61,7 +64,7 @@ class Client:
     draw: random.Random
 
     def until_accepted(self, method: str, path: str, **request: Any) -> httpx.Response:
-        """Send until there is an answer that is none of those that ask for it again."""
+        """Send until the answer is not one of those that ask for a retry."""
         until = time.monotonic() + CALM_SECONDS
         while True:
             try:
@@ -77,13 +80,13 @@ class Client:
             threading.Event().wait(self.draw.uniform(0.05, 0.4))
 
     def expect(self, answer: httpx.Response, *statuses: int) -> bool:
-        """Note an answer that has none of these statuses."""
+        """Record an answer whose status is not one of these."""
         if answer.status_code not in statuses:
             self.books.wrong.append(f"{answer.request.method} {answer.url.path}: {answer.text:.300}")
         return answer.status_code in statuses
 
     def repeat(self, work: Callable[[int], None]) -> None:
-        """Do the same work again and again until it is calm."""
+        """Repeat the work until the faults end."""
         number = 0
         while not self.over.is_set():
             work(number)
@@ -92,7 +95,7 @@ class Client:
     # --- conversations -----------------------------------------------------------------------------
 
     def converse(self, name: str, agent: str) -> None:
-        """One message to an agent, with a live message where it is the lead."""
+        """Send one message to an agent, and a live message if the agent is the lead."""
         body = {"agentId": agent, "content": content_of(name), "idempotencyKey": name}
         run_id = self._stream(f"/api/conversations/{name}/messages", body, name if agent == LEAD else "")
         if run_id:
@@ -100,8 +103,8 @@ class Client:
             self.wait_for_end(run_id)
 
     def _stream(self, path: str, body: dict[str, Any], hurry: str = "", may_be_refused: bool = False) -> str:
-        """Send a message until its run is known, or it is refused for another one; read its stream as long as
-        it lasts."""
+        """Send a message until its run is known or it is refused in favor of another; read its stream to the
+        end."""
         until, run_id = time.monotonic() + CALM_SECONDS, ""
         while not run_id and time.monotonic() < until:
             try:
@@ -136,7 +139,7 @@ class Client:
         return dict(answer.json()) if self.expect(answer, 200) else {}
 
     def wait_for_end(self, run_id: str, *states: str) -> dict[str, Any]:
-        """The run once it has ended, or is in one of these states."""
+        """Return the run once it has ended or is in one of these states."""
         until = time.monotonic() + CALM_SECONDS
         while time.monotonic() < until:
             if not self.over.is_set():  # nothing promises a time while processes are killed
@@ -149,7 +152,8 @@ class Client:
         return {}
 
     def rush(self, name: str) -> None:
-        """Messages that interrupt each other, a stop amid them, and another answer to the last one."""
+        """Send messages that interrupt each other, a stop among them, and ask again for the last one's
+        answer."""
         conversation = f"/api/conversations/{name}"
         with ThreadPoolExecutor(RUSHING) as pool:
             sent = [pool.submit(self._interrupt, name, number) for number in range(RUSHING)]
@@ -163,7 +167,7 @@ class Client:
             self.wait_for_end(run_id)
 
     def _interrupt(self, name: str, number: int) -> tuple[str, str] | None:
-        """One of the messages that interrupt each other, and its run."""
+        """Send one of the messages that interrupt each other; return its text and its run."""
         content = f"/echo delayMs=40 repeat=4\nRush {number}."
         body = {"agentId": "echo", "content": content, "idempotencyKey": f"{name}-{number}"}
         path = f"/api/conversations/{name}/messages"
@@ -173,7 +177,7 @@ class Client:
     # --- approvals ---------------------------------------------------------------------------------
 
     def approve(self, name: str) -> None:
-        """A message whose tool call has to be approved."""
+        """Send a message whose tool call has to be approved."""
         path = f"/api/conversations/{name}/messages"
         body = {"agentId": CAREFUL["id"], "content": content_of(name), "idempotencyKey": name}
         run_id = self._stream(path, body)
@@ -194,7 +198,7 @@ class Client:
     # --- events ------------------------------------------------------------------------------------
 
     def push(self, pipeline: str, first: int) -> None:
-        """Some events, now and then twice."""
+        """Push some events, sometimes twice."""
         numbers = range(first, first + PER_REQUEST)
         events = [{"id": f"e{n}", "payload": {"n": n}} for n in numbers]
         for _ in range(self.draw.choice((1, 1, 2))):

@@ -154,7 +154,7 @@ def run_json(apply: Any, shop: Path) -> str:
     return out
 
 
-def test_nobody_to_ask_needs_yes(client: Client, shop: Path, apply: Any) -> None:
+def test_apply_without_a_terminal_needs_yes(client: Client, shop: Path, apply: Any) -> None:
     refused = apply(shop)
     assert (refused.code, "--yes" in refused.err) == (2, True)
     with pytest.raises(NotFoundError):

@@ -31,7 +31,7 @@ VALUES = st.recursive(
 
 @settings(max_examples=effort(150, 20_000), deadline=None)
 @given(st.dictionaries(TEXTS, VALUES, min_size=1, max_size=4))
-def test_what_is_written_is_read_as_the_same_values(value: dict[str, Any]) -> None:
+def test_written_files_are_read_as_the_same_values(value: dict[str, Any]) -> None:
     text = write_text(value)
     assert same(read_text(text)[0], value), text
     assert same(yaml.safe_load(text), value), "a parser of YAML 1.1 reads something else"
@@ -44,7 +44,7 @@ def test_json_is_read_as_json(value: dict[str, Any], indent: int | str | None) -
 
 
 @given(VALUES)
-def test_no_text_that_was_exported_is_a_reference(value: Any) -> None:
+def test_exported_texts_are_not_references(value: Any) -> None:
     references = References({"A": "wrong"}.get)
     assert same(replaced(literal(value), lambda path, text: references.resolved(text)), replaced(value, keep))
 

@@ -18,7 +18,7 @@ FOLLOWED = {
         "tests/cloud/test_sam_deploy.py::test_first_hour_from_a_failed_deployment_to_a_token",
         "tests/cloud/test_deploy.py::test_deploy_tells_the_functions_their_address_once_and_what_to_do_next",
         "tests/cloud/test_deploy.py::test_second_pass_has_the_arguments_of_the_first_but_for_its_parameters",
-        "tests/test_template_facts.py::test_names_that_must_be_given_fit_and_are_of_one_stack_and_region",
+        "tests/test_template_facts.py::test_required_names_fit_and_contain_stack_and_region",
     ],
     "Create the first user": [
         "tests/cloud/test_first_user.py::test_first_user_is_an_admin_whose_token_names_the_organization",
@@ -29,7 +29,7 @@ FOLLOWED = {
     "The sign-in page": [
         "tests/cloud/test_deploy.py::test_page_signs_in_at_the_pools_own_page_once_the_pool_knows_where_the_page_is",
         "tests/cloud/test_deploy.py::test_page_signs_in_at_the_issuer_that_the_stack_was_given",
-        "tests/test_template_facts.py::test_name_of_a_sign_in_page_is_one_that_cognito_takes",
+        "tests/test_template_facts.py::test_sign_in_domain_is_valid_for_cognito",
     ],
     "The web page": [
         "tests/cloud/test_deploy.py::test_page_is_uploaded_with_types_cache_headers_and_its_config",
@@ -46,15 +46,15 @@ FOLLOWED = {
     ],
     "Concurrency": [
         "tests/test_template_limits.py::test_mappings_leave_room_for_people_in_a_new_account",
-        "tests/test_template_limits.py::test_concurrency_is_reserved_only_where_it_is_asked_for",
+        "tests/test_template_limits.py::test_concurrency_is_reserved_only_on_request",
         "tests/test_template_alarms.py::test_usual_alarms_are_free",
         "tests/test_template_alarms.py::test_usual_alarms_watch_throttles_loops_inits_ages_and_dead_letters",
         "tests/test_template_alarms.py::test_runbook_has_a_section_for_each_usual_alarm",
     ],
     "Your data": [
-        "tests/test_template.py::test_tables_are_on_demand_restorable_protected_and_encrypted_by_a_key_of_choice",
+        "tests/test_template.py::test_tables_are_on_demand_restorable_protected_and_encrypted",
         "tests/test_template.py::test_user_pool_is_protected",
-        "tests/test_template.py::test_what_holds_state_survives_the_stack_and_its_own_condition",
+        "tests/test_template.py::test_stateful_resources_survive_the_stack_and_their_condition",
     ],
     "What it costs": ["tests/cost/test_cost.py::test_docs_say_what_the_command_says"],
     "Other hosts": [

@@ -172,7 +172,7 @@ def test_recorded_event_costs_what_the_table_says(handler: Callable[[str, str], 
     assert meter.read_units / events <= usage.RECORDED["read_units"]
 
 
-def test_what_is_free_is_taken_off_once() -> None:
+def test_free_tier_is_deducted_once() -> None:
     used = together([of_turns(1e6, 500, 10), at_rest()])
     difference = total(bill(used, free=False)) - total(bill(used))
     most = sum(amount * UNITS[name][1] for name, amount in FREE.items())

@@ -60,7 +60,7 @@ def test_runs_of_an_organization_share_one_partition_with_the_counted_units(
     assert in_runs == [load.RUNS_UNITS] * 3
 
 
-def test_no_table_takes_a_larger_part_of_a_turn_than_counted(
+def test_tables_take_at_most_the_counted_part_of_a_turn(
     settings: Settings, issuer: Issuer, organization: str
 ) -> None:
     units: Counter[str] = Counter()

@@ -21,7 +21,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
 
 
 @given(JSON, TEXT)
-def test_no_value_changes_the_structure_of_a_json_body(value: Any, said: str) -> None:
+def test_values_do_not_change_the_structure_of_a_json_body(value: Any, said: str) -> None:
     template = r'{"v": {{v}}, "t": "a\"{{t}}\\", "l": [{{t}}, "{{t}}"]}'
     body = body_of(template, "application/json")
     made = orjson.loads(body(event(v=value, t=said)))

@@ -33,7 +33,7 @@ def test_ten_messages_in_an_idle_queue_are_no_pressure() -> None:
     assert queue_backpressure(10, drain_of([(NOW - 30_000, 3, 0)], NOW)) < 0.01
 
 
-def test_one_throttled_request_on_a_quiet_day_is_no_reason_to_refuse() -> None:
+def test_single_throttled_request_does_not_cause_backpressure() -> None:
     assert backpressure_of(0, 0, 1, 1) < 0.1
     assert backpressure_of(0, 0, 20, 20) >= REFUSE_AT
 

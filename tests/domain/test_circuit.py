@@ -51,7 +51,7 @@ def test_each_opening_in_a_row_lasts_longer_up_to_a_limit(openings: int) -> None
 
 
 @given(st.lists(st.integers(0, PROBE_MS - 1), min_size=1, max_size=20))
-def test_one_probe_at_a_time(moments: list[int]) -> None:
+def test_probes_are_sent_one_at_a_time(moments: list[int]) -> None:
     opened = counted(Circuit(), 0, LEAST_REQUESTS, NOW)
     assert admission(opened, opened.until - 1).verdict == "wait"
     assert admission(opened, opened.until).verdict == "probe"

@@ -24,7 +24,7 @@ asks = st.builds(
 
 
 @given(rates, st.lists(st.tuples(st.integers(-50, 500), asks), min_size=1, max_size=100))
-def test_slots_of_any_stretch_of_time_are_no_more_than_the_burst_and_what_it_allows(
+def test_slots_in_any_interval_are_within_burst_and_rate(
     rate: Rate, steps: list[tuple[int, SlotRequest]]
 ) -> None:
     bucket, now = Bucket(), NOW
@@ -81,13 +81,13 @@ def test_new_jobs_do_not_overtake_the_line_unless_nobody_is_there() -> None:
     assert reserve(idle, rate, SlotRequest(1, 1, FOREVER, new=True), NOW)[1].slots == (float(NOW),)
 
 
-def test_no_slot_is_reserved_beyond_the_time_that_its_job_has() -> None:
+def test_slots_are_reserved_within_the_time_of_their_job() -> None:
     _, grant = reserve(Bucket(), Rate(10, 1), SlotRequest(50, 50, ends=NOW + 500), NOW)
     assert grant.slots == tuple(NOW + n * 100.0 for n in range(6))
 
 
 @given(st.integers(1, 400), st.integers(1, 50), st.randoms(use_true_random=False))
-def test_a_second_has_the_limit_and_the_burst_at_most_however_late_slots_are_used(
+def test_second_has_at_most_the_limit_and_the_burst_even_with_late_slots(
     per_second: int, burst: int, chance: random.Random
 ) -> None:
     rate = Rate(per_second, burst)
@@ -101,11 +101,11 @@ def test_a_second_has_the_limit_and_the_burst_at_most_however_late_slots_are_use
 
 
 @given(rates, st.integers(0, 1_000))
-def test_the_first_slot_leaves_time_for_the_reservation(rate: Rate, lead: int) -> None:
+def test_first_slot_leaves_time_for_the_reservation(rate: Rate, lead: int) -> None:
     _, grant = reserve(Bucket(), rate, SlotRequest(1, 1, FOREVER, lead=lead), NOW)
     assert grant.slots == (float(NOW + lead),)
 
 
 @given(rates)
-def test_no_limit_costs_more_than_a_fiftieth_of_it(rate: Rate) -> None:
+def test_reservations_cost_at_most_a_fiftieth_of_the_limit(rate: Rate) -> None:
     assert 1 - 1e-9 <= rate.interval * rate.per_second / 1_000 <= 1.02 + 1e-9

@@ -21,7 +21,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-def test_no_more_than_the_allowed_are_ever_in_and_every_place_comes_back(
+def test_unproven_slots_are_limited_and_always_returned(
     steps: list[tuple[str, str, int]],
 ) -> None:
     slots, now = UnprovenSlots(), NOW

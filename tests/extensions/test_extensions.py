@@ -72,7 +72,7 @@ def test_schema_has_the_kinds_of_an_installed_package(acme: None) -> None:
     assert schema["$defs"]["AcmeConfig"]["properties"].keys() >= {"url", "token", "channel", "rateLimit"}
 
 
-def test_nothing_of_it_is_there_without_the_package() -> None:
+def test_extension_is_unknown_without_its_package() -> None:
     assert "acme" not in json.dumps(json_schema())
     with pytest.raises(InvalidDefinition, match="`acme` is not known here"):
         parse_definition(DEFINITION | {"source": {"type": "api_event"}})
@@ -246,7 +246,7 @@ def test_doctor_asks_a_deployment(
     assert "acme" in out.partition("providers of the deployment: ")[2].partition("\n")[0]
 
 
-def test_nothing_is_looked_for_where_only_our_names_are_used() -> None:
+def test_extensions_are_not_loaded_for_built_in_names() -> None:
     """In a process of its own: the metadata of packages is not even read."""
     code = """
 import importlib.metadata, sys

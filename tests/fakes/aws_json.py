@@ -12,13 +12,13 @@ CLOSE = b""
 
 
 def answer(body: bytes = b"{}", status: int = 200, headers: str = "") -> bytes:
-    """An answer; `headers` are whole lines with CRLF."""
+    """Return an answer. `headers` are complete lines with CRLF."""
     return f"HTTP/1.1 {status} -\r\n{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 @dataclass
 class Request:
-    """`headers` have their names in lower case. `connection` numbers the connections."""
+    """A request. Header names are in lower case, and `connection` numbers the connections."""
 
     headers: dict[str, str]
     body: bytes
@@ -27,7 +27,7 @@ class Request:
 
 @dataclass
 class JsonServer:
-    """`answers` are given one after the other, the last one for ever."""
+    """A server. `answers` are played in order, and the last one is repeated."""
 
     answers: list[bytes] = field(default_factory=lambda: [answer()])
     requests: list[Request] = field(default_factory=list)

@@ -1,4 +1,5 @@
-"""Signature version 4 as a server checks it: botocore computes what the request's own headers must yield."""
+"""A server's check of Signature Version 4: botocore computes the signature that the request's headers must
+have."""
 
 import re
 from typing import Protocol
@@ -20,7 +21,7 @@ _AUTHORIZATION = re.compile(
 
 
 class SignedRequest(Protocol):
-    """A POST as it came: `path` raw, header names in lower case."""
+    """A POST as received: the raw `path`, and header names in lower case."""
 
     path: str
     headers: dict[str, str]
@@ -28,8 +29,8 @@ class SignedRequest(Protocol):
 
 
 def signature_problem(request: SignedRequest) -> str:
-    """Return the error in a request's signature; an empty text if it is valid or an API key takes its
-    place."""
+    """Return the error in a request's signature, or an empty string if it is valid or an API key replaces
+    it."""
     if request.headers.get("authorization") == f"Bearer {API_KEY}":
         return ""
     found = _AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))

@@ -14,28 +14,28 @@ from tests.missing import missing
 
 @pytest.fixture
 def model_server() -> Iterator[ModelServer]:
-    """A running `ModelServer`; see its module for what it can be told to do."""
+    """A running `ModelServer`. Its module describes how to script it."""
     with ModelServer() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def services() -> Iterator[Receivers]:
-    """The analytics services as the running stack sees them, for all of its tests."""
+    """The analytics services that the running stack calls, for all of its tests."""
     with receiving() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def steady_office() -> Iterator[Office]:
-    """A model whose answers follow from the history, as agents of the running stack may ask it."""
+    """A model whose answers follow from the history, for agents of the running stack."""
     with office() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A real PostgreSQL's address; see `tests.missing` for where there is none."""
+    """The URL of a real PostgreSQL. `tests.missing` handles machines without one."""
     found = programs()
     if found is None:
         missing("PostgreSQL is missing: apt-get install postgresql")
@@ -45,7 +45,7 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def mariadb_url() -> Iterator[str]:
-    """A real MariaDB's address; see `tests.missing` for where there is none."""
+    """The URL of a real MariaDB. `tests.missing` handles machines without one."""
     found = program()
     if found is None:
         missing("MariaDB is missing: apt-get install mariadb-server")

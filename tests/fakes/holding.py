@@ -3,7 +3,7 @@
 with holding_receiver() as holding:
     holding.url
     holding.waiting    # requests that are held now
-    holding.release()  # answers them, and all that come
+    holding.release()  # answers them, and all that follow
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from tests.serving import served
 
 @dataclass
 class Holding:
-    """A receiver that answers nothing until it is told to; it knows how many requests wait."""
+    """A receiver that does not answer until it is told to, and counts the waiting requests."""
 
     url: str = ""
     waiting: int = 0
@@ -27,7 +27,7 @@ class Holding:
     _loop: asyncio.AbstractEventLoop | None = None
 
     def release(self) -> None:
-        """Lets all be answered, now and from now on."""
+        """Answer all requests, now and from now on."""
         if self._loop:
             self._loop.call_soon_threadsafe(self._open.set)
 

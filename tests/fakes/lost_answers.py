@@ -11,7 +11,8 @@ WRITES = ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems")
 
 
 class LosingAnswers(AwsClients):
-    """The first answer to each write is lost; with `only`, to the write of this number (from 0)."""
+    """Clients that lose the first answer to each write or, with `only`, to the write with this number (from
+    0)."""
 
     def __init__(self, region: str, only: int | None = None) -> None:
         super().__init__(region)
@@ -20,11 +21,11 @@ class LosingAnswers(AwsClients):
         self._only = only
 
     def arm(self, only: int) -> None:
-        """Count the writes from here on, and lose the answer to the one of this number."""
+        """Count writes from now on, and lose the answer to the one with this number."""
         self.writes, self._only = 0, only
 
     def recover(self) -> None:
-        """Lose nothing from now on."""
+        """Lose no more answers."""
         self._only = -1
 
     def _make(self, service: str) -> Any:

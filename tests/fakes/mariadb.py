@@ -1,6 +1,6 @@
 """A real MariaDB server in a temporary folder, on a free port of 127.0.0.1, stopped by its pid.
 
-It is what users meet and what is hard: its time zone is two hours off UTC, its `sql_mode` is empty.
+Its settings are difficult ones that users have: a time zone two hours from UTC, and an empty `sql_mode`.
 """
 
 import shutil
@@ -21,14 +21,14 @@ GRANT ALL ON *.* TO tester@localhost;
 
 
 def program() -> Path | None:
-    """The server; None where there is none."""
+    """Return the server's program, or None if it is not installed."""
     found = shutil.which("mariadbd", path="/usr/sbin:/usr/bin:/usr/local/bin:/usr/local/sbin")
     return Path(found) if found else None
 
 
 @contextmanager
 def mariadb(server: Path) -> Iterator[str]:
-    """Run a server; return its URL. Run by root it becomes user mysql."""
+    """Run a server and yield its URL. If run by root, it becomes user mysql."""
     with tempfile.TemporaryDirectory(prefix="mariadb-", ignore_cleanup_errors=True) as name:
         folder, user, port = Path(name), unprivileged("mysql"), free_port()
         first = folder / "first.sql"
@@ -40,7 +40,7 @@ def mariadb(server: Path) -> Iterator[str]:
                 "mariadb-install-db",
                 "--no-defaults",
                 f"--datadir={folder / 'data'}",
-                # A server that starts removes temporary tables from there, also those of others.
+                # A starting server removes the temporary tables there, even those of other servers.
                 f"--tmpdir={folder}",
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",

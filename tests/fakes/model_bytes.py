@@ -1,5 +1,8 @@
-"""The bytes that model servers send, made from their documented formats: OpenAI's chat completions and
-Anthropic's Messages as server-sent events, Bedrock's ConverseStream as event-stream frames with real CRCs."""
+"""The bytes that model servers send, built from their documented formats.
+
+OpenAI's chat completions and Anthropic's Messages are server-sent events. Bedrock's ConverseStream has
+event-stream frames with real CRCs.
+"""
 
 from binascii import crc32
 from struct import pack
@@ -15,7 +18,7 @@ def openai_event(payload: Any) -> bytes:
 
 
 def openai_chunk(delta: Any, finish: str | None = None, **more: Any) -> bytes:
-    """One `chat.completion.chunk` with one choice."""
+    """Return a `chat.completion.chunk` with one choice."""
     return openai_event(
         {
             "id": "chatcmpl-1",
@@ -29,7 +32,7 @@ def openai_chunk(delta: Any, finish: str | None = None, **more: Any) -> bytes:
 
 
 def openai_usage(prompt: int, completion: int, cached: int = 0) -> bytes:
-    """The chunk without choices that `stream_options.include_usage` brings."""
+    """Return the chunk without choices that `stream_options.include_usage` adds."""
     usage = {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
@@ -43,7 +46,7 @@ OPENAI_DONE = b"data: [DONE]\n\n"
 
 
 def openai_answer(tokens: list[str]) -> list[bytes]:
-    """A whole answer, one network chunk per token."""
+    """Return a complete answer with one network chunk per token."""
     return [
         openai_chunk({"role": "assistant", "content": "", "refusal": None}),
         *(openai_chunk({"content": token}) for token in tokens),
@@ -77,7 +80,7 @@ def anthropic_start(**usage: Any) -> bytes:
 
 
 def anthropic_block(index: int, block: dict[str, Any], *deltas: dict[str, Any]) -> list[bytes]:
-    """A content block from its start to its stop."""
+    """Return a content block from its start to its stop."""
     return [
         anthropic_event("content_block_start", index=index, content_block=block),
         *(anthropic_event("content_block_delta", index=index, delta=delta) for delta in deltas),
@@ -99,7 +102,7 @@ def anthropic_end(reason: str, output: int, **usage: Any) -> list[bytes]:
 
 
 def anthropic_answer(tokens: list[str]) -> list[bytes]:
-    """A whole answer, one network chunk per event."""
+    """Return a complete answer with one network chunk per event."""
     ping = anthropic_event("ping")
     return [
         anthropic_start(),
@@ -113,8 +116,8 @@ def anthropic_answer(tokens: list[str]) -> list[bytes]:
 
 
 def frame(headers: dict[str, str], payload: bytes) -> bytes:
-    """One message of `application/vnd.amazon.eventstream`: lengths and their CRC, string headers, payload,
-    CRC of it all."""
+    """Return a message of `application/vnd.amazon.eventstream`: lengths and their CRC, string headers,
+    payload, and the CRC of everything."""
     encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
     packed = b"".join(
         pack(">B", len(name)) + name + b"\x07" + pack(">H", len(value)) + value for name, value in encoded
@@ -131,7 +134,7 @@ def bedrock_event(kind: str, payload: dict[str, Any]) -> bytes:
 
 
 def raw_bedrock_event(kind: str, payload: bytes) -> bytes:
-    """An event with the payload as it is."""
+    """Return an event with the raw payload."""
     headers = {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}
     return frame(headers, payload)
 
@@ -158,7 +161,7 @@ def bedrock_end(reason: str, **usage: int) -> list[bytes]:
 
 
 def bedrock_answer(tokens: list[str]) -> list[bytes]:
-    """A whole answer, one network chunk per event."""
+    """Return a complete answer with one network chunk per event."""
     return [
         bedrock_event("messageStart", {"role": "assistant"}),
         *(bedrock_delta(0, text=token) for token in tokens),

@@ -36,8 +36,11 @@ EVENT_STREAM = "application/vnd.amazon.eventstream"
 
 
 class Gate:
-    """A handshake: the server tells that it got here (`reached`) and waits until the test opens it. One that
-    nobody opens is a server that falls silent until the client leaves."""
+    """A handshake: the server reports that it has arrived (`reached`) and waits until the test opens the
+    gate.
+
+    A gate that is never opened is a server that is silent until the client leaves.
+    """
 
     def __init__(self) -> None:
         self.reached = threading.Event()
@@ -60,8 +63,10 @@ class Gate:
 
 @dataclass
 class Script:
-    """The answer to one request: HTTP chunks, pauses in seconds and gates, in order. `cut` closes the
-    socket without the body's end."""
+    """The answer to one request: HTTP chunks, pauses in seconds, and gates, in order.
+
+    `cut` closes the socket before the end of the body.
+    """
 
     steps: Sequence[bytes | float | Gate]
     status: int = 200
@@ -71,8 +76,10 @@ class Script:
 
 @dataclass
 class Exchange:
-    """One request as it came. `connection` counts the sockets; `disconnected` is set when the client left
-    before the answer's end."""
+    """A received request.
+
+    `connection` numbers the sockets; `disconnected` is set if the client left early.
+    """
 
     path: str
     headers: dict[str, str]
@@ -86,7 +93,7 @@ class Exchange:
 
 
 class ModelServer:
-    """The server, in a thread of its own so that blocking clients can talk to it as well."""
+    """The server, in its own thread so that blocking clients can also use it."""
 
     def __init__(self, port: int = 0) -> None:
         self.exchanges: list[Exchange] = []
@@ -100,11 +107,11 @@ class ModelServer:
 
     @property
     def url(self) -> str:
-        """The address without a path: what Bedrock's and Anthropic's clients want."""
+        """The address without a path, as Bedrock's and Anthropic's clients expect it."""
         return f"http://127.0.0.1:{self._port}"
 
     def play(self, *scripts: Script) -> None:
-        """The next requests get these, one each."""
+        """Play these scripts for the next requests, one each."""
         self._scripts.extend(scripts)
 
     def start(self) -> Self:
@@ -179,7 +186,7 @@ async def _request(reader: asyncio.StreamReader, connection: int) -> Exchange | 
 async def _answered(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, exchange: Exchange, script: Script
 ) -> bool:
-    """Play the script; whether the connection can serve another request."""
+    """Play the script and return whether the connection can serve another request."""
     playing = asyncio.ensure_future(_play(writer, exchange, script))
     leaving = asyncio.ensure_future(reader.read(1))
     try:
@@ -216,7 +223,7 @@ async def _play(writer: asyncio.StreamWriter, exchange: Exchange, script: Script
 
 
 def default_script(exchange: Exchange) -> Script:
-    """Return the script that the model's name asks for: `fake-tokens=N-delayms=N-thinkms=N`, all optional."""
+    """Return the script for a model name: `fake-tokens=N-delayms=N-thinkms=N`, all parts optional."""
     make, model = _protocol(exchange)
     tokens = _asked(model, "tokens", 10)
     delay, thinks = _asked(model, "delayms", 0) / 1000, _asked(model, "thinkms", 0) / 1000

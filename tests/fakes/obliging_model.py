@@ -29,9 +29,13 @@ COUNT = [f" {word}" for word in "one two three four five six seven eight nine te
 
 @dataclass
 class Obliging:
-    """`raw`: calls come in the text, as Hermes writes them. `inside`: the text starts in thinking.
-    `context`: characters, the beginning beyond them is lost. `takes_tools`: else they are refused. `reads`:
-    the attachments that it really looks at; others are refused with `status`, or overlooked if that is 0."""
+    """A model.
+
+    `raw`: calls are in the text, in the format of Hermes. `inside`: the text begins with thinking. `context`:
+    the number of characters from which the beginning is lost. `takes_tools`: otherwise tools are refused.
+    `reads`: the kinds of attachments that it reads; others are refused with `status`, or ignored if that is
+    0.
+    """
 
     raw: bool = False
     inside: bool = False
@@ -104,7 +108,7 @@ def _streamed(kind: str, body: bytes) -> httpx.Response:
 
 
 def _asked(body: dict[str, Any]) -> tuple[str, bool]:
-    """The last question, and whether a tool's result follows it."""
+    """Return the last question, and whether a tool's result follows it."""
     questions = [_text(message["content"]) for message in body["messages"] if message["role"] == "user"]
     last = body["messages"][-1]
     is_result = last["role"] == "tool" or any(

@@ -1,11 +1,12 @@
-"""An OTLP server on 127.0.0.1 that reads the protobuf of real exporters and refuses what real servers refuse.
+"""An OTLP server on 127.0.0.1 that parses the protobuf of real exporters and refuses what real servers
+refuse.
 
     with collecting() as collector:
-        collector.url                  # the base of all signals, as exporters are given it
-        collector.spans                # all spans that it took, in order
-        collector.answers.append(...)  # what the next requests get instead
+        collector.url                  # the base URL of all signals, for exporters
+        collector.spans                # all accepted spans, in order
+        collector.answers.append(...)  # answers to the next requests instead
 
-Sources: opentelemetry.io/docs/specs/otlp, the limits of X-Ray's OTLP endpoint.
+Sources: opentelemetry.io/docs/specs/otlp, and the limits of X-Ray's OTLP endpoint.
 """
 
 import gzip
@@ -34,7 +35,10 @@ DAY_NS = 24 * 3_600 * 10**9
 
 @dataclass
 class Collector:
-    """The requests that it took, with their headers; it refuses one with a span that `spoils` it."""
+    """The accepted requests with their headers.
+
+    Requests with a span for which `spoils` is true are refused.
+    """
 
     url: str = ""
     requests: list[tuple[dict[str, str], list[Span]]] = field(default_factory=list)
@@ -48,7 +52,7 @@ class Collector:
         return [span for _, spans in self.requests for span in spans]
 
     def named(self, name: str) -> Span:
-        """The one span of this name."""
+        """Return the only span with this name."""
         [found] = [span for span in self.spans if span.name == name]
         return found
 
@@ -84,7 +88,7 @@ class Collector:
 
 
 def attributes_of(span: Span) -> dict[str, Any]:
-    """The attributes of a span as Python has them."""
+    """Return the attributes of a span as Python values."""
     return {one.key: value_of(one.value) for one in span.attributes}
 
 
@@ -97,7 +101,7 @@ def value_of(value: AnyValue) -> Any:
 
 @contextmanager
 def collecting() -> Iterator[Collector]:
-    """A server for the block."""
+    """Run a collector until the block ends."""
     collector = Collector()
 
     async def receive(request: Request) -> Response:

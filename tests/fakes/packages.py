@@ -17,7 +17,7 @@ GUIDE = Path(__file__).parents[2] / "docs" / "extensions.md"
 def installed(
     folder: Path, name: str, code: str, points: Mapping[str, Mapping[str, str]], version: str = "1.2"
 ) -> Iterator[None]:
-    """A package `name` with one module of that name; `points` are its entry points by group and name."""
+    """Install a package `name` with one module. `points` are its entry points by group and name."""
     module = name.replace("-", "_")
     site = folder / f"site-{name}"
     info = site / f"{module}-{version}.dist-info"
@@ -41,7 +41,7 @@ def _lines(named: Mapping[str, str]) -> str:
 
 
 def look_again() -> None:
-    """Forget which extensions there are, as a new process would."""
+    """Forget the known extensions, like a new process."""
     invalidate_caches()
     extensions.forget()
     model_with.cache_clear()
@@ -49,7 +49,7 @@ def look_again() -> None:
 
 @contextmanager
 def acme(folder: Path) -> Iterator[None]:
-    """The package of docs/extensions.md, as it stands there."""
+    """Install the package of docs/extensions.md as written there."""
     guide = GUIDE.read_text()
     code = "\n".join(re.findall(r"```python\n(.*?)```", guide, re.DOTALL))
     project = re.search(r"```toml\n(.*?)```", guide, re.DOTALL)

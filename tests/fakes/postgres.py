@@ -1,6 +1,6 @@
 """A real PostgreSQL server in a temporary folder, on a free port of 127.0.0.1, stopped by its pid.
 
-Its time zone is not UTC, as users' servers' may not be.
+Its time zone is not UTC, as with some users' servers.
 """
 
 import shutil
@@ -16,7 +16,7 @@ from tests.fakes.servers import PASSWORD, free_port, give, running, unprivileged
 
 
 def programs() -> Path | None:
-    """The folder with initdb and postgres; None where there is none."""
+    """Return the folder with initdb and postgres, or None if they are not installed."""
     folders = [Path(found).parent for found in glob("/usr/lib/postgresql/*/bin/initdb")]
     on_path = shutil.which("initdb")
     return Path(on_path).parent if on_path else (sorted(folders)[-1] if folders else None)
@@ -24,7 +24,7 @@ def programs() -> Path | None:
 
 @contextmanager
 def postgres(programs: Path) -> Iterator[str]:
-    """Run a server; return its URL. It refuses to be run by root, so then it runs as user postgres."""
+    """Run a server and yield its URL. It does not run as root, so then it runs as user postgres."""
     with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as name:
         folder, user, port = Path(name), unprivileged("postgres"), free_port()
         secret = folder / "password"

@@ -12,7 +12,7 @@ COLORS = {(0x10, 0x30, 0xF0): "Blue", (0xFF, 0xE8, 0x10): "yellow"}
 
 
 def attached_to(body: dict[str, Any]) -> dict[str, bytes]:
-    """The last attachment of each kind in the last turn of a request."""
+    """Return the last attachment of each kind in the last turn of a request."""
     content = body["messages"][-1]["content"]
     return {} if isinstance(content, str) else dict(found for part in content for found in _found(part))
 
@@ -42,12 +42,12 @@ def _bytes(text: str, prefix: str = "") -> bytes:
 
 
 def looked_at(files: dict[str, bytes], read: Collection[str]) -> list[str]:
-    """The answers of a model to what it reads; of the rest it makes something up."""
+    """Return a model's answers about the files that it reads. For the others it makes something up."""
     return [_seen[kind](data) if kind in read else "A cat, I suppose." for kind, data in files.items()]
 
 
 def _colors(png: bytes) -> str:
-    """The colors of the first pixels of the first and of the last row."""
+    """Return the colors of the first pixel of the first row and of the last row."""
     width = int.from_bytes(png[16:20])
     start = png.index(b"IDAT")
     pixels = zlib.decompress(png[start + 4 : start + 4 + int.from_bytes(png[start - 4 : start])])
@@ -65,7 +65,7 @@ _seen = {"image": _colors, "pdf": _text}
 
 
 def refusal(path: str, status: int, message: str) -> httpx.Response:
-    """An error as the protocol of a path has it."""
+    """Return an error in the format of a path's protocol."""
     if path.endswith("/converse-stream"):
         return httpx.Response(
             status, json={"message": message}, headers={"x-amzn-errortype": "ValidationException"}

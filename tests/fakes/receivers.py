@@ -2,8 +2,8 @@
 
     with receiving() as receivers:
         receivers.url                   # /import, /2/httpapi, /v1/batch, /slack, /hook
-        receivers.mixpanel.taken        # what each has taken, in order
-        receivers.answers.append(...)   # what the next requests get instead, whatever they are
+        receivers.mixpanel.taken        # what each one accepted, in order
+        receivers.answers.append(...)   # answers to the next requests instead, of any kind
 
 Sources: developer.mixpanel.com/reference/import-events, amplitude.com/docs/apis/analytics/http-v2,
 segment.com/docs/connections/sources/catalog/libraries/server/http-api, api.slack.com/messaging/webhooks.
@@ -34,7 +34,8 @@ _INSERT_ID = re.compile(r"[A-Za-z0-9-]{1,36}")
 
 @dataclass
 class Mixpanel:
-    """Strict import: keeps good events even where it answers 400, and one for each deduplication key."""
+    """Mixpanel with strict import: it keeps good events even if it answers 400, and one per deduplication
+    key."""
 
     taken: dict[tuple[Any, ...], dict[str, Any]] = field(default_factory=dict)
     most: int = 2_000
@@ -77,7 +78,8 @@ class Mixpanel:
 
 @dataclass
 class Amplitude:
-    """Refuses a whole request for one bad event, and names the bad ones; 413 above `most` events."""
+    """Amplitude: it refuses a whole request for one bad event, names the bad ones, and answers 413 above
+    `most` events."""
 
     taken: dict[str, dict[str, Any]] = field(default_factory=dict)
     most: int = 2_000
@@ -114,7 +116,7 @@ def _least(data: dict[str, Any]) -> int:
 
 @dataclass
 class Segment:
-    """Answers 200 whatever the events are; those that are invalid are silently gone."""
+    """Segment: it answers 200 for any events, and silently drops invalid ones."""
 
     taken: dict[str, dict[str, Any]] = field(default_factory=dict)
     gone: list[dict[str, Any]] = field(default_factory=list)
@@ -135,7 +137,7 @@ class Segment:
 
 @dataclass
 class Slack:
-    """`ok`, or what is wrong as text; knows no repetitions."""
+    """Slack: it answers `ok` or the error as text, and does not recognize repetitions."""
 
     taken: list[str] = field(default_factory=list)
 
@@ -152,7 +154,7 @@ class Slack:
 
 @dataclass(frozen=True)
 class Received:
-    """A request as it came to /hook."""
+    """A request to /hook as received."""
 
     method: str
     headers: dict[str, str]
@@ -170,7 +172,7 @@ class Hook:
 
 @dataclass
 class Receivers:
-    """All of them on one address. `always` answers every request until it is taken away."""
+    """All receivers on one address. `always` answers every request until it is removed."""
 
     url: str = ""
     mixpanel: Mixpanel = field(default_factory=Mixpanel)
@@ -204,7 +206,7 @@ class Receivers:
 
 @contextmanager
 def receiving() -> Iterator[Receivers]:
-    """Runs the receivers on a free port until the block ends."""
+    """Run the receivers on a free port until the block ends."""
     receivers = Receivers()
     methods = ["GET", "POST", "PUT", "PATCH"]
     app = Starlette(routes=[Route("/{path:path}", receivers.serve, methods=methods)])

@@ -1,4 +1,4 @@
-"""Database servers of the tests: a free port of 127.0.0.1, a process that is ended by its pid."""
+"""Database servers for tests: a free port of 127.0.0.1, and a process that is stopped by its pid."""
 
 import os
 import pwd
@@ -15,14 +15,14 @@ _START_SECONDS = 60.0
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
+    """Return a port that nothing listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def unprivileged(name: str) -> str | None:
-    """The user to run a server as: `name` where the tests run as root, who may run none."""
+    """Return the user to run a server as: `name` if the tests run as root, which servers refuse."""
     return name if os.getuid() == 0 else None
 
 
@@ -38,7 +38,7 @@ def give(user: str | None, *paths: Path) -> None:
 def running(
     command: Sequence[str | Path], user: str | None, ready: str, stop: signal.Signals
 ) -> Iterator[None]:
-    """Run a server from the line on stderr that says it is `ready` until the block ends."""
+    """Run a server, from the line on stderr that contains `ready` until the block ends."""
     process = subprocess.Popen(
         command, user=user, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )

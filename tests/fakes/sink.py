@@ -2,7 +2,7 @@
 
 with sinking() as sink:
     sink.url            # for a webhook destination
-    sink.failing = True # a third of the requests get a 500; half of these have taken effect before
+    sink.failing = True # a third of the requests get a 500, half of them after taking effect
     sink.down = True    # all requests get a 503
     sink.effects        # payloads by webhook-id
 """
@@ -19,7 +19,7 @@ from tests.serving import served
 
 @dataclass
 class Sink:
-    """`requests` are all that came, `repeats` those for an event whose effect was there already."""
+    """A receiver. `requests` counts all requests, and `repeats` those whose effect already existed."""
 
     url: str = ""
     failing: bool = False
@@ -66,14 +66,14 @@ class Sink:
             self.effects[id] = orjson.loads(body)
 
     def come_up(self) -> None:
-        """Ends being down; the first two requests succeed."""
+        """End being down. The first two requests succeed."""
         self._up = 0
         self.down = False
 
 
 @contextmanager
 def sinking() -> Iterator[Sink]:
-    """Runs a sink on a free port until the block ends."""
+    """Run a sink on a free port until the block ends."""
     sink = Sink()
     with served(sink) as url:
         sink.url = f"{url}/events"

@@ -1,12 +1,12 @@
-"""Polly and OpenAI's `/audio/speech` on 127.0.0.1 with real speech, and with whatever a test plays instead.
+"""Polly and OpenAI's `/audio/speech` on 127.0.0.1, with real speech or whatever a test plays.
 
     with SpeechServer(pace=0.01) as server:
-        server.play(Script([b"..."], 429))          # the next request to speak gets this
+        server.play(Script([b"..."], 429))          # the answer to the next request to speak
         ... AWS_ENDPOINT_URL_POLLY=server.url, or OPENAI_BASE_URL=server.url + "/v1" ...
         server.spoken, server.sounds                 # the requests to speak and what was said, in order
 
-Without a script it speaks the request's text in the request's rate, in pieces of 50 ms of sound; between two
-pieces it waits `pace` seconds. `/v1/voices` is Polly's DescribeVoices, in two pages.
+Without a script, it speaks the request's text at the request's rate, in pieces of 50 ms, and waits `pace`
+seconds between pieces. `/v1/voices` is Polly's DescribeVoices, in two pages.
 """
 
 import re
@@ -37,7 +37,8 @@ class SpeechServer(ModelServer):
         self.refuse_key = False
 
     def play(self, *scripts: Script) -> None:
-        """The next requests to speak get these, one each; sound unless their headers say otherwise."""
+        """Play these scripts for the next requests to speak, one each, as sound unless their headers
+        differ."""
         super().play(*(replace(script, headers=SOUND | script.headers) for script in scripts))
 
     @property
@@ -66,13 +67,13 @@ class SpeechServer(ModelServer):
 
 
 def at_rate(pcm: bytes, rate: int) -> bytes:
-    """espeak's sound at another rate."""
+    """Resample espeak's sound."""
     resampler = Resampler(22050, rate)
     return resampler.feed(pcm) + resampler.end()
 
 
 def refusal(status: int, code: str, message: str) -> Script:
-    """An error as Polly (and every REST service of AWS with JSON) writes it."""
+    """Return an error in the format of Polly and all of AWS's REST services with JSON."""
     return Script([orjson.dumps({"message": message})], status, JSON | {"x-amzn-errortype": code})
 
 

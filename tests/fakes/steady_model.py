@@ -1,6 +1,6 @@
-"""A model server whose answers follow from the history alone, so that a turn that is asked again says the
-same: of a lead, who pays and asks a helper to pay, and of the helper. The till that they pay at keeps books.
+"""A model server whose answers depend only on the history, so that a repeated turn gets the same answer.
 
+It plays a lead, who pays and asks a helper to pay, and the helper. The till where they pay records payments.
     OPENAI_SERVERS={"steady": {"baseUrl": office.model.url}}    # agents `LEAD` and `HELPER`, made by `agents`
 """
 
@@ -41,7 +41,7 @@ PARTS = ("first", "helper", "rest")
 
 
 class SteadyModel(ModelServer):
-    """`asked`: the order of each request, and when it came (on `time.monotonic()`'s scale)."""
+    """A model. `asked` has the order of each request and its time (on `time.monotonic()`'s scale)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,14 +73,14 @@ def _answer(order: str, text: str, calls: list[Call], turn: int) -> list[Any]:
 
 @dataclass
 class Office:
-    """The model, and how often each part of each order was `paid`."""
+    """The model, and the number of times each part of each order was `paid`."""
 
     model: SteadyModel = field(default_factory=SteadyModel)
     till: str = ""
     paid: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def agents(self) -> list[dict[str, Any]]:
-        """The definitions of both agents."""
+        """Return the definitions of both agents."""
         till = [{"name": "till", "url": f"{self.till}/mcp"}]
         helper = {"id": HELPER, "name": "Helper", "model": "steady:helper", "mcpServers": till}
         lead = {"id": LEAD, "name": "Lead", "model": "steady:lead", "tools": [f"agent:{HELPER}"]}

@@ -22,7 +22,7 @@ KEYS = {"pk": 2048, "sk": 1024}
 
 
 def size_of(value: Mapping[str, Any]) -> int:
-    """The stored size of an attribute's value."""
+    """Return the stored size of an attribute's value."""
     kind: str
     lease: Any
     ((kind, lease),) = value.items()
@@ -44,12 +44,12 @@ def size_of(value: Mapping[str, Any]) -> int:
 
 
 def item_size(item: Mapping[str, Any]) -> int:
-    """The stored size of an item."""
+    """Return the stored size of an item."""
     return sum(len(name.encode()) + size_of(value) for name, value in item.items())
 
 
 def check(operation: str, parameters: dict[str, Any]) -> None:
-    """Raises `ClientError` for what DynamoDB would refuse."""
+    """Raise `ClientError` for calls that DynamoDB would refuse."""
     match operation:
         case "PutItem":
             _check_item(operation, parameters["Item"])
@@ -126,7 +126,7 @@ def _refuse(operation: str, message: str) -> None:
 
 @contextmanager
 def strict() -> Iterator[None]:
-    """Every DynamoDB client that the product makes meanwhile is as strict as AWS."""
+    """Make every DynamoDB client that the product creates during the block as strict as AWS."""
     make = Aws._make
 
     def made(aws: Aws, service: str) -> Any:

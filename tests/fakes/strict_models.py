@@ -43,7 +43,7 @@ _CALL_FIELDS = frozenset({"id", "type", "function"})
 
 
 class Refused(Exception):
-    """A 400 with the server's words."""
+    """A 400 with the server's message."""
 
 
 def streamed(kind: str, chunks: Iterator[bytes]) -> httpx.Response:
@@ -56,8 +56,11 @@ def streamed(kind: str, chunks: Iterator[bytes]) -> httpx.Response:
 
 @dataclass
 class ChatServer:
-    """A server of chat completions at `base`. `message_fields` are those that it takes of an assistant beside
-    OpenAI's, None takes any; `make_id` gives the id of its n-th call, and `extra` what stands beside it."""
+    """A server of chat completions at `base`.
+
+    `message_fields` are the fields of assistant messages that it accepts in addition to OpenAI's; None
+    accepts any. `make_id` returns the id of its nth call, and `extra` the fields next to it.
+    """
 
     base: str
     make_id: Callable[[int], str]
@@ -117,13 +120,13 @@ class ChatServer:
 
 
 def since_user(messages: list[Body]) -> list[Body]:
-    """The messages behind the last of the user's."""
+    """Return the messages after the user's last one."""
     last = max(place for place, message in enumerate(messages) if message["role"] == "user")
     return messages[last + 1 :]
 
 
 def check_chat(messages: list[Body], tools: set[str], more: frozenset[str] | None) -> None:
-    """Check what every server of the protocol demands."""
+    """Check the rules of every server of the protocol."""
     if next(message["role"] for message in messages if message["role"] != "system") != "user":
         raise Refused("The first message must be the user's.")
     seen: set[str] = set()
@@ -174,7 +177,7 @@ def demand_openai(messages: list[Body]) -> None:
 
 
 def demand_deepseek(messages: list[Body]) -> None:
-    """Every assistant turn has the field, and those of its own calls the very text."""
+    """Require the field in every assistant turn, with the exact text in the server's own calls."""
     for message in assistants(messages):
         if "reasoning_content" not in message:
             raise Refused("The `reasoning_content` in the thinking mode must be passed back to the API.")
@@ -224,7 +227,7 @@ NOTHING_MORE: frozenset[str] = frozenset()
 
 
 def chat_servers() -> dict[str, ChatServer]:
-    """A new one of each."""
+    """Return a new server of each kind."""
     return {
         "openai": ChatServer(
             "https://api.openai.com/v1",
@@ -324,7 +327,7 @@ class MessagesServer:
 
 
 def rounds_of(messages: list[Body], result: str) -> int:
-    """The rounds of tools since the last question."""
+    """Return the number of tool rounds since the last question."""
     count = 0
     for message in reversed(messages):
         if message["role"] == "user":
@@ -388,7 +391,7 @@ def check_ids(ids: list[str], seen: set[str]) -> None:
 
 @dataclass
 class ConverseServer:
-    """Bedrock's ConverseStream; the shape of a request is checked by botocore's own model of it."""
+    """Bedrock's ConverseStream. botocore's own model checks the shape of a request."""
 
     model: str = "bedrock:us.amazon.nova-pro-v1:0"
     thinking: int | None = None
@@ -457,5 +460,5 @@ Fake = ChatServer | MessagesServer | ConverseServer
 
 
 def servers() -> dict[str, Fake]:
-    """A new one of every kind."""
+    """Return a new server of every kind."""
     return {**chat_servers(), "anthropic": MessagesServer(), "bedrock": ConverseServer()}

@@ -122,7 +122,7 @@ def test_other_errors_stay_as_they_are(error: Exception) -> None:
     assert ended_by(error) is error
 
 
-def test_of_several_models_the_one_that_may_answer_later_counts() -> None:
+def test_failure_of_several_models_is_the_retryable_one() -> None:
     auth = ProviderError("The key is wrong.", code="provider_auth", http_status=401)
     busy = ProviderError("Busy.", code="rate_limited", http_status=429, retryable=True)
     assert of_server(ExceptionGroup("All have failed.", [auth, busy, auth])) is busy

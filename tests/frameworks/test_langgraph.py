@@ -103,7 +103,7 @@ def test_tool_that_must_not_be_repeated_ends_the_run_where_it_was_interrupted(gr
 # --- nodes that speak -----------------------------------------------------------------------------------
 
 
-def test_nothing_that_was_said_is_lost_or_said_twice(graphs: Any) -> None:
+def test_text_is_neither_lost_nor_repeated(graphs: Any) -> None:
     whole = "I heard left. I heard right. I heard both. "
     for lost_at, stage in lost_at_each_write(
         graphs.done, lambda: graphs.langgraph_agent("speakers", graphs.speakers()), "Speak."
@@ -128,7 +128,7 @@ def test_tools_run_side_by_side_and_may_call_others(graphs: Any) -> None:
     assert shown.count("step__inner") == 2
 
 
-def test_what_nodes_write_to_the_stream_are_events(graphs: Any) -> None:
+def test_nodes_stream_writes_are_events(graphs: Any) -> None:
     stage = Stage(graphs.langgraph_agent("speakers", graphs.speakers()))
     stage.ask("Speak.")
     said = [one for one in stage.events if one["type"] in ("status", "thinking")]

@@ -130,7 +130,7 @@ def test_rates_know_no_zones() -> None:
     assert reported["daily"] == ["03-28T06:30:00", "03-29T06:30:00"]
 
 
-def test_at_fires_once_at_the_time_of_its_zone() -> None:
+def test_at_expression_fires_once_at_the_time_of_its_zone() -> None:
     reported = play(
         "2027-07-01T00:00",
         "2027-07-01T16:00",

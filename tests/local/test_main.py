@@ -256,7 +256,7 @@ def test_queue_that_nobody_drains_makes_the_stack_not_ready(other_stack: Running
     assert "Disabled" in done.json()["problems"][0]
 
 
-def test_no_process_survives_when_the_stack_is_killed_hard(other_stack: RunningStack) -> None:
+def test_processes_end_when_the_stack_is_killed(other_stack: RunningStack) -> None:
     """The last that uses it."""
     processes = family(other_stack)
     other_stack.signal(signal.SIGKILL)

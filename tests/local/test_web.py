@@ -55,7 +55,7 @@ def test_page_is_compressed_at_each_of_its_addresses(files: TestClient, path: st
 
 
 @pytest.mark.parametrize("path", ["/assets/small-1.js", "/assets/letters-1.woff2"])
-def test_what_gains_nothing_is_sent_as_it_is(files: TestClient, path: str) -> None:
+def test_incompressible_files_are_sent_as_they_are(files: TestClient, path: str) -> None:
     assert "content-encoding" not in files.get(path, headers=GZIP).headers
 
 

@@ -47,7 +47,7 @@ def test_allowing_this_machine_allows_nothing_else(address: str) -> None:
         check_addresses("host.test", 443, [address], LOCAL, tls=True)
 
 
-def test_one_private_address_among_public_ones_refuses_the_name() -> None:
+def test_name_with_one_private_address_is_refused() -> None:
     for others in (["8.8.8.8", "10.0.0.1"], ["2606:4700::1", "::1"], ["127.0.0.1", "8.8.8.8"], []):
         for rules in (Rules(), LOCAL):
             with pytest.raises(AddressNotAllowed, match="public"):

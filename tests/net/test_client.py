@@ -146,7 +146,7 @@ async def test_every_refused_form_of_a_url_is_refused_before_anything_is_dialled
     assert dialled == []
 
 
-async def test_one_private_address_refuses_the_name_and_nothing_is_dialled(dialled: list[str]) -> None:
+async def test_name_with_a_private_address_is_refused_before_connecting(dialled: list[str]) -> None:
     async with guarded_client(resolve=names(mixed=[PUBLIC, "10.0.0.1"])) as client:
         with pytest.raises(AddressNotAllowed, match=r"mixed\.test"):
             await fetch(client, "GET", "https://mixed.test/")
@@ -228,7 +228,7 @@ async def test_small_archive_does_not_unpack_to_more_than_the_limit() -> None:
     assert [(body.body, body.truncated) for body in bodies[1:]] == [(b"fair", False), (b"broken", False)]
 
 
-async def test_no_answer_in_time_is_a_clear_error() -> None:
+async def test_timeout_is_a_clear_error() -> None:
     async with serving(lambda _: b"HTTP/1.1 200 OK\r\n") as server:
         async with guarded_client(allow_loopback_http=True) as client:
             with pytest.raises(RequestFailed, match=r"0\.2 s") as slow:

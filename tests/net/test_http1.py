@@ -149,7 +149,7 @@ def test_answers_are_read_as_h11_reads_them_wherever_they_are_cut(
 @example(b"GET", b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", [], [])
 @example(b"GET", b"HTTP/1.1 200 OK\r\nContent-Length : 1\r\n\r\na", [], [])
 @example(b"GET", b"HTTP/1.1 099 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", [], [])
-def test_nothing_is_read_that_h11_refuses_or_reads_otherwise(
+def test_parser_accepts_only_what_h11_reads_the_same(
     method: bytes, data: bytes, changes: list[tuple[int, str, bytes]], places: list[int]
 ) -> None:
     for at, how, what in changes:

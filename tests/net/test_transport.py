@@ -176,7 +176,7 @@ async def test_answer_that_breaks_off_is_a_protocol_error_behind_what_has_come()
             await anext(parts)
 
 
-async def test_what_is_no_http_is_a_protocol_error() -> None:
+async def test_invalid_http_is_a_protocol_error() -> None:
     async with serving(always(b"220 mail.test ESMTP\r\n\r\n")) as server, client() as http:
         with pytest.raises(httpx.RemoteProtocolError, match="status line"):
             await http.get(server.url)
@@ -205,7 +205,7 @@ async def test_server_that_does_not_read_ends_with_a_timeout() -> None:
         over.set()
 
 
-async def test_whoever_comes_when_all_connections_are_in_use_waits_for_its_turn() -> None:
+async def test_requests_wait_while_all_connections_are_in_use() -> None:
     async with serving(always(OK)) as server, client(most=1) as http:
         async with http.stream("GET", server.url) as held:
             with pytest.raises(httpx.PoolTimeout):

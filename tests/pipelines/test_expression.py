@@ -319,7 +319,7 @@ def joined(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 @given(SOURCES)
 @settings(max_examples=500, deadline=None)
-def test_no_text_makes_the_parser_raise_anything_but_its_own_error(source: str) -> None:
+def test_parser_raises_only_its_own_error(source: str) -> None:
     try:
         expression = compile_expression(source)
         expression.evaluate(PAYLOAD, EVENT)

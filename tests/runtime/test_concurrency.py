@@ -33,7 +33,7 @@ async def test_eight_invocations_run_at_once_each_with_its_own_answer(host: Host
     assert len(process) == 1
 
 
-async def test_one_failing_invocation_leaves_the_others_alone(host: Host) -> None:
+async def test_failing_invocation_does_not_affect_others(host: Host) -> None:
     failed = asyncio.Event()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -96,7 +96,7 @@ async def test_result_of_an_abandoned_step_stays_in_the_story(
     assert sorted(results) == [("check_once", "seen"), ("pay", "paid")]
 
 
-async def test_what_an_abandoned_turn_has_said_counts(talk: Talk) -> None:
+async def test_text_of_an_abandoned_turn_counts(talk: Talk) -> None:
     said = "word " * 400
     talk.models.turns = [[Text(said), for_ever], says("Done.")]
     await hire(talk)

@@ -233,7 +233,7 @@ async def test_same_answer_again_gets_the_first_and_another_one_a_conflict(talk:
     assert till.paid == [("7", 80)]
 
 
-async def test_of_two_answers_at_once_one_counts(talk: Talk, till: Till) -> None:
+async def test_simultaneous_answers_count_once(talk: Talk, till: Till) -> None:
     refund = call("refund", order="7", amount=80)
     script(talk, [refund])
     await hire(talk, ASKING)

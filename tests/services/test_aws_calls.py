@@ -111,7 +111,7 @@ async def operations(settings: Settings, content: str) -> Counter[str]:
     return Counter(call.operation for call in counting.calls)
 
 
-async def test_two_calls_in_sequence_come_before_the_first_token_and_no_token_waits_for_one(
+async def test_first_token_waits_for_two_sequential_calls_and_later_ones_for_none(
     settings: Settings,
 ) -> None:
     """With calls of two seconds each, all tokens come before the first flush of the log has ended."""

@@ -286,7 +286,7 @@ class Numbers(RuleBasedStateMachine):
 
 @soak
 @pytest.mark.timeout(effort(120, 900))
-def test_no_number_that_was_seen_is_given_again(
+def test_event_numbers_that_were_seen_are_not_reused(
     aws_environment: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lease_writer, "RETRY_SECONDS", 0)

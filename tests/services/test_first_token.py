@@ -70,7 +70,7 @@ async def calls_before_token(
 
 
 @pytest.mark.timeout(180)
-async def test_first_token_after_ninety_results_of_32_kb_reads_a_few_of_them_in_two_round_trips(
+async def test_first_token_after_ninety_large_results_takes_two_round_trips(
     aws_environment: Aws,
 ) -> None:
     settings = Settings.from_environment(aws_environment.environment("ConversationFunction"))

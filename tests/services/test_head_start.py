@@ -140,7 +140,7 @@ async def test_message_that_is_not_stored_for_an_outage_leaves_its_model(talk: T
     assert (await talk.say("Hi again"))[-1].type == "done"
 
 
-async def test_of_messages_at_once_in_one_process_one_asks_a_model(talk: Talk, gated: Gated) -> None:
+async def test_simultaneous_messages_in_one_process_ask_a_model_once(talk: Talk, gated: Gated) -> None:
     silent = Silent()
     talk.models.turns = [[silent]]
     gated.shut()

@@ -250,7 +250,7 @@ async def test_limits_of_a_sub_agent_count_over_all_processes(talk: Talk) -> Non
     assert (await run_of(talk)).state == "completed"
 
 
-async def test_what_agents_did_for_one_another_is_deleted_when_the_run_ends(talk: Talk) -> None:
+async def test_nested_answers_are_deleted_when_the_run_ends(talk: Talk) -> None:
     talk.models.turns = [[call("ask_payer", task="Pay.")], says("Paid."), says("Done.")]
     await hire_another(talk, "payer")
     await hire(talk, "agent:payer")

@@ -60,7 +60,7 @@ def test_engine_that_speaks_as_it_is_heard_has_the_functions_time() -> None:
     check_length(text, 1.0, 8000, paid=True, deadline=None)
 
 
-def test_no_sentence_begins_in_the_last_seconds() -> None:
+def test_sentences_do_not_begin_in_the_last_seconds() -> None:
     check_time(None)
     check_time(time.monotonic() + 60)
     with pytest.raises(Unavailable) as raised:
@@ -68,7 +68,7 @@ def test_no_sentence_begins_in_the_last_seconds() -> None:
     assert raised.value.code == "deadline"
 
 
-async def test_what_grows_beyond_all_expectation_ends_with_an_error() -> None:
+async def test_oversized_speech_ends_with_an_error() -> None:
     size = 0
 
     async def endless() -> AsyncGenerator[bytes, None]:

@@ -113,7 +113,7 @@ async def test_limits_add_no_round_trip_before_the_first_token(
     await platform.close()
 
 
-async def test_nothing_is_counted_where_nothing_is_limited(
+async def test_spending_is_not_counted_without_a_limit(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     added, add = list[object](), LimitStore._add

@@ -82,7 +82,9 @@ async def test_other_rates_are_brought_to_ours(content_type: str, make: type[byt
         ),
     ],
 )
-async def test_what_is_no_pcm_is_refused_before_a_byte_is_heard(content_type: str, body: bytes) -> None:
+async def test_other_formats_than_pcm_are_refused_before_the_first_byte(
+    content_type: str, body: bytes
+) -> None:
     with pytest.raises(ProviderError, match="speech server sends"):
         await read(content_type, body)
 

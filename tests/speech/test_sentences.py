@@ -55,7 +55,7 @@ def test_filter_loses_nothing_however_the_text_is_cut_into_tokens(text: str, cut
 
 
 @given(WORDS)
-def test_no_piece_is_too_long_and_the_first_is_short(text: str) -> None:
+def test_pieces_are_bounded_and_the_first_is_short(text: str) -> None:
     pieces = list(sentences_of(text))
     assert all(len(piece) <= LONGEST for piece in pieces)
     assert all(len(piece) <= FIRST for piece in pieces[:1])

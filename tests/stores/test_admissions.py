@@ -64,7 +64,7 @@ def limits(**given: dict[str, int]) -> AllLimits:
     return AllLimits.model_validate(given)
 
 
-async def test_no_more_requests_get_through_at_once_than_the_bucket_holds(counts: Counts) -> None:
+async def test_concurrent_requests_are_limited_to_the_buckets_tokens(counts: Counts) -> None:
     given = limits(user={"requestsPerMinute": 7})
     assert len(await counts.at_once(given)) == 7
     counts.now[0] += 60_000 * 2 // 7 + 1  # room for two
@@ -89,7 +89,7 @@ async def test_refused_request_is_told_when_there_is_room_again(counts: Counts) 
     assert await counts.ask(counts.run("later"), given) is None
 
 
-async def test_no_more_runs_begin_at_once_than_may_be_under_way(counts: Counts) -> None:
+async def test_concurrent_runs_are_limited(counts: Counts) -> None:
     given = limits(organization={"concurrentRuns": 5}, user={"concurrentRuns": 50})
     let_in = await counts.at_once(given)
     assert len(let_in) == 5

@@ -31,7 +31,7 @@ def test_results_and_errors_reach_whoever_asked() -> None:
 
 
 @given(calls=st.integers(1, 12), most=st.integers(1, 4))
-def test_as_many_calls_run_at_once_as_there_may_be_threads(calls: int, most: int) -> None:
+def test_concurrent_calls_are_limited_to_the_number_of_threads(calls: int, most: int) -> None:
     threads, names = CallThreads(most, "test"), Counter[str]()
     together = threading.Barrier(min(calls, most))
 
@@ -50,7 +50,7 @@ def test_as_many_calls_run_at_once_as_there_may_be_threads(calls: int, most: int
     assert not [one for one in threading.enumerate() if one.name in names]
 
 
-def test_call_that_has_begun_ends_though_its_caller_is_gone_and_one_that_waits_never_begins() -> None:
+def test_begun_call_ends_without_its_caller_and_waiting_call_never_begins() -> None:
     threads = CallThreads(1, "test")
     began, may_end = threading.Event(), threading.Event()
     done: list[str] = []
@@ -113,7 +113,7 @@ def test_loop_that_is_over_does_not_hurt_a_call_under_way() -> None:
     threads.close()
 
 
-def test_one_call_after_the_other_takes_one_thread() -> None:
+def test_sequential_calls_share_one_thread() -> None:
     threads, names = CallThreads(5, "test"), set[str]()
 
     async def run() -> None:

@@ -43,7 +43,7 @@ async def test_many_at_once_get_no_more_tokens_than_there_are(state: DeliverySta
     assert len(set(slots[4:])) == len(slots[4:]), "after the burst no two have the same"
 
 
-async def test_one_of_many_gets_the_probe(state: DeliveryState, clock: Clock) -> None:
+async def test_probe_is_given_to_one_of_many(state: DeliveryState, clock: Clock) -> None:
     await state.count(PLACE, 0, 20)
     clock.now += 15_000
     verdicts = [each.verdict for each in await asyncio.gather(*(state.admit(PLACE) for _ in range(12)))]
@@ -51,7 +51,7 @@ async def test_one_of_many_gets_the_probe(state: DeliveryState, clock: Clock) ->
     assert verdicts.count("wait") == 11
 
 
-async def test_one_of_many_claims_an_event(state: DeliveryState, clock: Clock) -> None:
+async def test_event_is_claimed_by_one_of_many(state: DeliveryState, clock: Clock) -> None:
     claims = await asyncio.gather(*(state.claim(PLACE, "e1") for _ in range(12)))
     assert sorted(claims) == ["busy"] * 11 + ["claimed"]
     await state.sent(PLACE, "e1")

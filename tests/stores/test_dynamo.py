@@ -126,7 +126,7 @@ async def test_oversized_writes_are_refused_before_they_are_sent(monkeypatch: py
     assert answers.calls == []
 
 
-async def test_no_item_has_a_key_that_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_keys_of_items_are_within_dynamodbs_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = Answers()
     tested = store(answers, monkeypatch)
     assert await tested.get("t", {"pk": "p", "sk": "x" * 3000}) is None

@@ -122,7 +122,7 @@ async def test_invalid_secret_is_refused(
     assert value not in error.value.message or not value
 
 
-async def test_no_more_secrets_get_through_at_once_than_there_may_be(stores: Stores) -> None:
+async def test_concurrent_secrets_are_limited(stores: Stores) -> None:
     organization = f"org-{uuid.uuid4().hex[:12]}"
 
     refused = list[dict[str, Any]]()

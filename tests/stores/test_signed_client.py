@@ -238,7 +238,7 @@ ANSWERS = {
     ("service", "given_answers"),
     [*(("dynamodb", name) for name in ANSWERS), ("sqs", "cut off once"), ("sqs", "throttled")],
 )
-def test_answer_reaches_the_caller_as_of_botocore_after_as_many_attempts_and_waits(
+def test_answer_attempts_and_waits_are_those_of_botocore(
     server: JsonServer, monkeypatch: pytest.MonkeyPatch, service: str, given_answers: str
 ) -> None:
     waits: list[float] = []

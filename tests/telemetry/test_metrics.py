@@ -29,7 +29,7 @@ def reported(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return lines
 
 
-def test_each_metric_that_is_announced_is_there_and_the_stack_is_the_only_dimension(
+def test_announced_metrics_exist_with_the_stack_as_only_dimension(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(

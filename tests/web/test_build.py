@@ -70,6 +70,6 @@ def test_page_adds_little(first: set[Path], name: str) -> None:
     assert sum(map(size, needed(script.resolve()) - first)) <= LAZY
 
 
-def test_no_later_part_is_large(first: set[Path]) -> None:
+def test_later_parts_are_small(first: set[Path]) -> None:
     scripts = {path.resolve() for path in (DIST / "assets").glob("*.js")} - first
     assert {path.name: size(path) for path in scripts if size(path) > LAZY} == {}

@@ -145,7 +145,7 @@ def test_answer_that_was_there_already_is_not_spoken_by_itself(page: Page, backe
     assert len(backend.sent("POST", f"/voice/conversations/{run.id}/stream")) == 1
 
 
-def test_one_thing_speaks_at_a_time(page: Page, backend: Backend) -> None:
+def test_voice_plays_one_message_at_a_time(page: Page, backend: Backend) -> None:
     first = started(page, backend)
     run = ask(page, backend)
     run.say("Second.")

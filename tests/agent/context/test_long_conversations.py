@@ -34,7 +34,7 @@ async def test_two_hundred_turns_in_a_window_of_8000_tokens_are_never_refused_an
     assert len(model.sent) == 200
 
 
-async def test_a_summary_is_paid_once_and_counted_with_its_cached_tokens() -> None:
+async def test_summary_is_paid_once_and_counted_with_its_cached_tokens() -> None:
     model, conversation = WindowedModel(), Conversation()
     for number in range(1, 120):
         await conversation.ask(telling(number), model, "windowed", context_tokens=8_000)
@@ -67,7 +67,7 @@ async def test_long_run_of_tools_fits_with_its_question() -> None:
 
 
 @pytest.mark.parametrize("per_token", [4.0, 2.5])
-async def test_a_refusal_for_its_length_leads_to_a_summary_and_another_try(per_token: float) -> None:
+async def test_refusal_for_length_leads_to_a_summary_and_another_try(per_token: float) -> None:
     model, conversation = WindowedModel(per_token=per_token), Conversation()
     for number in range(1, 80):
         await conversation.ask(telling(number), model, "of-nobody-knows-what-window")
@@ -77,14 +77,14 @@ async def test_a_refusal_for_its_length_leads_to_a_summary_and_another_try(per_t
     assert conversation.text() == "1021"
 
 
-async def test_a_message_that_can_never_fit_is_refused_in_words() -> None:
+async def test_message_that_can_never_fit_is_refused_in_words() -> None:
     model, conversation = WindowedModel(), Conversation()
     with pytest.raises(ProviderError, match="does not fit into the model's context window") as refused:
         await conversation.ask("word " * 20_000, model, "windowed", context_tokens=8_000)
     assert (refused.value.code, model.refusals, model.sent) == ("context_exceeded", 0, [])
 
 
-async def test_a_summary_that_fails_does_not_end_the_run() -> None:
+async def test_failed_summary_does_not_end_the_run() -> None:
     model, conversation = WindowedModel(), Conversation()
     for number in range(1, 30):
         await conversation.ask(telling(number), model, "windowed", context_tokens=30_000)

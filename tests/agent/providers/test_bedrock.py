@@ -132,7 +132,7 @@ async def test_wrong_secret_is_refused_and_says_what_to_check(
     assert "bedrock:InvokeModelWithResponseStream" in failure.message
 
 
-async def test_no_credentials_at_all_are_named(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_credentials_are_named(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     _, failure = await ask.failing("bedrock:m")

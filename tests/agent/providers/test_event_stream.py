@@ -31,7 +31,7 @@ def test_any_frames_cut_anywhere_read_as_botocore_reads_them(sent: list[Frame], 
 
 
 @given(st.integers(0), st.integers(1, 255))
-def test_no_damaged_byte_goes_unnoticed(position: int, change: int) -> None:
+def test_damaged_bytes_are_noticed(position: int, change: int) -> None:
     body = bytearray(frame({":event-type": "x"}, b'{"text": "hello"}'))
     body[position % len(body)] ^= change
     with pytest.raises(ValueError, match="damaged"):

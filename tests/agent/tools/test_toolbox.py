@@ -43,7 +43,7 @@ async def test_results_come_in_the_order_of_the_calls_and_each_is_told_as_it_com
     assert all(result.full == result.text for result in results)
 
 
-async def test_one_failing_tool_stops_no_other() -> None:
+async def test_failing_tool_does_not_stop_others() -> None:
     def broken() -> str:
         raise ZeroDivisionError("division by zero")
 
@@ -140,7 +140,7 @@ async def test_cancelling_the_whole_ends_every_call_at_once_even_one_that_blocks
         release.set()
 
 
-async def test_no_more_than_a_bounded_number_of_calls_run_at_a_time() -> None:
+async def test_concurrent_calls_are_bounded() -> None:
     running, most = 0, 0
 
     async def counting() -> None:

@@ -52,7 +52,7 @@ async def test_dead_letter_says_that_the_package_is_missing(here: World, receive
     assert dead_letter.message.startswith("The destination 'acme' is not installed here.")
 
 
-async def test_what_died_without_the_package_is_sent_with_it(
+async def test_dead_letters_of_a_missing_package_are_sent_once_it_is_installed(
     here: World, receivers: Receivers, tmp_path: Path
 ) -> None:
     await define(here, receivers)

@@ -245,7 +245,7 @@ def test_long_backlog_comes_in_line_and_not_again_and_again() -> None:
     assert 0.95 <= reached(world, 1) / 2 <= 1.001
 
 
-def test_one_write_reserves_slots_for_many() -> None:
+def test_slots_for_many_are_reserved_in_one_write() -> None:
     world = played(50, 1, 4, 150)
     assert world.table.writes < 150
 
@@ -273,7 +273,7 @@ SLOW = (0.3, 0.6)
     [(*load, (0.02, 0.12)) for load in LOADS]
     + [(5, 1, 100, 1, SLOW), (5, 5, 100, 1, SLOW), (50, 1, 600, 1, SLOW), (5, 1, 40, 5, SLOW)],
 )
-def test_a_new_destination_gets_its_limit_before_it_has_proven_itself(
+def test_new_destination_has_its_limit_before_its_first_success(
     per_second: float, burst: int, jobs: int, events: int, latency: tuple[float, float]
 ) -> None:
     """Of the jobs that wait for its first answer none goes away that its process must wait for anyway."""

@@ -76,7 +76,7 @@ def test_change_of_any_kind_is_seen_at_once_and_nothing_else_is_read(
     assert known() == {}
 
 
-def test_one_call_tells_of_a_hundred_organizations(
+def test_hundred_organizations_are_reported_in_one_call(
     plant: Plant, plans: Plans, organization: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = [f"{organization}-{number}" for number in range(150)]

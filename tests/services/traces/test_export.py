@@ -59,9 +59,7 @@ async def test_batch_is_sent_in_one_request_and_names_the_stack(
     assert {span.parent_span_id for span in collector.spans} == {b"", root.span_id}
 
 
-async def test_what_an_endpoint_does_not_take_comes_again_and_nothing_else_does(
-    exporting: Exporting, collector: Collector
-) -> None:
+async def test_spans_of_a_refused_request_are_sent_again(exporting: Exporting, collector: Collector) -> None:
     collector.answers.append(Response("busy", 503))
     batch = exporting.batch(*whole_run("acme", "r1"))
     spans = [n for n, event in enumerate(whole_run("acme", "r1")) if event["type"] in _SPAN_TYPES]
@@ -88,7 +86,7 @@ async def test_endpoint_that_fails_is_left_alone_for_a_while(
     assert failed(batch, await exporter.export(batch, TIME)) == []
 
 
-async def test_one_spoiled_span_is_a_dead_letter_with_its_reason_and_the_others_go(
+async def test_invalid_span_is_a_dead_letter_and_the_others_are_sent(
     exporting: Exporting, collector: Collector
 ) -> None:
     collector.spoils = lambda span: span.name.startswith("execute_tool")
@@ -110,7 +108,7 @@ async def test_dead_letter_that_is_moved_back_is_exported(exporting: Exporting, 
     assert len(collector.spans) == 1
 
 
-async def test_what_failed_for_a_day_is_a_dead_letter_with_the_last_reason(
+async def test_spans_that_failed_for_a_day_are_dead_letters_with_the_last_reason(
     exporting: Exporting, collector: Collector
 ) -> None:
     collector.answers.append(Response("who are you", 401))

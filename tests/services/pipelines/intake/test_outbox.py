@@ -296,7 +296,7 @@ def test_secret_without_a_url_says_what_to_write(text: str) -> None:
         database_url(text)
 
 
-def test_rotated_password_is_found_at_once_and_the_secret_is_not_read_at_each_tick(
+def test_rotated_password_is_used_at_once_without_reading_the_secret_each_tick(
     aws_environment: Aws, database: str
 ) -> None:
     name = f"outbox-{uuid.uuid4().hex[:12]}"

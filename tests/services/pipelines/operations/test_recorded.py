@@ -38,7 +38,7 @@ def test_recorded_events_are_paged_from_the_newest_to_the_end(plant: Plant, stre
         assert max(map(len, pages(streaming, id, limit))) <= limit
 
 
-def test_no_recorded_events_are_an_empty_page(streaming: httpx.Client) -> None:
+def test_missing_recorded_events_are_an_empty_page(streaming: httpx.Client) -> None:
     answer = streaming.get(f"/pipelines/{made(streaming)}/events")
     assert answer.json() == {"items": [], "nextCursor": None}
     assert error_of(streaming.get("/pipelines/pipeline_none/events")) == (404, "pipeline_not_found")

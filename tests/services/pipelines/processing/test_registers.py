@@ -79,7 +79,7 @@ def test_changed_registers_are_not_written_and_all_others_are(store: Store, key:
     assert {each.version for each in store.read_many([each.key for each in made]).values()} == {2}
 
 
-def test_no_register_is_written_or_read_in_no_call(registers: Recorded) -> None:
+def test_empty_registers_take_no_call(registers: Recorded) -> None:
     assert (registers.read_many([]), registers.write_many([])) == ({}, [])
     assert registers.calls == {}
 

@@ -81,7 +81,7 @@ def test_register_is_written_only_over_the_version_that_was_read(store: Store, k
     assert (read.data, read.version, read.due) == (b"second", 2, None)
 
 
-def test_one_of_many_concurrent_writers_wins(store: Store, key: Key) -> None:
+def test_concurrent_writers_have_one_winner(store: Store, key: Key) -> None:
     if isinstance(store, MemoryStore):
         return  # one thread is all that it is for
     won: list[int] = []
@@ -127,7 +127,7 @@ def test_due_registers_are_listed_oldest_first_until_they_are_not_due(store: Sto
     assert len(store.due(10**14, 3)) == 3
 
 
-def test_one_pipelines_dues_are_listed_without_the_others(dynamo_store: WindowStore, key: Key) -> None:
+def test_due_times_are_listed_by_pipeline(dynamo_store: WindowStore, key: Key) -> None:
     dynamo_store.write(key, b"x", 0, FAR, due=7)
     dynamo_store.write(key._replace(pipeline="other"), b"x", 0, FAR, due=6)
     assert dynamo_store.due_of(key.organization, key.pipeline, 10) == [(7, key)]
