@@ -39,7 +39,7 @@ def advice(findings: dict[str, Finding]) -> str:
 
 
 SERVERS = ["openai:my-finetune", "anthropic:claude-3-5-haiku-latest", "bedrock:us.amazon.nova-pro-v1:0"]
-WHY = "this is what the model reads beside text."
+WHY = "the model reads these attachments."
 GOOD = {
     "streamed answer": True,
     "tool call": True,

@@ -110,8 +110,8 @@ class _Room:
         return True
 
 
-def _noted(block: Block, why: str) -> Block:
-    return {"text": f"{note_of(block)} ({why})"}
+def _noted(block: Block, reason: str) -> Block:
+    return {"text": f"{note_of(block)} ({reason})"}
 
 
 def tokens_of(block: Block) -> int:

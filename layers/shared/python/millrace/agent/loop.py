@@ -193,7 +193,7 @@ class AgentLoop:
         return Turn(self._emitter, self.agent.react, self._dialect, tools, held, self._call_ids)
 
     def _must_ask_again(self, turn: Turn) -> bool:
-        """Return whether the final answer does not fit the requested output and is requested once more;
+        """Return whether the final answer does not fit the requested output and is requested again;
         nobody has seen it yet. Raises `ProviderError` the second time."""
         whole = turn.finish is not None and turn.finish.reason == "stop" and not turn.calls
         if self._format is None or not whole:

@@ -8,8 +8,9 @@ Messages are Converse-style (Amazon Bedrock's `messages`), whatever the provider
 `{"reasoningContent": {"reasoningText": {"text": str, "signature": str}}}` and
 `{"reasoningContent": {"redactedContent": str}}` (base64).
 
-A block may have `providerData`, `{<server>: {...}}`, beside its own key: what that server wants to get back
-with the block, kept as it came and sent to no other server. Reasoning that is not signed goes back only so.
+A block may have `providerData`, `{<server>: {...}}`, in addition to its own key: what that server wants back
+with the block, stored unchanged and sent to no other server. Reasoning without a signature is sent back only
+in this way.
 """
 
 from collections.abc import AsyncGenerator

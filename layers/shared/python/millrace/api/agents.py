@@ -54,10 +54,10 @@ def _tool_page(found: AgentTools) -> AgentToolPage:
     )
 
 
-def _view(agent: Agent, who: Principal) -> Agent | AgentSummary:
+def _view(agent: Agent, caller: Principal) -> Agent | AgentSummary:
     """Return the agent, or only its summary: instructions, tools and server addresses are not for every
     user."""
-    return agent.redacted() if who.may("agents:read") or who.may("agents:write") else agent.summary()
+    return agent.redacted() if caller.may("agents:read") or caller.may("agents:write") else agent.summary()
 
 
 def agents_router(agents: Agents) -> JsonRouter:
@@ -72,15 +72,15 @@ def agents_router(agents: Agents) -> JsonRouter:
         answers={200: "AgentPage"},
     )
     async def list_agents(
-        who: Caller,
+        caller: Caller,
         limit: Annotated[int, Query(ge=1, le=100)] = 50,
         cursor: str | None = None,
         q: Annotated[str, Query(max_length=LONGEST_QUERY, description="words of the name or id")] = "",
     ) -> AgentPage:
         after = from_cursor(cursor, "id") or {"id": ""}
-        found, more = await agents.page(who, after["id"], limit, q)
+        found, more = await agents.page(caller, after["id"], limit, q)
         return AgentPage(
-            items=[_view(agent, who) for agent in found],
+            items=[_view(agent, caller) for agent in found],
             next_cursor=to_cursor({"id": more}) if more else None,
         )
 
@@ -93,9 +93,9 @@ def agents_router(agents: Agents) -> JsonRouter:
         errors=("agent_exists", "limit_reached", *SETTINGS_ERRORS),
         body=NewAgent,
     )
-    async def create_agent(who: Caller, given: NewAgent, response: Response) -> Agent:
+    async def create_agent(caller: Caller, given: NewAgent, response: Response) -> Agent:
         settings = AgentSettings(**{name: getattr(given, name) for name in AgentSettings.model_fields})
-        made = await agents.create(who, settings, given.id)
+        made = await agents.create(caller, settings, given.id)
         response.headers["location"] = f"/api/agents/{made.id}"
         return made.redacted()
 
@@ -107,8 +107,8 @@ def agents_router(agents: Agents) -> JsonRouter:
         answers={200: "AgentView"},
         errors=NOT_FOUND,
     )
-    async def get_agent(who: Caller, agent_id: str) -> Agent | AgentSummary:
-        return _view(await agents.get(who, agent_id), who)
+    async def get_agent(caller: Caller, agent_id: str) -> Agent | AgentSummary:
+        return _view(await agents.get(caller, agent_id), caller)
 
     @router.operation(
         "GET",
@@ -118,8 +118,8 @@ def agents_router(agents: Agents) -> JsonRouter:
         answers={200: "AgentToolPage"},
         errors=NOT_FOUND,
     )
-    async def list_tools(who: Caller, agent_id: str) -> AgentToolPage:
-        return _tool_page(await agents.tools(who, agent_id))
+    async def list_tools(caller: Caller, agent_id: str) -> AgentToolPage:
+        return _tool_page(await agents.tools(caller, agent_id))
 
     @router.operation(
         "PUT",
@@ -139,9 +139,9 @@ def agents_router(agents: Agents) -> JsonRouter:
         body=AgentReplacement,
     )
     async def put_agent(
-        who: Caller, agent_id: str, given: AgentReplacement, options: Options, response: Response
+        caller: Caller, agent_id: str, given: AgentReplacement, options: Options, response: Response
     ) -> Agent:
-        made, is_new = await agents.put(who, agent_id, given, options)
+        made, is_new = await agents.put(caller, agent_id, given, options)
         response.status_code = 201 if is_new else 200
         return made.redacted()
 
@@ -154,9 +154,11 @@ def agents_router(agents: Agents) -> JsonRouter:
         errors=(*NOT_FOUND, "agent_builtin", "changed", *SETTINGS_ERRORS),
         body="AgentChanges",
     )
-    async def change_agent(who: Caller, agent_id: str, changes: Annotated[dict[str, Any], Body()]) -> Agent:
+    async def change_agent(
+        caller: Caller, agent_id: str, changes: Annotated[dict[str, Any], Body()]
+    ) -> Agent:
         try:
-            return (await agents.change(who, agent_id, changes)).redacted()
+            return (await agents.change(caller, agent_id, changes)).redacted()
         except ValidationError as error:
             raise invalid(error) from error
 
@@ -168,7 +170,7 @@ def agents_router(agents: Agents) -> JsonRouter:
         answers={204: EMPTY},
         errors=(*NOT_FOUND, "agent_builtin", "changed"),
     )
-    async def delete_agent(who: Caller, agent_id: str, unchanged_since: UnchangedSince = None) -> None:
-        await agents.delete(who, agent_id, unchanged_since)
+    async def delete_agent(caller: Caller, agent_id: str, unchanged_since: UnchangedSince = None) -> None:
+        await agents.delete(caller, agent_id, unchanged_since)
 
     return router

@@ -71,8 +71,8 @@ def api_keys_router(keys: ApiKeys) -> JsonRouter:
     @router.operation(
         "GET", "", "List the API keys of the organization", MANAGES, answers={200: "ApiKeyList"}
     )
-    async def list_api_keys(who: Caller) -> ApiKeyList:
-        return ApiKeyList(items=[view(key) for key in await keys.all(who)])
+    async def list_api_keys(caller: Caller) -> ApiKeyList:
+        return ApiKeyList(items=[view(key) for key in await keys.all(caller)])
 
     @router.operation(
         "POST",
@@ -83,16 +83,16 @@ def api_keys_router(keys: ApiKeys) -> JsonRouter:
         errors=("too_many_keys",),
         body=NewApiKey,
     )
-    async def create_api_key(who: Caller, given: NewApiKey, response: Response) -> NewApiKeySecret:
-        made = await keys.create(who, given.name, frozenset(given.scopes), given.days)
+    async def create_api_key(caller: Caller, given: NewApiKey, response: Response) -> NewApiKeySecret:
+        made = await keys.create(caller, given.name, frozenset(given.scopes), given.days)
         response.headers["location"] = f"/api/keys/{made[0].id}"
         return _with_secret(made, response)
 
     @router.operation(
         "GET", "/{key_id}", "Read an API key", MANAGES, answers={200: "ApiKeyView"}, errors=NOT_FOUND
     )
-    async def get_api_key(who: Caller, key_id: str) -> ApiKeyView:
-        return view(await keys.get(who, key_id))
+    async def get_api_key(caller: Caller, key_id: str) -> ApiKeyView:
+        return view(await keys.get(caller, key_id))
 
     @router.operation(
         "POST",
@@ -105,10 +105,10 @@ def api_keys_router(keys: ApiKeys) -> JsonRouter:
         body_required=False,
     )
     async def rotate_api_key(
-        who: Caller, key_id: str, response: Response, given: Rotation | None = None
+        caller: Caller, key_id: str, response: Response, given: Rotation | None = None
     ) -> NewApiKeySecret:
         wanted = given or Rotation()
-        return _with_secret(await keys.rotate(who, key_id, wanted.overlap_hours, wanted.keep), response)
+        return _with_secret(await keys.rotate(caller, key_id, wanted.overlap_hours, wanted.keep), response)
 
     @router.operation(
         "DELETE",
@@ -118,7 +118,7 @@ def api_keys_router(keys: ApiKeys) -> JsonRouter:
         answers={204: EMPTY},
         errors=(*NOT_FOUND, "changed"),
     )
-    async def revoke_api_key(who: Caller, key_id: str) -> None:
-        await keys.revoke(who, key_id)
+    async def revoke_api_key(caller: Caller, key_id: str) -> None:
+        await keys.revoke(caller, key_id)
 
     return router

@@ -34,7 +34,7 @@ def audit_router(audit: AuditLog) -> JsonRouter:
         errors=("invalid_cursor", "invalid_time"),
     )
     async def list_audit(
-        who: Caller,
+        caller: Caller,
         user_id: UserId = None,
         action: Action = None,
         kind: OfKind = None,
@@ -45,7 +45,7 @@ def audit_router(audit: AuditLog) -> JsonRouter:
     ) -> dict[str, Any]:
         wanted = AuditFilter(user_id, action, kind, _time(since), _time(until))
         start = text_from_cursor(cursor, "at", POSITION_CHARS)
-        found, more = await audit.page(who.organization, wanted, limit, start)
+        found, more = await audit.page(caller.organization, wanted, limit, start)
         return {
             "items": [one.to_wire() for one in found],
             "nextCursor": to_cursor({"at": more}) if more else None,

@@ -1,5 +1,5 @@
-"""Bearer tokens of any OIDC issuer (RS256 or ES256, checked against the issuer's published keys), and
-API keys of servers."""
+"""Authentication: bearer tokens of any OIDC issuer (RS256 or ES256, verified with the issuer's published
+keys), and API keys of servers."""
 
 import asyncio
 import json
@@ -21,29 +21,29 @@ from millrace.settings import Settings
 from millrace.stores.connect import Stores
 from millrace.telemetry import logs
 
-# No HMAC: whoever knows the issuer's public key could sign with it as the secret.
+# No HMAC: anyone who knows the issuer's public key could sign with it as the secret.
 ALGORITHMS = ["RS256", "ES256"]
 KEYS_SECONDS = 3600.0
-# Tokens with made-up key ids must not make every request ask the issuer.
+# Tokens with made-up key ids must not cause a request to the issuer each time.
 UNKNOWN_KEY_SECONDS = 10.0
-# An issuer that is down must not hold up every request.
+# An issuer that is down must not delay every request.
 FAILED_KEYS_SECONDS = 300.0
 # The clocks of the issuer and of the function may differ by this much.
 LEEWAY_SECONDS = 30
 
 
 class Auth(Protocol):
-    """Finds out who calls: an `Authenticator` by token, `tickets.Callers` by token or ticket."""
+    """Identifies the caller: an `Authenticator` by token, `tickets.Callers` by token or ticket."""
 
     async def __call__(self, request: Request) -> Principal:
-        """The caller. Raises `Unauthenticated`."""
+        """Return the caller. Raises `Unauthenticated`."""
         ...
 
 
 class Authenticator:
     """Checks a request's token or API key. The issuer's keys are fetched when first needed, cached for an
-    hour, and fetched again (at most every ten seconds) when a token names one that is not there: issuers
-    rotate them."""
+    hour, and fetched again (at most every ten seconds) when a token names an unknown one, as issuers rotate
+    their keys."""
 
     def __init__(self, settings: Settings, stores: Stores) -> None:
         self._settings = settings
@@ -56,7 +56,7 @@ class Authenticator:
         self._known = VerifiedTokens(LEEWAY_SECONDS)
 
     async def __call__(self, request: Request) -> Principal:
-        """The caller. Raises `Unauthenticated`."""
+        """Return the caller. Raises `Unauthenticated`."""
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         token = token.strip()
         if kind.lower() != "bearer" or not token:
@@ -74,7 +74,7 @@ class Authenticator:
 
     async def _verified(self, token: str) -> Mapping[str, Any]:
         known = self._known.get(token)
-        # Keys are replaced when they are fetched again: a token is verified again then.
+        # Keys are replaced when they are fetched again; the token is then verified again.
         if known and await self._key(known.key_id) is known.key:
             return known.claims
         try:
@@ -86,13 +86,13 @@ class Authenticator:
                 algorithms=ALGORITHMS,
                 issuer=self._settings.oidc_issuer,
                 leeway=LEEWAY_SECONDS,
-                # PyJWT compares `aud` only, which not all issuers set: see `_check_audience`.
+                # PyJWT compares only `aud`, which not all issuers set: see `_check_audience`.
                 options={"require": ["exp", "iss", "sub"], "verify_aud": False},
             )
         except jwt.ExpiredSignatureError as error:
             raise Unauthenticated("The token has expired; sign in again.", code="token_expired") from error
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
-            # Beside PyJWT's own: times such as 1e999, and headers nested a thousand deep.
+            # Others than PyJWT's own: times such as 1e999, and headers nested a thousand levels deep.
             raise Unauthenticated("The token is invalid.", code="token_invalid") from error
         self._check_audience(claims)
         self._known.add(token, VerifiedToken(claims, key_id, key))
@@ -107,7 +107,7 @@ class Authenticator:
             raise Unauthenticated("The token is for another audience.", code="token_invalid")
 
     async def _key(self, kid: str) -> jwt.PyJWK:
-        # One request asks the issuer; those that come meanwhile find its keys.
+        # One request asks the issuer; those that arrive meanwhile find its keys.
         async with self._lock:
             age = time.monotonic() - self._fetched
             if age > self._good_for or (kid not in self._keys and age > UNKNOWN_KEY_SECONDS):
@@ -123,8 +123,8 @@ class Authenticator:
         except Unavailable:
             if not self._keys:
                 self._fetched = float("-inf")
-                raise  # with keys at hand an issuer that is down stops nobody
-            # Asked again soon: a key that the issuer has taken back must not be good for another hour.
+                raise  # with cached keys, an issuer that is down stops nobody
+            # Ask again soon, since a key that the issuer has withdrawn must not stay valid for another hour.
             self._good_for = FAILED_KEYS_SECONDS
         else:
             self._good_for = KEYS_SECONDS
@@ -143,7 +143,7 @@ class Authenticator:
 
 
 def or_nobody(auth: Auth) -> Auth:
-    """Nobody is a caller where no credential is needed, and none is given."""
+    """Return an `Auth` that allows requests without any credential, for operations that need none."""
 
     async def caller(request: Request) -> Principal:
         operation: Operation = request.state.operation
@@ -155,8 +155,8 @@ def or_nobody(auth: Auth) -> Auth:
 
 
 def identify(request: Request, caller: Principal, stores: Stores) -> None:
-    """Note who calls, for the log lines of the request as well, with the ids that its path names; and where
-    revocations of the caller's token are read, and what the caller does is noted."""
+    """Store the caller in the request's state, with the audit log and, for tokens, the limits that have the
+    revocations. Add the organization, and the ids in the path, to the log lines."""
     request.state.caller, request.state.audit = caller, stores.audit
     if caller.issued_ms is not None:
         request.state.limits = stores.limits

@@ -31,13 +31,13 @@ def from_cursor(text: str | None, *names: str) -> dict[str, str] | None:
     return key
 
 
-def text_from_cursor(text: str | None, name: str, most: int) -> str | None:
-    """Return the text under `name` in a cursor, of at most `most` ASCII characters. Raises
+def text_from_cursor(text: str | None, name: str, max_length: int) -> str | None:
+    """Return the text under `name` in a cursor, of at most `max_length` ASCII characters. Raises
     `InvalidRequest`."""
     key = from_cursor(text, name)
     if key is None:
         return None
-    if not (key[name].isascii() and 0 < len(key[name]) <= most):
+    if not (key[name].isascii() and 0 < len(key[name]) <= max_length):
         raise _bad()
     return key[name]
 

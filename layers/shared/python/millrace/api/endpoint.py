@@ -57,17 +57,17 @@ class EndpointRoute(BaseRoute):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """See Starlette. In a mounted app, only the pattern can decide."""
-        asked = scope.get("path", "").split("/")
-        if scope.get("root_path") or self._may_serve(asked):
+        segments = scope.get("path", "").split("/")
+        if scope.get("root_path") or self._may_serve(segments):
             return self._route.matches(scope)
         return Match.NONE, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._route.handle(scope, receive, send)
 
-    def _may_serve(self, asked: list[str]) -> bool:
-        return len(asked) == len(self._segments) and all(
-            own == given or own.startswith("{") for own, given in zip(self._segments, asked, strict=True)
+    def _may_serve(self, segments: list[str]) -> bool:
+        return len(segments) == len(self._segments) and all(
+            own == given or own.startswith("{") for own, given in zip(self._segments, segments, strict=True)
         )
 
 
@@ -93,16 +93,16 @@ class _Served(Struct, frozen=True):
 
 
 async def read_body(
-    request: Request, model: type[Body], most: int = MAX_BODY, *, any_type: bool = False
+    request: Request, model: type[Body], limit: int = MAX_BODY, *, any_type: bool = False
 ) -> Body:
-    """Return the request's JSON body of at most `most` bytes as `model`. With `any_type` the content type
+    """Return the request's JSON body of at most `limit` bytes as `model`. With `any_type` the content type
     is ignored. Raises `TooLarge`, `UnsupportedMedia` or `InvalidRequest`, whose details name each invalid
     field."""
     kind = media_type(request.headers.get("content-type", "application/json"))
     if not any_type and kind != "application/json" and not kind.endswith("+json"):
         raise UnsupportedMedia("Send JSON, with Content-Type: application/json.")
     try:
-        return model.model_validate(read_shallow(await read_bytes(request, most) or b"{}"))
+        return model.model_validate(read_shallow(await read_bytes(request, limit) or b"{}"))
     except ValidationError as error:
         raise invalid(error) from error
 
@@ -119,13 +119,13 @@ def invalid(error: ValidationError) -> InvalidRequest:
     return InvalidRequest(f"{first}{more}.", code="invalid_request", fields=fields)
 
 
-async def read_bytes(request: Request, most: int) -> bytes:
-    """Return the request's body. Raises `TooLarge` if it exceeds `most` bytes."""
+async def read_bytes(request: Request, limit: int) -> bytes:
+    """Return the request's body. Raises `TooLarge` if it exceeds `limit` bytes."""
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
-        if size > most:
-            raise TooLarge(f"The body must not exceed {most:,} bytes.", limit=most)
+        if size > limit:
+            raise TooLarge(f"The body must not exceed {limit:,} bytes.", limit=limit)
         parts.append(part)
     return b"".join(parts)
 

@@ -23,8 +23,8 @@ def erasures_router(erasures: Erasures) -> JsonRouter:
         answers={200: "ErasureList"},
         checks_caller=True,
     )
-    async def list_erasures(who: Caller) -> dict[str, Any]:
-        return {"items": [one.to_wire() for one in await erasures.all(who)]}
+    async def list_erasures(caller: Caller) -> dict[str, Any]:
+        return {"items": [one.to_wire() for one in await erasures.all(caller)]}
 
     @router.operation(
         "POST",
@@ -35,7 +35,7 @@ def erasures_router(erasures: Erasures) -> JsonRouter:
         errors=("invalid_id", "wrong_organization"),
         body=NewErasure,
     )
-    async def create_erasure(who: Caller, given: NewErasure) -> dict[str, Any]:
-        return (await erasures.begin(who, given.user_of(who, "erase"))).to_wire()
+    async def create_erasure(caller: Caller, given: NewErasure) -> dict[str, Any]:
+        return (await erasures.begin(caller, given.user_of(caller, "erase"))).to_wire()
 
     return router

@@ -33,8 +33,8 @@ def exports_router(exports: Exports) -> JsonRouter:
         MANAGES,
         answers={200: "ExportList"},
     )
-    async def list_exports(who: Caller) -> dict[str, Any]:
-        return {"items": [one.to_wire() for one in await exports.all(who)]}
+    async def list_exports(caller: Caller) -> dict[str, Any]:
+        return {"items": [one.to_wire() for one in await exports.all(caller)]}
 
     @router.operation(
         "POST",
@@ -46,8 +46,8 @@ def exports_router(exports: Exports) -> JsonRouter:
         errors=("invalid_id", "wrong_organization"),
         body=NewExport,
     )
-    async def create_export(who: Caller, given: NewExport, response: Response) -> dict[str, Any]:
-        made = await exports.begin(who, given.user_of(who, "export"))
+    async def create_export(caller: Caller, given: NewExport, response: Response) -> dict[str, Any]:
+        made = await exports.begin(caller, given.user_of(caller, "export"))
         response.headers["location"] = f"/api/exports/{made.id}"
         return made.to_wire()
 
@@ -59,8 +59,8 @@ def exports_router(exports: Exports) -> JsonRouter:
         answers={200: "ExportView"},
         errors=NOT_FOUND,
     )
-    async def get_export(who: Caller, export_id: str) -> dict[str, Any]:
-        return (await exports.get(who, export_id)).to_wire()
+    async def get_export(caller: Caller, export_id: str) -> dict[str, Any]:
+        return (await exports.get(caller, export_id)).to_wire()
 
     @router.operation(
         "GET",
@@ -72,10 +72,10 @@ def exports_router(exports: Exports) -> JsonRouter:
         audited=True,
     )
     async def list_export_parts(
-        who: Caller, export_id: str, response: Response, limit: Limit = PAGE, cursor: AfterPage = None
+        caller: Caller, export_id: str, response: Response, limit: Limit = PAGE, cursor: AfterPage = None
     ) -> dict[str, Any]:
         after = number_from_cursor(cursor, "part") or 0
-        found, more = await exports.parts(who, export_id, limit, after)
+        found, more = await exports.parts(caller, export_id, limit, after)
         response.headers["cache-control"] = "no-store"
         items = [
             {"number": part.number, "name": name, "size": part.size, "downloadUrl": url}
@@ -91,7 +91,7 @@ def exports_router(exports: Exports) -> JsonRouter:
         answers={204: EMPTY},
         errors=NOT_FOUND,
     )
-    async def delete_export(who: Caller, export_id: str) -> None:
-        await exports.delete(who, export_id)
+    async def delete_export(caller: Caller, export_id: str) -> None:
+        await exports.delete(caller, export_id)
 
     return router

@@ -55,8 +55,8 @@ def limits_router(limits: ManagedLimits) -> JsonRouter:
         "organization:manage",
         answers={200: "AllLimits"},
     )
-    async def get_limits(who: Caller) -> AllLimits:
-        return (await limits.read(who)).limits
+    async def get_limits(caller: Caller) -> AllLimits:
+        return (await limits.read(caller)).limits
 
     @router.operation(
         "PATCH",
@@ -66,8 +66,8 @@ def limits_router(limits: ManagedLimits) -> JsonRouter:
         answers={200: "AllLimits"},
         body=LimitChanges,
     )
-    async def change_limits(who: Caller, given: LimitChanges) -> AllLimits:
-        return await limits.change(who, given.changes())
+    async def change_limits(caller: Caller, given: LimitChanges) -> AllLimits:
+        return await limits.change(caller, given.changes())
 
     @router.operation(
         "GET",
@@ -76,8 +76,8 @@ def limits_router(limits: ManagedLimits) -> JsonRouter:
         "observe",
         answers={200: "StopList"},
     )
-    async def list_stops(who: Caller) -> dict[str, Any]:
-        return {"items": [one.to_wire() for one in (await limits.read(who)).stops]}
+    async def list_stops(caller: Caller) -> dict[str, Any]:
+        return {"items": [one.to_wire() for one in (await limits.read(caller)).stops]}
 
     @router.operation(
         "POST",
@@ -88,8 +88,8 @@ def limits_router(limits: ManagedLimits) -> JsonRouter:
         errors=("invalid_id", "too_many_stops"),
         body=NewStop,
     )
-    async def create_stop(who: Caller, given: NewStop) -> Stop:
-        return await limits.stop(who, _agent(given.agent_id), given.reason)
+    async def create_stop(caller: Caller, given: NewStop) -> Stop:
+        return await limits.stop(caller, _agent(given.agent_id), given.reason)
 
     @router.operation(
         "DELETE",
@@ -99,8 +99,8 @@ def limits_router(limits: ManagedLimits) -> JsonRouter:
         answers={204: EMPTY},
         errors=("invalid_id", "stop_not_found"),
     )
-    async def lift_stop(who: Caller, agent_id: AgentId = None) -> None:
-        await limits.lift(who, _agent(agent_id))
+    async def lift_stop(caller: Caller, agent_id: AgentId = None) -> None:
+        await limits.lift(caller, _agent(agent_id))
 
     @router.operation(
         "GET",
@@ -111,16 +111,16 @@ def limits_router(limits: ManagedLimits) -> JsonRouter:
         errors=("invalid_id", "invalid_query"),
     )
     async def get_usage(
-        who: Caller,
+        caller: Caller,
         user_id: UserId = None,
         agent_id: ShownAgent = None,
     ) -> dict[str, Any]:
-        user = user_id or who.id
+        user = user_id or caller.id
         if not valid_user(user):
             raise InvalidRequest("userId must name a user.", code="invalid_query")
-        if user != who.id or agent_id:
-            who.require("organization:manage")
-        return await limits.usage(who, user, _agent(agent_id))
+        if user != caller.id or agent_id:
+            caller.require("organization:manage")
+        return await limits.usage(caller, user, _agent(agent_id))
 
     return router
 

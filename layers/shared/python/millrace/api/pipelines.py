@@ -91,11 +91,11 @@ def _add_registry(router: JsonRouter, pipelines: Pipelines) -> None:
         body="PipelineDefinition",
     )
     async def create_pipeline(
-        who: Caller, definition: Given, response: Response, dry_run: DryRun = False
+        caller: Caller, definition: Given, response: Response, dry_run: DryRun = False
     ) -> Json:
-        made = await pipelines.create(who, definition, dry_run=dry_run)
+        made = await pipelines.create(caller, definition, dry_run=dry_run)
         response.headers["location"] = f"/api/streaming/pipelines/{made.id}"
-        return await pipelines.written(who, made)
+        return await pipelines.written(caller, made)
 
     @router.operation(
         "GET",
@@ -105,14 +105,14 @@ def _add_registry(router: JsonRouter, pipelines: Pipelines) -> None:
         answers={200: "PipelinePage"},
     )
     async def list_pipelines(
-        who: Caller,
+        caller: Caller,
         limit: Annotated[int, Query(ge=1, le=100)] = 50,
         cursor: str | None = None,
         q: Annotated[str, Query(max_length=LONGEST_QUERY, description="words of the name or id")] = "",
         state: Annotated[PipelineState | None, Query(description="only those in this state")] = None,
     ) -> Json:
         after = from_cursor(cursor, "id") or {"id": ""}
-        found, more = await pipelines.page(who, after["id"], limit, q, state)
+        found, more = await pipelines.page(caller, after["id"], limit, q, state)
         return {
             "items": [one.to_public() for one in found],
             "nextCursor": to_cursor({"id": more}) if more else None,
@@ -126,8 +126,8 @@ def _add_registry(router: JsonRouter, pipelines: Pipelines) -> None:
         answers={200: "Pipeline"},
         errors=NOT_FOUND,
     )
-    async def get_pipeline(who: Caller, pipeline_id: str) -> Json:
-        return (await pipelines.get(who, pipeline_id)).to_public()
+    async def get_pipeline(caller: Caller, pipeline_id: str) -> Json:
+        return (await pipelines.get(caller, pipeline_id)).to_public()
 
     @router.operation(
         "PUT",
@@ -146,11 +146,11 @@ def _add_registry(router: JsonRouter, pipelines: Pipelines) -> None:
         body="PipelineDefinition",
     )
     async def put_pipeline(
-        who: Caller, pipeline_id: str, definition: Given, options: Options, response: Response
+        caller: Caller, pipeline_id: str, definition: Given, options: Options, response: Response
     ) -> Json:
-        made, is_new = await pipelines.put(who, pipeline_id, definition, options)
+        made, is_new = await pipelines.put(caller, pipeline_id, definition, options)
         response.status_code = 201 if is_new else 200
-        return await pipelines.written(who, made)
+        return await pipelines.written(caller, made)
 
     @router.operation(
         "PATCH",
@@ -162,9 +162,9 @@ def _add_registry(router: JsonRouter, pipelines: Pipelines) -> None:
         body="PipelineChanges",
     )
     async def change_pipeline(
-        who: Caller, pipeline_id: str, changes: Annotated[dict[str, Any], Body()]
+        caller: Caller, pipeline_id: str, changes: Annotated[dict[str, Any], Body()]
     ) -> Json:
-        return await pipelines.written(who, await pipelines.change(who, pipeline_id, changes))
+        return await pipelines.written(caller, await pipelines.change(caller, pipeline_id, changes))
 
     @router.operation(
         "DELETE",
@@ -174,8 +174,10 @@ def _add_registry(router: JsonRouter, pipelines: Pipelines) -> None:
         answers={204: EMPTY},
         errors=(*NOT_FOUND, "pipeline_active", "changed"),
     )
-    async def delete_pipeline(who: Caller, pipeline_id: str, unchanged_since: UnchangedSince = None) -> None:
-        await pipelines.delete(who, pipeline_id, unchanged_since)
+    async def delete_pipeline(
+        caller: Caller, pipeline_id: str, unchanged_since: UnchangedSince = None
+    ) -> None:
+        await pipelines.delete(caller, pipeline_id, unchanged_since)
 
 
 def _add_actions(router: JsonRouter, pipelines: Pipelines) -> None:
@@ -187,8 +189,8 @@ def _add_actions(router: JsonRouter, pipelines: Pipelines) -> None:
         answers={200: "Pipeline"},
         errors=(*ACTION_ERRORS, *DEFINITION_ERRORS, "not_configured", "no_scheduler", "invalid_schedule"),
     )
-    async def start_pipeline(who: Caller, pipeline_id: str) -> Json:
-        return await _act(pipelines, who, pipeline_id, "start")
+    async def start_pipeline(caller: Caller, pipeline_id: str) -> Json:
+        return await _act(pipelines, caller, pipeline_id, "start")
 
     @router.operation(
         "POST",
@@ -198,8 +200,8 @@ def _add_actions(router: JsonRouter, pipelines: Pipelines) -> None:
         answers={200: "Pipeline"},
         errors=ACTION_ERRORS,
     )
-    async def pause_pipeline(who: Caller, pipeline_id: str) -> Json:
-        return await _act(pipelines, who, pipeline_id, "pause")
+    async def pause_pipeline(caller: Caller, pipeline_id: str) -> Json:
+        return await _act(pipelines, caller, pipeline_id, "pause")
 
     @router.operation(
         "POST",
@@ -209,8 +211,8 @@ def _add_actions(router: JsonRouter, pipelines: Pipelines) -> None:
         answers={200: "Pipeline"},
         errors=ACTION_ERRORS,
     )
-    async def resume_pipeline(who: Caller, pipeline_id: str) -> Json:
-        return await _act(pipelines, who, pipeline_id, "resume")
+    async def resume_pipeline(caller: Caller, pipeline_id: str) -> Json:
+        return await _act(pipelines, caller, pipeline_id, "resume")
 
     @router.operation(
         "POST",
@@ -220,9 +222,9 @@ def _add_actions(router: JsonRouter, pipelines: Pipelines) -> None:
         answers={200: "Pipeline"},
         errors=ACTION_ERRORS,
     )
-    async def stop_pipeline(who: Caller, pipeline_id: str) -> Json:
-        return await _act(pipelines, who, pipeline_id, "stop")
+    async def stop_pipeline(caller: Caller, pipeline_id: str) -> Json:
+        return await _act(pipelines, caller, pipeline_id, "stop")
 
 
-async def _act(pipelines: Pipelines, who: Principal, pipeline_id: str, action: Action) -> Json:
-    return (await pipelines.act(who, pipeline_id, action)).to_public()
+async def _act(pipelines: Pipelines, caller: Principal, pipeline_id: str, action: Action) -> Json:
+    return (await pipelines.act(caller, pipeline_id, action)).to_public()

@@ -51,14 +51,14 @@ def add_dead_letters(router: JsonRouter, dead_letters: DeadLetters) -> None:
         errors=CHOICE_ERRORS,
     )
     async def list_dead_letters(
-        who: Caller,
+        caller: Caller,
         pipeline_id: str,
         choice: Choice,
         limit: Annotated[int, Query(ge=1, le=100)] = 50,
         cursor: str | None = None,
     ) -> Json:
         after = from_cursor(cursor, "id") or {"id": ""}
-        found, more = await dead_letters.page(who, pipeline_id, choice, after["id"], limit)
+        found, more = await dead_letters.page(caller, pipeline_id, choice, after["id"], limit)
         next_cursor = to_cursor({"id": more}) if more else None
         return {"items": [shown_dead_letter(one) for one in found], "nextCursor": next_cursor}
 
@@ -70,8 +70,8 @@ def add_dead_letters(router: JsonRouter, dead_letters: DeadLetters) -> None:
         answers={200: "DeadLetterCount"},
         errors=CHOICE_ERRORS,
     )
-    async def count_dead_letters(who: Caller, pipeline_id: str, choice: Choice) -> Json:
-        return await dead_letters.count(who, pipeline_id, choice)
+    async def count_dead_letters(caller: Caller, pipeline_id: str, choice: Choice) -> Json:
+        return await dead_letters.count(caller, pipeline_id, choice)
 
     @router.operation(
         "GET",
@@ -82,10 +82,10 @@ def add_dead_letters(router: JsonRouter, dead_letters: DeadLetters) -> None:
         errors=CHOICE_ERRORS,
     )
     async def list_dead_letter_groups(
-        who: Caller, pipeline_id: str, choice: Choice, cursor: str | None = None
+        caller: Caller, pipeline_id: str, choice: Choice, cursor: str | None = None
     ) -> Json:
         after = from_cursor(cursor, "id") or {"id": ""}
-        found, more = await dead_letters.groups(who, pipeline_id, choice, after["id"])
+        found, more = await dead_letters.groups(caller, pipeline_id, choice, after["id"])
         return {"items": found, "nextCursor": to_cursor({"id": more}) if more else None}
 
     @router.operation(
@@ -97,8 +97,8 @@ def add_dead_letters(router: JsonRouter, dead_letters: DeadLetters) -> None:
         errors=(*CHOICE_ERRORS, "dead_letter_not_found"),
         body=DeletionRequest,
     )
-    async def delete_dead_letters(who: Caller, pipeline_id: str, request: DeletionRequest) -> Json:
-        return await dead_letters.remove_chosen(who, pipeline_id, request)
+    async def delete_dead_letters(caller: Caller, pipeline_id: str, request: DeletionRequest) -> Json:
+        return await dead_letters.remove_chosen(caller, pipeline_id, request)
 
 
 def add_redrives(router: JsonRouter, redrives: Redrives) -> None:
@@ -114,8 +114,8 @@ def add_redrives(router: JsonRouter, redrives: Redrives) -> None:
         body=RedriveRequest,
         body_required=False,
     )
-    async def redrive(who: Caller, pipeline_id: str, request: RedriveRequest | None = None) -> Json:
-        return (await redrives.create(who, pipeline_id, request or RedriveRequest())).to_public()
+    async def redrive(caller: Caller, pipeline_id: str, request: RedriveRequest | None = None) -> Json:
+        return (await redrives.create(caller, pipeline_id, request or RedriveRequest())).to_public()
 
     @router.operation(
         "GET",
@@ -125,8 +125,8 @@ def add_redrives(router: JsonRouter, redrives: Redrives) -> None:
         answers={200: "RedrivePage"},
         errors=NOT_FOUND,
     )
-    async def list_redrives(who: Caller, pipeline_id: str) -> Json:
-        return {"items": [one.to_public() for one in await redrives.all(who, pipeline_id)]}
+    async def list_redrives(caller: Caller, pipeline_id: str) -> Json:
+        return {"items": [one.to_public() for one in await redrives.all(caller, pipeline_id)]}
 
     @router.operation(
         "GET",
@@ -136,8 +136,8 @@ def add_redrives(router: JsonRouter, redrives: Redrives) -> None:
         answers={200: "RedriveProgress"},
         errors=REDRIVE_ERRORS,
     )
-    async def get_redrive(who: Caller, pipeline_id: str, redrive_id: str) -> Json:
-        return await redrives.get(who, pipeline_id, redrive_id)
+    async def get_redrive(caller: Caller, pipeline_id: str, redrive_id: str) -> Json:
+        return await redrives.get(caller, pipeline_id, redrive_id)
 
     @router.operation(
         "POST",
@@ -147,8 +147,8 @@ def add_redrives(router: JsonRouter, redrives: Redrives) -> None:
         answers={200: "Redrive"},
         errors=(*REDRIVE_ERRORS, "redrive_over"),
     )
-    async def cancel_redrive(who: Caller, pipeline_id: str, redrive_id: str) -> Json:
-        return (await redrives.cancel(who, pipeline_id, redrive_id)).to_public()
+    async def cancel_redrive(caller: Caller, pipeline_id: str, redrive_id: str) -> Json:
+        return (await redrives.cancel(caller, pipeline_id, redrive_id)).to_public()
 
 
 def add_dead_letter(router: JsonRouter, dead_letters: DeadLetters) -> None:
@@ -162,8 +162,8 @@ def add_dead_letter(router: JsonRouter, dead_letters: DeadLetters) -> None:
         answers={200: "DeadLetter"},
         errors=DEAD_LETTER_ERRORS,
     )
-    async def get_dead_letter(who: Caller, pipeline_id: str, dead_letter_id: str) -> Json:
-        return shown_dead_letter(await dead_letters.get(who, pipeline_id, dead_letter_id))
+    async def get_dead_letter(caller: Caller, pipeline_id: str, dead_letter_id: str) -> Json:
+        return shown_dead_letter(await dead_letters.get(caller, pipeline_id, dead_letter_id))
 
     @router.operation(
         "DELETE",
@@ -173,5 +173,5 @@ def add_dead_letter(router: JsonRouter, dead_letters: DeadLetters) -> None:
         answers={204: EMPTY},
         errors=DEAD_LETTER_ERRORS,
     )
-    async def delete_dead_letter(who: Caller, pipeline_id: str, dead_letter_id: str) -> None:
-        await dead_letters.remove(who, pipeline_id, dead_letter_id)
+    async def delete_dead_letter(caller: Caller, pipeline_id: str, dead_letter_id: str) -> None:
+        await dead_letters.remove(caller, pipeline_id, dead_letter_id)

@@ -26,8 +26,8 @@ def add_ingest(router: JsonRouter, ingest: Ingest) -> None:
         body="PipelineItem",
         audited=False,
     )
-    async def process(who: Caller, pipeline_id: str, item: Given, idempotency_key: Key = "") -> Json:
-        (id,) = await ingest.push(who, pipeline_id, [item], idempotency_key)
+    async def process(caller: Caller, pipeline_id: str, item: Given, idempotency_key: Key = "") -> Json:
+        (id,) = await ingest.push(caller, pipeline_id, [item], idempotency_key)
         return {"accepted": 1, "id": id, "ids": [id]}
 
     @router.operation(
@@ -41,7 +41,7 @@ def add_ingest(router: JsonRouter, ingest: Ingest) -> None:
         body_media=JSON_OR_LINES,
         audited=False,
     )
-    async def batch(who: Caller, pipeline_id: str, items: Given, idempotency_key: Key = "") -> Json:
+    async def batch(caller: Caller, pipeline_id: str, items: Given, idempotency_key: Key = "") -> Json:
         given = items.get("items", items) if isinstance(items, dict) else items
-        ids = await ingest.push(who, pipeline_id, given, idempotency_key)
+        ids = await ingest.push(caller, pipeline_id, given, idempotency_key)
         return {"accepted": len(ids), "ids": ids}

@@ -24,13 +24,13 @@ def add_metering(router: JsonRouter, metering: Metering, series: Series) -> None
         errors=(*NOT_FOUND, "invalid_time", "invalid_query"),
     )
     async def get_metrics_series(
-        who: Caller,
+        caller: Caller,
         pipeline_id: str,
         since: Annotated[str | None, Query(alias="from", max_length=40)] = None,
         until: Annotated[str | None, Query(alias="to", max_length=40)] = None,
         step: Annotated[int | None, Query(description="seconds: 60, 300, 900 or 3600")] = None,
     ) -> Json:
-        return await series.of(who, pipeline_id, since, until, step)
+        return await series.of(caller, pipeline_id, since, until, step)
 
     @router.operation(
         "GET",
@@ -40,8 +40,8 @@ def add_metering(router: JsonRouter, metering: Metering, series: Series) -> None
         answers={200: "PipelineMetrics"},
         errors=NOT_FOUND,
     )
-    async def get_metrics(who: Caller, pipeline_id: str) -> Json:
-        return await metering.metrics(who, pipeline_id)
+    async def get_metrics(caller: Caller, pipeline_id: str) -> Json:
+        return await metering.metrics(caller, pipeline_id)
 
     @router.operation(
         "GET",
@@ -51,8 +51,8 @@ def add_metering(router: JsonRouter, metering: Metering, series: Series) -> None
         answers={200: "PipelineHealth"},
         errors=NOT_FOUND,
     )
-    async def get_health(who: Caller, pipeline_id: str) -> Json:
-        return await metering.health(who, pipeline_id)
+    async def get_health(caller: Caller, pipeline_id: str) -> Json:
+        return await metering.health(caller, pipeline_id)
 
     @router.operation(
         "GET",
@@ -61,5 +61,5 @@ def add_metering(router: JsonRouter, metering: Metering, series: Series) -> None
         "pipelines:read",
         answers={200: "PipelineStats"},
     )
-    async def get_stats(who: Caller) -> Json:
-        return await metering.stats(who)
+    async def get_stats(caller: Caller) -> Json:
+        return await metering.stats(caller)

@@ -40,8 +40,8 @@ def add_recovery(router: JsonRouter, recovery: Recovery) -> None:
         answers={201: "Checkpoint"},
         errors=NOT_FOUND,
     )
-    async def create_checkpoint(who: Caller, pipeline_id: str) -> Json:
-        return await recovery.checkpoint(who, pipeline_id)
+    async def create_checkpoint(caller: Caller, pipeline_id: str) -> Json:
+        return await recovery.checkpoint(caller, pipeline_id)
 
     @router.operation(
         "GET",
@@ -51,8 +51,8 @@ def add_recovery(router: JsonRouter, recovery: Recovery) -> None:
         answers={200: "CheckpointPage"},
         errors=NOT_FOUND,
     )
-    async def list_checkpoints(who: Caller, pipeline_id: str) -> Json:
-        return {"items": await recovery.checkpoints(who, pipeline_id)}
+    async def list_checkpoints(caller: Caller, pipeline_id: str) -> Json:
+        return {"items": await recovery.checkpoints(caller, pipeline_id)}
 
     @router.operation(
         "POST",
@@ -62,8 +62,8 @@ def add_recovery(router: JsonRouter, recovery: Recovery) -> None:
         answers={202: "Replay"},
         errors=(*REPLAY_ERRORS, "checkpoint_not_found"),
     )
-    async def restore_checkpoint(who: Caller, pipeline_id: str, checkpoint_id: str) -> Json:
-        return await recovery.restore(who, pipeline_id, checkpoint_id)
+    async def restore_checkpoint(caller: Caller, pipeline_id: str, checkpoint_id: str) -> Json:
+        return await recovery.restore(caller, pipeline_id, checkpoint_id)
 
     @router.operation(
         "POST",
@@ -74,8 +74,8 @@ def add_recovery(router: JsonRouter, recovery: Recovery) -> None:
         errors=(*REPLAY_ERRORS, "invalid_time", "invalid_version", "version_not_found"),
         body="ReplayRequest",
     )
-    async def replay(who: Caller, pipeline_id: str, request: Object) -> Json:
-        return await recovery.replay(who, pipeline_id, request)
+    async def replay(caller: Caller, pipeline_id: str, request: Object) -> Json:
+        return await recovery.replay(caller, pipeline_id, request)
 
 
 def add_destinations(router: JsonRouter, destinations: Destinations) -> None:
@@ -89,8 +89,8 @@ def add_destinations(router: JsonRouter, destinations: Destinations) -> None:
         answers={200: "DestinationPage"},
         errors=NOT_FOUND,
     )
-    async def list_destinations(who: Caller, pipeline_id: str) -> Json:
-        return {"items": await destinations.all(who, pipeline_id)}
+    async def list_destinations(caller: Caller, pipeline_id: str) -> Json:
+        return {"items": await destinations.all(caller, pipeline_id)}
 
     @router.operation(
         "POST",
@@ -100,8 +100,8 @@ def add_destinations(router: JsonRouter, destinations: Destinations) -> None:
         answers={200: "Destination"},
         errors=DESTINATION_ERRORS,
     )
-    async def enable_destination(who: Caller, pipeline_id: str, number: int) -> Json:
-        return await destinations.enable(who, pipeline_id, number)
+    async def enable_destination(caller: Caller, pipeline_id: str, number: int) -> Json:
+        return await destinations.enable(caller, pipeline_id, number)
 
     @router.operation(
         "POST",
@@ -111,8 +111,8 @@ def add_destinations(router: JsonRouter, destinations: Destinations) -> None:
         answers={200: "Destination"},
         errors=DESTINATION_ERRORS,
     )
-    async def disable_destination(who: Caller, pipeline_id: str, number: int) -> Json:
-        return await destinations.disable(who, pipeline_id, number)
+    async def disable_destination(caller: Caller, pipeline_id: str, number: int) -> Json:
+        return await destinations.disable(caller, pipeline_id, number)
 
     @router.operation(
         "POST",
@@ -125,10 +125,10 @@ def add_destinations(router: JsonRouter, destinations: Destinations) -> None:
         body_required=False,
     )
     async def send_test_event(
-        who: Caller, pipeline_id: str, number: int, request: DestinationTest | None = None
+        caller: Caller, pipeline_id: str, number: int, request: DestinationTest | None = None
     ) -> Json:
         payload = request.payload if request else None
-        return await destinations.test(who, pipeline_id, number, payload)
+        return await destinations.test(caller, pipeline_id, number, payload)
 
 
 def add_secrets(router: JsonRouter, secrets: Secrets) -> None:
@@ -141,9 +141,9 @@ def add_secrets(router: JsonRouter, secrets: Secrets) -> None:
         "pipelines:read",
         answers={200: "SecretPage"},
     )
-    async def list_secrets(who: Caller, limit: Limit = 50, cursor: str | None = None) -> Json:
+    async def list_secrets(caller: Caller, limit: Limit = 50, cursor: str | None = None) -> Json:
         after = from_cursor(cursor, "name") or {"name": ""}
-        found, more = await secrets.page(who, after["name"], limit)
+        found, more = await secrets.page(caller, after["name"], limit)
         next_cursor = to_cursor({"name": more}) if more else None
         return {"items": [shown_secret(one) for one in found], "nextCursor": next_cursor}
 
@@ -156,8 +156,8 @@ def add_secrets(router: JsonRouter, secrets: Secrets) -> None:
         errors=("invalid_secret", "limit_reached", "not_configured"),
         body="NewSecret",
     )
-    async def put_secret(who: Caller, name: str, given: Object) -> Json:
-        return shown_secret(await secrets.put(who, name, given))
+    async def put_secret(caller: Caller, name: str, given: Object) -> Json:
+        return shown_secret(await secrets.put(caller, name, given))
 
     @router.operation(
         "DELETE",
@@ -167,5 +167,5 @@ def add_secrets(router: JsonRouter, secrets: Secrets) -> None:
         answers={204: EMPTY},
         errors=("secret_not_found",),
     )
-    async def delete_secret(who: Caller, name: str) -> None:
-        await secrets.delete(who, name)
+    async def delete_secret(caller: Caller, name: str) -> None:
+        await secrets.delete(caller, name)

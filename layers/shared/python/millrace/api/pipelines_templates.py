@@ -62,10 +62,12 @@ def add_templates(router: JsonRouter, pipelines: Pipelines) -> None:
         body_required=False,
     )
     async def create_from_template(
-        who: Caller, template_id: str, response: Response, arguments: TemplateArguments | None = None
+        caller: Caller, template_id: str, response: Response, arguments: TemplateArguments | None = None
     ) -> dict[str, Any]:
         arguments = arguments or TemplateArguments()
         definition = template(template_id).fill(arguments.parameters)
-        made = await pipelines.create(who, definition | ({"name": arguments.name} if arguments.name else {}))
+        made = await pipelines.create(
+            caller, definition | ({"name": arguments.name} if arguments.name else {})
+        )
         response.headers["location"] = f"/api/streaming/pipelines/{made.id}"
-        return await pipelines.written(who, made)
+        return await pipelines.written(caller, made)

@@ -31,8 +31,8 @@ def add_dry_runs(router: JsonRouter, dry_runs: DryRuns) -> None:
         body="DefinitionDryRun",
         audited=False,
     )
-    async def dry_run_definition(who: Caller, request: Object) -> Json:
-        return await dry_runs.of_definition(who, request)
+    async def dry_run_definition(caller: Caller, request: Object) -> Json:
+        return await dry_runs.of_definition(caller, request)
 
     @router.operation(
         "POST",
@@ -45,8 +45,8 @@ def add_dry_runs(router: JsonRouter, dry_runs: DryRuns) -> None:
         body_required=False,
         audited=False,
     )
-    async def dry_run(who: Caller, pipeline_id: str, request: MaybeObject = None) -> Json:
-        return await dry_runs.of_pipeline(who, pipeline_id, request or {})
+    async def dry_run(caller: Caller, pipeline_id: str, request: MaybeObject = None) -> Json:
+        return await dry_runs.of_pipeline(caller, pipeline_id, request or {})
 
 
 def add_recorded(router: JsonRouter, recorded: RecordedEvents) -> None:
@@ -61,12 +61,12 @@ def add_recorded(router: JsonRouter, recorded: RecordedEvents) -> None:
         errors=NOT_FOUND,
     )
     async def list_recorded_events(
-        who: Caller,
+        caller: Caller,
         pipeline_id: str,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
         cursor: str | None = None,
     ) -> Json:
-        found, more = await recorded.page(who, pipeline_id, _place(cursor), limit)
+        found, more = await recorded.page(caller, pipeline_id, _place(cursor), limit)
         next_cursor = to_cursor({"position": more.position, "skip": str(more.skip)}) if more else None
         return {"items": found, "nextCursor": next_cursor}
 

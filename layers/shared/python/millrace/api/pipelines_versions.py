@@ -26,13 +26,13 @@ def add_versions(router: JsonRouter, pipelines: Pipelines) -> None:
         errors=NOT_FOUND,
     )
     async def list_versions(
-        who: Caller,
+        caller: Caller,
         pipeline_id: str,
         limit: Annotated[int, Query(ge=1, le=100)] = 50,
         cursor: str | None = None,
     ) -> Json:
         before = number_from_cursor(cursor, "version")
-        found, more = await pipelines.versions(who, pipeline_id, before, limit)
+        found, more = await pipelines.versions(caller, pipeline_id, before, limit)
         return {"items": found, "nextCursor": to_cursor({"version": str(more)}) if more else None}
 
     @router.operation(
@@ -43,8 +43,8 @@ def add_versions(router: JsonRouter, pipelines: Pipelines) -> None:
         answers={200: "StoredDefinition"},
         errors=(*NOT_FOUND, "version_not_found"),
     )
-    async def get_version(who: Caller, pipeline_id: str, version: int) -> Json:
-        return await pipelines.version(who, pipeline_id, version)
+    async def get_version(caller: Caller, pipeline_id: str, version: int) -> Json:
+        return await pipelines.version(caller, pipeline_id, version)
 
     @router.operation(
         "GET",
@@ -55,12 +55,12 @@ def add_versions(router: JsonRouter, pipelines: Pipelines) -> None:
         errors=VERSION_ERRORS,
     )
     async def compare_versions(
-        who: Caller,
+        caller: Caller,
         pipeline_id: str,
         version: int,
         other: Annotated[int | None, Query(alias="to", description="by default the current version")] = None,
     ) -> Json:
-        return await pipelines.differences(who, pipeline_id, version, other)
+        return await pipelines.differences(caller, pipeline_id, version, other)
 
     @router.operation(
         "POST",
@@ -70,5 +70,5 @@ def add_versions(router: JsonRouter, pipelines: Pipelines) -> None:
         answers={200: "WrittenPipeline"},
         errors=(*VERSION_ERRORS, *CHANGE_ERRORS),
     )
-    async def restore_version(who: Caller, pipeline_id: str, version: int) -> Json:
-        return await pipelines.written(who, await pipelines.restore(who, pipeline_id, version))
+    async def restore_version(caller: Caller, pipeline_id: str, version: int) -> Json:
+        return await pipelines.written(caller, await pipelines.restore(caller, pipeline_id, version))

@@ -26,8 +26,8 @@ def retention_router(retention: Retention) -> JsonRouter:
         "organization:manage",
         answers={200: "RetentionView"},
     )
-    async def get_retention(who: Caller) -> RetentionSettings:
-        return RetentionSettings(conversation_days=await retention.days(who))
+    async def get_retention(caller: Caller) -> RetentionSettings:
+        return RetentionSettings(conversation_days=await retention.days(caller))
 
     @router.operation(
         "PUT",
@@ -37,8 +37,8 @@ def retention_router(retention: Retention) -> JsonRouter:
         answers={200: "RetentionView"},
         body=RetentionSettings,
     )
-    async def set_retention(who: Caller, given: RetentionSettings) -> RetentionSettings:
-        await retention.keep(who, given.conversation_days)
+    async def set_retention(caller: Caller, given: RetentionSettings) -> RetentionSettings:
+        await retention.keep(caller, given.conversation_days)
         return given
 
     return router

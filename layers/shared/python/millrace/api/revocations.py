@@ -35,8 +35,8 @@ def revocations_router(revocations: Revocations) -> JsonRouter:
         "organization:manage",
         answers={200: "RevocationList"},
     )
-    async def list_revocations(who: Caller) -> dict[str, Any]:
-        return {"items": [_view(one) for one in await revocations.all(who)]}
+    async def list_revocations(caller: Caller) -> dict[str, Any]:
+        return {"items": [_view(one) for one in await revocations.all(caller)]}
 
     @router.operation(
         "POST",
@@ -47,8 +47,8 @@ def revocations_router(revocations: Revocations) -> JsonRouter:
         errors=("invalid_id", "too_many_revocations"),
         body=NewRevocation,
     )
-    async def create_revocation(who: Caller, given: NewRevocation) -> dict[str, Any]:
-        return _view(await revocations.revoke(who, given.user_id))
+    async def create_revocation(caller: Caller, given: NewRevocation) -> dict[str, Any]:
+        return _view(await revocations.revoke(caller, given.user_id))
 
     return router
 

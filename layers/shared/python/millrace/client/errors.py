@@ -10,7 +10,7 @@ MillraceError
 │   │   ├── RunActiveError      the agent still answers; `run_id` names its run
 │   │   ├── RunWaitingError     the run waits for people; `details["calls"]` names what it asks
 │   │   └── NotStreamingError   no run is active
-│   ├── RateLimitError          429; `retry_after` in seconds, where the server tells
+│   ├── RateLimitError          429; `retry_after` in seconds, if the server says so
 │   └── ServerError             5xx
 ├── RunFailedError              the run ended with an `error` event; `code`, `retryable`
 ├── RunWaitsError               the run waits for people, and its answer was wanted; `calls`

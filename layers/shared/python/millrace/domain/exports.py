@@ -16,7 +16,7 @@ ORGANIZATION_STEPS = ("items", "objects")
 EXCLUDED = {
     "tickets": "one-time tickets for streams, valid for minutes and stored as hashes",
     "secrets": "values of secrets, hashes of API keys, and headers of MCP servers and A2A agents, of which "
-    "only the names are told",
+    "only the names are exported",
     "exports": "this export and other ones, and erasures",
 }
 """Data that is not exported, with the reason."""

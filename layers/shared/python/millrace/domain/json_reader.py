@@ -63,15 +63,15 @@ def read_shallow(data: bytes, what: str = "The body") -> Any:
     return value
 
 
-def check_levels(value: Any, most: int, what: str = "The body") -> None:
-    """Raise `InvalidJson` if a value has more than `most` levels."""
+def check_levels(value: Any, limit: int, what: str = "The body") -> None:
+    """Raise `InvalidJson` if a value has more than `limit` levels."""
     wrapped = value
-    for _ in range(_WRITTEN - most):
+    for _ in range(_WRITTEN - limit):
         wrapped = [wrapped]
     try:
         orjson.dumps(wrapped)  # much faster than visiting each value
     except TypeError:
-        raise InvalidJson(f"{what} is nested more than {most} levels deep.") from None
+        raise InvalidJson(f"{what} is nested more than {limit} levels deep.") from None
 
 
 def read_lines(data: bytes) -> list[Any]:

@@ -227,10 +227,10 @@ class Reached(Struct, frozen=True):
         return "Try again later."
 
 
-def check_count(name: Name, most: int | None, used: int, level: Level = "organization") -> None:
+def check_count(name: Name, limit: int | None, used: int, level: Level = "organization") -> None:
     """Raise `TooManyRequests` if the maximum number of something exists."""
-    if most is not None and used >= most:
-        raise Reached(level, name, most, used, LATER_SECONDS).error(0)
+    if limit is not None and used >= limit:
+        raise Reached(level, name, limit, used, LATER_SECONDS).error(0)
 
 
 class Standing(Struct, frozen=True):

@@ -76,7 +76,7 @@ def accepts_advice(read: Mapping[str, bool], session: ModelSession, model: str) 
     if found == sent:
         return ()
     listed = ", ".join(f'"{kind}"' for kind in sorted(found))
-    return (f'Set "accepts": [{listed}] on the agent: this is what the model reads beside text.',)
+    return (f'Set "accepts": [{listed}] on the agent: the model reads these attachments.',)
 
 
 def _base64(data: bytes) -> str:

@@ -69,7 +69,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         await self._pool.aclose()
 
-    async def _connect(self, origin: Origin, within: float | None) -> Connection:
+    async def _connect(self, origin: Origin, seconds: float | None) -> Connection:
         """Connect to a checked address of a name, trying its addresses in order."""
         found = await self._resolve(origin.host, origin.port)
         checked = check_addresses(origin.host, origin.port, found, self._rules, origin.tls)
@@ -77,7 +77,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         for address in addresses[:-1]:
             try:
                 # The last one has all the remaining time, since the pool limits the whole.
-                async with asyncio.timeout(within and within / len(addresses)):
+                async with asyncio.timeout(seconds and seconds / len(addresses)):
                     return await transport.dial(address, origin, self._context)
             except (httpx.ConnectError, TimeoutError):
                 continue

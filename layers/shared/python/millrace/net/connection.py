@@ -135,7 +135,7 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     async def _send(
-        self, head: bytes, headers: Headers, body: AsyncIterable[bytes], within: float | None
+        self, head: bytes, headers: Headers, body: AsyncIterable[bytes], seconds: float | None
     ) -> None:
         framing, length = framing_of(headers)
         written = 0
@@ -143,48 +143,48 @@ class Connection(asyncio.Protocol):
             written += len(part)
             if (framing == "none" and part) or (framing == "length" and written > length):
                 raise Malformed("a body longer than its headers say")
-            await self._write(head + (chunk(part) if framing == "chunked" else part), within)
+            await self._write(head + (chunk(part) if framing == "chunked" else part), seconds)
             head = b""
         if framing == "length" and written < length:
             raise Malformed("a body shorter than its headers say")
         if rest := head + (b"0\r\n\r\n" if framing == "chunked" else b""):
-            await self._write(rest, within)
+            await self._write(rest, seconds)
 
-    async def _write(self, data: bytes, within: float | None) -> None:
+    async def _write(self, data: bytes, seconds: float | None) -> None:
         # A server may answer and close before it has read everything; its answer is then read.
         if not self._transport.is_closing():
             self._transport.write(data)
         if not self._writable.is_set():
             try:
-                async with asyncio.timeout(within):
+                async with asyncio.timeout(seconds):
                     await self._writable.wait()
             except TimeoutError:
                 raise httpx.WriteTimeout("the server does not accept the request") from None
 
-    async def _more(self, within: float | None) -> None:
+    async def _more(self, seconds: float | None) -> None:
         """Wait until something happens."""
         if self._error is not None:
             raise self._error
         self._waiter = self._loop.create_future()
-        if within is not None:
+        if seconds is not None:
             self._since = self._loop.time()
             # One timer for many waits, since each chunk would otherwise start and stop one.
             if self._timer is None:
-                self._timer = self._loop.call_later(within, self._check_time, within)
+                self._timer = self._loop.call_later(seconds, self._check_time, seconds)
         try:
             await self._waiter
         finally:
             self._waiter = None
 
-    def _check_time(self, within: float) -> None:
+    def _check_time(self, seconds: float) -> None:
         self._timer = None
         if self._waiter is None or self._waiter.done():
             return
-        left = self._since + within - self._loop.time()
+        left = self._since + seconds - self._loop.time()
         if left > 0:
-            self._timer = self._loop.call_later(left, self._check_time, within)
+            self._timer = self._loop.call_later(left, self._check_time, seconds)
         else:
-            self._fail(httpx.ReadTimeout(f"no bytes for {within:g} s"))
+            self._fail(httpx.ReadTimeout(f"no bytes for {seconds:g} s"))
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

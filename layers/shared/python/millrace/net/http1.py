@@ -251,7 +251,7 @@ def _unfolded(lines: Iterable[bytes]) -> Iterator[bytes]:
     for line in lines:
         if line[:1] in (b" ", b"\t"):
             if not folded:
-                raise Malformed("a header that goes on nothing")
+                raise Malformed("a continuation line without a header")
             folded.append(line.lstrip(b" \t"))
             continue
         if folded:

@@ -56,7 +56,7 @@ async def dial(
     return connection
 
 
-async def connect_by_name(origin: Origin, within: float | None) -> Connection:
+async def connect_by_name(origin: Origin, seconds: float | None) -> Connection:
     """Connect to a server that the operator has configured."""
     return await dial(origin.host, origin, race=0.25)
 
@@ -78,13 +78,13 @@ def plain_client(transport: httpx.AsyncBaseTransport, timeout: httpx.Timeout | f
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """A pool of connections: at most `most` in use, and `most_idle` that are kept. If all are in use,
+    """A pool of connections: at most `max_in_use` in use, and `max_idle` that are kept. If all are in use,
     requests wait for their turn."""
 
-    def __init__(self, connect: Connect, most: int, most_idle: int) -> None:
+    def __init__(self, connect: Connect, max_in_use: int, max_idle: int) -> None:
         self._connect = connect
-        self._free = asyncio.Semaphore(most)
-        self._most_idle = most_idle
+        self._free = asyncio.Semaphore(max_in_use)
+        self._max_idle = max_idle
         self._idle: dict[Origin, list[Connection]] = {}
         self._closed = False
 
@@ -132,10 +132,10 @@ class Transport(httpx.AsyncBaseTransport):
             self._idle.setdefault(origin, []).append(connection)
 
     def _room(self) -> bool:
-        if sum(map(len, self._idle.values())) < self._most_idle:
+        if sum(map(len, self._idle.values())) < self._max_idle:
             return True
         self._drop_old()
-        return sum(map(len, self._idle.values())) < self._most_idle
+        return sum(map(len, self._idle.values())) < self._max_idle
 
     def _drop_old(self) -> None:
         """Close idle connections that will not be used any more."""
@@ -149,12 +149,12 @@ class Transport(httpx.AsyncBaseTransport):
             else:
                 del self._idle[origin]
 
-    async def _admitted(self, within: float | None) -> None:
+    async def _admitted(self, seconds: float | None) -> None:
         if not self._free.locked():
             await self._free.acquire()
             return
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(seconds):
                 await self._free.acquire()
         except TimeoutError:
             raise httpx.PoolTimeout("all connections are in use") from None
@@ -170,12 +170,12 @@ class Transport(httpx.AsyncBaseTransport):
             connection.abort()
         return None
 
-    async def _connected(self, origin: Origin, within: float | None) -> Connection:
+    async def _connected(self, origin: Origin, seconds: float | None) -> Connection:
         try:
-            async with asyncio.timeout(within):
-                return await self._connect(origin, within)
+            async with asyncio.timeout(seconds):
+                return await self._connect(origin, seconds)
         except TimeoutError as error:
-            raise httpx.ConnectTimeout(f"{origin.host} could not be reached in {within} s") from error
+            raise httpx.ConnectTimeout(f"{origin.host} could not be reached in {seconds} s") from error
 
 
 class Body(httpx.AsyncByteStream):
@@ -183,19 +183,19 @@ class Body(httpx.AsyncByteStream):
     it."""
 
     def __init__(
-        self, transport: Transport, origin: Origin, connection: Connection, within: float | None
+        self, transport: Transport, origin: Origin, connection: Connection, seconds: float | None
     ) -> None:
         self._transport = transport
         self._origin = origin
         self._connection = connection
-        self._within = within
+        self._read_seconds = seconds
         self._open = True
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
-        part = await self._connection.read(self._within) if self._open else b""
+        part = await self._connection.read(self._read_seconds) if self._open else b""
         if not part:
             raise StopAsyncIteration
         return part

@@ -145,7 +145,7 @@ COMMANDS: Mapping[str, Command] = {
     "page": Command("Serve the page here for a deployment without CloudFront.", _cloud("page")),
     "environment": Command("Print the variables of the deployed functions.", _cloud("environment")),
     "destroy": Command("Delete the deployed stack; data stays, and is listed.", _cloud("destroy")),
-    "reattach": Command("Make a stack of what destroy left behind.", _cloud("reattach")),
+    "reattach": Command("Create a stack from what destroy has kept.", _cloud("reattach")),
     "docs": Command(
         "Search the documentation of this version: millrace docs approval", docs.run, local=False
     ),

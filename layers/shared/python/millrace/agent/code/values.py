@@ -113,20 +113,20 @@ class AgentStore:
 
         return _of_text(await self._read({"get": key}, read))
 
-    async def _read(self, what: dict[str, Any], read: Callable[[], Awaitable[str]]) -> str:
+    async def _read(self, arguments: dict[str, Any], read: Callable[[], Awaitable[str]]) -> str:
         if not self._replayed:
             return await read()
-        known = self._run.noted_result(key_of(STORE_STEP, what))
+        known = self._run.noted_result(key_of(STORE_STEP, arguments))
         if known is None:
             known = await read()
-            self._run.note(STORE_STEP, what, known)
+            self._run.note(STORE_STEP, arguments, known)
         return known
 
-    async def _write(self, what: dict[str, Any], write: Callable[[], Awaitable[str]]) -> None:
+    async def _write(self, arguments: dict[str, Any], write: Callable[[], Awaitable[str]]) -> None:
         if not self._replayed:
             await write()
             return
-        text_given(await self._run.call(STORE_STEP, what, write), STORE_STEP)
+        text_given(await self._run.call(STORE_STEP, arguments, write), STORE_STEP)
 
 
 def _check_key(key: str) -> None:

@@ -88,14 +88,14 @@ def without_model(before: str) -> str:
     return f"{before}\n{_NOTHING}".strip()
 
 
-def cut_point(history: Sequence[StoredMessage], room: int, most: int) -> int | None:
-    """Return the position of the first message to keep, so that at most `most` messages with `room` tokens
-    are kept, or as few as possible. None if nothing before it could be summarized."""
+def cut_point(history: Sequence[StoredMessage], room: int, max_messages: int) -> int | None:
+    """Return the position of the first message to keep, so that at most `max_messages` with `room` tokens are
+    kept, or as few as possible. None if nothing before it could be summarized."""
     found, used = None, 0
     for at in range(len(history) - 1, 0, -1):
         used += tokens_of(history[at])
         # Only after a boundary: the newest turn is kept even if it alone is too large.
-        if found is not None and (used > room or len(history) - at > most):
+        if found is not None and (used > room or len(history) - at > max_messages):
             break
         if is_boundary(history, at):
             found = at

@@ -159,7 +159,7 @@ class Context(Struct):
 
 def _cannot_fit(room: int) -> ProviderError:
     why = (
-        f"there is room for about {room:,} tokens beside the agent's instructions and tools; send less"
+        f"there is room for about {room:,} tokens besides the agent's instructions and tools; send less"
         if room > 0
         else "the agent's instructions and tools leave no room for it"
     )

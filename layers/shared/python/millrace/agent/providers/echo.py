@@ -109,23 +109,23 @@ class EchoProvider:
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta, None]:
         """See `Provider`."""
         question, done, live = rounds(request.messages)
-        asked, text = parse_options(question)
+        options, text = parse_options(question)
         text = "\n".join([text, *_seen(request.messages)]).lstrip("\n")
-        for number in range(asked.think):
+        for number in range(options.think):
             yield Thinking(f"Echoing, step {done + 1}, thought {number + 1}. ")
-        if question and done < asked.tools and any(tool.name == TOOL for tool in request.tools):
-            yield _call(done, text, asked)
+        if question and done < options.tools and any(tool.name == TOOL for tool in request.tools):
+            yield _call(done, text, options)
             yield Finish("tool_use", _usage(request.messages, 1))
             return
-        streamed, pause = 0, asked.delay_ms / 1000
-        for token in _answer(question, text, live, asked):
-            _fail_at(streamed, asked)
+        streamed, pause = 0, options.delay_ms / 1000
+        for token in _answer(question, text, live, options):
+            _fail_at(streamed, options)
             await asyncio.sleep(pause)
             yield Text(token)
             streamed += 1
-            if asked.hang:
+            if options.hang:
                 await asyncio.Event().wait()
-        _fail_at(streamed, asked)
+        _fail_at(streamed, options)
         yield Finish("stop", _usage(request.messages, streamed))
 
 
@@ -137,31 +137,31 @@ def _seen(messages: list[Message]) -> Iterator[str]:
             yield f"{note_of(block)} {about.get('mediaType', '')} {size} bytes"
 
 
-def _call(done: int, text: str, asked: EchoOptions) -> ToolCall:
+def _call(done: int, text: str, options: EchoOptions) -> ToolCall:
     arguments: dict[str, Any] = {"text": text}
-    if asked.tool_ms:
-        arguments["ms"] = asked.tool_ms
+    if options.tool_ms:
+        arguments["ms"] = options.tool_ms
     return ToolCall(f"echo_{done + 1}", TOOL, arguments)
 
 
-def _answer(question: str, text: str, live: list[str], asked: EchoOptions) -> Iterator[str]:
+def _answer(question: str, text: str, live: list[str], options: EchoOptions) -> Iterator[str]:
     """Yield the echo, then a line for each live message, regardless of `tokens`."""
     lines = [f"\n{message}" for message in live]
-    return chain(echoed(text, asked) if question else (), *map(tokens_of, lines))
+    return chain(echoed(text, options) if question else (), *map(tokens_of, lines))
 
 
-def _fail_at(sent: int, asked: EchoOptions) -> None:
-    if sent == asked.fail_after:
+def _fail_at(sent: int, options: EchoOptions) -> None:
+    if sent == options.fail_after:
         raise ProviderError(f"Failed after {sent} tokens, as asked.", code="echo_failed")
 
 
-def echoed(text: str, asked: EchoOptions) -> Iterator[str]:
+def echoed(text: str, options: EchoOptions) -> Iterator[str]:
     """Yield the answer's tokens: the text on `repeat` lines, cut or repeated to `tokens`."""
     once = tokens_of(text) or ["echo"]
-    lines = chain.from_iterable(repeat([*once[:-1], once[-1] + "\n"], asked.repeat - 1))
-    if asked.tokens < 0:
+    lines = chain.from_iterable(repeat([*once[:-1], once[-1] + "\n"], options.repeat - 1))
+    if options.tokens < 0:
         return chain(lines, once)
-    return islice(chain(lines, cycle([*once[:-1], once[-1] + " "])), asked.tokens)
+    return islice(chain(lines, cycle([*once[:-1], once[-1] + " "])), options.tokens)
 
 
 def _usage(messages: list[Message], output: int) -> Usage:

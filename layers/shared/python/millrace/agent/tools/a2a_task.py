@@ -64,7 +64,7 @@ class RemoteTask:
         said = text_of(self._said)
         if self._state in _ASKS:
             text = (
-                f"The agent {remote.name} asks before it goes on: {said or 'it does not say what.'}\n"
+                f"The agent {remote.name} asks before it continues: {said or 'it does not say what.'}\n"
                 f"To answer, call this tool again with taskId {self.id!r} and the answer as message."
             )
         elif self._state in _FAILED:

@@ -47,7 +47,7 @@ def ask_user() -> Tool:
     return Tool(
         name=ASK_USER,
         description="Asks the user a question and waits for the answer, which may take days. Use it when you "
-        "cannot go on without a decision or a fact that only the user has.",
+        "cannot continue without a decision or a fact that only the user has.",
         parameters=schema_of(Question),
         run=_only_asked,
     )

@@ -147,7 +147,7 @@ def outcome_unknown(call: ToolCall) -> ToolResult:
     """Return the result of a call that had started when its process died, and that must not run twice."""
     text = (
         f"{call.name} was interrupted after it had begun, and nobody knows whether it took effect. It was "
-        "not run again. Find out what became of it before you call it once more, or ask the user."
+        "not run again. Find out whether it took effect before you call it again, or ask the user."
     )
     return ToolResult(ok=False, text=text, summary="Interrupted; the outcome is unknown.", full=text)
 

@@ -116,7 +116,7 @@ class Calls:
     async def give_up(self) -> None:
         """End the calls that the framework has abandoned, before it starts again."""
         for run_id in list(self._calls):
-            await self.end(run_id, ToolError("Something beside it failed, and it was ended."))
+            await self.end(run_id, ToolError("Another part of the run failed, so this call was ended."))
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._earlier |= self._made
 

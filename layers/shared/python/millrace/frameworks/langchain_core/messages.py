@@ -21,8 +21,8 @@ state is stored with each step (see `VALUE_BYTES`)."""
 class Room:
     """Stands for the server of an unknown model, with the limits for attachments."""
 
-    def __init__(self, most: int = STATE_BYTES) -> None:
-        self.media = MediaRules(image_bytes=most, pdf_bytes=most, bytes=most)
+    def __init__(self, limit: int = STATE_BYTES) -> None:
+        self.media = MediaRules(image_bytes=limit, pdf_bytes=limit, bytes=limit)
 
 
 async def conversation(ctx: AgentContext) -> list[AnyMessage]:
