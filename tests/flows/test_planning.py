@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from millrace.agent.planning import MAX_CALLS
 from millrace.api.flows_app import create_app
 from millrace.errors import MillraceError
+from millrace.services.flows.calls import StepFailed
 from millrace.services.flows.plan import read_plan
 from millrace.settings import Settings
 from tests.fakes.model_bytes import openai_answer
@@ -105,3 +106,12 @@ def test_plan_is_found_in_what_stands_around_it() -> None:
     plan = read_plan('Here:\n```json\n[{"tool": "calculator", "arguments": {"a": [1]}}]\n```', ["calculator"])
     assert [(call.tool, call.arguments) for call in plan] == [("calculator", {"a": [1]})]
     assert read_plan("[]", []) == []
+
+
+def test_plan_can_be_stored_whatever_a_model_writes() -> None:
+    written = '[{"tool": "calculator", "arguments": {"a": "\\ud83d", "b": NaN, "c": 123456789012345678901}}]'
+    [planned] = read_plan(written, ["calculator"])
+    assert planned.arguments == {"a": "\ufffd", "b": None, "c": 123456789012345678901.0}
+    deep = '[{"tool": "calculator", "arguments": {"a": ' + "[" * 300 + "]" * 300 + "}}]"
+    with pytest.raises(StepFailed):
+        read_plan(deep, ["calculator"])

@@ -12,8 +12,7 @@ from typing import Any
 
 import orjson
 
-DEEPEST = 100
-"""How deeply a value that a model wrote may be nested: it is stored inside of others."""
+from millrace.domain.json_reader import DEEPEST
 
 
 def parse(data: bytes | str) -> Any:

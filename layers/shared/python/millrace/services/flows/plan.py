@@ -22,6 +22,7 @@ from millrace.agent.planning import (
     planning_instructions,
     with_findings,
 )
+from millrace.agent.providers.lenient_json import storable
 from millrace.agent.tools.builtin import is_tool, own_rule
 from millrace.domain import events
 from millrace.domain.agents import Agent
@@ -114,6 +115,6 @@ def _plans(text: str) -> Iterator[list[PlannedCall]]:
     decoder = json.JSONDecoder()
     for found in islice(re.finditer(r"\[", text), BRACKETS_READ):
         try:
-            yield Plan.model_validate(decoder.raw_decode(text, found.start())[0]).root
+            yield Plan.model_validate(storable(decoder.raw_decode(text, found.start())[0])).root
         except (ValueError, RecursionError):
             continue
