@@ -23,7 +23,7 @@ PACKAGES_VARIABLE, SERVICES_VARIABLE = "APP_PACKAGES", "APP_SERVICES"
 LAYER = "AppLayer"
 FRAGMENT = "template.yaml"
 LAYER_SOURCES = ".aws-sam/app"
-"""Beside the template: what sam builds the layer from."""
+"""The sources from which sam builds the layer, next to the template."""
 _PRODUCT_PACKAGES = "layers/shared/python/requirements.txt"
 RUN_AGENTS = (
     "ConversationFunction",
@@ -138,7 +138,7 @@ def _called(package: Path) -> Iterator[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write a template that includes the code in the folder beside it, and the sources of its layer."""
+    """Write a template that includes the code in the folder next to it, and the sources of its layer."""
     template, target = Path(arguments[0]), Path(arguments[1])
     root = template.resolve().parent
     try:

@@ -1,5 +1,4 @@
-"""The console output of the stack: calm start-up lines, one line per request, the functions' own lines beside
-them.
+"""The console output of the stack: start-up lines, one line per request, and the functions' own lines.
 
 api           3f2a91bc  GET /api/health 200  first byte 4 ms  total 5 ms  81 MB
 """

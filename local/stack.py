@@ -111,12 +111,12 @@ class Stack:
             await asyncio.gather(*helpers, return_exceptions=True)
 
     def _help(self, what: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Beside the serving; a failure is told and ends nothing else."""
+        """Run work in the background. A failure is reported and ends nothing else."""
 
         async def report_failure() -> None:
             try:
                 await work
-            except Exception as error:  # whatever it is, the functions go on
+            except Exception as error:  # whatever it is, the functions continue
                 self._console.say(f"{what} has failed: {error!r}", "red")
 
         return asyncio.create_task(report_failure())

@@ -17,9 +17,9 @@ import {
 
 export type Action =
   | { type: "loading" }
-  /** `reopens`: the last of the entries is the answer of the run that goes on. */
+  /** `reopens`: the last entry is the answer of the run that continues. */
   | { type: "loaded"; entries: readonly Entry[]; runId: string | null; reopens?: boolean }
-  /** What the server tells of the calls that wait. */
+  /** The server's details of the waiting calls. */
   | { type: "approvals"; approvals: readonly Schemas["WaitingCall"][] }
   | { type: "answering_call"; callId: string }
   | { type: "call_refused"; callId: string; note: string }

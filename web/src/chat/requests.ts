@@ -20,7 +20,7 @@ export function newRequest(text: string, agentId: string, attachments: readonly 
   return { id: crypto.randomUUID(), text, attachments, agentId };
 }
 
-/** True for what begins a branch beside another one. */
+/** Whether the request begins a branch next to another one. */
 export function isBranch(request: ChatRequest | null): boolean {
   return request?.again !== undefined || request?.parentId !== undefined;
 }

@@ -10,10 +10,10 @@ const SAFE_LINK = /^(https?:|mailto:)/i;
 const LONGEST = 200_000;
 
 /**
- * Markdown as React elements. Nothing becomes HTML by itself: tags are shown as text, links go to web and mail
- * addresses only, and images are links, because loading one would tell its server what the agent was told.
+ * Markdown as React elements. Nothing becomes HTML: tags are shown as text, links lead only to web and mail addresses,
+ * and images are links, because loading one could leak data of the conversation to its server.
  *
- * While the text streams, open marks are closed and only blocks that changed are drawn again.
+ * While the text streams, open marks are closed, and only blocks that changed are rendered again.
  */
 export function Markdown({ text, isStreaming }: { text: string; isStreaming: boolean }): ReactNode {
   const blocks = useBlocks(text.length > LONGEST ? "" : text, isStreaming);

@@ -1,11 +1,11 @@
 import { Lexer, type Marked, type Token, type Tokens } from "marked";
 
-/** Lists and quotes that are nested deeper exhaust the stack of the parser, or of the browser that draws them. */
+/** Lists and quotes that are nested more deeply exhaust the stack of the parser or of the browser. */
 const DEEPEST = 50;
 const DEEP_LINE = /^[ \t]*(?:>[ \t]*|[*+-][ \t]+|\d{1,9}[.)][ \t]+){200}/m;
-/** The characters of a paragraph whose signs are read: the work grows with the square of them. */
+/** The maximum length of a paragraph whose markup is parsed, because the work grows with its square. */
 const LONGEST_PARAGRAPH = 10_000;
-/** The characters that are looked at for the ends of emphasis. */
+/** The total number of characters that may be searched for the ends of emphasis. */
 const MOST_EMPHASIS = 4_000_000;
 
 let emphasis = 0;
@@ -25,7 +25,7 @@ export function lexWith(parser: Marked, text: string): Token[] {
   }
 }
 
-/** What to give to a parser, so that emphasis which is opened again and again is looked at only so often. */
+/** A tokenizer for the parser that limits how often opened emphasis is searched for its end. */
 export const emphasisTokenizer = {
   emStrong(source: string): Tokens.Em | Tokens.Strong | undefined | false {
     if (source.startsWith("*") || source.startsWith("_")) emphasis -= source.length;

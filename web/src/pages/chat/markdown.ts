@@ -38,7 +38,7 @@ const parser = new Marked(
 );
 
 const withoutFormulas = new Marked({ tokenizer: emphasisTokenizer });
-/** Each place where a formula may begin is looked at with all of the text behind it. */
+/** The maximum number of places where a formula may begin, because each one is compared with all of the text after it. */
 const MOST_FORMULAS = 1_000;
 
 /** The top-level Markdown blocks of a text, with formulas between `$`, `$$`, `\(` and `\[`. */

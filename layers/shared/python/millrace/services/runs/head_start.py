@@ -1,4 +1,4 @@
-"""The write that begins a run, beside which the run may be at work already."""
+"""The write that begins a run, during which the run may already be at work."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,14 +9,17 @@ from millrace.stores.connect import Stores
 from millrace.stores.leases import Beginning
 
 HeadStart = Callable[[Awaitable[bool]], RunSession]
-"""Puts a run to work, and tells it later whether it was stored."""
+"""Starts a run, given an awaitable that says whether the run was stored."""
 
 
 async def store_beginning(
     stores: Stores, planned: Beginning, asking: Admission, moment: int, head_start: HeadStart | None
 ) -> RunSession | None:
-    """Store the beginning of a run; its session where it had a head start. It has none where another run was
-    begun here since the `moment` before the slot was read. Raises as `LeaseStore.begin`."""
+    """Store the beginning of a run. Return its session if it had a head start.
+
+    It has none if another run was begun in this process after `moment`, which is before the slot was read.
+    Raises like `LeaseStore.begin`.
+    """
     begun, slot = stores.leases.begun, planned.lease.run.slot
     if head_start is None or begun.since(slot, moment):
         await begun.settled(slot)
@@ -28,8 +31,10 @@ async def store_beginning(
 async def _with_head_start(
     stores: Stores, planned: Beginning, asking: Admission, head_start: HeadStart
 ) -> RunSession:
-    """Store a run that is at work already. Nothing of it is stored or told before; should it be refused, it
-    ends there, and what it has used of its model counts."""
+    """Store a run that is already at work.
+
+    Nothing of it is stored or reported earlier. If it is refused, it ends, and what its model used counts.
+    """
     stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
     session = head_start(stored)
     try:

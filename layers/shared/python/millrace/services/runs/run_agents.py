@@ -77,7 +77,7 @@ class RunAgents:
             self._found |= {agent.id: agent for agent in found}
             reached = [self._found[one] for one in wanted if one in self._found]
             wanted = {one for agent in reached for one in asked_by(agent)}
-        # Whoever waits for this goes on once the write below waits for its turn.
+        # Waiters continue as soon as the write below waits for its turn.
         self._all_read.set_result(None)
         if new:
             await self._session.keep_agents(new)

@@ -41,8 +41,8 @@ def keywords(known: Mapping[str, Check]) -> dict[str, Check]:
 
 
 def in_order(schema: Any) -> list[tuple[str, Any]]:
-    """Return the keywords of a schema. What looks once more at what the others have seen comes behind them,
-    since it is they who count."""
+    """Return the keywords of a schema. Those that check again what others have checked come last, because the
+    others count the work."""
     return sorted(schema.items(), key=lambda item: item[0] in _LAST)
 
 
@@ -50,7 +50,7 @@ def _counted(check: Check, work: Work) -> Check:
     def counted(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any]:
         work.spend(_PER_KEYWORD + _length(value) + _length(instance))
         if isinstance(value, list) and (refusing := value.count(False)):
-            # Each of them tells of the whole instance, and `anyOf` keeps what they tell.
+            # Each of them reports the whole instance, and `anyOf` keeps the reports.
             work.spend(refusing * _written(instance))
         for error in check(validator, value, instance, schema) or ():
             work.spend(_PER_ERROR + (len(error.message) >> 6))

@@ -55,9 +55,8 @@ async def when_busy(
     if message.if_busy == "interrupt":
         # A message that cannot begin a run must not stop one, so its files are stored first.
         agent = agent_for(models, initial, message)
-        if (
-            message.branch is None or message.branch.run_id != run_id
-        ):  # behind which one can go on, at its end
+        # A message can always continue after the end of the run that it interrupts.
+        if message.branch is None or message.branch.run_id != run_id:
             await find_parent(stores, slot, initial.snapshot, message.branch)
         check = partial(models.check_accepted, agent)
         await kept_blocks(stores, slot, message.created_by, message.content, check)
