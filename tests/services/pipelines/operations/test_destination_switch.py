@@ -49,6 +49,22 @@ def test_destinations_that_get_everything(streaming: httpx.Client) -> None:
     assert (second["name"], second["rateLimit"]) == ("slow", {"perSecond": 2, "burst": 4})
 
 
+def test_requests_of_a_destination_are_those_of_the_current_minute(
+    streaming: httpx.Client, plant: Plant, organization: str
+) -> None:
+    id = two(streaming)
+    where = destination_key(plant, organization, id, 0)
+    asyncio.run(plant.context.delivery_state.count(where, 5, 1, "The destination failed (503)."))
+
+    def requests() -> dict[str, int]:
+        found: dict[str, int] = streaming.get(f"/pipelines/{id}/destinations").json()["items"][0]["requests"]
+        return found
+
+    assert requests() == {"succeeded": 5, "failed": 1}
+    plant.clock.pass_time(MINUTE)
+    assert requests() == {"succeeded": 0, "failed": 0}
+
+
 def test_destination_that_is_gone_is_named_and_enabled_again(
     streaming: httpx.Client, plant: Plant, organization: str
 ) -> None:

@@ -64,6 +64,6 @@ const STATES = { closed: "", open: "failing, paused", half_open: "retrying", dis
 function destinationNote(found: Schemas["Destination"] | undefined): { note?: string; state?: string } {
   if (!found) return {};
   const { requests, state } = found;
-  const counts = requests.succeeded + requests.failed > 0 ? `${formatCompact(requests.succeeded)} requests succeeded, ${formatCompact(requests.failed)} failed` : "";
+  const counts = requests.succeeded + requests.failed > 0 ? `${formatCompact(requests.succeeded)} sent, ${formatCompact(requests.failed)} failed this minute` : "";
   return { note: [STATES[state], counts].filter(Boolean).join("; "), state };
 }

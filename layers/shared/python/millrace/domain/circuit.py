@@ -104,6 +104,14 @@ def counted(
     return _opened(circuit, now, reason) if _is_failing(circuit) else circuit
 
 
+def recent(circuit: Circuit, now: int) -> tuple[int, int]:
+    """Return how many requests have succeeded and failed in the current minute: nobody resets the counts of
+    an earlier one before the next request."""
+    if now - circuit.since >= WINDOW_MS:
+        return 0, 0
+    return circuit.succeeded, circuit.failed
+
+
 def disabled(circuit: Circuit, now: int, reason: str = "") -> Circuit:
     """Disable the circuit: nothing is sent any more. The first reason is kept."""
     return circuit if circuit.disabled else replace(circuit, disabled=True, since=now, reason=reason)

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from millrace.domain.access import Principal
-from millrace.domain.circuit import Circuit
+from millrace.domain.circuit import Circuit, recent
 from millrace.domain.clock import iso
 from millrace.domain.pipelines import Pipeline
 from millrace.errors import NotFound
@@ -92,6 +92,7 @@ def _summary(number: int, destination: Destination, circuit: Circuit, now: int) 
     state = _state(circuit, now)
     config = destination.config
     limit = config.rate_limit
+    succeeded, failed = recent(circuit, now)
     return {
         "destination": number,
         "name": destination.name,
@@ -100,7 +101,7 @@ def _summary(number: int, destination: Destination, circuit: Circuit, now: int) 
         "since": iso(circuit.since) if state != "closed" else None,
         "until": iso(circuit.until) if state == "open" else None,
         "reason": circuit.reason,
-        "requests": {"succeeded": circuit.succeeded, "failed": circuit.failed},
+        "requests": {"succeeded": succeeded, "failed": failed},
         "rateLimit": limit.model_dump(mode="json", by_alias=True) if limit else None,
     }
 
