@@ -244,3 +244,6 @@ def test_customer_is_told_that_these_are_for_admins(
             page.get_by_role("tab", name=tab).click()
             expect(page.get_by_text(f"{said} for admins.")).to_be_visible()
         expect(page.get_by_role("button", name="Erase")).to_have_count(0)
+        page.get_by_role("link", name="Pipelines").click()
+        expect(page.get_by_text("Your role cannot see this.")).to_be_visible()
+        expect(page.get_by_role("button", name="Try again")).to_have_count(0)

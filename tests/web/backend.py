@@ -235,6 +235,9 @@ class Backend:
                 return JSONResponse({"items": newest_first, "nextCursor": None})
             case "GET", "conversations", name if name in self.conversations:
                 return JSONResponse(self.conversations[name])
+            case "GET", "conversations", name:
+                error = {"code": "conversation_not_found", "message": "No conversation has this id."}
+                return JSONResponse({"error": error}, 404)
             case "DELETE", "conversations", name:
                 self.conversations.pop(name, None)
                 return Response(status_code=204)

@@ -201,3 +201,11 @@ def test_tab_that_comes_back_shows_what_another_has_done_meanwhile(page: Page, b
     expect(page.locator(".question")).to_have_count(4)
     expect(page.locator(".prose").last).to_have_text("It goes on.")
     assert page.locator(".prose").all_inner_texts() == ["AND THEN?", "AND AFTER THAT?", "It goes on."]
+
+
+def test_conversation_that_does_not_exist_is_no_place_to_write(page: Page, backend: Backend) -> None:
+    page.goto(f"{backend.url}/chat/gone")
+    expect(page.get_by_text("There is no such conversation.")).to_be_visible()
+    expect(box(page)).to_have_count(0)
+    page.get_by_role("link", name="New conversation").click()
+    expect(box(page)).to_be_focused()

@@ -1,5 +1,5 @@
 import { type ReactNode, useEffect, useState } from "react";
-import { NotFoundError } from "@millrace/client";
+import { NotFoundError, PermissionDeniedError } from "@millrace/client";
 import { explain } from "../api/explain";
 import { formatAge } from "./format";
 import "./states.css";
@@ -15,11 +15,12 @@ export function EmptyState(props: { title: string; children?: ReactNode; action?
   );
 }
 
-/** Shows what could not be loaded and why, with a way to try again unless it does not exist. */
+/** Shows what could not be loaded and why, with a way to try again where that can help. */
 export function ErrorState(props: { error: unknown; onRetry?: () => void; title?: string }): ReactNode {
   if (isMissing(props.error)) {
     return <EmptyState title="There is nothing here.">It was deleted, it belongs to another organization, or the address is wrong.</EmptyState>;
   }
+  if (isRefused(props.error)) return <EmptyState title="Your role cannot see this.">{props.error.message}</EmptyState>;
   return (
     <div className="state" role="alert">
       <p className="state-title">{props.title ?? "This cannot be loaded right now."}</p>
@@ -31,6 +32,11 @@ export function ErrorState(props: { error: unknown; onRetry?: () => void; title?
       )}
     </div>
   );
+}
+
+/** Whether the user's role does not allow the request. */
+export function isRefused(error: unknown): error is PermissionDeniedError {
+  return error instanceof PermissionDeniedError;
 }
 
 /** Whether the requested resource does not exist, at least for this user. */

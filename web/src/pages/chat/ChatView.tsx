@@ -73,16 +73,18 @@ export function ChatView({ conversationId, session, agent, voice, onSend, takesF
         )}
         <LinkLine session={session} state={state} />
         <SpeechLine speech={voice.speech} />
-        <Composer
-          key={conversationId}
-          conversationId={conversationId}
-          box={box}
-          isRunning={isRunning(state)}
-          isStopping={state.phase === "stopping"}
-          isDisabled={agentId === "" || ["loading", "unavailable", "missing"].includes(state.phase)}
-          onSend={send}
-          onStop={stop}
-        />
+        {state.phase !== "missing" && (
+          <Composer
+            key={conversationId}
+            conversationId={conversationId}
+            box={box}
+            isRunning={isRunning(state)}
+            isStopping={state.phase === "stopping"}
+            isDisabled={agentId === "" || state.phase === "loading" || state.phase === "unavailable"}
+            onSend={send}
+            onStop={stop}
+          />
+        )}
       </div>
     </>
   );

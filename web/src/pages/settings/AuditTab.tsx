@@ -5,14 +5,13 @@ import { download } from "../../ui/download";
 import { Choice, hoursAgo, type Option, TextFilter } from "../../ui/Filters";
 import { Menu } from "../../ui/Menu";
 import { Section } from "../../ui/Page";
-import { EmptyState } from "../../ui/states";
+import { EmptyState, isRefused } from "../../ui/states";
 import { type Column, PagedTable } from "../../ui/Table";
 import { Time } from "../../ui/Time";
 import { toast } from "../../ui/toast";
 import { useAction } from "../../ui/useAction";
 import { usePages } from "../../ui/usePages";
 import { type AuditEntry, auditFile, type FileFormat } from "./auditFile";
-import { isRefused } from "./Permitted";
 
 type Kind = AuditEntry["kind"];
 

@@ -6,11 +6,10 @@ import { Badge } from "../../ui/Badge";
 import { formatNumber } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
 import { Section } from "../../ui/Page";
-import { EmptyState, Loaded } from "../../ui/states";
+import { EmptyState, isRefused, Loaded } from "../../ui/states";
 import { type Column, Table } from "../../ui/Table";
 import { Time } from "../../ui/Time";
 import { Erase } from "./Erase";
-import { isRefused } from "./Permitted";
 
 type Erasure = Schemas["ErasureView"];
 export type Subject = "user" | "organization";

@@ -8,13 +8,12 @@ import { formatBytes, formatNumber } from "../../ui/format";
 import { Icon } from "../../ui/Icon";
 import { Menu } from "../../ui/Menu";
 import { Section } from "../../ui/Page";
-import { EmptyState, Loaded } from "../../ui/states";
+import { EmptyState, isRefused, Loaded } from "../../ui/states";
 import { type Column, Table } from "../../ui/Table";
 import { Time } from "../../ui/Time";
 import { useAction } from "../../ui/useAction";
 import { ExportParts } from "./ExportParts";
 import { NewExport } from "./NewExport";
-import { isRefused } from "./Permitted";
 
 export type Export = Schemas["ExportView"];
 

@@ -1,6 +1,5 @@
-import { PermissionDeniedError } from "@millrace/client";
 import type { ReactNode } from "react";
-import { EmptyState, Loaded, type Loadable } from "../../ui/states";
+import { EmptyState, isRefused, Loaded, type Loadable } from "../../ui/states";
 
 interface PermittedProps<Data> {
   readonly query: Loadable<Data>;
@@ -14,8 +13,4 @@ export function Permitted<Data>({ query, what, children }: PermittedProps<Data>)
   const { error, data } = query;
   if (data === undefined && isRefused(error)) return <EmptyState title={`${what} are for admins.`}>{error.message}</EmptyState>;
   return <Loaded query={query}>{children}</Loaded>;
-}
-
-export function isRefused(error: unknown): error is PermissionDeniedError {
-  return error instanceof PermissionDeniedError;
 }

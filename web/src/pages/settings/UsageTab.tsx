@@ -6,9 +6,9 @@ import { useAdministration } from "../../app/context";
 import { formatCost, formatNumber, formatTime } from "../../ui/format";
 import { Section } from "../../ui/Page";
 import { SearchField } from "../../ui/SearchField";
-import { Loaded, Loading } from "../../ui/states";
+import { isRefused, Loaded, Loading } from "../../ui/states";
 import { LimitsForm } from "./LimitsForm";
-import { Permitted, isRefused } from "./Permitted";
+import { Permitted } from "./Permitted";
 
 type Level = Schemas["UsageOfLevel"];
 
