@@ -246,6 +246,35 @@ def test_repeated_order_sends_nothing_twice(streaming: httpx.Client, plant: Plan
     assert sorted(payload["n"] for payload in plant.payloads()) == ["a", "b", "c"]
 
 
+def test_page_that_two_deliveries_send_at_once_counts_once(
+    streaming: httpx.Client, plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    id = failing(streaming, plant, "abcdefghijklm")
+    begun = streaming.post(f"{path(id)}/redrive", json={"perSecond": 1, "version": "original"}).json()
+    (command,) = plant.waiting()
+    read_page, readers, both = plant.context.dead_letters.page, list[int](), asyncio.Event()
+
+    async def together(*given: Any) -> Any:
+        found = await read_page(*given)
+        readers.append(len(found[0]))
+        if len(readers) == 2:
+            both.set()
+        await both.wait()
+        return found
+
+    async def send_twice() -> None:
+        page = convert(command, RedrivePage)
+        await asyncio.gather(*(redriving.redrive(plant.context, page) for _ in range(2)))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(plant.context.dead_letters, "page", together)
+        asyncio.run(send_twice())
+    assert readers == [10, 10]
+    plant.transform()
+    found = streaming.get(f"{path(id)}/redrives/{begun['id']}").json()
+    assert (found["state"], found["redriven"], found["left"]) == ("done", 13, 0)
+
+
 def test_crash_between_sending_and_removing_loses_nothing(
     streaming: httpx.Client, plant: Plant, organization: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
