@@ -15,7 +15,7 @@ from millrace.services.pipelines.meter import new_counts
 from millrace.services.pipelines.processing import replay as pipelines_replay
 from millrace.services.pipelines.processing import timers as pipelines_windows
 from millrace.services.pipelines.processing.sweep import sweep_all
-from millrace.services.pipelines.queue_messages import Replay, ingest_message
+from millrace.services.pipelines.queue_messages import Drain, Replay, ingest_message
 from tests.api.talk import error_of
 from tests.services.pipelines.conftest import Plant
 from tests.services.pipelines.definitions import act, counted, made, pipeline, step
@@ -100,6 +100,55 @@ def test_windows_wait_while_paused_and_take_what_came_meanwhile(
     assert asyncio.run(sweep_all(plant.context)) >= 1
     plant.close()
     assert numbers(plant) == [3]
+
+
+def test_entry_of_a_pipeline_that_is_paused_again_waits_for_the_next_resume(
+    streaming: httpx.Client, plant: Plant, organization: str
+) -> None:
+    id = made(streaming)
+    act(streaming, id, "pause")
+    push(streaming, id, 1)
+    plant.transform()
+    act(streaming, id, "resume")
+    plant.waiting()
+    asyncio.run(pipelines_replay.drain(plant.context, Drain(organization, id)))
+    act(streaming, id, "pause")
+    forget_states(plant)
+    plant.transform()
+    assert numbers(plant) == []
+    act(streaming, id, "resume")
+    forget_states(plant)
+    plant.transform()
+    assert numbers(plant) == [1]
+
+
+def test_windows_are_held_until_the_entries_of_all_pages_are_processed(
+    streaming: httpx.Client, plant: Plant, organization: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipelines_replay, "PAGE", 1)
+    id = made(streaming, counted())
+    act(streaming, id, "pause")
+    for number in (1, 2):
+        push(streaming, id, number)
+        plant.transform()
+    act(streaming, id, "resume")
+
+    def held() -> bool:
+        return bool(asyncio.run(plant.context.pipelines.get(organization, id)).hold_until)
+
+    plant.waiting()
+    after = ""
+    for _ in range(2):
+        asyncio.run(pipelines_replay.drain(plant.context, Drain(organization, id, after=after)))
+        _, next_page = plant.waiting()
+        after = next_page["after"]
+    # Nothing is behind the last page, but its entry and the one before it have yet to be processed.
+    asyncio.run(pipelines_replay.drain(plant.context, Drain(organization, id, after=after)))
+    assert held()
+    plant.waiting()
+    asyncio.run(pipelines_replay.drain(plant.context, Drain(organization, id)))
+    plant.transform()
+    assert not held()
 
 
 def test_stop_fires_what_windows_hold(streaming: httpx.Client, plant: Plant) -> None:
