@@ -11,7 +11,10 @@ import pytest
 from millrace.agent.tools.builtin import BUILT_IN
 from millrace.agent.tools.function import tool
 from millrace.domain.access import Principal
+from millrace.domain.clock import now_ms
+from millrace.domain.runs import LEASE_MS, ContinueRun
 from millrace.errors import Unavailable
+from millrace.services.runs.continue_run import continue_run
 from millrace.services.runs.new_message import AcceptedMessage, NewMessage, StartedRun
 from millrace.services.runs.recover import give_up_lost_run
 from millrace.services.runs.run_session import RunSession
@@ -163,6 +166,37 @@ async def test_message_whose_run_was_ended_by_the_time_somebody_looked_has_begun
     await started.history
     assert [started.lease.run.id] == began
     assert [text_of(one) for one in await talk.messages() if one.role == "user"] == ["hello"]
+
+
+@pytest.mark.parametrize("since", ["another process works on it", "the conversation has gone on"])
+async def test_message_whose_run_has_left_its_process_by_the_time_somebody_looked_has_begun(
+    world: World, since: str
+) -> None:
+    """Its sender would send it once more."""
+    talk, sessions = world.talk, list[RunSession]()
+    caller = Principal(talk.slot.organization, "user")
+
+    async def left() -> None:
+        lease = await talk.stores.leases.peek(talk.slot)
+        if since == "the conversation has gone on":
+            assert await give_up_lost_run(talk.stores, talk.slot, lease)
+            await talk.say("what else?")
+            return
+        later = Stores.connect(talk.settings, talk.stores.aws, clock=lambda: now_ms() + LEASE_MS + 1000)
+        taker = Talk(talk.settings, later)
+        taker.models.turns = [says("taken over")]
+        asked = ContinueRun(talk.slot.organization, lease.run_id or "", "lost")
+        session = await continue_run(taker.platform, asked)
+        assert session is not None
+        sessions.append(session)
+
+    world.aws.meanwhile, world.aws.armed = left, True
+    started = await send(world.sender, talk.models, caller, "c1", NewMessage("hello", "echo"))
+    assert isinstance(started, StartedRun)
+    await started.history
+    for session in sessions:
+        await session.over()
+    assert [text_of(one) for one in await talk.messages() if one.role == "user"].count("hello") == 1
 
 
 async def test_message_is_unknown_where_the_store_cannot_be_asked_whether_its_run_began(world: World) -> None:

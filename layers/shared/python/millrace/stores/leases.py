@@ -14,7 +14,7 @@ from millrace.domain.conversations import Conversation, Slot, StoredMessage
 from millrace.domain.events import LogEntry
 from millrace.domain.run_definitions import RunDefinition
 from millrace.domain.runs import NUMBERS_AT_ONCE, LeaseRecord, Run, StopReason
-from millrace.errors import Conflict, Unavailable, unknown_outcome
+from millrace.errors import Conflict, NotFound, Unavailable, unknown_outcome
 from millrace.stores.begun_slots import BegunSlots
 from millrace.stores.conversation_items import being_deleted, is_deleting
 from millrace.stores.conversations import ConversationStore
@@ -152,22 +152,21 @@ class LeaseStore:
         except ConditionFailed as error:
             _raise_not_begun(error, planned)
         except Unavailable:
-            if not await self._has_begun(planned.lease.run, planned.lease.holder):
+            if not await self._has_begun(planned.lease.run):
                 raise
             # The run has begun; only the answer was lost.
         return planned.lease
 
-    async def _has_begun(self, run: Run, holder: str) -> bool:
-        """Return whether a run has begun, even if it has ended since. Raises `Unavailable` if that cannot be
-        read."""
+    async def _has_begun(self, run: Run) -> bool:
+        """Return whether a run has begun, wherever it works and even if it has ended since. Raises
+        `Unavailable` if that cannot be read."""
         try:
-            record = await self.peek(run.slot)
-            if record.last_run_id != run.id:
-                return (record.run_id, record.holder) == (run.id, holder)
-            ended = await self._runs.get(run.slot.organization, run.id)
+            stored = await self._runs.get(run.slot.organization, run.id)
+        except NotFound:
+            return False
         except Unavailable as error:
             raise unknown_outcome("the message was accepted") from error
-        return ended.message_id == run.message_id
+        return stored.message_id == run.message_id
 
     async def write(
         self,
