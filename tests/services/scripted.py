@@ -1,5 +1,6 @@
 """A scripted model, and conversations with it on the emulated AWS."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -66,6 +67,7 @@ class Talk:
     turns: Sequence[Turn] = ()
     models: Scripted = field(init=False)
     slot: Slot = field(init=False)
+    begun: asyncio.Event = field(init=False, default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.models = Scripted(self.settings, self.turns)
@@ -79,10 +81,16 @@ class Talk:
         return Principal(self.slot.organization, "user")
 
     async def start(self, content: Content, **more: Any) -> RunSession:
+        self.begun.clear()
         message = NewMessage(content, **{"agent_id": "echo"} | more)
         session = await send_and_launch(self.platform, self.caller, "c1", message, None)
+        self.begun.set()
         assert isinstance(session, RunSession)
         return session
+
+    async def until_begun(self) -> None:
+        """Wait until `start` has its session: the model is asked while the message is still being stored."""
+        await self.begun.wait()
 
     async def say(self, content: Content, **more: Any) -> list[LogEntry]:
         """Send a message; the events that its client sees."""

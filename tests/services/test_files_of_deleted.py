@@ -83,7 +83,7 @@ async def deleted_at(settings: Settings, way: str, point: int) -> list[str]:
         await asyncio.shield(sent[0])
 
     aws.happens = delete
-    talk.models.turns = [[send_live, *says("ok")]] if way == "live message" else []
+    talk.models.turns = [[talk.until_begun, send_live, *says("ok")]] if way == "live message" else []
     with contextlib.suppress(MillraceError):
         await talk.say("begin")
         if way != "live message":

@@ -132,6 +132,7 @@ async def test_message_that_is_not_stored_for_an_outage_leaves_its_model(talk: T
     starting = asyncio.create_task(talk.start("Hi"))
     async with asyncio.timeout(WITHIN):
         await silent.asked.wait()
+        await gated.reached.wait()
         gated.gate.set()
         with pytest.raises(Unavailable):
             await starting

@@ -85,6 +85,7 @@ async def test_run_that_lost_its_slot_stores_no_summary(talk: Talk) -> None:
         async for delta in WindowedModel.stream(model, request):
             if model.summaries and not taken:
                 taken.append(True)
+                await talk.until_begun()
                 await replace_holder()
             yield delta
 

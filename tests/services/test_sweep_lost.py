@@ -54,7 +54,7 @@ async def world(aws_environment: Aws) -> AsyncIterator[World]:
 async def test_run_that_nobody_has_heard_of_is_found(world: World) -> None:
     """No event of it has reached the bus, and nobody watches."""
     talk = world.talk
-    talk.models.turns = [[*says("half "), world.die]]
+    talk.models.turns = [[*says("half "), talk.until_begun, world.die]]
     await hire(talk)
     session = await talk.start("Go.", agent_id=AGENT)
     with pytest.raises(Killed):

@@ -100,7 +100,7 @@ async def world(aws_environment: Aws, monkeypatch: pytest.MonkeyPatch) -> AsyncI
 
 async def running(world: World, text: Work) -> list[str]:
     """A run in whose first turn something happens; the ids of the live messages that it took."""
-    world.talk.models.turns = [[*says("one "), text], says("two")]
+    world.talk.models.turns = [[*says("one "), world.talk.until_begun, text], says("two")]
     session = await world.talk.start("hello")
     await session.over()
     return [one.id for one in await world.talk.messages() if one.injected]
@@ -116,7 +116,7 @@ async def test_live_message_that_was_taken_by_the_time_somebody_looked_is_accept
         world.aws.meanwhile, world.aws.armed = taken, True
         ids.append((await inject(world.sender, slot, "by the way", look=world.talk.stores)).id)
 
-    world.talk.models.turns = [[*says("one "), send_it], says("two")]
+    world.talk.models.turns = [[*says("one "), world.talk.until_begun, send_it], says("two")]
     sessions.append(await world.talk.start("hello"))
     await sessions[0].over()
     assert len(ids) == 1

@@ -57,7 +57,7 @@ STEPS = st.lists(
 def test_slot_is_late_for_what_was_read_before_another_run_began(
     steps: list[tuple[object, ...]], remembered: int
 ) -> None:
-    """What is forgotten counts as late, which costs a head start; nothing that is late is missed."""
+    """Forgotten slots count as late, which costs a head start; nothing that is late is missed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(begun_slots, "REMEMBERED", remembered)
         model = Model()
