@@ -221,6 +221,8 @@ async def test_two_sweeps_do_not_work_on_one_erasure(world: World, organization:
         ({"pk": "#gone#acme#a", "sk": "MARK"}, False, True),
         ({"pk": "#gone#other#acme", "sk": "acme#x"}, False, False),
         ({"pk": "#forgetting", "sk": "acme#a"}, False, True),
+        ({"pk": "#active", "sk": "acme#"}, False, True),
+        ({"pk": "#active", "sk": "acme0#"}, False, False),
         ({"pk": "#running", "sk": "acme#1"}, False, False),
         ({"pk": "#erasures", "sk": "acme#", "organization": "acme"}, False, False),
         ({"pk": "acme#CONTROL", "sk": "CONTROL"}, False, False),

@@ -136,6 +136,7 @@ async def rows(world: World, organization: str) -> None:
         (settings.memories_table, {"pk": "#forgetting", "sk": f"{organization}#echo"}),
         (settings.memories_table, {"pk": f"#gone#{organization}#echo", "sk": "MARK"}),
         (settings.alerts_table, {"pk": organization, "sk": "RULE#1"}),
+        (settings.alerts_table, {"pk": "#active", "sk": f"{organization}#"}),
         (settings.flows_table, {"pk": organization, "sk": "FLOW#one"}),
         (settings.windows_table, {"pk": f"{pipeline}#w#0", "sk": "META"}),
         (settings.dead_letters_table, {"pk": pipeline, "sk": "1"}),

@@ -9,6 +9,8 @@ from millrace.domain.clock import iso
 from millrace.domain.conversations import Slot
 from millrace.domain.events import Event
 from millrace.domain.runs import Run
+from millrace.services.command_center.record import Recorder
+from millrace.services.command_center.record_check import check
 from millrace.services.runs.run_events import ended_facts
 from tests.command_center.conftest import NOON
 
@@ -27,6 +29,11 @@ def run_event(
         "agentName": agent.title(),
         "conversationId": f"c-{run_id}",
     } | data
+
+
+async def checked(recorder: Recorder, organization: str) -> list[Event]:
+    """What the check of an organization records."""
+    return await check(recorder, organization, await recorder.records.live(organization))
 
 
 def started(organization: str, run: str, at: int = NOON, agent: str = "echo") -> Event:

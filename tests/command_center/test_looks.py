@@ -5,13 +5,19 @@ from typing import Any
 
 import pytest
 
+from millrace.domain.access import SCOPES, Principal
+from millrace.domain.alerts import AlertSettings
+from millrace.domain.record import Subject
 from millrace.errors import Unavailable
 from millrace.services.command_center import looks
+from millrace.services.command_center.alerts import AlertRules
+from millrace.services.command_center.quiet import AFTER_MS
 from millrace.services.command_center.record import Recorder, record
-from millrace.services.command_center.record_batch import record_batch
+from millrace.services.command_center.record_batch import CHECK_RUNS, record_batch
+from millrace.stores.alerts import ACTIVE_SECONDS
 from tests.clock import Clock
-from tests.command_center.making import started
-from tests.command_center.test_record_check import TICK
+from tests.command_center.making import ended, started
+from tests.command_center.test_record_check import TICK, begin
 
 SILENT_MS = 31_000
 
@@ -70,9 +76,106 @@ async def test_tick_whose_rest_cannot_be_sent_is_repeated(
 
 
 @pytest.mark.parametrize(
-    "message", [{}, {"look": "x", "organizations": []}, {"look": "check", "organizations": [1]}]
+    "message",
+    [
+        {},
+        {"look": "x", "organizations": []},
+        {"look": "check", "organizations": [1]},
+        {"look": "check", "organizations": {"acme": "1"}},
+    ],
 )
 async def test_portion_that_cannot_be_read_fails_alone(recorder: Recorder, message: dict[str, Any]) -> None:
     body = json.dumps({"source": looks.LOOK} | message)
     failed = await record_batch(recorder, {"Records": [{"messageId": "m", "body": body}]})
     assert failed == {"batchItemFailures": [{"itemIdentifier": "m"}]}
+
+
+def looked_at(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The organizations whose runs are read from now on."""
+    found: list[str] = []
+    live = recorder.records.live
+
+    async def reading(organization: str) -> list[Subject]:
+        found.append(organization)
+        return await live(organization)
+
+    monkeypatch.setattr(recorder.records, "live", reading)
+    return found
+
+
+async def looks_of(recorder: Recorder, seen: list[str], organization: str) -> list[bool]:
+    """Whether a tick, and then a message that comes between two, looks at an organization."""
+    found = []
+    for body in (TICK, {"messageId": "runs", "body": f'{{"source":"{CHECK_RUNS}"}}'}):
+        seen.clear()
+        assert await record_batch(recorder, {"Records": [body]}) == {"batchItemFailures": []}
+        found.append(organization in seen)
+    return found
+
+
+async def test_organization_is_left_alone_once_nothing_can_change_without_an_event(
+    recorder: Recorder,
+    organization: str,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    sent: list[tuple[str, int, str]],
+) -> None:
+    await record(recorder, organization, [started(organization, "run_1"), ended(organization, "run_1")])
+    seen = looked_at(recorder, monkeypatch)
+    assert await looks_of(recorder, seen, organization) == [True, True]  # the first of a process is at all
+    clock.pass_time(AFTER_MS["notice_lost_runs"] + 1)
+    assert await looks_of(recorder, seen, organization) == [True, True]
+    assert await looks_of(recorder, seen, organization) == [True, False]  # windows may still pass
+    clock.pass_time(AFTER_MS["check"])
+    recorder.quiet.looked_at_all(clock())
+    assert await looks_of(recorder, seen, organization) == [True, False]
+    assert await looks_of(recorder, seen, organization) == [False, False]
+    await record(recorder, organization, [ended(organization, "run_2", clock())])
+    assert await looks_of(recorder, seen, organization) == [True, True]
+
+
+async def test_organization_with_an_active_run_is_never_left_alone(
+    recorder: Recorder,
+    organization: str,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    sent: list[tuple[str, int, str]],
+) -> None:
+    await begin(recorder, organization)
+    seen = looked_at(recorder, monkeypatch)
+    for _ in range(3):  # it may fall silent whenever
+        clock.pass_time(AFTER_MS["check"] + 1)
+        recorder.quiet.looked_at_all(clock())
+        assert await looks_of(recorder, seen, organization) == [True, True]
+
+
+async def test_change_of_a_rule_and_the_check_of_every_hour_wake_a_quiet_organization(
+    recorder: Recorder,
+    organization: str,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    sent: list[tuple[str, int, str]],
+) -> None:
+    rules, caller = AlertRules(recorder), Principal(organization, "user-1", SCOPES)
+    rule = await rules.create(caller, AlertSettings(name="Cost", metric="cost", threshold=1))
+    seen = looked_at(recorder, monkeypatch)
+    clock.pass_time(AFTER_MS["check"] + 1)
+    recorder.quiet.looked_at_all(clock())
+    assert await looks_of(recorder, seen, organization) == [True, True]
+    assert await looks_of(recorder, seen, organization) == [False, False]
+    await rules.change(caller, rule.id, {"threshold": 2})
+    assert await looks_of(recorder, seen, organization) == [True, True]
+    clock.pass_time(ACTIVE_SECONDS * 1000 + 1)
+    assert await looks_of(recorder, seen, organization) == [True, False]  # an hour is over
+    assert await looks_of(recorder, seen, organization) == [False, False]
+
+
+async def test_message_of_an_earlier_release_names_organizations_alone(
+    recorder: Recorder, organization: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = looked_at(recorder, monkeypatch)
+    body = json.dumps({"source": looks.LOOK, "look": "check", "organizations": [organization]})
+    assert await record_batch(recorder, {"Records": [{"messageId": "m", "body": body}]}) == {
+        "batchItemFailures": []
+    }
+    assert seen == [organization]

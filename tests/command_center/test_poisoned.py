@@ -15,14 +15,13 @@ from millrace.services.command_center import alerts
 from millrace.services.command_center.alerts import AlertRules, evaluate
 from millrace.services.command_center.record import Recorder, record
 from millrace.services.command_center.record_batch import record_batch
-from millrace.services.command_center.record_check import check
 from millrace.services.runs.search import search_in
 from millrace.settings import Settings
 from millrace.stores.bus import BusEvent, EventBus
 from millrace.stores.dynamo import Item, put
 from millrace.stores.runs import stream_of
 from tests.command_center.conftest import NOON, Clock
-from tests.command_center.making import ended, message, started, whole_run
+from tests.command_center.making import checked, ended, message, started, whole_run
 from tests.continuing import continue_elsewhere
 
 NAMES = ["run_1", "run_2", "run_3", "run_4"]
@@ -79,9 +78,9 @@ async def test_check_ends_the_runs_beside_bad_ones_and_evaluates_alerts(
     await poison(recorder, recorder.alerts.table, bad)
     clock.now += LEASE_MS + 1
     with caplog.at_level(logging.ERROR):
-        assert await check(recorder, organization) == []
+        assert await checked(recorder, organization) == []
         await take_from_queue(recorder, settings, organization)
-        found = await check(recorder, organization)
+        found = await checked(recorder, organization)
     assert {event["runId"] for event in found if event["type"] == "run:error"} == set(NAMES)
     assert [event["type"] for event in found][-1] == "alert:triggered"
     for name in NAMES:
@@ -130,9 +129,9 @@ async def test_end_that_cannot_be_recorded_does_not_keep_others_from_it(
 
     monkeypatch.setattr(type(recorder.records), "subject", lambda self, *given: failing(*given))
     clock.now += LEASE_MS + 1
-    assert await check(recorder, organization) == []
+    assert await checked(recorder, organization) == []
     await take_from_queue(recorder, settings, organization)
-    found = await check(recorder, organization)
+    found = await checked(recorder, organization)
     assert sorted(event["runId"] for event in found) == ["run_1", "run_3", "run_4"]
 
 
@@ -159,7 +158,7 @@ async def test_more_runs_than_one_transaction_holds_are_ended_in_one_check(
     await record(recorder, organization, [started(organization, one) for one in names[:30]])
     await record(recorder, organization, [started(organization, one) for one in names[30:]])
     clock.now += LEASE_MS + 1
-    assert len(await check(recorder, organization)) == 60
+    assert len(await checked(recorder, organization)) == 60
     assert await recorder.records.live(organization) == []
     assert await record(recorder, organization, [ended(organization, one) for one in names[:30]]) == []
 

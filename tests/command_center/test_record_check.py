@@ -15,12 +15,11 @@ from millrace.services.command_center import looks
 from millrace.services.command_center.alerts import AlertRules
 from millrace.services.command_center.record import Recorder, record
 from millrace.services.command_center.record_batch import record_batch
-from millrace.services.command_center.record_check import check
 from millrace.settings import Settings
 from millrace.stores.bus import BusEvent
 from millrace.stores.takeovers import NOTICED_MS
 from tests.command_center.conftest import NOON, Clock
-from tests.command_center.making import ended, message, started
+from tests.command_center.making import checked, ended, message, started
 from tests.continuing import continue_elsewhere
 
 TICK = {
@@ -74,14 +73,14 @@ async def test_run_whose_process_died_is_put_on_the_run_queue_once(
     monkeypatch.setattr(recorder.stores.run_queue, "enqueue", enqueue)
     await begin(recorder, organization)
     clock.now += LEASE_MS - SECOND
-    assert await check(recorder, organization) == []
+    assert await checked(recorder, organization) == []
     assert queued == []
     clock.now += 2 * SECOND
-    await check(recorder, organization)
-    await check(recorder, organization)
+    await checked(recorder, organization)
+    await checked(recorder, organization)
     assert queued == [(organization, "run_1")]
     clock.now += NOTICED_MS + 1  # the message may have been lost
-    await check(recorder, organization)
+    await checked(recorder, organization)
     assert queued == [(organization, "run_1")] * 2
     assert len(await recorder.records.live(organization)) == 1
 
@@ -93,7 +92,7 @@ async def test_run_that_nothing_can_continue_is_ended_also_for_pipelines(
     clock.now += LEASE_MS + SECOND
     put = bus_of(recorder, monkeypatch)
     assert not await continue_elsewhere(settings, recorder.stores, organization, "run_1")
-    (end,) = await check(recorder, organization)
+    (end,) = await checked(recorder, organization)
     assert (end["type"], end["error"]["code"]) == ("run:error", "run_lost")
     assert {(one["id"], one["runId"], one["status"]) for one in put} == {(end["id"], "run_1", "failed")}
     assert (await recorder.stores.runs.get(organization, "run_1")).state == "failed"
@@ -107,7 +106,7 @@ async def test_silent_run_that_is_alive_is_left_alone(
     clock.now += 20 * SECOND
     await begin(recorder, organization)
     clock.now += LEASE_MS - SECOND
-    assert await check(recorder, organization) == []
+    assert await checked(recorder, organization) == []
     assert len(await recorder.records.live(organization)) == 1
 
 
@@ -119,7 +118,7 @@ async def test_run_whose_last_event_never_came_is_ended_as_it_is_stored(
     stored = run_of(organization, state, iso(NOON + SECOND))
     await recorder.records._dynamo.write(recorder.stores.runs.put(stored))
     clock.now += 31 * SECOND
-    assert [end["type"] for end in await check(recorder, organization)] == [kind]
+    assert [end["type"] for end in await checked(recorder, organization)] == [kind]
     assert await recorder.records.live(organization) == []
 
 
@@ -150,9 +149,9 @@ async def test_run_that_is_stored_nowhere_is_ended(
 ) -> None:
     await record(recorder, organization, [started(organization, "run_1")])
     clock.now += 31 * SECOND
-    (end,) = await check(recorder, organization)
+    (end,) = await checked(recorder, organization)
     assert end["error"]["code"] == "deleted"
-    assert await check(recorder, organization) == []
+    assert await checked(recorder, organization) == []
 
 
 async def test_tick_checks_every_organization_that_had_runs(

@@ -10,6 +10,7 @@ from local.template import read_template
 from millrace.services.command_center.record import Recorder
 from millrace.services.command_center.record_batch import TICK, record_batch
 from millrace.settings import Settings
+from millrace.stores.alerts import AlertStore
 from millrace.stores.aws import Aws
 from millrace.stores.connect import Stores
 from tests.bench._curves import TIMES, curves_section
@@ -19,12 +20,19 @@ from tests.bench.conversation import LocalAws
 
 MOST_SECONDS = 60
 TURNS = 3
+QUIET_MS = 2 * 3_600_000
 TITLES = {
     "calls": (
         "calls of the check of each minute, by active organizations",
         "calls",
-        "Each active organization is checked for silent runs and for alerts whose window has passed. They "
-        "are listed by a scan of the small table of alerts.",
+        "Each organization that had an event in the last hour is checked for silent runs and for alerts "
+        "whose window has passed. They are listed by one query, which costs a read unit for 80 of them.",
+    ),
+    "quiet": (
+        "calls of that check, by organizations without an event in the last hour",
+        "calls",
+        "A process checks such an organization once more, and then only when it is noted as active again, or "
+        "has an active run ([ADR 65](adr/0065-quiet-organizations.md)).",
     ),
     "cpu": (
         "CPU of the check of each minute, by active organizations",
@@ -47,21 +55,33 @@ def measure() -> dict[str, list[float]]:
 
 async def _measured(settings: Settings, aws: Aws, meter: Meter) -> dict[str, list[float]]:
     recorder = Recorder.connect(settings, Stores.connect(settings, aws))
-    found: dict[str, list[float]] = {"calls": [], "cpu": []}
-    active = 0
-    await _tick(recorder)  # to warm it
+    found: dict[str, list[float]] = {name: [] for name in TITLES}
+    await _tick(recorder)  # to warm it; the first one looks at all
     for organizations in TIMES:
-        for number in range(active, organizations):
-            await recorder.alerts.note_active(f"organization-{number}")
-        active = organizations
-        meter.clear()
-        cpu = time.process_time()
-        for _ in range(TURNS):
-            await _tick(recorder)
-        found["calls"].append(meter.calls.total() / TURNS)
-        found["cpu"].append((time.process_time() - cpu) / TURNS * 1e3)
+        await _note(recorder, organizations, recorder.clock())
+        calls, cpu = await _ticks(recorder, meter)
+        found["calls"].append(calls)
+        found["cpu"].append(cpu)
+        await _note(recorder, organizations, recorder.clock() - QUIET_MS)
+        await _tick(recorder)  # sees that nothing is left
+        found["quiet"].append((await _ticks(recorder, meter))[0])
     aws.close()
     return found
+
+
+async def _note(recorder: Recorder, organizations: int, at: int) -> None:
+    alerts = AlertStore(recorder.stores.aws, recorder.alerts.table)  # one that has noted nothing yet
+    for number in range(organizations):
+        await alerts.note_active(f"organization-{number}", at)
+
+
+async def _ticks(recorder: Recorder, meter: Meter) -> tuple[float, float]:
+    """Calls and milliseconds of CPU of a tick."""
+    meter.clear()
+    cpu = time.process_time()
+    for _ in range(TURNS):
+        await _tick(recorder)
+    return meter.calls.total() / TURNS, (time.process_time() - cpu) / TURNS * 1e3
 
 
 async def _tick(recorder: Recorder) -> None:

@@ -1,6 +1,7 @@
 """Alert rules and their states, by organization.
 
-Items are `RULE#<id>`, `STATE#<id>` and `ACTIVE`, which exists for a day after an organization's last run.
+Items are `RULE#<id>` and `STATE#<id>`. In the partition `#active` is an item for each organization,
+`<organization>#`, for a day after its last run or change of a rule.
 """
 
 import time
@@ -11,6 +12,7 @@ import orjson
 from msgspec.structs import replace
 
 from millrace.domain.alerts import MAX_RULES, STORED, AlertRule, AlertState
+from millrace.domain.clock import from_iso
 from millrace.domain.replacement import changed
 from millrace.errors import Conflict, NotFound, TooManyRequests
 from millrace.stores.aws import Aws
@@ -30,8 +32,11 @@ from millrace.stores.dynamo import (
 from millrace.stores.reading import readable
 from millrace.stores.unchanged import delete_unchanged, refusal
 
-NOTED_SECONDS = 3600
+ACTIVE = "#active"
+NOTED_MS = 300_000
+"""The interval at which a process notes an organization that stays active."""
 ACTIVE_SECONDS = 25 * 3600
+"""Longer than a run without events is shown as active, and than the window of any rule."""
 COUNTED_SECONDS = 31 * 24 * 3600
 """Seconds for which the alert count of a deleted rule is kept: longer than anything else about its alerts."""
 
@@ -43,16 +48,33 @@ class AlertStore:
         self._aws = aws
         self._dynamo = Dynamo(aws)
         self.table = table
-        self._active: dict[str, float] = {}
+        self._noted: dict[str, int] = {}
 
-    async def note_active(self, organization: str) -> None:
-        """Record that an organization has runs to check, at most once an hour in each process."""
-        now = time.time()
-        if now - self._active.get(organization, 0) > NOTED_SECONDS:
-            item = {"pk": organization, "sk": "ACTIVE", "expiresAt": int(now) + ACTIVE_SECONDS}
-            await self._dynamo.write(put(self.table, item))
+    async def note_active(self, organization: str, now: int) -> None:
+        """Record that an organization has runs to check, at most every five minutes in each process."""
+        if now - self._noted.get(organization, -NOTED_MS) >= NOTED_MS:
+            await self._note(organization, now)
             # Remember this only after the write, so that a failed write is tried again with the next run.
-            self._active[organization] = now
+            self._noted[organization] = now
+
+    async def _note(self, organization: str, now: int) -> None:
+        item = {"pk": ACTIVE, "sk": f"{organization}#", "noted": now}
+        await self._dynamo.write(put(self.table, item | {"expiresAt": now // 1000 + ACTIVE_SECONDS}))
+
+    async def active(self, now: int) -> dict[str, int]:
+        """Return the active organizations, and when each was last noted (epoch ms), as of a moment ago."""
+        request: dict[str, Any] = {
+            "TableName": self.table,
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": ACTIVE}},
+        }
+        found: dict[str, int] = {}
+        while True:
+            items, more = await self._dynamo.query_page(**request)
+            found |= {one["sk"][:-1]: one["noted"] for one in items if one["expiresAt"] > now // 1000}
+            if not more:
+                return found
+            request["ExclusiveStartKey"] = more
 
     async def rules(self, organization: str) -> list[AlertRule]:
         """Return every rule, oldest first."""
@@ -70,6 +92,8 @@ class AlertStore:
 
     async def create(self, organization: str, rule: AlertRule) -> None:
         """Store a rule. Raises `Conflict` when its id is taken, `TooManyRequests` beyond the limit."""
+        # First, since a crash afterwards would leave the rule to the check of every hour.
+        await self._note(organization, from_iso(rule.updated_at))
         for _ in range(TRIES):
             before = await creations(self._dynamo, self.table, organization)
             if len(await self.rules(organization)) >= MAX_RULES:
@@ -92,6 +116,7 @@ class AlertStore:
 
     async def replace(self, organization: str, rule: AlertRule, unchanged_since: str) -> None:
         """Replace a rule. Raises `Conflict` if it was changed or deleted in the meantime."""
+        await self._note(organization, from_iso(rule.updated_at))
         request = update(
             self.table,
             _rule_key(organization, rule.id),
@@ -186,7 +211,7 @@ class AlertStore:
             answer = await self._aws.call("dynamodb", "scan", **request)
             found |= {from_item(item)["pk"] for item in answer["Items"]}
             if "LastEvaluatedKey" not in answer:
-                return found
+                return found - {ACTIVE}
             request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
 

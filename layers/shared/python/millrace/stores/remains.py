@@ -41,7 +41,7 @@ TABLES = (
 """The settings with the names of all tables."""
 BUCKETS = ("files_bucket", "journal_bucket")
 _GONE = "#gone#"
-_LISTS = ("#exports", "#forgetting", "#retention")
+_LISTS = ("#active", "#exports", "#forgetting", "#retention")
 """Partitions with items of all organizations, sorted by organization."""
 _AT_ONCE = 1000
 

@@ -7,7 +7,7 @@ changes of a batch are one transaction on the stream's head. A process that lose
 import asyncio
 import random
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from millrace.domain.alerts_metrics import Bucket, bucket_of, count
 from millrace.domain.clock import Clock, now_ms
@@ -15,6 +15,7 @@ from millrace.domain.command_center import DELETED
 from millrace.domain.events import Event
 from millrace.domain.record import Subject, apply, as_recorded, placed, split_id
 from millrace.errors import Unavailable
+from millrace.services.command_center.quiet import Quiet
 from millrace.settings import Settings
 from millrace.stores.alerts import AlertStore
 from millrace.stores.aws import Aws
@@ -36,6 +37,7 @@ class Recorder(Struct, frozen=True):
     stores: Stores
     queue: Queue
     clock: Clock
+    quiet: Quiet = field(default_factory=Quiet)
 
     @classmethod
     def connect(cls, settings: Settings, stores: Stores | None = None, clock: Clock = now_ms) -> "Recorder":
@@ -54,7 +56,7 @@ async def record(recorder: Recorder, organization: str, events: list[Event]) -> 
     """
     # Do this first: the check of every minute visits only active organizations, so a crash after recording
     # would leave this one out.
-    await recorder.alerts.note_active(organization)
+    await recorder.alerts.note_active(organization, recorder.clock())
     for attempt in range(TRIES):
         try:
             return await _record_once(recorder, organization, events)

@@ -17,12 +17,12 @@ ENDED_AT_ONCE = 25
 """Of one transaction: each run takes two of its 100 items."""
 
 
-async def check(recorder: Recorder, organization: str) -> list[Event]:
-    """Record the end of runs whose last event was lost with their process or the bus, then evaluate alerts.
+async def check(recorder: Recorder, organization: str, live: list[Subject]) -> list[Event]:
+    """Record the end of active runs whose last event was lost with their process or the bus.
 
-    The ends are also published for pipelines. Return the recorded events.
+    The ends are also published for pipelines. Then evaluate the alerts. Return the recorded events.
     """
-    ends = [await _checked(recorder, organization, one) for one in await recorder.records.live(organization)]
+    ends = [await _checked(recorder, organization, one) for one in live]
     missed = [end for end in ends if end]
     recorded = [
         event
@@ -32,9 +32,9 @@ async def check(recorder: Recorder, organization: str) -> list[Event]:
     return recorded + await evaluate(recorder, organization)
 
 
-async def notice_lost_runs(recorder: Recorder, organization: str) -> None:
-    """Enqueue an organization's runs whose process has died on the run queue."""
-    for one in await recorder.records.live(organization):
+async def notice_lost_runs(recorder: Recorder, organization: str, live: list[Subject]) -> None:
+    """Enqueue an organization's active runs whose process has died on the run queue."""
+    for one in live:
         await _checked(recorder, organization, one)
 
 
