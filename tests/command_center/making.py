@@ -32,7 +32,7 @@ def run_event(
 
 
 async def checked(recorder: Recorder, organization: str) -> list[Event]:
-    """What the check of an organization records."""
+    """Return the events that the check of an organization records."""
     return await check(recorder, organization, await recorder.records.live(organization))
 
 

@@ -104,7 +104,7 @@ def looked_at(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def looks_of(recorder: Recorder, seen: list[str], organization: str) -> list[bool]:
-    """Whether a tick, and then a message that comes between two, looks at an organization."""
+    """Return for a tick, and for a message that comes between two, if it looks at an organization."""
     found = []
     for body in (TICK, {"messageId": "runs", "body": f'{{"source":"{CHECK_RUNS}"}}'}):
         seen.clear()

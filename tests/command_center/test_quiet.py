@@ -47,7 +47,7 @@ def test_organization_with_events_since_the_last_look_is_looked_at(
     stores = {"record": AlertStore(table, "alerts"), "record elsewhere": AlertStore(table, "alerts")}
     quiet, recorded, looked = Quiet(), [START], dict.fromkeys(AFTER_MS, START)
 
-    async def take(kind: str, now: int, late: int) -> None:
+    async def apply(kind: str, now: int, late: int) -> None:
         if kind != "look":
             await stores[kind].note_active("acme", now + skew * (kind == "record elsewhere"))
             recorded.append(now + late)
@@ -59,13 +59,13 @@ def test_organization_with_events_since_the_last_look_is_looked_at(
                 quiet.saw(look, "acme", noted, now)
             assert not [at for at in recorded if looked[look] < at <= now]
 
-    async def take_all() -> None:
+    async def apply_all() -> None:
         now = START
         for kind, gap, late in steps:
             now += gap
-            await take(kind, now, late)
+            await apply(kind, now, late)
 
-    asyncio.run(take_all())
+    asyncio.run(apply_all())
 
 
 def test_organization_without_events_is_skipped_from_some_time_on() -> None:

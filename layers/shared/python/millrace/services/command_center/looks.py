@@ -99,7 +99,7 @@ async def look_at(recorder: Recorder, portion: Portion) -> bool:
         async with turns:
             logs.bind(organization=organization)
             try:
-                await _look(recorder, portion.look, organization, noted)
+                await _check_one(recorder, portion.look, organization, noted)
             except Exception:
                 log.exception("the check of an organization failed")
                 return False
@@ -108,7 +108,7 @@ async def look_at(recorder: Recorder, portion: Portion) -> bool:
     return all(await asyncio.gather(*starmap(fine, portion.organizations.items())))
 
 
-async def _look(recorder: Recorder, look: str, organization: str, noted: int) -> None:
+async def _check_one(recorder: Recorder, look: str, organization: str, noted: int) -> None:
     now = recorder.clock()  # before the read, which need not see what happens later
     live = await recorder.records.live(organization)
     await LOOKS[look](recorder, organization, live)
