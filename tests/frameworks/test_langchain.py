@@ -61,6 +61,13 @@ def test_tools_of_a_chain_are_steps_and_its_events_are_shown(chains: Any) -> Non
     stage.assert_events("status:Doubling", "tool_call:step__double", ..., "token:14", ...)
 
 
+def test_tool_runs_with_arguments_that_json_cannot_hold(chains: Any) -> None:
+    stage = Stage(chains.langchain_agent("worker", chains.worker()))
+    assert stage.ask("1" + "0" * 25) == "2" + "0" * 25
+    [call] = [one for one in stage.events if one["type"] == "tool_call"]
+    assert call["arguments"] == {"number": 1e25}
+
+
 def test_official_agent_calls_its_tool_and_answers(chains: Any) -> None:
     stage = Stage(chains.langchain_agent("weather", chains.weather(chains.FakeModel(answer=chains.forecast))))
     assert stage.ask("what is the weather in sf") == "It's always sunny in sf! "

@@ -17,6 +17,7 @@ from millrace.agent.code.model import AgentModel, RunUsage
 from millrace.agent.code.record import Answer, Said, key_of, text_given
 from millrace.agent.code.run import CodeRun
 from millrace.agent.code.values import AgentStore
+from millrace.agent.providers.lenient_json import storable
 from millrace.agent.said import OF_AGENTS, checked
 from millrace.agent.tools.own import tool_of
 from millrace.agent.tools.tool import Repeat, Secrets, ToolContext, log
@@ -229,7 +230,7 @@ def _public(args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of a step that its event shows: those that are JSON and small enough."""
     try:
         data = orjson.dumps({"args": args, **kwargs} if args else kwargs)
-    except TypeError:
+        shown: dict[str, Any] = storable(orjson.loads(data)) if len(data) <= _ARGUMENTS_BYTES else {}
+    except (TypeError, ValueError):
         return {}
-    shown: dict[str, Any] = orjson.loads(data) if len(data) <= _ARGUMENTS_BYTES else {}
     return shown

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Collection, Coroutine, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from pydantic_core import from_json, to_json
 
 from millrace.agent.code.context import ONCE, STEP
 from millrace.agent.code.record import Answer, Key, calls_in, key_of
+from millrace.agent.providers.lenient_json import storable, whole
 from millrace.app import AgentContext, ProviderError, ToolError, log, status, thought
 from millrace.frameworks.common.failures import chain_of, of_server
 
@@ -260,14 +262,17 @@ def _public(inputs: Any, text: str) -> dict[str, Any]:
     given = inputs if isinstance(inputs, dict) else {"input": text}
     shown = {}
     for name, value in given.items():
-        data = to_json(value, fallback=lambda _: None, serialize_unknown=True)
-        if len(data) <= _ARGUMENTS_BYTES and name not in ("runtime", "state", "store", "config"):
-            shown[str(name)] = from_json(data)
+        if name not in ("runtime", "state", "store", "config"):
+            with suppress(ValueError):  # of a value that is nested too deeply
+                data = to_json(storable(value), fallback=lambda _: None, serialize_unknown=True)
+                if len(data) <= _ARGUMENTS_BYTES:
+                    shown[whole(str(name))] = storable(from_json(data))
     return shown
 
 
 def _text_of(output: Any) -> str:
     content = output.content if isinstance(output, BaseMessage) else output
-    if isinstance(content, str):
-        return to_json(content).decode()
-    return to_json(content, fallback=str).decode()
+    try:
+        return to_json(storable(content), fallback=str).decode()
+    except ValueError:
+        return to_json(whole(str(content))).decode()
