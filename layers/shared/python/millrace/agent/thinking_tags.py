@@ -24,7 +24,7 @@ class TagPatterns:
         opening = "|".join(re.escape(pair[0]) for pair in markers)
         closing = "|".join(re.escape(pair[1]) for pair in markers)
         extra = rf"|(?P<open>{opening})|(?P<close>{closing})" if markers else ""
-        begun = "".join(f"|{_begun(marker)}" for pair in markers for marker in pair)
+        begun = "".join(f"|{_beginnings(marker)}" for pair in markers for marker in pair)
         self.tag = re.compile(rf"<(?P<slash>/?)(?i:{names})(?:/|{_REST})>{extra}", re.ASCII)
         self.begun = re.compile(rf"</?(?:(?i:{prefixes(_NAMES)})|(?i:{names})(?:/|{_REST})){begun}", re.ASCII)
         firsts = "".join(sorted({"<", *(marker[0] for pair in markers for marker in pair)}))
@@ -32,7 +32,7 @@ class TagPatterns:
         self.special = re.compile(f"[{re.escape(firsts + _SPECIAL_CHARACTERS)}]")
 
 
-def _begun(marker: str) -> str:
+def _beginnings(marker: str) -> str:
     """Return a pattern of every beginning of a marker, the longest first."""
     return "|".join(re.escape(marker[:end]) for end in range(len(marker), 0, -1))
 

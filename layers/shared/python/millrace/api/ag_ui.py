@@ -62,11 +62,13 @@ class AgUi(Struct, frozen=True):
     def endpoints(self) -> list[Endpoint]:
         """Return the endpoints."""
         return [
-            *self._at("/agui", "ag_ui", "the agent of `forwardedProps.agentId`, or the deployment's default"),
-            *self._at("/agui/{agent_id}", "ag_ui_agent", "this agent"),
+            *self._endpoints_at(
+                "/agui", "ag_ui", "the agent of `forwardedProps.agentId`, or the deployment's default"
+            ),
+            *self._endpoints_at("/agui/{agent_id}", "ag_ui_agent", "this agent"),
         ]
 
-    def _at(self, path: str, name: str, whom: str) -> list[Endpoint]:
+    def _endpoints_at(self, path: str, name: str, whom: str) -> list[Endpoint]:
         events = Answer(events="AgUiEvent", headers=("x-run-id",))
         return [
             Endpoint(
@@ -126,7 +128,7 @@ class AgUi(Struct, frozen=True):
                 return self._stream(request, answered[0], ids, answered[1])
         message = self._message(caller, given, agent_id)
         if given.parent_run_id:
-            parent = await self._named(caller, given.parent_run_id)
+            parent = await self._start_of_run(caller, given.parent_run_id)
             message = replace(message, branch=BranchPoint(run_id=parent.run_id or ""))
         sent = await converse(self.platform, caller, given.thread_id, message, deadline(request))
         if not isinstance(sent, RunStream):
@@ -201,7 +203,7 @@ class AgUi(Struct, frozen=True):
                 raise InvalidRequest("Send runId for a run, or threadId for a thread.", code="invalid_query")
             return await self._open(request, caller, thread_id)
         seen = chunk_cursor(request)
-        begins = seen.event if seen else await self._named(caller, name)
+        begins = seen.event if seen else await self._start_of_run(caller, name)
         stores = self.platform.stores
         run = await authorize_run(stores, caller, begins.run_id or "")
         before = await self._before(request, run.slot, run.id)
@@ -211,7 +213,7 @@ class AgUi(Struct, frozen=True):
         stream = await rejoin(stores, caller, run.id, begins.seq, deadline(request))
         return self._stream(request, stream, ids, begins.seq) if stream else Response(status_code=204)
 
-    async def _named(self, caller: Principal, name: str) -> EventId:
+    async def _start_of_run(self, caller: Principal, name: str) -> EventId:
         """Return the event after which the run with a name begins. The name is the client's or our run id."""
         from millrace.stores.run_names import run_id_of
 

@@ -101,7 +101,7 @@ async def resume_chat(stores: Stores, request: Request, caller: Principal) -> AS
     start = _start_index(request)
     if seen := chunk_cursor(request):
         return await _rest(stores, request, caller, seen)
-    found = await _named(stores, request, caller, ended=start is not None)
+    found = await _find_run(stores, request, caller, ended=start is not None)
     stream = (
         await rejoin(stores, caller, found.run_id, found.seq, deadline(request)) if found.run_id else None
     )
@@ -124,7 +124,7 @@ async def stop_chat(stores: Stores, request: Request, caller: Principal) -> Resp
     return JSONResponse({"runId": stopped, "state": "stopping"}, 202)
 
 
-async def _named(stores: Stores, request: Request, caller: Principal, *, ended: bool) -> EventId:
+async def _find_run(stores: Stores, request: Request, caller: Principal, *, ended: bool) -> EventId:
     """Return the run that a path names by its id or by its chat, and the event after which its stream begins.
     With `ended`, the last run of a chat is returned if none is active."""
     named = request.path_params["chat_id"]

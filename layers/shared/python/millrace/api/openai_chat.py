@@ -117,19 +117,21 @@ class OpenAiChat(Struct, frozen=True):
         given.check()
         async with naming_models(given.model):
             stream, after = await answered_part(self.platform.stores, request, caller, given.results()) or (
-                await self._begun(request, caller, given),
+                await self._begin_run(request, caller, given),
                 0,
             )
         stream = part_of(stream, after)
         if not given.stream:
-            return await self._whole(request, stream, after, given)
+            return await self._completion(request, stream, after, given)
         options = {"after": str(after)} | ({"structured": "true"} if given.structured else {})
         if given.stream_options and given.stream_options.include_usage:
             options["usage"] = "true"
         seen = ChunkId(EventId(stream.run.id, after)) if after else None
         return protocol_stream(request, OPENAI_CHAT, settled_batches(stream), options=options, seen=seen)
 
-    async def _begun(self, request: Request, caller: Principal, given: "ChatCompletionRequest") -> RunStream:
+    async def _begin_run(
+        self, request: Request, caller: Principal, given: "ChatCompletionRequest"
+    ) -> RunStream:
         conversation_id = given.conversation_id or conversation_of(request, caller, "chat")
         message = self._message(request, given)
         sent = await converse(self.platform, caller, conversation_id, message, deadline(request))
@@ -158,7 +160,7 @@ class OpenAiChat(Struct, frozen=True):
             ),
         )
 
-    async def _whole(
+    async def _completion(
         self, request: Request, stream: RunStream, after: int, given: "ChatCompletionRequest"
     ) -> Response:
         from millrace.protocols.openai.chat import completion_of

@@ -136,11 +136,11 @@ class OpenAiResponses(Struct, frozen=True):
                 run = await converse_later(self.platform, caller, conversation_id, message)
                 if isinstance(run, Run):
                     return JSONResponse(await self._read(request, run, 0), headers={"x-run-id": run.id})
-                return await self._joined(request, caller, given, run.run_id)
+                return await self._joined_run(request, caller, given, run.run_id)
             sent = await converse(self.platform, caller, conversation_id, message, deadline(request))
         if isinstance(sent, RunStream):
             return await self._respond(request, given, sent, 0)
-        return await self._joined(request, caller, given, sent.run_id)
+        return await self._joined_run(request, caller, given, sent.run_id)
 
     async def _conversation(self, request: Request, caller: Principal, given: "ResponseRequest") -> str:
         if given.previous_response_id:
@@ -173,7 +173,7 @@ class OpenAiResponses(Struct, frozen=True):
             ),
         )
 
-    async def _joined(
+    async def _joined_run(
         self, request: Request, caller: Principal, given: "ResponseRequest", run_id: str
     ) -> ASGIApp:
         """Return the response of the run that received a live message."""
@@ -194,7 +194,7 @@ class OpenAiResponses(Struct, frozen=True):
     # --- reading -----------------------------------------------------------------------------------
 
     async def get_response(self, request: Request, caller: Principal) -> ASGIApp:
-        run, after = await self._found(caller, request.path_params["response_id"])
+        run, after = await self._find_run(caller, request.path_params["response_id"])
         if request.query_params.get("stream", "").lower() not in ("true", "1"):
             return JSONResponse(await self._read(request, run, after))
         from millrace.protocols.openai.numbers import chunk_of
@@ -209,7 +209,7 @@ class OpenAiResponses(Struct, frozen=True):
         return self._stream(request, stream, after, seen)
 
     async def cancel_response(self, request: Request, caller: Principal) -> Response:
-        run, after = await self._found(caller, request.path_params["response_id"])
+        run, after = await self._find_run(caller, request.path_params["response_id"])
         try:
             await stop(self.platform.stores, caller, run.slot, run.id)
         except Conflict:  # it has already ended
@@ -222,7 +222,7 @@ class OpenAiResponses(Struct, frozen=True):
         from millrace.services.runs.delete import delete_conversation
 
         response_id = request.path_params["response_id"]
-        run, _ = await self._found(caller, response_id)
+        run, _ = await self._find_run(caller, response_id)
         found = await authorize(self.platform.stores, caller, run.slot, "own")
         lease = await self.platform.stores.leases.peek(run.slot)
         if run.previous_id or run.slot.thread_id or lease.newest() != run.id:
@@ -238,13 +238,13 @@ class OpenAiResponses(Struct, frozen=True):
     async def list_input_items(self, request: Request, caller: Principal) -> Response:
         from millrace.api.openai_items import input_items
 
-        run, after = await self._found(caller, request.path_params["response_id"])
+        run, after = await self._find_run(caller, request.path_params["response_id"])
         items = await input_items(self.platform.stores, run, after)
         ids = [item["id"] for item in items] or [""]
         listed = {"first_id": ids[0], "last_id": ids[-1], "has_more": False}
         return JSONResponse({"object": "list", "data": items} | listed)
 
-    async def _found(self, caller: Principal, response_id: str) -> tuple[Run, int]:
+    async def _find_run(self, caller: Principal, response_id: str) -> tuple[Run, int]:
         """Return the run of a response and the event after which the response begins. Raises `NotFound`."""
         from millrace.protocols.openai.envelope import parse_response_id, unknown_response
 

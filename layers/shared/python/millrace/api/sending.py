@@ -30,7 +30,7 @@ async def send_and_answer(
     if isinstance(sent, ReplayedRun):
         return await _replay(platform, request, sent.run)
     if not wants_stream(request):
-        return await _whole(platform, request, sent)
+        return await _json_answer(platform, request, sent)
     return EventStream(
         frames(sent.event_feed, view_of(request, sent.run, detail_of(request))),
         headers={"x-run-id": sent.run.id},
@@ -39,7 +39,7 @@ async def send_and_answer(
     )
 
 
-async def _whole(platform: Platform, request: Request, session: RunSession) -> Response:
+async def _json_answer(platform: Platform, request: Request, session: RunSession) -> Response:
     events = [event async for batch in session.event_feed for event in batch]
     # Lambda freezes the process after the answer, so wait for the run's last writes.
     await session.over()

@@ -180,7 +180,7 @@ class VoiceApi(Struct, frozen=True):
         speaking = await prepare(self.engines, asked)
         sentences = await sentences_to_speak(speaking, text, deadline(request))
         if wants_a_part(request) and _is_short(speaking, text):
-            return await _whole(request, speaking, sentences)
+            return await _complete_audio(request, speaking, sentences)
         return self._stream(request, caller, speaking, sentences)
 
     # --- runs --------------------------------------------------------------------------------------
@@ -271,7 +271,9 @@ def _is_short(speaking: Speaking, text: str) -> bool:
     return expected_seconds(text, speaking.speed) * size < AUDIO_BYTES
 
 
-async def _whole(request: Request, speaking: Speaking, sentences: AsyncGenerator[str, None]) -> Response:
+async def _complete_audio(
+    request: Request, speaking: Speaking, sentences: AsyncGenerator[str, None]
+) -> Response:
     media_type = speaking.format.media_type
     async with aclosing(kept(request, speaking.audio(sentences), media_type)) as audio:
         return part_of(request, media_type, b"".join([part async for part in audio]))

@@ -133,8 +133,8 @@ def _update_view(subject: Subject, event: Event, number: int) -> None:
     if event.get("agentName"):
         view["agentName"] = event["agentName"]
     if event["type"] in ("run:progress", *ENDS):
-        view["tokens"] = _more(view["tokens"], event.get("tokens"))
-        view["cost"] = _more(view["cost"], event.get("cost"))
+        view["tokens"] = _greater(view["tokens"], event.get("tokens"))
+        view["cost"] = _greater(view["cost"], event.get("cost"))
     if event["type"] == "run:started":
         view["startedAt"] = event["run"]["startedAt"]
         view["model"] = event["run"].get("model", "")
@@ -176,7 +176,7 @@ def _unknown(event: Event) -> dict[str, Any]:
     }
 
 
-def _more(known: Any, reported: Any) -> Any:
+def _greater(known: Any, reported: Any) -> Any:
     """Return the greater of two values; None if neither is known."""
     if not isinstance(reported, int | float):
         return known

@@ -43,7 +43,7 @@ class Connections(Struct):
     def exchange(self, request: bytes) -> Answer:
         """Send a request and read its answer. Raises `OSError` (a `TimeoutError` if none arrives) if it is
         not known whether the request was executed."""
-        connection = self._kept() or self._connected()
+        connection = self._idle_connection() or self._connect()
         try:
             connection.sendall(request)
             answer, reusable = _read(connection)
@@ -63,28 +63,28 @@ class Connections(Struct):
 
     def drop_idle(self) -> None:
         """Close the idle connections: after an error they are probably dead as well."""
-        while connection := self._taken():
+        while connection := self._pop_idle():
             connection.close()
 
     def __del__(self) -> None:
         # A client that nobody has closed: its sockets would raise a warning although they were idle.
         self.drop_idle()
 
-    def _kept(self) -> socket.socket | None:
-        while connection := self._taken():
+    def _idle_connection(self) -> socket.socket | None:
+        while connection := self._pop_idle():
             # A readable one was closed by the server, perhaps while this process was frozen.
             if not _readable(connection):
                 return connection
             connection.close()
         return None
 
-    def _taken(self) -> socket.socket | None:
+    def _pop_idle(self) -> socket.socket | None:
         try:
             return self._idle.pop()  # atomic: no two threads get the same one
         except IndexError:
             return None
 
-    def _connected(self) -> socket.socket:
+    def _connect(self) -> socket.socket:
         server = self.server
         connection = socket.create_connection((server.host, server.port), self.connect_timeout)
         try:

@@ -107,16 +107,16 @@ class Connection(asyncio.Protocol):
         except Malformed as error:
             raise httpx.LocalProtocolError(str(error)) from error
         while reader.head is None:
-            await self._more(read_timeout)
+            await self._wait_for_bytes(read_timeout)
         return reader.head
 
-    async def read(self, timeout: float | None) -> bytes:  # noqa: ASYNC109 (of each wait, see `_more`)
+    async def read(self, timeout: float | None) -> bytes:  # noqa: ASYNC109 (of each wait, see `_wait_for_bytes`)
         """Return the bytes of the answer's body that have arrived; empty at its end. Raises httpx's
         errors."""
         while not self._parts:
             if self._reader is None or self._reader.done:
                 return b""
-            await self._more(timeout)
+            await self._wait_for_bytes(timeout)
         parts, self._parts, self._size = self._parts, [], 0
         if self._paused:
             self._paused = False
@@ -161,7 +161,7 @@ class Connection(asyncio.Protocol):
             except TimeoutError:
                 raise httpx.WriteTimeout("the server does not accept the request") from None
 
-    async def _more(self, seconds: float | None) -> None:
+    async def _wait_for_bytes(self, seconds: float | None) -> None:
         """Wait until something happens."""
         if self._error is not None:
             raise self._error

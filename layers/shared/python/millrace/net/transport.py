@@ -92,9 +92,11 @@ class Transport(httpx.AsyncBaseTransport):
         """See httpx. The response's `Body` is also its extension `BODY`."""
         times = request.extensions.get("timeout", {})
         origin = _origin_of(request.url)
-        await self._admitted(times.get("pool"))
+        await self._acquire(times.get("pool"))
         try:
-            connection = self._kept(origin) or await self._connected(origin, times.get("connect"))
+            connection = self._idle_connection(origin) or await self._new_connection(
+                origin, times.get("connect")
+            )
         except BaseException:
             self._free.release()
             raise
@@ -149,7 +151,7 @@ class Transport(httpx.AsyncBaseTransport):
             else:
                 del self._idle[origin]
 
-    async def _admitted(self, seconds: float | None) -> None:
+    async def _acquire(self, seconds: float | None) -> None:
         if not self._free.locked():
             await self._free.acquire()
             return
@@ -159,7 +161,7 @@ class Transport(httpx.AsyncBaseTransport):
         except TimeoutError:
             raise httpx.PoolTimeout("all connections are in use") from None
 
-    def _kept(self, origin: Origin) -> Connection | None:
+    def _idle_connection(self, origin: Origin) -> Connection | None:
         kept = self._idle.get(origin, [])
         while kept:
             connection = kept.pop()  # the one that was used last
@@ -170,7 +172,7 @@ class Transport(httpx.AsyncBaseTransport):
             connection.abort()
         return None
 
-    async def _connected(self, origin: Origin, seconds: float | None) -> Connection:
+    async def _new_connection(self, origin: Origin, seconds: float | None) -> Connection:
         try:
             async with asyncio.timeout(seconds):
                 return await self._connect(origin, seconds)

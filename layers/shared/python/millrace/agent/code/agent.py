@@ -92,7 +92,7 @@ def agent(
             "tools": [_tool_use(one) for one in tools],
         }
         limits = {"maxIterations": MOST_STEPS} | dict(given.get("limits") or {})
-        setattr(function, MARK, _made(id, function, given | {"limits": limits}, model, replay))
+        setattr(function, MARK, _code_agent(id, function, given | {"limits": limits}, model, replay))
         return function
 
     return marked
@@ -109,7 +109,7 @@ def _tool_use(given: Any) -> Any:
     return found.name if found else given
 
 
-def _made(id: str, function: Any, settings: dict[str, Any], model: str, replay: bool) -> CodeAgent:
+def _code_agent(id: str, function: Any, settings: dict[str, Any], model: str, replay: bool) -> CodeAgent:
     where = f"The agent {id!r} ({getattr(function, '__module__', '?')})"
     if not inspect.isasyncgenfunction(function):
         raise InvalidAgent(

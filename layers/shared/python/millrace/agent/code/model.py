@@ -81,7 +81,11 @@ class AgentModel(Struct, frozen=True):
 
         async def whole() -> str:
             return "".join(
-                [event["token"] async for event in self._said(prompt, system, model) if "token" in event]
+                [
+                    event["token"]
+                    async for event in self._answer_events(prompt, system, model)
+                    if "token" in event
+                ]
             )
 
         answer = await self.run.call(MODEL_STEP, self._public(prompt, system, model), whole)
@@ -97,7 +101,7 @@ class AgentModel(Struct, frozen=True):
             return
         pieces: list[str] = []
         try:
-            async for event in self._said(prompt, system, model):
+            async for event in self._answer_events(prompt, system, model):
                 if "token" in event:
                     pieces.append(event["token"])
                     yield event["token"]
@@ -125,7 +129,7 @@ class AgentModel(Struct, frozen=True):
             self._known[model] = self.attachments(self.agent, provider, model)
         return self._known[model]
 
-    async def _said(self, prompt: Prompt, system: str, model: str) -> AsyncIterator[Event]:
+    async def _answer_events(self, prompt: Prompt, system: str, model: str) -> AsyncIterator[Event]:
         """Yield the tokens and thoughts of one answer. A failed call is repeated if nothing of the answer has
         arrived."""
         asked = self.agent.model_copy(update={"model": model or self.agent.model})

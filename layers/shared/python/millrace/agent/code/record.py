@@ -78,13 +78,13 @@ def split(history: Sequence[StoredMessage], run_id: str) -> tuple[list[StoredMes
     """Return the messages before the question of a run, and those from the question on. When an answer is
     regenerated, the question belongs to an earlier run."""
     own = next((at for at, one in enumerate(history) if one.run_id == run_id), len(history))
-    if own < len(history) and _asks(history[own]):
+    if own < len(history) and _is_question(history[own]):
         return list(history[:own]), list(history[own:])
-    asked = next((at for at in range(own - 1, -1, -1) if _asks(history[at])), own)
+    asked = next((at for at in range(own - 1, -1, -1) if _is_question(history[at])), own)
     return list(history[:asked]), list(history[asked:])
 
 
-def _asks(message: StoredMessage) -> bool:
+def _is_question(message: StoredMessage) -> bool:
     return message.role == "user" and not any("toolResult" in block for block in message.content)
 
 
@@ -94,7 +94,9 @@ def entries(
     """Yield the record of the messages that follow a question."""
     for message in messages:
         if message.role == "assistant":
-            yield RecordedTurn(text_of(message), dict(_calls(message)), list(_noted(message)), made_here)
+            yield RecordedTurn(
+                text_of(message), dict(_calls(message)), list(_noted_results(message)), made_here
+            )
         elif message.injected:
             yield Live(MessageText.of(message.content, load))
         else:
@@ -118,7 +120,7 @@ def _calls(message: StoredMessage) -> Iterator[tuple[str, Key]]:
             yield use["toolUseId"], key_of(use["name"], use["input"])
 
 
-def _noted(message: StoredMessage) -> Iterator[tuple[Key, str]]:
+def _noted_results(message: StoredMessage) -> Iterator[tuple[Key, str]]:
     for use in _uses(message):
         if RESULT in use["input"]:
             arguments = {name: value for name, value in use["input"].items() if name != RESULT}

@@ -72,11 +72,11 @@ class CodeRun(Replay):
                 await self.settle()
                 if self._said:
                     continue
-                for call in self._taken():
+                for call in self._take_requested():
                     yield call
                 yield Finish("tool_use", Usage())
                 return
-            if self.boundary is not None or self._ended():
+            if self.boundary is not None or self._has_ended():
                 yield Finish("stop", Usage())
                 return
             await self.woken()
@@ -118,7 +118,7 @@ class CodeRun(Replay):
         self._emitter.emit(storable(event))
         return None
 
-    def _taken(self) -> list[ToolCall]:
+    def _take_requested(self) -> list[ToolCall]:
         calls = {new_id(): call for call in self.requested}
         self.by_id |= calls
         taken = [*self._noted, *(ToolCall(id, call.name, call.arguments) for id, call in calls.items())]
@@ -126,7 +126,7 @@ class CodeRun(Replay):
         self.requested.clear()
         return taken
 
-    def _ended(self) -> bool:
+    def _has_ended(self) -> bool:
         """Return whether the function is done. Raises its error, if any."""
         if self.body is None or not self.body.done():
             return False

@@ -62,12 +62,12 @@ class ConformanceProvider:
         if scenario.startswith("test-resubscribe-message-id"):
             yield Text("Still at work. ")
             await asyncio.sleep(LONG_SECONDS)
-        for text in [] if _made(request.messages) else _texts(scenario):
+        for text in [] if _has_artifact(request.messages) else _texts(scenario):
             yield Text(text)
         yield Finish("stop", Usage())
 
 
-def _made(messages: list[Message]) -> bool:
+def _has_artifact(messages: list[Message]) -> bool:
     """Return whether the run has made an artifact, which is then the whole answer."""
     calls = (block["toolUse"] for block in blocks(since_question(messages)) if "toolUse" in block)
     return any(call["name"] != ASK_USER for call in calls)

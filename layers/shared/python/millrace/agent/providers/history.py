@@ -102,12 +102,12 @@ def since_question(messages: list[Message]) -> list[Message]:
     live messages. (If a run was stopped between its tools, the next question shares a turn with their
     results.)"""
     for number in range(len(messages) - 1, -1, -1):
-        if messages[number]["role"] == "user" and _asks(messages[number]):
+        if messages[number]["role"] == "user" and _is_question(messages[number]):
             return messages[number:]
     return messages
 
 
-def _asks(message: Message) -> bool:
+def _is_question(message: Message) -> bool:
     answers_tools = any("toolResult" in block for block in message["content"])
     plain = any(not text.startswith(LIVE_MESSAGE_MARKER) for text in _texts(message))
     return plain or not answers_tools

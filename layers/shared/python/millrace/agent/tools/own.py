@@ -84,11 +84,11 @@ def tool_of(value: Any) -> Tool | None:
 
 
 def _marked(function: Any, **options: Any) -> Any:
-    setattr(function, MARK, _made(function, **options))
+    setattr(function, MARK, _tool_from(function, **options))
     return function
 
 
-def _made(
+def _tool_from(
     function: Any,
     *,
     name: str = "",

@@ -178,7 +178,7 @@ class GraphRun:
         try:
             async with aclosing(stream) as chunks:
                 async for namespace, mode, chunk in chunks:
-                    for event in self._said(mode, chunk):
+                    for event in self._outputs_in(mode, chunk):
                         self._has_said = self._has_said or isinstance(event, str)
                         yield event
                     if mode == "tasks" and "result" in chunk and not chunk["interrupts"]:
@@ -186,7 +186,7 @@ class GraphRun:
         except GraphDrained:
             pass
 
-    def _said(self, mode: str, chunk: Any) -> list[Any]:
+    def _outputs_in(self, mode: str, chunk: Any) -> list[Any]:
         if mode == "custom":
             return [custom_event(chunk)]
         if mode == "tasks":
@@ -225,7 +225,7 @@ class GraphRun:
             return await self._answered(snapshot)
         if snapshot.tasks:
             return await self._let_in(snapshot)
-        return {MESSAGES: [self._taken()]} if self._live else _OVER
+        return {MESSAGES: [self._live_message()]} if self._live else _OVER
 
     async def _answered(self, snapshot: StateSnapshot) -> Command[Any]:
         resume = {one.id: await answer_of(self._ctx, one, self._answers) for one in snapshot.interrupts}
@@ -239,7 +239,7 @@ class GraphRun:
             return
         live = [*self._live]
         try:
-            update = {MESSAGES: [self._taken()]}
+            update = {MESSAGES: [self._live_message()]}
             updated = await self._graph.aupdate_state(self._config, update, *nodes)
         except InvalidUpdateError:
             self._live = live
@@ -248,7 +248,7 @@ class GraphRun:
             await self._saver.forget(updated)
             self._live = live
 
-    def _taken(self) -> HumanMessage:
+    def _live_message(self) -> HumanMessage:
         text, self._live = "\n".join(self._live), []
         return HumanMessage(text, id=self._id(self._ctx.run.live))
 

@@ -108,11 +108,11 @@ def _text_of(part: Part, number: int) -> str:
 def history(run: Run, messages: Iterable[StoredMessage], calls: Iterable[WaitingCall]) -> list[Message]:
     """Return the messages between the client and the agent in one run, in order. The answer itself is not
     included, as it is an artifact."""
-    said = [*_said(run, messages), *(one for call in calls for one in _asked(run, call))]
+    said = [*_spoken_messages(run, messages), *(one for call in calls for one in _call_messages(run, call))]
     return [message for _, message in sorted(said, key=lambda one: one[0])]
 
 
-def _said(run: Run, messages: Iterable[StoredMessage]) -> Iterator[tuple[int, Message]]:
+def _spoken_messages(run: Run, messages: Iterable[StoredMessage]) -> Iterator[tuple[int, Message]]:
     for message in messages:
         parts = [part for block in message.content if (part := _part_of(block))]
         if message.role == "user" and message.run_id == run.id and parts:
@@ -130,7 +130,7 @@ def _part_of(block: dict[str, Any]) -> Part | None:
     return Part(url=file["url"], media_type=file.get("mediaType", ""), filename=file.get("name", ""))
 
 
-def _asked(run: Run, call: WaitingCall) -> Iterator[tuple[int, Message]]:
+def _call_messages(run: Run, call: WaitingCall) -> Iterator[tuple[int, Message]]:
     hidden = call.visibility == "answer" and call.kind == "approval"
     question = call.prompt or f"Approve the call of the tool{'' if hidden else f' {call.name}'}?"
     id = f"{run.id}.{call.call_id}"

@@ -110,7 +110,7 @@ class TaskProjection(Struct):
         event = project(entry.event, capped(self.detail, self.run.visibility))
         if event is None:
             return []
-        found = [*self._resumed(event), *self._of(entry, event)]
+        found = [*self._resumed(event), *self._responses_to(entry, event)]
         return [
             Update(entry.seq if response is found[-1] else 0, response, _text_of(event, response))
             for response in found
@@ -125,22 +125,25 @@ class TaskProjection(Struct):
             return []
         return [self._now(TaskState.TASK_STATE_WORKING)]
 
-    def _of(self, entry: LogEntry, event: Event) -> list[StreamResponse]:
+    def _responses_to(self, entry: LogEntry, event: Event) -> list[StreamResponse]:
         kind = event["type"]
         if kind == "start":
             return [self.snapshot()]
         if kind == "token" and "parent" not in event:
-            return [self._said(entry.seq, event["token"])]
+            return [self._answer_piece(entry.seq, event["token"])]
         if kind == "status":
             return [
-                self._now(TaskState.TASK_STATE_WORKING, self._says(entry.seq, [Part(text=event["message"])]))
+                self._now(
+                    TaskState.TASK_STATE_WORKING,
+                    self._agent_message(entry.seq, [Part(text=event["message"])]),
+                )
             ]
         if kind == "approval_requested":
             self.asked[event["callId"]] = event
         elif kind == "approval_answered":
             self.asked.pop(event["callId"], None)
         elif kind == "waiting":
-            message = self._says(entry.seq, question_parts(list(self.asked.values())))
+            message = self._agent_message(entry.seq, question_parts(list(self.asked.values())))
             return [self._now(TaskState.TASK_STATE_INPUT_REQUIRED, message)]
         elif kind == "rewind":
             return self._rewound(rewound_to(entry))
@@ -150,7 +153,7 @@ class TaskProjection(Struct):
             return self._ended(entry.seq, event)
         return []
 
-    def _said(self, seq: int, text: str) -> StreamResponse:
+    def _answer_piece(self, seq: int, text: str) -> StreamResponse:
         append, self.begun = self.begun, True
         self.texts.append((seq, text))
         return self._artifact(self._answer([text]), append=append)
@@ -185,7 +188,7 @@ class TaskProjection(Struct):
         return [*found, self._now(_end_of(event), self._reason(seq, event))]
 
     def _reason(self, seq: int, event: Event) -> Message | None:
-        return self._says(seq, [Part(text=event["message"])]) if event["type"] == "error" else None
+        return self._agent_message(seq, [Part(text=event["message"])]) if event["type"] == "error" else None
 
     def _now(self, state: TaskState, message: Message | None = None) -> StreamResponse:
         self.state, self.message = state, message
@@ -210,7 +213,7 @@ class TaskProjection(Struct):
         parts = [Part(text=text) for text in texts]
         return Artifact(artifact_id=self.run.message_id, name="answer", parts=parts)
 
-    def _says(self, seq: int, parts: list[Part]) -> Message:
+    def _agent_message(self, seq: int, parts: list[Part]) -> Message:
         return Message(
             message_id=f"{self.run.id}.{seq}",
             context_id=self.run.slot.conversation_id,

@@ -45,13 +45,13 @@ class ChatProjection:
 
     def chunks(self, entry: LogEntry) -> Sequence[bytes]:
         """See `protocols.protocol.Projection`."""
-        return [b"data: " + orjson.dumps(chunk) for chunk in self._made(entry)]
+        return [b"data: " + orjson.dumps(chunk) for chunk in self._chunks_of(entry)]
 
     def end(self, last: LogEntry | None) -> bytes:
         """See `protocols.protocol.Projection`."""
         return b"" if self._broken else b"data: [DONE]\n\n"
 
-    def _made(self, entry: LogEntry) -> list[Json]:
+    def _chunks_of(self, entry: LogEntry) -> list[Json]:
         if self.over or (entry.seq and entry.seq <= self._after):
             return []
         if entry.type == "rewind":
@@ -59,7 +59,7 @@ class ChatProjection:
         event = project(entry.event, self._detail)
         if event is None or not shown_here(event):
             return []
-        made = self._of(event)
+        made = self._event_chunks(event)
         if made and not self._begun and "choices" in made[0]:
             self._begun = True
             made[0]["choices"][0]["delta"] = {"role": "assistant", **made[0]["choices"][0]["delta"]}
@@ -67,7 +67,7 @@ class ChatProjection:
             self._shown.append(entry.seq)
         return made
 
-    def _of(self, event: Event) -> list[Json]:
+    def _event_chunks(self, event: Event) -> list[Json]:
         match event["type"]:
             case "start":
                 return [self._delta({"content": ""})]

@@ -54,14 +54,14 @@ class Item(Struct):
         """Add a piece of the text."""
         self._text.append(text)
         more: Json = {"logprobs": []} if self.is_message else {}
-        return [self.change(f"{self._kind}.delta", **self._at, delta=text, **more)]
+        return [self.change(f"{self._kind}.delta", **self._position, delta=text, **more)]
 
     def end_text(self, status: str = "completed", **final: Any) -> list[Chunk]:
         """End the text and its item, with the last fields of its body."""
         text = "".join(self._text)
         more: Json = {"logprobs": []} if self.is_message else {}
         ended = [
-            self.change(f"{self._kind}.done", **self._at, text=text, **more),
+            self.change(f"{self._kind}.done", **self._position, text=text, **more),
             self._part("done", text),
         ]
         content = [self._content(text)]
@@ -78,12 +78,12 @@ class Item(Struct):
         return "output_text" if self.is_message else "reasoning_summary_text"
 
     @property
-    def _at(self) -> Json:
+    def _position(self) -> Json:
         return {"content_index": 0} if self.is_message else {"summary_index": 0}
 
     def _part(self, what: str, text: str) -> Chunk:
         kind = "content_part" if self.is_message else "reasoning_summary_part"
-        return self.change(f"{kind}.{what}", **self._at, part=self._content(text))
+        return self.change(f"{kind}.{what}", **self._position, part=self._content(text))
 
     def _content(self, text: str) -> Json:
         if self.is_message:

@@ -22,14 +22,14 @@ GO_ON = "(Go on with the results of the calls above.)"
 MOST_METADATA = 16
 
 
-def _few(given: Any) -> Any:
+def _check_pair_count(given: Any) -> Any:
     """Check the number of pairs before the pairs themselves, each of which might cause an error."""
     if isinstance(given, dict) and len(given) > MOST_METADATA:
         raise ValueError(f"at most {MOST_METADATA} pairs")
     return given
 
 
-Metadata = Annotated[dict[str, str], Field(max_length=MOST_METADATA), BeforeValidator(_few)]
+Metadata = Annotated[dict[str, str], Field(max_length=MOST_METADATA), BeforeValidator(_check_pair_count)]
 
 
 class Loose(WireModel):

@@ -52,14 +52,14 @@ class ResponseProjection:
 
     def chunks(self, entry: LogEntry) -> Sequence[bytes]:
         """See `protocols.protocol.Projection`."""
-        made = self._made(entry)
+        made = self._chunks_of(entry)
         return [_encoded(chunk, number_of(entry.seq, at)) for at, chunk in enumerate(made)]
 
     def end(self, last: LogEntry | None) -> bytes:
         """See `protocols.protocol.Projection`. The last event ends the stream."""
         return b""
 
-    def _made(self, entry: LogEntry) -> list[Chunk]:
+    def _chunks_of(self, entry: LogEntry) -> list[Chunk]:
         if self.over:
             return []
         if entry.type == "rewind":
