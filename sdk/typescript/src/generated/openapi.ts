@@ -4344,7 +4344,7 @@ export interface components {
         /** @description A request for another answer. The existing one is kept; the new one is on a branch of its own. */
         Regenerate: {
             /**
-             * @description a message of the answer, or the question; without it, the latest answer of the active branch
+             * @description a message of the answer, or the question; by default the latest answer of the active branch
              * @default
              */
             messageId?: string;
@@ -4892,7 +4892,7 @@ export interface components {
                 [key: string]: unknown;
             } | null;
             /**
-             * @description the message that this one follows, null for none: it begins a branch where another one follows already. Without it, the end of the active branch
+             * @description the message that this one follows, null for none. If another message already follows it, this one begins a branch. By default, the end of the active branch
              * @default null
              */
             parentId?: string | null;

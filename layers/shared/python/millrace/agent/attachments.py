@@ -20,7 +20,7 @@ _REFUSALS = re.compile(r"image|vision|multi-?modal|pdf|document|attachment|file|
 
 
 async def load_nothing(about: Block) -> bytes | None:
-    """The `Load` of an agent that has no files."""
+    """Return None: the `Load` of an agent without files."""
     return None
 
 

@@ -66,7 +66,7 @@ def leave_home() -> None:
 
 
 def current_emitter() -> Emitter | None:
-    """The emitter of the current run, if there is one."""
+    """Return the emitter of the current run, if there is one."""
     return _current.get()
 
 

@@ -22,7 +22,7 @@ AfterPage = Annotated[str | None, Query(max_length=300, description="`nextCursor
 
 
 def audit_router(audit: AuditLog) -> JsonRouter:
-    """The route under `/api/audit`."""
+    """Return the router of `/api/audit`."""
     router = JsonRouter("/api")
 
     @router.operation(

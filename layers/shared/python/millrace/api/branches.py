@@ -34,7 +34,7 @@ class Regenerate(WireModel):
     message_id: str = Field(
         default="",
         max_length=128,
-        description="a message of the answer, or the question; without it, the latest answer of the active "
+        description="a message of the answer, or the question; by default the latest answer of the active "
         "branch",
     )
     agent_id: str | None = Field(default=None, max_length=128)

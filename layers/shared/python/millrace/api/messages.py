@@ -89,8 +89,8 @@ class SendMessage(WireModel):
     parent_id: str | None = Field(
         default=None,
         max_length=128,
-        description="the message that this one follows, null for none: it begins a branch where another one "
-        "follows already. Without it, the end of the active branch",
+        description="the message that this one follows, null for none. If another message already "
+        "follows it, this one begins a branch. By default, the end of the active branch",
     )
 
     @field_validator("content")

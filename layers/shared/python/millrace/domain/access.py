@@ -72,7 +72,9 @@ def missing_scope(caller: Principal, scope: Scope) -> Forbidden:
     granting = ", ".join(role for role, granted in ROLES.items() if scope in granted)
     message = f"This needs the scope {scope!r}; the roles with it are {granting}."
     if not caller.scopes:
-        message += " The token names no role and no scope of ours, and the deployment has no default role."
+        message += (
+            " The token has none of Millrace's roles and scopes, and the deployment has no default role."
+        )
     return Forbidden(message, code="missing_scope", scope=scope)
 
 

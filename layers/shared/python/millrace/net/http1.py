@@ -265,7 +265,7 @@ def _framing_of_answer(head: Head, method: bytes) -> tuple[Framing, int]:
     """Return the framing of an answer's body (RFC 9112, 6.3), and its length. Raises `Malformed`."""
     codings, lengths = head.all(b"transfer-encoding"), set(head.all(b"content-length"))
     if codings not in ([], [b"chunked"]):
-        raise Malformed("a transfer coding that was not asked for")
+        raise Malformed("a transfer coding that was not requested")
     if len(lengths) > 1 or not all(map(_digits, lengths)):
         raise Malformed("an answer of more than one length")
     if method == b"HEAD" or head.status in (204, 304):

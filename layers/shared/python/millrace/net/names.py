@@ -11,5 +11,5 @@ async def resolve_name(host: str, port: int) -> list[str]:
     # Python first encodes names by IDNA, and raises this for a label that is empty or longer than 63
     # characters.
     except UnicodeError as error:
-        raise OSError(f"{host!r} is no name.") from error
+        raise OSError(f"{host!r} is not a valid name.") from error
     return [str(entry[4][0]) for entry in found]

@@ -118,7 +118,7 @@ def _require_project(project: Path) -> None:
 
 
 def _stack(module: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
-    """A module of the stack, in this process's place: signals and the terminal are its own."""
+    """Replace this process with a module of the stack, which then gets its signals and terminal."""
     command = [sys.executable, "-m", module, *arguments]
     os.execve(sys.executable, command, _environment(environment or {}))
 
@@ -130,27 +130,27 @@ def _environment(more: Mapping[str, str]) -> dict[str, str]:
 
 
 COMMANDS: Mapping[str, Command] = {
-    "init": Command("Make a new project in a folder.", _init, local=False),
-    "run": Command("Run the whole stack on this machine, with the app/ of the project here.", _run),
+    "init": Command("Create a new project in a folder.", _init, local=False),
+    "run": Command("Run the whole stack on this machine, with the project's app/.", _run),
     "token": Command("Print a bearer token for the running stack.", _token),
     "exec": Command(
         "Run a command with the AWS, the tables and the settings of the running stack.", within.run
     ),
-    "client": Command(
-        "Write the browser client, and how to sign in, into a folder of yours.", client.run, False
+    "client": Command("Write the browser client and its sign-in settings into a folder.", client.run, False),
+    "build": Command("Build the functions, layers and template for a deployment, with app/.", _build),
+    "deploy": Command("Deploy the build, and print the next steps.", _cloud("deploy")),
+    "first-user": Command(
+        "Create a user of a deployment: the admin of an organization.", _cloud("first_user")
     ),
-    "build": Command("Build what is deployed: functions, layers and template, with app/.", _build),
-    "deploy": Command("Deploy what is built, and say what to do next.", _cloud("deploy")),
-    "first-user": Command("Make a user of a deployment: a new organization's admin.", _cloud("first_user")),
-    "page": Command("Serve the page here for a deployment without CloudFront.", _cloud("page")),
+    "page": Command("Serve the page on this machine, for a deployment without CloudFront.", _cloud("page")),
     "environment": Command("Print the variables of the deployed functions.", _cloud("environment")),
-    "destroy": Command("Delete the deployed stack; data stays, and is listed.", _cloud("destroy")),
+    "destroy": Command("Delete the deployed stack; data are kept and listed.", _cloud("destroy")),
     "reattach": Command("Create a stack from what destroy has kept.", _cloud("reattach")),
     "docs": Command(
         "Search the documentation of this version: millrace docs approval", docs.run, local=False
     ),
     "requirements": Command(
-        "Print where the packages of the emulator or of sam are listed.", _requirements, False
+        "Print the path of the requirements of the emulator or of sam.", _requirements, False
     ),
 }
 

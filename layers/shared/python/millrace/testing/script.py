@@ -17,7 +17,7 @@ _number = count(1)
 
 
 def says(text: str) -> Turn:
-    """A turn that answers with a text, word by word."""
+    """Return a turn that answers with a text, word by word."""
     return [Text(piece) for piece in _PIECE.findall(text)]
 
 
@@ -27,7 +27,7 @@ def thinks(text: str) -> Turn:
 
 
 def calls(tool: str, /, **arguments: Any) -> Turn:
-    """A turn that calls a tool; add two for concurrent calls."""
+    """Return a turn that calls a tool; add two turns for concurrent calls."""
     return [ToolCall(f"call_{next(_number)}", tool, arguments)]
 
 

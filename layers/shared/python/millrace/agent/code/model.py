@@ -34,7 +34,7 @@ prefix."""
 
 
 def no_attachments(agent: Agent, provider: object, model: str) -> Attachments:
-    """The attachments of a model that accepts none."""
+    """Return the attachments of a model that accepts none."""
     return Attachments()
 
 

@@ -20,7 +20,7 @@ RESULT = "$result"
 
 
 def key_of(name: str, arguments: dict[str, Any]) -> Key:
-    """The key of a call."""
+    """Return the key of a call."""
     return name, orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)
 
 
@@ -110,7 +110,7 @@ def calls_in(entries: Iterable[Entry]) -> set[Key]:
 
 
 def text_of(message: StoredMessage) -> str:
-    """The text of a message."""
+    """Return the text of a message."""
     return "".join(block.get("text", "") for block in message.content)
 
 

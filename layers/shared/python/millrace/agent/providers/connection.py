@@ -68,7 +68,7 @@ async def stream_deltas(
                 yield delta
         except SHAPE_ERRORS as error:
             why = readable(str(error) or type(error).__name__, server.secrets)
-            raise unreadable(server, f"what its protocol does not know: {why}") from error
+            raise unreadable(server, f"data that its protocol does not have: {why}") from error
         await _drain(chunks)
 
 
@@ -104,7 +104,7 @@ async def _accept(response: httpx.Response, server: Server, reads_json: bool) ->
         return body
     reason = readable(said(body), server.secrets)
     why = f" ({reason})" if reason else ""
-    raise unreadable(server, f"{kind} where a stream was asked for{why}: check its address")
+    raise unreadable(server, f"{kind} instead of a stream{why}: check its address")
 
 
 async def _as_event(document: bytes) -> AsyncGenerator[bytes, None]:

@@ -53,11 +53,11 @@ def finish_reason(server: Server, word: str) -> FinishReason:
     """Return the meaning of a server's reason. Raises `ProviderError` if it says that the answer failed."""
     plain = word.strip().lower().removeprefix(_ENUM_PREFIX)
     if plain in _CUT_OFF:
-        raise incomplete(server, f"the reason it gives is {word!r:.80}")
+        raise incomplete(server, f"it gave the reason {word!r:.80}")
     if plain in _UNAVAILABLE:
-        raise failure(server, 503, f"the model failed in mid-stream ({word:.80})")
+        raise failure(server, 503, f"the model failed in the middle of its answer ({word:.80})")
     if plain.startswith(_MALFORMED):
-        raise failure(server, 424, f"the model's answer is no answer ({word:.80})")
+        raise failure(server, 424, f"the model's answer is not valid ({word:.80})")
     if plain not in _REASONS:
         log.warning("%s ended an answer for the unknown reason %.80r", server.name, word)
     return _REASONS.get(plain, "other")

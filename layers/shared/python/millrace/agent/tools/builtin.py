@@ -49,7 +49,7 @@ def is_tool(name: str) -> bool:
 
 
 def tool_names() -> list[str]:
-    """The names of all tools."""
+    """Return the names of all tools."""
     return [*BUILT_IN, *OWN_TOOLS]
 
 

@@ -154,7 +154,7 @@ class Tool(Struct, frozen=True):
     rule: ToolUse | None = None
 
     def spec(self) -> ToolSpec:
-        """The tool as the model sees it."""
+        """Return the tool as the model sees it."""
         return ToolSpec(self.name, self.description, self.parameters, self.client)
 
 

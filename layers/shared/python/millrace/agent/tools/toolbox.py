@@ -41,7 +41,7 @@ class Toolbox:
         return [tool.spec() for tool in self._tools.values()]
 
     def tools(self) -> list[Tool]:
-        """All tools."""
+        """Return all tools."""
         return list(self._tools.values())
 
     def get(self, name: str) -> Tool | None:
