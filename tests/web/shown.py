@@ -58,7 +58,7 @@ RULES: dict[str, Json] = {
 }
 QUESTIONS = [
     ("support", "What is 12 * 34, and what time is it in Tokyo?"),
-    ("planner", "Compare 17 % of 2,480 with 23 % of 1,910."),
+    ("planner", "Compare 17% of 2,480 with 23% of 1,910."),
     ("echo", "/echo tools=2 toolMs=400 think=3 delayMs=20\nThe wheel turns while water runs."),
     ("support", "How much is 249 * 3, and how late is it in Lisbon?"),
     ("planner", "What is (1200 - 75) / 9?"),
