@@ -9,7 +9,6 @@ import sys
 import httpx
 import pytest
 
-from millrace.errors import Unavailable
 from millrace.serve import __main__ as command
 from millrace.serve.app import ROUTES, create_app
 from millrace.settings import Settings
@@ -61,10 +60,14 @@ def test_one_process_serves_conversations_management_and_protocols(
         assert client.get("/api/nothing").json()["error"]["code"] == "no_such_path"
 
 
-def test_settings_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_settings_are_named_with_the_command_that_prints_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.delenv("CONVERSATIONS_TABLE", raising=False)
-    with pytest.raises(Unavailable, match="CONVERSATIONS_TABLE"):
-        command.main([])
+    assert command.main([]) == 1
+    said = capsys.readouterr().err
+    assert "CONVERSATIONS_TABLE" in said
+    assert "make -s environment" in said
 
 
 def test_unknown_function_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

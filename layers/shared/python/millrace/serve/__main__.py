@@ -7,6 +7,7 @@ Needs the extra `serve`: pip install "millrace[serve]". Event-driven work stays 
 import argparse
 import sys
 
+from millrace.errors import Unavailable
 from millrace.serve.app import ROUTES, create_app
 from millrace.settings import Settings
 from millrace.startup import starting
@@ -30,7 +31,11 @@ def main(arguments: list[str]) -> int:
         print(f"There is no {', '.join(sorted(unknown))}; choose from {', '.join(ROUTES)}.", file=sys.stderr)
         return 2
     settings = Settings.from_environment()
-    settings.require("conversations_table", "runs_table", "events_table")
+    try:
+        settings.require("conversations_table", "runs_table", "events_table")
+    except Unavailable as error:
+        print(f"{error.message} `make -s environment` prints the variables of a stack.", file=sys.stderr)
+        return 1
     with starting():
         import uvicorn
 
