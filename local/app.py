@@ -4,7 +4,7 @@ python -m local.app template.yaml template.app.json     # what `make build` hand
 
     app/template.yaml    Services, Environment, Policies (of every function that runs agents),
                          Parameters, Conditions, Resources and Outputs
-    app/requirements.txt what is installed into the layer beside the packages
+    app/requirements.txt packages to install into the layer
     app/<package>/       modules with tools and agents
 """
 

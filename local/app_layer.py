@@ -1,8 +1,8 @@
-"""The sources of the layer with a project's own code, as `sam build` gets them.
+"""The sources of the layer with a project's own code, for `sam build`.
 
-A function has this layer beside the product's own. So Millrace is not installed into it once more, only what
-its extras add, and no package gets another version than in the product's layer: Lambda puts both layers into
-one folder, where the files of two versions would mix.
+A function has this layer in addition to the product's. So Millrace is not installed again, only the packages
+that its extras add, in the versions of the product's layer: Lambda extracts both layers into one folder,
+where the files of two versions would mix.
 """
 
 import re
@@ -19,8 +19,10 @@ _PIN = re.compile(r"^[\w.-]+==[\w.+!-]+( ;[^\\]*)?", re.MULTILINE)
 
 
 def write_layer(app: Path, product: Path, target: Path) -> None:
-    """Copy `app/` to a folder, where its requirements are what the layer installs. `product` lists the
-    packages of the product's layer."""
+    """Copy `app/` to a folder, with the requirements that the layer installs.
+
+    `product` is the requirements file of the product's layer.
+    """
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(app, target, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
     wanted = target / REQUIREMENTS
@@ -31,7 +33,7 @@ def write_layer(app: Path, product: Path, target: Path) -> None:
 
 
 def layer_requirements(lines: Iterable[str]) -> Iterator[str]:
-    """Return the lines of a requirements file with what Millrace's extras need in the place of Millrace."""
+    """Yield the lines of a requirements file, with Millrace replaced by the packages of its extras."""
     for line in lines:
         if extras := _extras(line):
             yield from extras
@@ -40,13 +42,15 @@ def layer_requirements(lines: Iterable[str]) -> Iterator[str]:
 
 
 def pins(locked: str) -> list[str]:
-    """Return the pinned versions of a locked requirements file, without their hashes: pip would demand hashes
-    of everything else, too."""
+    """Return the pinned versions of a locked requirements file.
+
+    Hashes are omitted, because pip would then require them for all packages.
+    """
     return [found[0].strip() for found in _PIN.finditer(locked)]
 
 
 def _extras(line: str) -> list[str] | None:
-    """Return what a requirement of Millrace adds to it; None for any other line."""
+    """Return the packages that a requirement of Millrace adds, or None for any other line."""
     try:
         wanted = Requirement(line.partition(" #")[0])
     except InvalidRequirement:  # a comment, an option, a continued line

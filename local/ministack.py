@@ -106,7 +106,7 @@ class MiniStack:
                 self._keep_port()
                 return self
             self._end_process()
-        raise MiniStackError(f"MiniStack did not start. Its last words:\n{self.last_words()}")
+        raise MiniStackError(f"MiniStack did not start. Its last output:\n{self.last_words()}")
 
     def _kept_port(self) -> int:
         """Return the port of the kept state, or 0 if there is none.

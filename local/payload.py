@@ -163,7 +163,7 @@ def _head(result_object: Mapping[str, Any]) -> Head:
 def _sendable(headers: Headers) -> Iterator[tuple[str, str]]:
     for name, value in headers:
         if any(character in name + value for character in "\r\n\0"):
-            raise MalformedResponse(f"The header {name!r} holds a line break.")
+            raise MalformedResponse(f"The header {name!r} contains a line break.")
         if name not in _HOP_BY_HOP and name != "content-length":
             yield name, value
 

@@ -215,7 +215,7 @@ class Stack:
         """End the stack if the emulator dies, because nothing works without it."""
         while self._ministack.running:  # noqa: ASYNC110 - it is a process, without events
             await asyncio.sleep(_WATCH_SECONDS)
-        self._console.say(f"MiniStack has died. Its last words:\n{self._ministack.last_words()}", "red")
+        self._console.say(f"MiniStack has died. Its last output:\n{self._ministack.last_words()}", "red")
         self.end()
 
     async def _logs(self) -> None:

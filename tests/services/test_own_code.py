@@ -143,7 +143,7 @@ def test_model_of_an_agent_in_code_must_be_there() -> None:
         ),
         (
             TOOLS.replace("amount > 50", "amout > 50"),
-            "reads amout, which is no argument of it; .* order, amount",
+            "reads amout, which is not an argument; .* order, amount",
         ),
         (TOOLS.replace("amount > 50", "amount >"), "The policy of the tool 'refund': "),
         (TOOLS.replace('"""Refund an order."""', "pass"), "no docstring"),

@@ -162,8 +162,8 @@ def foreign(organization: str, pipeline_id: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("message", "said"),
     [
-        (lambda organization, id: own(organization, "pipe_none"), "for a pipeline that there is not"),
-        (lambda organization, id: own("nobody", id), "for a pipeline that there is not"),
+        (lambda organization, id: own(organization, "pipe_none"), "for a pipeline that does not exist"),
+        (lambda organization, id: own("nobody", id), "for a pipeline that does not exist"),
         (own, "for a pipeline that is stopped"),
         (foreign, "names no pipeline"),
     ],

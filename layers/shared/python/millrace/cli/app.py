@@ -87,7 +87,7 @@ def options(
         ),
     ] = None,
     profile_name: Annotated[
-        str, typer.Option("--profile", envvar="MILLRACE_PROFILE", help="Which of the logins to use.")
+        str, typer.Option("--profile", envvar="MILLRACE_PROFILE", help="The login to use.")
     ] = "default",
     json: Annotated[
         bool, typer.Option("--json", help="Print JSON: one document, or one for each line.")

@@ -78,7 +78,7 @@ def _extension(found: Extension) -> Finding:
     check = f"{found.point}: {found.name} ({found.package})"
     problem = found.problem or _check(found)
     if problem:
-        remedy = "Mend, reinstall or uninstall the package; docs/extensions.md says what it must have."
+        remedy = "Fix, reinstall or uninstall the package; docs/extensions.md lists the requirements."
         return Finding(check, "error", problem, remedy)
     return Finding(check, "ok", "loaded")
 
@@ -93,7 +93,7 @@ def _check_kind(found: Extension) -> str:
     from millrace.pipelines.definitions.sources import TYPES as SOURCES
 
     if found.name in (TYPES if found.point == "destinations" else SOURCES):
-        return "Its name is one of ours, which is used in its place; rename the entry point."
+        return "Its name is built in, and the built-in one is used; rename the entry point."
     kind = (destination_type if found.point == "destinations" else source_type)(found.name)
     return kind.problem if isinstance(kind, Extension) else ""
 
@@ -103,7 +103,7 @@ def _check_function(found: Extension) -> str:
 
     if not isinstance(found.value, Function):
         return "It must be a millrace.pipelines.expressions.functions.Function."
-    return "Its name is one of ours, which is used in its place." if found.name in FUNCTIONS else ""
+    return "Its name is built in, and the built-in one is used." if found.name in FUNCTIONS else ""
 
 
 def _check_callable(found: Extension) -> str:

@@ -58,7 +58,7 @@ def _problems(config: DatabaseConfig, table: Table, needed: list[str]) -> Iterat
 
 def _of_version(column: Column[Any]) -> Iterator[str]:
     if isinstance(column.type, Float):
-        yield f"{column.name} is {column.type}, which cannot tell long versions apart."
+        yield f"{column.name} is {column.type}, which cannot distinguish long versions."
     if column.type.__visit_name__ in ("DATETIME", "TIMESTAMP") and hasattr(column.type, "fsp"):
         if (column.type.fsp or 0) < 3:
             yield f"{column.name} holds whole seconds: versions within one are the same. Give it (3)."

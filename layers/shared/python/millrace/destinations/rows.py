@@ -204,7 +204,7 @@ def _number_of(value: Any, exact: bool) -> Decimal | float:
     if exact:
         return number
     if len(number.normalize().as_tuple().digits) > _FLOAT_DIGITS:
-        raise ValueError("cannot tell such long versions apart; numeric, bigint and text can.")
+        raise ValueError("cannot distinguish such long versions; numeric, bigint and text can.")
     return float(number)
 
 

@@ -19,7 +19,7 @@ RETRIED = frozenset({408, 425, 429})
 USER_AGENT = "Millrace/1"
 _LOOP = re.compile(rb'"code"\s*:\s*"loop"')
 _LOOPED = (
-    "The event goes round: it was delivered as often in a row as is allowed. Break the circle, then redrive."
+    "The event is in a loop: it has reached the limit of deliveries in a row. Break the loop, then redrive."
 )
 
 

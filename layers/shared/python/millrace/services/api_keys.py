@@ -101,7 +101,7 @@ def _kept(seen: ApiKey, keep: Kept | None, now: int) -> Kept:
     if keep is None:
         raise Conflict(
             f"Two secrets of this key are valid: {seen.previous_start}... and {seen.start}... . Set `keep` "
-            "to the one that stays valid beside the new one, `previous` or `latest`; the other one is "
+            "to the one that stays valid with the new one, `previous` or `latest`; the other one is "
             "revoked now.",
             code="rotation_under_way",
         )

@@ -154,7 +154,7 @@ class Aws:
 def _outcomes(
     service: str, method: Callable[..., object], requests: Sequence[Mapping[str, Any]]
 ) -> list[Exception | None]:
-    """Make calls one after another. If the service does not answer one, the rest is not tried."""
+    """Make calls one after another. If the service does not answer one, the remaining calls are skipped."""
     outcomes: list[Exception | None] = []
     for request in requests:
         try:

@@ -85,7 +85,7 @@ def _decoded(body: bytes) -> Json:
     except orjson.JSONDecodeError:
         parsed = json.loads(body)  # an unpaired surrogate, as it was stored
     if not isinstance(parsed, dict):
-        raise ValueError("an answer of AWS is an object")
+        raise ValueError("an answer of AWS must be an object")
     if b'"B"' in body or b'"BS"' in body:
         _read_bytes(parsed)
     return parsed

@@ -225,7 +225,8 @@ class Dynamo:
         raise _contended()
 
     async def update_each(self, updates: list[TransactItem]) -> list[Exception | None]:
-        """Update items that no transaction touches, each separately, and return what each update raised."""
+        """Update items separately, and return the error of each update, or None. For items that are not in
+        transactions."""
         return await self._aws.call_each("dynamodb", "update_item", [one["Update"] for one in updates])
 
     async def transact(self, *requests: TransactItem) -> None:

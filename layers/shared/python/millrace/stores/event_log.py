@@ -57,7 +57,7 @@ def encode(seq: int, event: Event) -> LogEntry:
 
     An event over `EVENT_BYTES` is replaced by a note of the same type.
     """
-    # `kept_json` without a call: this runs for every token, and a client may be slow to read them.
+    # `kept_json` inlined, because this runs for every token and slow clients keep many results in memory.
     data = b"%b" % orjson.dumps(event)
     if len(data) > EVENT_BYTES:
         event = _shortened(event)

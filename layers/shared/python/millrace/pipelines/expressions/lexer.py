@@ -22,7 +22,7 @@ _TOKEN = re.compile(
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "'": "'", "\\": "\\", "/": "/"}
 _HINTS = {
-    "=": "`=` is no operator: compare with `==`.",
+    "=": "`=` is not an operator: compare with `==`.",
     "&": "Write `&&` for and.",
     "|": "Write `||` for or.",
     '"': "This text has no closing quote.",
@@ -86,7 +86,7 @@ def _unescape(body: str, source: str, offset: int) -> str:
             return chr(int(code[1:], 16))
         if code not in _ESCAPES:
             known = " ".join(f"\\{character}" for character in _ESCAPES)
-            message = f"`\\{code}` is no escape; known are {known} \\uXXXX."
+            message = f"`\\{code}` is not an escape; allowed are {known} \\uXXXX."
             raise InvalidExpression(message, source=source, offset=offset + match.start())
         return _ESCAPES[code]
 

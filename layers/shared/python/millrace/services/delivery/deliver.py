@@ -35,7 +35,7 @@ from millrace.stores.queues import Queue
 log = logging.getLogger(__name__)
 
 LONGEST_WAIT_MS = 24 * 3600 * 1000
-_EXPIRED = "Nothing could be sent to the destination for 24 hours, or in 2,000 tries."
+_EXPIRED = "Nothing could be sent to the destination for 24 hours or 2,000 attempts."
 
 
 class Report(Struct, frozen=True):

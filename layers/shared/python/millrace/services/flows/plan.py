@@ -80,7 +80,7 @@ async def _plan(
     try:
         return read_plan(answer, tools)
     except StepFailed as error:
-        emit(events.status("That was no plan; planning again.", "🗺️", least="steps"))
+        emit(events.status("That was not a plan; planning again.", "🗺️", least="steps"))
         again = asked_again(request, answer, error.message)
     return read_plan(await run_context.work(planner, f"{work}:again", again, parent="plan"), tools)
 

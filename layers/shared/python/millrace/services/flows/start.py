@@ -1,4 +1,4 @@
-"""Starting an execution of a flow: what is stored for it, in one transaction with its run's lease."""
+"""The start of a flow's execution, which is stored in one transaction with its run's lease."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -36,11 +36,11 @@ from millrace.stores.lease_record import Lease
 from millrace.stores.leases import Beginning, SlotChanged
 
 Launch = Callable[[Lease, Execution, Awaitable[bool] | None], RunSession]
-"""Puts an execution to work. It may still be stored, until the awaitable says whether it was."""
+"""Start an execution. With an awaitable, it is not stored yet; the awaitable returns whether it was."""
 
 
 class FlowStart(Struct, frozen=True):
-    """The start of one execution: what asks for it, and how its run is put to work."""
+    """The start of one execution, with its caller and the function that starts the run."""
 
     platform: Platform
     store: FlowStore
@@ -53,8 +53,8 @@ class FlowStart(Struct, frozen=True):
     async def begin(self) -> RunSession:
         """Begin the run.
 
-        If a limit refuses it, the next attempt asks the limit first, which then names it. Raises `Repeated`,
-        `Conflict` while another run holds the execution, or as the limits do.
+        If a limit refuses the run, the next attempt checks the limit first, so that the error names it.
+        Raises `Repeated`, `Conflict` while another run holds the execution, or the errors of the limits.
         """
         for _ in range(TRIES):
             try:
@@ -80,7 +80,7 @@ class FlowStart(Struct, frozen=True):
             counting += await self._count_conversation(standing.control)
         execution, planned = self._planned(snapshot, _visibility(agents), counting)
         launch = partial(self.launch, planned.lease, execution)
-        # A limit may yet refuse the run, and an execution that is there already is asked for once more.
+        # A limit can still refuse the run, and an existing execution is a repeated request.
         known = not counting and not snapshot.conversation
         head_start: HeadStart | None = launch if known and self._may_be_ahead(agents) else None
         try:
@@ -96,15 +96,17 @@ class FlowStart(Struct, frozen=True):
         return Slot.of(self.caller.organization, self.execution.id)
 
     async def _agents(self) -> dict[str, Agent]:
-        """The agents of the flow's steps. Raises `NotFound` for one that is gone."""
+        """Return the agents of the flow's steps. Raises `NotFound` if one was deleted."""
         ids = set(flow_agents(self.execution.flow))
         agents = self.platform.stores.agents
         found = await asyncio.gather(*(agents.get(self.caller.organization, one) for one in ids))
         return {agent.id: agent for agent in found}
 
     def _may_be_ahead(self, agents: dict[str, Agent]) -> bool:
-        """Return whether nothing takes effect before the first write of the run: its first step asks a model.
-        Tools and pipelines wait, and so does code of the deployment's own."""
+        """Return whether the first step only asks a model, so nothing takes effect before the first write.
+
+        Tools, pipelines and the project's own code wait for the write.
+        """
         first = self.execution.flow.steps[0]
         if not isinstance(first, AgentStep) or first.plan:
             return False
@@ -153,7 +155,7 @@ class FlowStart(Struct, frozen=True):
 
 
 def _visibility(agents: dict[str, Agent]) -> Detail:
-    """The least that any agent of a flow allows."""
+    """Return the lowest visibility of a flow's agents."""
     return min((agent.visibility for agent in agents.values()), key=DETAILS.index, default="full")
 
 

@@ -150,7 +150,7 @@ class Plans:
     async def takers(self, organization: str, source_type: str, since: int = 0) -> list[Takers]:
         """Return the pipelines that accept events from a type of source, as fresh as `of`.
 
-        They are determined once, not for each event. Those with equal sources are together.
+        They are determined once, not for each event, and grouped by equal sources.
         """
         pipelines, key = await self.of(organization, since), (organization, source_type)
         known = self._takers.get(key)

@@ -40,7 +40,7 @@ from millrace.stores.lease_record import LeaseLost, Stopping
 
 
 class CutShort(Exception):
-    """The agent of a flow's step was stopped, or a limit of the run was reached before it had its answer."""
+    """The agent of a flow's step was stopped or reached a limit of the run before its answer was complete."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -169,13 +169,13 @@ class AgentRunContext(Struct, frozen=True):
                 reason = await loop.run(control.begin(task))
             except (LeaseLost, Stopping, Unavailable) as error:
                 raise Interrupted(error) from error
-            # An agent above finds out by itself, before it asks its model again.
+            # An asking agent notices by itself before it calls its model again.
             if not self.depth and (why := self._cut_short(reason)):
                 raise CutShort(why)
         return control.answer()
 
     def _cut_short(self, reason: str) -> str | None:
-        """Return the finish reason of the run if it is the run's limit, or a stop, that ended an agent."""
+        """Return the run's finish reason if a stop or a limit of the run ended the agent."""
         if reason in ("stop", "stopped"):
             return None if reason == "stop" else reason
         reached = self.session.spending.last

@@ -165,7 +165,7 @@ async def go_on_if_answered(stores: Stores, call: WaitingCall) -> bool:
 def already_answered(first: Answer) -> Conflict:
     """Return the error for an answer that is too late."""
     if first.expired:
-        message = "The time to answer is over: the call counts as rejected."
+        message = "The time to answer has passed: the call counts as rejected."
     else:
         message = "This call has been answered already; `answer` is the answer that counts."
     return Conflict(message, code="already_answered", answer=first.to_wire())

@@ -6,14 +6,14 @@ from typing import Self
 from millrace.domain.events import LogEntry
 
 MOST_EVENTS, MOST_BYTES = 4000, 4_000_000
-"""Unread events that a process keeps for a client: a few megabytes, however many clients stop reading."""
+"""The maximum number and size of unread events that a process keeps for a client."""
 
 
 class EventFeed:
     """A queue with one reader that gets all available events at once.
 
-    Putting never blocks, so a slow client never slows down the agent. A client that is too far behind gets
-    what is in the feed and no more, and continues from the log, as after a lost connection. The reader wakes
+    Putting never blocks, so a slow client never slows down the agent. A client that is too far behind only
+    gets the events in the feed, and continues from the log as after a lost connection. The reader wakes
     up one iteration of the event loop later, so that tokens that arrive in a burst are sent in one write.
     """
 

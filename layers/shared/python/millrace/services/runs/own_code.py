@@ -40,6 +40,6 @@ def _check_rule(tool: Tool) -> None:
     if unknown := read - tool.parameters["properties"].keys():
         known, read_too = ", ".join(tool.parameters["properties"]) or "none", ", ".join(sorted(unknown))
         raise InvalidApp(
-            f"The policy of the tool {tool.name!r} reads {read_too}, which is no argument of it; its "
+            f"The policy of the tool {tool.name!r} reads {read_too}, which is not an argument; its "
             f"arguments are {known}."
         )

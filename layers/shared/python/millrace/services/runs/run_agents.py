@@ -58,7 +58,7 @@ class RunAgents:
         raise unknown_agent(agent_id)
 
     async def early(self, agent_id: str) -> Agent:
-        """As `get`, but before the agents are stored: for one whose turns are stored behind them."""
+        """Return an agent like `get`, but before the agents are stored. Its turns are stored after them."""
         if self._task is not None:
             await asyncio.wait({self._task, self._all_read}, return_when=asyncio.FIRST_COMPLETED)
         if self._all_read.done() and agent_id in self._found:

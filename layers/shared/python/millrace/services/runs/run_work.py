@@ -252,7 +252,7 @@ class RunWork(RunPump):
 
     async def limit_reached(self, agent_id: str) -> str | None:
         """See `agent.control.RunControl`. Limits that cannot be read delay nobody."""
-        # Whoever began the run has checked its agent, but not the agents of a flow's steps.
+        # The run's agent was checked when the run began, but not the agents of a flow's steps.
         if self.spending.begins() and agent_id == self.run.agent_id:
             return None
         try:

@@ -1,8 +1,8 @@
-"""The keywords of JSON Schema with their work counted.
+"""JSON Schema keywords that count their work.
 
-A schema of a few lines may ask for more checks than a process lives long: each of 40 definitions that refers
-to the next one twice doubles them. Schemas come from users, models and the servers of others, and a process
-works for several organizations.
+A schema of a few lines can require more checks than a process can do in its lifetime: a chain of 40
+definitions that each refer to the next one twice doubles the checks 40 times. Schemas come from users, models
+and other servers, and a process works for several organizations.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -10,18 +10,18 @@ from typing import Any
 
 Check = Callable[[Any, Any, Any, Any], Iterator[Any] | None]
 MOST_WORK = 7_500_000
-"""Units of about 100 ns, as those of pipelines. Ordinary schemas need less for a value of 256 KB."""
+"""The maximum work, in units of about 100 ns as for pipelines. Ordinary schemas need less for 256 KB."""
 _PER_KEYWORD, _PER_ERROR = 20, 50
 _LONGEST_MESSAGE = 300
 _LAST = ("unevaluatedItems", "unevaluatedProperties")
 
 
 class TooMuchWork(Exception):
-    """The schema asks for more checks of a value than are made."""
+    """The schema requires more checks of a value than are allowed."""
 
 
 class Work:
-    """The work that is left for one value."""
+    """The remaining work for one value."""
 
     def __init__(self) -> None:
         self._left = MOST_WORK
@@ -34,7 +34,7 @@ class Work:
 
 
 def keywords(known: Mapping[str, Check]) -> dict[str, Check]:
-    """Return keywords that count their work, for one value."""
+    """Return keywords that count their work for one value."""
     work = Work()
     own = {"pattern": _pattern(work), "uniqueItems": _unique_items(work)}
     return {name: _counted(check, work) for name, check in {**known, **own}.items()}
@@ -84,7 +84,7 @@ def _pattern(work: Work) -> Check:
 
 
 def _unique_items(work: Work) -> Check:
-    """jsonschema compares each item with each other one, where they cannot be sorted."""
+    """Check uniqueness by hash. jsonschema compares all pairs of items that cannot be sorted."""
     from jsonschema.exceptions import ValidationError
 
     def check(validator: Any, wanted: Any, value: Any, schema: Any) -> Iterator[Any]:

@@ -46,7 +46,7 @@ async def send(
     `Forbidden` for a stopped agent, or `Unavailable`, all before anything is stored.
 
     Of several messages that interrupt each other, each begins a run, in some order. A message that is late
-    too often gets `run_active`, and leaves the named run alone: whoever has stopped a run begins the next
+    too often gets `run_active`, and does not stop the named run: the message that stops a run begins the next
     one.
     """
     if message.asks_again:
@@ -113,7 +113,7 @@ async def _attempts(
         except Repeated as repeated:
             return await replay(stores, slot, message, repeated)
         except (SlotChanged, Contended):
-            # Others are faster, so each head start would ask the model in vain.
+            # Other messages are faster, so each head start would waste a call of the model.
             message = replace(message, head_start=None)
             await asyncio.sleep(random.uniform(0, RETRY_SECONDS))
     raise Unavailable("There are too many concurrent writes to the conversation; try again.", retry_after=1)

@@ -62,7 +62,7 @@ class EventGroup(Struct, frozen=True):
     sent: int | None = None
 
     def own_events(self, pipeline_id: str) -> list[Event]:
-        """Return the events as one pipeline's own: others that have the same group do not see it."""
+        """Return the events with this pipeline's id. Other pipelines may have the same group."""
         return [
             event if event.pipeline_id == pipeline_id else replace(event, pipeline_id=pipeline_id)
             for event in self.events
@@ -96,7 +96,7 @@ class Message(Struct, frozen=True):
         return False
 
     def group(self, events: Sequence[Event]) -> EventGroup:
-        """Return its events for a pipeline, or for several."""
+        """Return a group of the message's events, for one or more pipelines."""
         sent = self.sent if self.is_new else None
         if isinstance(self.content, Events):
             found = self.content
@@ -210,7 +210,7 @@ async def _sort_operator_event(
         message = replace(message, problem=error)
     pipeline = (await context.plans.of(own.organization, message.sent)).get(own.pipeline_id)
     if pipeline is None:
-        _unclaimed(context, own.address, own.event, "is for a pipeline that there is not")
+        _unclaimed(context, own.address, own.event, "is for a pipeline that does not exist")
     elif not pipeline.accepts_events:
         _unclaimed(context, own.address, own.event, f"is for a pipeline that is {pipeline.state}")
     else:
@@ -252,7 +252,7 @@ async def _tick(context: PipelineContext, tick: Tick, sent: int) -> Event | None
     try:
         pipeline = await context.plans.running(*tick.address)
     except NotFound:
-        _unclaimed(context, tick.address, {}, "is a tick for a pipeline that there is not")
+        _unclaimed(context, tick.address, {}, "is a tick for a pipeline that does not exist")
         return None
     if not pipeline.accepts_events:
         log.warning("pipeline %r of %r is %s and has a schedule", *reversed(tick.address), pipeline.state)

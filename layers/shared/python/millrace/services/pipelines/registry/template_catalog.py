@@ -105,7 +105,7 @@ TEMPLATES = (
     ),
     Template(
         "runs-to-webhook",
-        "Every run that ended, to an address of yours, signed as Standard Webhooks say.",
+        "Every ended run to your address, signed according to Standard Webhooks.",
         (_URL, _SIGNING_SECRET),
         {
             "name": "Runs to a webhook",
@@ -214,7 +214,7 @@ TEMPLATES = (
     ),
     Template(
         "database-changes-to-webhook",
-        "Rows that change in a table, with old and new image, to an address of yours.",
+        "Changed rows of a table, with their old and new images, to your address.",
         (Parameter("table", "the table whose changes are captured"), _URL, _SIGNING_SECRET),
         {
             "name": "Database changes to a webhook",
@@ -227,7 +227,7 @@ TEMPLATES = (
     ),
     Template(
         "schedule-to-webhook",
-        "A call to an address of yours at each tick of a schedule.",
+        "A request to your address at each tick of a schedule.",
         (
             _URL,
             Parameter("expression", "rate(...) or cron(...) of EventBridge", default="rate(1 hour)"),

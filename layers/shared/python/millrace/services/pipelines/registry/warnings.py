@@ -73,7 +73,7 @@ class Warnings:
                     "Anybody who knows the address can send events: set `verify` and `secret`.",
                 )
             case ScheduleSource() as source if _is_past(source, self._context.clock()):
-                yield "schedule_past", "source.expression", "This time is over: nothing will ever be sent."
+                yield "schedule_past", "source.expression", "This time has passed: nothing will be sent."
             case AgentExecutionSource(agent_ids=ids) if ids:
                 for at, id in enumerate(ids):
                     if not await self._is_agent(organization, id):
@@ -172,7 +172,7 @@ def _of_order(config_path: str, config: DatabaseConfig, definition: PipelineDefi
         yield (
             "unordered_delete",
             f"{config_path}.operation",
-            "A change that comes after the deletion of its row makes it again: name a `deletedField`.",
+            "A change that arrives after the deletion of its row restores it: set a `deletedField`.",
         )
 
 
@@ -182,7 +182,7 @@ def _of_text(definition: PipelineDefinition) -> Iterator[Found]:
         yield "unknown_field", path, f"No event has a field `{field}` here: it is always null."
     for at, step in enumerate(definition.transforms):
         if step.when and compile_expression(step.when).is_constant:
-            yield "constant_condition", f"transforms.{at}.when", "This is the same for every event."
+            yield "constant_condition", f"transforms.{at}.when", "This condition is the same for every event."
     for config_path, config in destination_configs(definition):
         headers: dict[str, str] = getattr(config, "headers", {})
         for name, value in headers.items():
@@ -190,7 +190,7 @@ def _of_text(definition: PipelineDefinition) -> Iterator[Found]:
                 yield (
                     "literal_template",
                     f"{config_path}.headers.{name}",
-                    "Headers are no templates: `{{` is sent as it stands.",
+                    "Headers are not templates: `{{` is sent as it is.",
                 )
         if isinstance(config, DatabaseConfig) and config.operation == "insert" and config.version_field:
             yield (
