@@ -73,3 +73,8 @@ def test_page_adds_little(first: set[Path], name: str) -> None:
 def test_later_parts_are_small(first: set[Path]) -> None:
     scripts = {path.resolve() for path in (DIST / "assets").glob("*.js")} - first
     assert {path.name: size(path) for path in scripts if size(path) > LAZY} == {}
+
+
+def test_style_sheets_embed_no_fonts() -> None:
+    """The content security policy allows fonts from files of the page only."""
+    assert [path.name for path in (DIST / "assets").glob("*.css") if "data:font" in path.read_text()] == []
