@@ -227,8 +227,9 @@ def _totals(counts: Mapping[Address, Counters]) -> dict[Address, Counters]:
 
 def _named(address: Address) -> str:
     """Return the attribute name of a pipeline."""
-    # Names in an expression may have only letters, digits and `_`; ids may have other characters.
-    return _PIPELINE + sha256("#".join(address).encode(errors="surrogatepass")).hexdigest()[:10]
+    # Names in an expression may have only letters, digits and `_`; ids may have other characters. Every batch
+    # pays for the size of the item, so names are short: of a thousand pipelines, a few share one.
+    return _PIPELINE + sha256("#".join(address).encode(errors="surrogatepass")).hexdigest()[:4]
 
 
 def _minute(ms: int) -> str:
