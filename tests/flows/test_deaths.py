@@ -1,5 +1,6 @@
 """Flows whose processes die repeatedly: deaths are counted per step, and the step is named."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -30,9 +31,11 @@ class Dying:
         self.talk = Talk(settings, Stores.connect(settings, self.aws, clock=lambda: self.now))
         self.caller = Principal(self.talk.slot.organization, "user")
         self.flows = Flows.connect(self.talk.platform)
+        self.begun = asyncio.Event()
         Queue(self.talk)
 
     async def die(self) -> None:
+        await self.begun.wait()  # the model is asked while the beginning of the flow is being stored
         self.aws.dead = True
         raise Killed
 
@@ -44,6 +47,7 @@ class Dying:
         )
         begun = await self.flows.start(self.caller, "flow", "go", None, None)
         assert isinstance(begun, FlowRun)
+        self.begun.set()
         with pytest.raises(Killed):
             await begun.session.over()
         return begun.session.run
