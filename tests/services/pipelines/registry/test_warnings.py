@@ -5,11 +5,21 @@ from typing import Any
 import httpx
 import pytest
 
+from millrace.services.pipelines.registry import warnings
 from tests.api.talk import error_of
 from tests.services.pipelines.conftest import Plant
 from tests.services.pipelines.definitions import made, pipeline, step
 
 HOOK = {"url": "https://1.1.1.1/events"}
+LOOKUP_SECONDS = 60.0
+
+
+@pytest.fixture(autouse=True)
+def patient_lookups(streaming: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give lookups the time that a busy machine needs: without an answer in time, there is no warning."""
+    monkeypatch.setattr(warnings, "SECONDS", LOOKUP_SECONDS)
+    monkeypatch.setattr(warnings, "_DNS_SECONDS", LOOKUP_SECONDS)
+    streaming.timeout = httpx.Timeout(2 * LOOKUP_SECONDS)
 
 
 def codes(answer: httpx.Response) -> list[tuple[str, str]]:
