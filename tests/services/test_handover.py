@@ -98,6 +98,27 @@ async def test_long_run_under_a_small_limit_finishes_and_its_client_sees_each_ev
     assert settled(late) == view
 
 
+async def test_stop_keeps_what_was_said_although_the_function_would_end_before_the_run(
+    talk: Talk, queue: "asyncio.Queue[tuple[ContinueRun, float]]"
+) -> None:
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    talk.models.turns = [[*says("It begins."), hang]]
+    session = await begin(talk, "hello", 300)
+    assert session.budget.limits.max_seconds > 300
+    seen: list[LogEntry] = []
+    async for batch in session.event_feed:
+        seen += batch
+        if batch[-1].type == "token":
+            await talk.stores.leases.request_stop(talk.slot, "stopped")
+    await session.over()
+    assert [event.type for event in seen] == ["start", "token", "done"]
+    assert seen[-1].event["finishReason"] == "stopped"
+    assert [text_of(one) for one in await talk.messages()] == ["hello", "It begins."]
+    assert queue.empty()
+
+
 async def test_turn_that_outlasts_its_function_is_taken_back_and_asked_again(
     talk: Talk, queue: "asyncio.Queue[tuple[ContinueRun, float]]"
 ) -> None:
