@@ -1,6 +1,7 @@
 """Tasks in both bindings: created, read, listed, continued and canceled."""
 
 import uuid
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -94,6 +95,19 @@ def test_tasks_are_listed_latest_first_page_by_page(client: httpx.Client) -> Non
     assert (rest["nextPageToken"], [text_of(one) for one in rest["tasks"]]) == ("", ["0"])
     none = rpc(client, "ListTasks", {"contextId": context, "status": "TASK_STATE_FAILED"})["result"]
     assert none == {"tasks": [], "nextPageToken": "", "pageSize": 50, "totalSize": 0}
+
+
+def test_tasks_are_listed_from_the_time_of_their_status_on(client: httpx.Client) -> None:
+    task = send(client)
+    moment = datetime.fromisoformat(task["status"]["timestamp"])
+
+    def listed(ms: int) -> list[str]:
+        after = (moment + timedelta(milliseconds=ms)).isoformat().replace("+00:00", "Z")
+        found = client.get("/a2a/echo/tasks", params={"statusTimestampAfter": after})
+        assert found.status_code == 200, found.text
+        return [one["id"] for one in found.json()["tasks"]]
+
+    assert (listed(-1), listed(0), listed(1)) == ([task["id"]], [task["id"]], [])
 
 
 @pytest.mark.parametrize(

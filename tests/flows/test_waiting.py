@@ -90,6 +90,8 @@ def test_input_for_another_step_is_refused(flows: httpx.Client) -> None:
     assert done.json()["result"] == "Hello: yes"
     again = post(flows, "yes", executionId=execution, step="approval")
     assert again.json()["result"] == "Hello: yes"
+    whole = stream(flows, "yes", executionId=execution, step="approval")
+    assert (whole[0].data["type"], whole[-1].data["type"]) == ("start", "done")
     assert error_of(post(flows, "no", executionId=execution, step="approval")) == (409, "already_answered")
 
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from millrace.domain.clock import now_ms
 from millrace.domain.content import Content, FilePart, ImagePart, TextPart
 from millrace.domain.files import StoredFile
 from millrace.errors import MillraceError
 from millrace.services.runs.delete import delete_conversation, delete_restorably, restore_conversation
+from millrace.services.runs.kept_files import given_up_if_deleted
 from millrace.settings import Settings
 from millrace.stores.aws import Aws as AwsClients
 from millrace.stores.connect import Stores
@@ -182,3 +184,19 @@ async def test_message_that_is_cancelled_within_a_write_leaves_no_file(aws_envir
     await aws.put
     assert await left_of(talk) == []
     await asyncio.to_thread(aws.close)
+
+
+@pytest.mark.parametrize("owner", ["user", "another"])
+async def test_failed_message_into_a_deleted_conversation_leaves_files_that_are_not_of_it(
+    settings: Settings, owner: str
+) -> None:
+    talk = Talk(settings, Stores.connect(settings))
+    await talk.say("begin")
+    upload = StoredFile("file_1", talk.slot.organization, owner, "a.png", "image/png", len(png()), now_ms())
+    await talk.stores.files.create(upload)
+    await delete_conversation(talk.stores, talk.slot)
+    with pytest.raises(ConnectionError):
+        async with given_up_if_deleted(talk.stores, talk.slot, "user", [ImagePart(file_id=upload.id)]):
+            raise ConnectionError
+    assert await talk.stores.files.find(talk.slot.organization, upload.id) == upload
+    await talk.platform.close()
