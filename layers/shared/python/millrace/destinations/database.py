@@ -3,9 +3,10 @@
 Rows that the database rejects are found by halving: the others are written, and these become dead letters.
 """
 
-import asyncio
 import time
 from collections.abc import Sequence
+from contextvars import copy_context
+from functools import partial
 
 from sqlalchemy import JSON, MetaData, Table
 from sqlalchemy.exc import DBAPIError, InterfaceError, NoSuchTableError, OperationalError, SQLAlchemyError
@@ -18,11 +19,15 @@ from millrace.destinations.sending import WaitForSlot
 from millrace.destinations.writing import Writing
 from millrace.pipelines.definitions.destinations import DatabaseConfig
 from millrace.pipelines.event import Event
+from millrace.stores.call_threads import CallThreads
 
 LOOKED_UP_SECONDS = 300.0
 UNKNOWN_SECONDS = 10.0
 """The age in seconds from which a table's known columns are read again when an event names an unknown
 column."""
+_THREADS = CallThreads(32, "millrace-database")
+"""More than a process writes to databases at the same time. One that hangs occupies a thread for half a
+minute, in which other organizations' work must go on, also that in asyncio's few threads."""
 
 
 class DatabaseSender:
@@ -38,7 +43,7 @@ class DatabaseSender:
         wait = await wait_for_slot()
         if wait:
             return SendReport([Wait(wait)] * len(events))
-        return await asyncio.to_thread(self._write, events)
+        return await _THREADS.run(partial(copy_context().run, self._write, events))
 
     def inspect(self) -> Inspection:
         """Inspect the table.
