@@ -13,6 +13,9 @@ from millrace.domain.agents import AgentLimits
 from millrace.domain.conversations import Slot
 from millrace.domain.limits import AllLimits, OrganizationLimits, Used
 from millrace.domain.runs import Run
+from millrace.errors import TooManyRequests
+from millrace.services.runs.launch import send_and_launch
+from millrace.services.runs.new_message import NewMessage, ReplayedRun
 from millrace.services.runs.platform import Platform
 from millrace.services.runs.spending import Spending
 from millrace.settings import Settings
@@ -20,7 +23,9 @@ from millrace.stores import limits as limits_module
 from millrace.stores.connect import Stores
 from millrace.stores.lease_record import Lease
 from millrace.stores.limits import LimitStore
+from tests.clock import Clock
 from tests.effort import effort
+from tests.services.scripted import Talk
 from tests.services.test_aws_calls import Counting, answer
 
 RUNS = effort(60, 200)
@@ -127,3 +132,21 @@ async def test_spending_is_not_counted_without_a_limit(
     await answer(platform, "/echo tools=0 think=0\nword")
     assert added == []
     await platform.close()
+
+
+async def test_message_that_begins_no_run_counts_for_no_limit(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits_module, "CACHE_SECONDS", 3600.0)
+    talk = Talk(settings, Stores.connect(settings, clock=Clock()))
+    await limited(talk.stores.limits, talk.slot.organization, requests_per_minute=2)
+    await talk.stores.limits.control(talk.slot.organization)
+    await talk.say("Hi", idempotency_key="key-1")
+    message = NewMessage("Hi", "echo", idempotency_key="key-1")
+    for _ in range(3):
+        repeated = await send_and_launch(talk.platform, talk.caller, "c1", message, None)
+        assert isinstance(repeated, ReplayedRun)
+    assert (await talk.say("The second"))[-1].type == "done"
+    with pytest.raises(TooManyRequests):
+        await talk.start("The third")
+    await talk.platform.close()
