@@ -332,3 +332,20 @@ async def test_run_of_a_hidden_conversation_asks_no_model_until_it_is_restored(
     assert await talk.stores.deletions.restore(talk.slot)
     assert await go_on(talk, asked)
     assert [text_of(one) for one in await talk.messages()] == ["Hello", "found"]
+
+
+async def test_interrupted_run_whose_process_dies_before_it_stops_makes_room(
+    talk: Talk, clock: Clock, queue: "asyncio.Queue[tuple[ContinueRun, float]]"
+) -> None:
+    lost = await send(talk.stores, talk.models, talk.caller, "c1", NewMessage("The first", "echo"))
+    assert isinstance(lost, StartedRun)
+    late = asyncio.create_task(talk.start("The second", if_busy="interrupt"))
+    for _ in range(6000):
+        if (await talk.stores.leases.peek(talk.slot)).stop:
+            break
+        await asyncio.sleep(0.01)
+    clock.ahead = LEASE_MS + WATCHED_LEASE_MS
+    session = await late
+    await session.over()
+    ended = await talk.stores.runs.get(talk.slot.organization, lost.lease.run.id)
+    assert (ended.state, session.run.state) == ("stopped", "completed")
