@@ -29,12 +29,14 @@ LONG = "/echo tools=0 tokens=100000 delayMs=10\nword"
 
 
 class Recording(AwsClients):
-    """AWS clients that keep what is put on the bus; `broken` makes the bus refuse."""
+    """AWS clients that keep what is put on the bus; `broken` makes the bus refuse, and it does not answer
+    before `held` is set."""
 
     broken = False
 
     def __init__(self, region: str) -> None:
         super().__init__(region)
+        self.held: asyncio.Event | None = None
         self.batches: list[list[dict[str, Any]]] = []
 
     async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
@@ -42,13 +44,14 @@ class Recording(AwsClients):
             if self.broken:
                 raise RuntimeError("no bus")
             self.batches.append([json.loads(entry["Detail"]) for entry in parameters["Entries"]])
+            if self.held:
+                await self.held.wait()
         return await super().call(service, operation, **parameters)
 
     @property
     def details(self) -> list[dict[str, Any]]:
-        """The events in order. One that is put again, since its run ended meanwhile, is there once."""
-        put = [json.dumps(detail) for batch in self.batches for detail in batch]
-        return [json.loads(detail) for detail in dict.fromkeys(put)]
+        """The events in order."""
+        return [detail for batch in self.batches for detail in batch]
 
 
 @asynccontextmanager
@@ -67,6 +70,30 @@ async def running(aws: AwsClients, settings: Settings, content: str) -> AsyncIte
 async def run(recording: Recording, settings: Settings, content: str) -> list[str]:
     async with running(recording, settings, content) as session:
         return [event.type async for batch in session.event_feed for event in batch]
+
+
+async def test_call_under_way_when_the_run_ends_is_not_made_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_events, "FLUSH_SECONDS", 0)
+    recording = Recording(settings.region)
+    recording.held = held = asyncio.Event()
+    flush, flushes = run_events.RunEvents.flush, 0
+
+    async def counted(self: run_events.RunEvents) -> None:
+        nonlocal flushes
+        flushes += 1
+        if flushes == 2:  # that of the end: the first one was canceled while the bus did not answer
+            held.set()
+        await flush(self)
+
+    monkeypatch.setattr(run_events.RunEvents, "flush", counted)
+    async with running(recording, settings, "/echo tools=0 tokens=40 delayMs=10\nword"):
+        pass
+    ids = [detail["id"] for detail in recording.details]
+    assert len(recording.batches) == 2
+    assert len(ids) == len(set(ids))
+    assert recording.details[-1]["type"] == "run:completed"
 
 
 async def test_run_tells_its_story_in_order_with_ids_of_its_own(

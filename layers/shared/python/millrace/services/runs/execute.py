@@ -77,7 +77,7 @@ async def execute(
         await _unwind(work)
         await _unwind(pump)
         await _unwind(publish)
-        # After `publish` has ended: the events that it held when it was canceled are part of this flush.
+        # After `publish` has ended: this flush waits for a call that it had under way.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(BUS_SECONDS):
                 await asyncio.gather(session.bus.flush(), session.spending.count(), return_exceptions=True)

@@ -127,6 +127,7 @@ class RunEvents:
         self._last_flush = 0.0
         self._last_progress = time.monotonic()
         self._lock = asyncio.Lock()
+        self._putting: asyncio.Task[None] | None = None
         self._sub_agents: dict[str, str] = {}
         self._asked_at: dict[str, int] = {}
 
@@ -250,17 +251,23 @@ class RunEvents:
         return [orjson.loads(event.detail) for event in self._waiting]
 
     async def flush(self) -> None:
-        """Put the collected events on the bus."""
+        """Put the collected events on the bus.
+
+        If it is canceled, the call goes on, and the next flush waits for it: each event is put, and paid for,
+        once.
+        """
         async with self._lock:
+            if self._putting:
+                await asyncio.shield(self._putting)
             events, self._waiting = self._waiting, []
             self._urgent.clear()
             self._last_flush = time.monotonic()
-            if not events:
-                return
-            try:
-                await self._bus.put(events)
-            except asyncio.CancelledError:
-                self._waiting = events + self._waiting  # the next flush puts them again, with the same ids
-                raise
-            except Exception:  # whatever is wrong with the bus, the run continues
-                log.exception("%d events of %s did not reach the bus", len(events), self._run.id)
+            if events:
+                self._putting = asyncio.create_task(self._put(events))
+                await asyncio.shield(self._putting)
+
+    async def _put(self, events: list[BusEvent]) -> None:
+        try:
+            await self._bus.put(events)
+        except Exception:  # whatever is wrong with the bus, the run continues
+            log.exception("%d events of %s did not reach the bus", len(events), self._run.id)
