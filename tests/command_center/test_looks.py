@@ -15,6 +15,7 @@ from millrace.services.command_center.quiet import AFTER_MS
 from millrace.services.command_center.record import Recorder, record
 from millrace.services.command_center.record_batch import CHECK_RUNS, record_batch
 from millrace.stores.alerts import ACTIVE_SECONDS
+from millrace.stores.dynamo import Dynamo, put
 from tests.clock import Clock
 from tests.command_center.making import ended, started
 from tests.command_center.test_record_check import TICK, begin
@@ -60,6 +61,17 @@ async def test_organizations_beyond_a_portion_are_looked_at_by_messages(
     assert any([await recorder.records.live(name) for name in names])
     assert await record_batch(recorder, {"Records": rest}) == {"batchItemFailures": []}
     assert not any([await recorder.records.live(name) for name in names])
+
+
+async def test_note_that_cannot_be_read_does_not_hide_the_others(
+    recorder: Recorder, organization: str, clock: Clock
+) -> None:
+    (name,) = await begun(recorder, organization, 1)
+    table, dynamo = recorder.alerts.table, Dynamo(recorder.stores.aws)
+    await dynamo.write(put(table, {"pk": "#active", "sk": f"{organization}-broken#"}))
+    clock.now += SILENT_MS
+    assert await record_batch(recorder, {"Records": [TICK]}) == {"batchItemFailures": []}
+    assert not await recorder.records.live(name)
 
 
 async def test_tick_whose_rest_cannot_be_sent_is_repeated(

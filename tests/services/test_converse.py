@@ -107,6 +107,7 @@ async def test_client_that_is_far_behind_reads_the_rest_from_the_log(
     aws_environment: Aws, stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_feed, "MOST_EVENTS", 3)
+    monkeypatch.setattr(event_feed, "STALLED_SECONDS", 0)
     talk = talk_of(aws_environment, stores, says(*"abcdefgh"))
     stream = await begin(talk)
     assert stream.on_end

@@ -20,14 +20,25 @@ async def test_client_that_does_not_read_gets_the_first_events_only(
     monkeypatch: pytest.MonkeyPatch, name: str, most: int
 ) -> None:
     monkeypatch.setattr(event_feed, name, most)
+    monkeypatch.setattr(event_feed, "STALLED_SECONDS", 0)
     feed = EventFeed()
     for entry in ENTRIES:
         feed.put(entry)
     assert await unread(feed) == ENTRIES[:6]
 
 
+async def test_burst_reaches_a_client_whatever_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_feed, "MOST_EVENTS", 5)
+    feed = EventFeed()
+    for entry in ENTRIES:
+        feed.put(entry)
+    feed.close()
+    assert await unread(feed) == ENTRIES
+
+
 async def test_client_that_keeps_up_gets_every_event(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_feed, "MOST_EVENTS", 5)
+    monkeypatch.setattr(event_feed, "STALLED_SECONDS", 0)
     feed, seen = EventFeed(), []
     for at in range(0, 20, 5):
         for entry in ENTRIES[at : at + 5]:

@@ -71,7 +71,8 @@ class AlertStore:
         found: dict[str, int] = {}
         while True:
             items, more = await self._dynamo.query_page(**request)
-            found |= {one["sk"][:-1]: one["noted"] for one in items if one["expiresAt"] > now // 1000}
+            noted = readable(items, lambda one: (one["sk"][:-1], one["noted"], one["expiresAt"]))
+            found |= {name: at for name, at, expires in noted if expires > now // 1000}
             if not more:
                 return found
             request["ExclusiveStartKey"] = more
