@@ -191,7 +191,7 @@ def test_old_conversation_keeps_its_agent(page: Page, backend: Backend) -> None:
 
 def test_unknown_conversation_says_so(page: Page, backend: Backend) -> None:
     page.goto("/#/c/c_of_somebody_else")
-    expect(page.get_by_text("There is no such thing.")).to_be_visible()
+    expect(page.get_by_text("There is no such conversation.")).to_be_visible()
 
 
 def test_refused_token_is_renewed_once_and_the_user_notices_nothing(page: Page, backend: Backend) -> None:
