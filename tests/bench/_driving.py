@@ -81,8 +81,10 @@ def serving(peer: Peer, model_url: str, model: str) -> Iterator[Running]:
 async def ask(running: Running, conversation: str = "") -> Stream:
     """Ask for an answer, as soon as the peer serves, and read up to its first token."""
     reader, writer = await _connected(running)
-    body = json.dumps(running.peer.body).encode()
-    writer.write(_head(running.peer, conversation or uuid.uuid4().hex, len(body)) + body)
+    conversation = conversation or uuid.uuid4().hex
+    # Also where a body names it: a message with a known id would only be answered with the stored run.
+    body = json.dumps(running.peer.body).replace("{conversation}", conversation).encode()
+    writer.write(_head(running.peer, conversation, len(body)) + body)
     seen = b""
     while not (found := TOKEN.findall(seen)):
         async with asyncio.timeout(ANSWERS_WITHIN):

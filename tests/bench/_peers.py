@@ -24,15 +24,15 @@ INSTALLED_WITHIN = 150
 CONTENT = {"content": "Hi"}
 AI_SDK = {
     "trigger": "submit-message",
-    "id": "chat",
-    "messages": [{"id": "m", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}],
+    "id": "{conversation}",
+    "messages": [{"id": "m-{conversation}", "role": "user", "parts": [{"type": "text", "text": "Hi"}]}],
 }
 CHAT = {"messages": [{"role": "user", "content": "Hi"}], "stream": True}
 A2A = {
     "jsonrpc": "2.0",
     "id": 1,
     "method": "SendStreamingMessage",
-    "params": {"message": {"messageId": "m", "role": "ROLE_USER", "parts": [{"text": "Hi"}]}},
+    "params": {"message": {"messageId": "m-{conversation}", "role": "ROLE_USER", "parts": [{"text": "Hi"}]}},
 }
 LANGGRAPH = {
     "assistant_id": "agent",

@@ -138,10 +138,10 @@ def _method() -> list[str]:
         "",
         f"- Machine: {_machine()}, Python {platform.python_version()}, {_today()}.",
         "- First token: the time that a server adds to that of the model, which is silent for "
-        f"{THINKS_MS} ms before its first token and after it, and then sends the other 499 at once. The "
-        "median of 20 answers; all servers take turns. CPU per token: the "
-        "user and system time of the server's processes during these answers. The model, the emulator of "
-        "AWS and the client run in separate processes.",
+        f"{THINKS_MS} ms before its first token and after it, as real ones are, and then sends the others. "
+        "The median of 20 answers of 500 tokens; all servers take turns. CPU per token: the user and system "
+        "time of the server's processes during 20 answers of a model that sends all at once. The model, the "
+        "emulator of AWS and the client run in separate processes.",
         "- Start to first token: the lowest of three measurements, from the start of the process to the "
         "first byte of a token, with compiled bytecode.",
         "- Memory: the memory that the concurrent streams add to the process, divided by their number.",

@@ -1,14 +1,11 @@
 """The protocols that our agents speak beside their own, against the servers that those come from."""
 
-import asyncio
-import uuid
-from contextlib import ExitStack
 from dataclasses import replace
 
 from tests.bench._peers import A2A, AI_SDK, CHAT, FACES, Peer
 from tests.bench._side import TOKENS, Rows, peers
 from tests.bench._table import number, table, times
-from tests.bench.parts.answers import answered_in_turns, thinking
+from tests.bench.parts.answers import measured_in_turns
 
 MOST_SECONDS = 170
 PAIRS = {
@@ -21,11 +18,10 @@ COLUMNS = {"first_token_ms": "added to the first token, ms", "cpu_us_per_token":
 
 def measure() -> Rows:
     """As `answers`, with each of our faces beside its reference server."""
-    with peers(FACES) as (all_peers, model_url, rows), ExitStack() as stack:
+    with peers(FACES) as (all_peers, model_url, rows):
         own, *others = all_peers
         versions = {peer.name: {"version": peer.version()} for peer in others}
-        running = [stack.enter_context(thinking(peer, model_url)) for peer in [*_faces(own), *others]]
-        found = rows | asyncio.run(answered_in_turns(running))
+        found = rows | measured_in_turns([*_faces(own), *others], model_url)
         return {name: versions.get(name, {}) | row for name, row in found.items()}
 
 
@@ -34,7 +30,7 @@ def _faces(own: Peer) -> list[Peer]:
     chat = CHAT | {"model": "agent:assistant"}
     function = own.environment["PYTHONPATH"].replace("conversation", "a2a")
     return [
-        replace(own, name="ours-ai-sdk", path="/api/chat", body=AI_SDK | {"id": uuid.uuid4().hex}),
+        replace(own, name="ours-ai-sdk", path="/api/chat", body=AI_SDK),
         replace(own, name="ours-openai", path="/v1/chat/completions", body=chat),
         replace(
             own,

@@ -11,11 +11,12 @@ from typing import Any
 import httpx
 
 from millrace.stores.aws import Aws
+from tests.bench._driving import Running, ask, serving
 from tests.bench._ours import ours
 from tests.bench._peers import PEERS, Peer
-from tests.bench._side import MODEL, THINKS_MS, model_server, rounds
+from tests.bench._side import MODEL, THINKING, THINKS_MS, model_server, rounds
 from tests.bench._table import number, table
-from tests.bench.parts.answers import answered_in_turns, thinking
+from tests.bench.parts.answers import added_in_turns
 
 MOST_SECONDS = 90
 ROUNDS = 40
@@ -36,19 +37,22 @@ def measure() -> dict[str, Any]:
     relay = next(peer for peer in PEERS if peer.name == "relay")
     with model_server() as model_url, ours(model_url, MODEL) as own:
         timed = replace(own, name="timed", script="millrace_timed_app.py")
-        with (
-            thinking(own, model_url) as first,
-            thinking(relay, model_url) as second,
-            thinking(timed, model_url) as third,
-        ):
-            rows = asyncio.run(answered_in_turns([first, second, third]))
-            points = httpx.get(f"http://127.0.0.1:{third.port}/points", trust_env=False).json()
+        rows = added_in_turns([own, relay], model_url)
+        with serving(timed.answering_with(THINKING), model_url, THINKING) as running:
+            asyncio.run(_asked(running))
+            points = httpx.get(f"http://127.0.0.1:{running.port}/points", trust_env=False).json()
         return {
             "added_ms": rows["millrace"]["first_token_ms"],
             "relay_ms": rows["relay"]["first_token_ms"],
             "read_ms": asyncio.run(_read(own)),
             "steps": {title: points[end] - points[begin] for title, begin, end in STEPS},
         }
+
+
+async def _asked(running: Running) -> None:
+    for _ in range(rounds(ROUNDS)):
+        await (await ask(running)).rest()
+        await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def _read(own: Peer) -> float:
