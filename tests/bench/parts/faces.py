@@ -57,7 +57,8 @@ def section(rows: Rows) -> list[str]:
         "",
         f"Answers of {TOKENS} tokens, as above: A2A compared with `a2a-sdk`'s own server, the AI SDK with "
         "`streamText` on Node, and OpenAI's chat completions with LiteLLM's proxy. None of the three stores "
-        "what it has sent: a client that loses its connection loses the answer.",
+        "what it has sent: a client that loses its connection loses the answer. Where one is ahead in the "
+        "first token, it saves the read of the conversation.",
         "",
         *table(["", *COLUMNS.values()], shown),
         *failed,
