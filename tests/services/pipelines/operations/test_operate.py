@@ -149,6 +149,10 @@ def test_windows_are_held_until_the_entries_of_all_pages_are_processed(
     asyncio.run(pipelines_replay.drain(plant.context, Drain(organization, id)))
     plant.transform()
     assert not held()
+    # Nothing is left behind: a sweep of another test would find the window.
+    act(streaming, id, "stop")
+    plant.close()
+    assert [payload["values"] for payload in plant.payloads()] == [{"n": 2}]
 
 
 def test_stop_fires_what_windows_hold(streaming: httpx.Client, plant: Plant) -> None:
