@@ -78,7 +78,10 @@ def test_package_of_the_product_is_not_in_the_layer_again(tmp_path: Path) -> Non
 def test_function_that_lambda_would_refuse_for_its_size_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    function = {"Type": "AWS::Serverless::Function", "Properties": {"Layers": [{"Ref": "AppLayer"}]}}
+    function = {
+        "Type": "AWS::Serverless::Function",
+        "Properties": {"Layers": [{"Ref": "AppLayer"}, "arn:aws:lambda:::layer"]},
+    }
     layer = {"Type": "AWS::Serverless::LayerVersion", "Properties": {}}
     other = {"Type": "AWS::Serverless::Function", "Properties": {}}
     shared = {"Function": {"Layers": [{"Ref": "SharedLayer"}]}}

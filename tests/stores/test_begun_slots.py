@@ -93,3 +93,4 @@ async def test_failed_beginning_ends_the_wait() -> None:
         raise LookupError
     async with asyncio.timeout(60):
         await waiting
+    assert not slots._waiting

@@ -12,6 +12,8 @@ from millrace.errors import Conflict, InvalidRequest
 PipelineState = Literal["created", "running", "paused", "stopped"]
 Action = Literal["start", "pause", "resume", "stop"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
+Address = tuple[str, str]
+"""Organization and pipeline."""
 
 MAX_PIPELINES = 100
 _CHOSEN = re.compile(r"(?!pipeline_)[a-z0-9][a-z0-9_-]{0,39}")

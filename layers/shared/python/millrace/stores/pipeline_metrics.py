@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
+from millrace.domain.pipelines import Address
 from millrace.stores.dynamo import ConditionFailed, Dynamo, Item, TransactItem, to_attribute, update
 from millrace.stores.reading import readable
 
@@ -32,8 +33,6 @@ _NOTED_SIZE = 5_000
 _PIPELINE = "of"
 _MOST_NAMED = 50
 Counters = dict[str, int]
-Address = tuple[str, str]
-"""Organization and pipeline."""
 Counts = Mapping[Address, Mapping[str, int]]
 """The counters of pipelines."""
 

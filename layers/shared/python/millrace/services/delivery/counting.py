@@ -5,11 +5,9 @@ from collections import Counter, defaultdict
 from msgspec import Struct, field
 
 from millrace.domain.latency import began, measure
+from millrace.domain.pipelines import Address
 from millrace.services.delivery.deliver import Report
 from millrace.services.delivery.job import Job
-
-Address = tuple[str, str]
-"""Organization and pipeline."""
 
 
 class Count(Struct):

@@ -8,9 +8,10 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from millrace.domain.clock import Clock
+from millrace.domain.pipelines import Address
 from millrace.settings import Settings
 from millrace.stores.dynamo import Dynamo
-from millrace.stores.pipeline_metrics import Address, PipelineMetrics
+from millrace.stores.pipeline_metrics import PipelineMetrics
 from millrace.telemetry.metrics import PipelineLines
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class Meter:
             log.error("the work of pipeline %s was not counted", pipeline_id, exc_info=error)
 
     async def received(
-        self, queue: str, messages: int, lag_ms: int, of_each: Mapping[tuple[str, str], int] | None = None
+        self, queue: str, messages: int, lag_ms: int, of_each: Mapping[Address, int] | None = None
     ) -> None:
         """Count a batch's messages from a queue.
 

@@ -12,6 +12,7 @@ import orjson
 from msgspec import Struct, structs
 
 from millrace.domain.json_bytes import kept_json
+from millrace.domain.pipelines import Address
 from millrace.domain.portions import portions
 from millrace.errors import InvalidRequest
 from millrace.pipelines.event import UnreadEvent
@@ -20,8 +21,6 @@ from millrace.stores.queues import escaped_size
 
 EVENTS_PER_MESSAGE = 200
 BYTES_PER_MESSAGE = 200 * 1024
-Address = tuple[str, str]
-"""Organization and pipeline."""
 
 
 class Addressed(Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="type"):

@@ -17,6 +17,7 @@ from collections import defaultdict
 from itertools import starmap
 from typing import Any
 
+from millrace.domain.pipelines import Address
 from millrace.services.pipelines.context import PipelineContext
 from millrace.services.pipelines.processing.sorting import (
     EventGroup,
@@ -28,7 +29,6 @@ from millrace.services.pipelines.processing.sorting import (
     sort_message,
 )
 from millrace.services.pipelines.processing.taking import Taking
-from millrace.services.pipelines.queue_messages import Address
 from millrace.telemetry import logs
 
 log = logging.getLogger(__name__)

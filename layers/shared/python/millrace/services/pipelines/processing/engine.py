@@ -11,6 +11,7 @@ from collections.abc import Coroutine, Iterator
 from functools import partial
 from typing import Any
 
+from millrace.domain.pipelines import Address
 from millrace.errors import is_transient
 from millrace.pipelines.errors import EvaluationError, unexpected
 from millrace.pipelines.event import Event
@@ -26,7 +27,6 @@ from millrace.services.pipelines.event_records import event_record
 from millrace.services.pipelines.meter import Counts, new_counts
 from millrace.services.pipelines.plans import CompiledPipeline
 from millrace.services.pipelines.processing.timer_batch import Timers
-from millrace.services.pipelines.queue_messages import Address
 from millrace.stores.dead_letters import DeadLetter
 
 

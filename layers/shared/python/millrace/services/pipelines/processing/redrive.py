@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 
 from millrace.domain.clock import Clock
-from millrace.domain.pipelines import Pipeline
+from millrace.domain.pipelines import Address, Pipeline
 from millrace.domain.redrives import PAGE_SECONDS, Redrive, RedriveRequest
 from millrace.errors import NotFound, is_transient
 from millrace.services.delivery.job import Job, job_event
@@ -18,7 +18,7 @@ from millrace.services.pipelines.context import PipelineContext
 from millrace.services.pipelines.dead_letter_choice import left_of
 from millrace.services.pipelines.event_records import event_from_record, event_record
 from millrace.services.pipelines.plans import CompiledPipeline
-from millrace.services.pipelines.queue_messages import Address, Events, RedrivePage, encode, pack
+from millrace.services.pipelines.queue_messages import Events, RedrivePage, encode, pack
 from millrace.stores.dead_letters import DeadLetter
 from millrace.stores.queues import Queue
 

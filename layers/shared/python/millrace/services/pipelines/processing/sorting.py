@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from millrace.domain.clock import from_iso, iso
-from millrace.domain.pipelines import Pipeline
+from millrace.domain.pipelines import Address, Pipeline
 from millrace.errors import InvalidRequest, NotFound
 from millrace.pipelines.definitions.sources import ScheduleSource
 from millrace.pipelines.event import Event
@@ -27,7 +27,6 @@ from millrace.services.pipelines.processing.redrive import redrive
 from millrace.services.pipelines.processing.replay import drain, process_entry, replay
 from millrace.services.pipelines.processing.unreadable import json_problem, refuse
 from millrace.services.pipelines.queue_messages import (
-    Address,
     BusEvent,
     Command,
     Drain,

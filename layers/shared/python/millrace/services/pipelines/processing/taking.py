@@ -10,7 +10,7 @@ import time
 
 from msgspec import Struct, field
 
-from millrace.domain.pipelines import Pipeline
+from millrace.domain.pipelines import Address, Pipeline
 from millrace.errors import NotFound
 from millrace.pipelines.event import Event
 from millrace.pipelines.work import Unfinished
@@ -21,7 +21,7 @@ from millrace.services.pipelines.plans import BrokenDefinition
 from millrace.services.pipelines.processing.engine import process
 from millrace.services.pipelines.processing.sorting import EventGroup, Work
 from millrace.services.pipelines.processing.unreadable import refuse
-from millrace.services.pipelines.queue_messages import Address, Events, ProcessEntry, encode, pack
+from millrace.services.pipelines.queue_messages import Events, ProcessEntry, encode, pack
 from millrace.stores.journal import Accepted, Entry, packed
 
 log = logging.getLogger(__name__)
